@@ -1,0 +1,1 @@
+"""Destinations as adapters: options + format + wire each."""

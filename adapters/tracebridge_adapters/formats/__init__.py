@@ -1,0 +1,1 @@
+"""Pure translation: records to bytes and bytes to records, without any I/O."""

@@ -1,0 +1,1 @@
+"""Bytes out: transports that know no span."""

@@ -1,0 +1,1 @@
+"""Tracebridge: your traces, with your IDs, into the tracing systems you already run."""

@@ -1,0 +1,128 @@
+"""Every error that tracebridge raises on purpose.
+
+    TracebridgeError               .error_code, MLflow's names
+    ├── ConfigError                the configuration is wrong; the whole report is in the message
+    ├── InvalidParameterError      misuse: a value no call can accept        INVALID_PARAMETER_VALUE
+    ├── TraceNotFoundError         misuse: no such open trace or span        RESOURCE_DOES_NOT_EXIST
+    ├── TraceFinishedError         misuse: the trace has already finished    RESOURCE_DOES_NOT_EXIST
+    ├── DuplicateTraceError        the custom trace ID is open already       RESOURCE_ALREADY_EXISTS
+    └── NoReaderError              no configured adapter can be read back    INVALID_STATE
+
+    DeliveryError                  what an adapter's send() may raise; never reaches the application
+    ├── Retryable                  try again later, this data is fine
+    ├── Rejected                   the destination says that this data is wrong
+    ├── TooLarge                   the destination says that this body is too big
+    └── Misconfigured              no data would be accepted until a person changes something
+
+Data never raises: these are for wrong calls and wrong configuration only. When mlflow has been imported by the
+application, the misuse errors raised are also `MlflowException`, so that its `except` clauses keep working.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+
+class TracebridgeError(Exception):
+    """The base of every error an application can see. `error_code` carries MLflow's name for the case."""
+
+    error_code = "INTERNAL_ERROR"
+
+    @property
+    def message(self) -> str:
+        """The text of the error (MLflow's attribute name)."""
+        return str(self)
+
+
+class ConfigError(TracebridgeError):
+    """The configuration is wrong. `str()` is the whole report, all problems at once; secrets are not in it."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
+
+
+class InvalidParameterError(TracebridgeError):
+    """A call was given something that it cannot mean."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
+
+
+class TraceNotFoundError(TracebridgeError):
+    """No trace or span of that ID is known here."""
+
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class TraceFinishedError(TraceNotFoundError):
+    """The trace was known here and has already finished."""
+
+
+class DuplicateTraceError(TracebridgeError):
+    """A trace with that ID is open in this client already."""
+
+    error_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class NoReaderError(TracebridgeError):
+    """None of the configured adapters can be read back."""
+
+    error_code = "INVALID_STATE"
+
+
+class DeliveryError(Exception):
+    """The base of what `Adapter.encode` and `Adapter.send` raise to tell delivery what to do next."""
+
+
+class Retryable(DeliveryError):
+    """Try the same body again later: refused, reset, timed out, HTTP 429/502/503/504, gRPC's retryable codes.
+
+    `after_s` is the destination's own wish in seconds (Retry-After, RetryInfo), or None. `bounded` says that the
+    cause may be the data after all (Zipkin's HTTP 500), so that trying for ever is not right.
+    """
+
+    def __init__(self, message: str, *, after_s: float | None = None, bounded: bool = False) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+        self.bounded = bounded
+
+
+class Rejected(DeliveryError):
+    """The destination says that something in this body is wrong; delivery looks for the span by bisection."""
+
+
+class TooLarge(DeliveryError):
+    """The destination, or our own encoder, says that this body is too big; delivery splits it."""
+
+
+class Misconfigured(DeliveryError):
+    """The destination would refuse any data until a person changes something: 401, 403, 404, TLS, an HTML page."""
+
+
+@cache
+def _also_mlflow(kind: type[TracebridgeError], mlflow_exception: type[Exception]) -> type[TracebridgeError]:
+    """Make the twin of an error class that is an MlflowException as well."""
+
+    def __init__(self: TracebridgeError, message: str) -> None:
+        Exception.__init__(self, message)
+        self.__dict__.update(message=message, json_kwargs={})
+
+    members = {
+        "__init__": __init__,
+        "__module__": kind.__module__,
+        "__doc__": kind.__doc__,
+        "error_code": kind.error_code,
+        "message": None,
+    }
+    return type(kind.__name__, (kind, mlflow_exception), members)
+
+
+def misuse(kind: type[TracebridgeError], message: str) -> TracebridgeError:
+    """Return the error to raise for a wrong call: an MlflowException too when mlflow is already imported.
+
+    mlflow is never imported for this (it costs about a second): only `sys.modules` is looked at.
+    """
+    module = sys.modules.get("mlflow.exceptions")
+    mlflow_exception = getattr(module, "MlflowException", None)
+    if isinstance(mlflow_exception, type) and issubclass(mlflow_exception, Exception):
+        return _also_mlflow(kind, mlflow_exception)(message)
+    return kind(message)

@@ -1,0 +1,1 @@
+"""Caller-supplied trace IDs: schemes that derive wire IDs, and random IDs."""

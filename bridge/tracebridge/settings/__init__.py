@@ -1,0 +1,1 @@
+"""YAML text to frozen settings: positions, substitution, errors, JSON Schema."""
