@@ -4,7 +4,7 @@
     ├── ConfigError                the configuration is wrong; the whole report is in the message
     ├── InvalidParameterError      misuse: a value no call can accept        INVALID_PARAMETER_VALUE
     ├── TraceNotFoundError         misuse: no such open trace or span        RESOURCE_DOES_NOT_EXIST
-    ├── TraceFinishedError         misuse: the trace has already finished    RESOURCE_DOES_NOT_EXIST
+    │   └── TraceFinishedError     misuse: the trace has already finished    INVALID_PARAMETER_VALUE
     ├── DuplicateTraceError        the custom trace ID is open already       RESOURCE_ALREADY_EXISTS
     └── NoReaderError              no configured adapter can be read back    INVALID_STATE
 
@@ -55,6 +55,8 @@ class TraceNotFoundError(TracebridgeError):
 
 class TraceFinishedError(TraceNotFoundError):
     """The trace was known here and has already finished."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
 
 
 class DuplicateTraceError(TracebridgeError):

@@ -1,0 +1,98 @@
+"""The books: every span is in exactly one column, at any moment, for every adapter.
+
+    started + ingested + adopted == open + queued + exported + sent + sum(dropped.values())
+
+Each number is a counter of its own; none is computed from the others, so that the equation is a check and not a
+definition. What moves a span from one column to another does so under `Accounts.lock`, which is also the journal's lock:
+one short lock per move, and a reader that takes it sees books that balance.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+class AdapterAccount:
+    """The counters of one adapter. Changed only under `Accounts.lock`."""
+
+    __slots__ = ("dropped", "exported", "last_error", "retrying_since", "sent")
+
+    def __init__(self) -> None:
+        self.exported = 0
+        self.sent = 0
+        self.dropped: Counter[str] = Counter()
+        self.retrying_since: float | None = None
+        self.last_error = ""
+
+
+class Accounts:
+    """The counters of one client, and the lock under which spans change columns."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Condition(threading.Lock())
+        self.started = 0
+        self.ingested = 0
+        self.adopted = 0
+        self.open = 0
+        self.late_ends = 0
+        self.misuse: Counter[str] = Counter()
+        self.adapters: dict[str, AdapterAccount] = {}
+
+    def note_misuse(self, what: str) -> None:
+        """Count a call that could not mean anything."""
+        with self.lock:
+            self.misuse[what] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterStats:
+    """One adapter's columns."""
+
+    exported: int
+    """Spans that the destination confirmed."""
+    sent: int
+    """Spans handed over where no answer exists (UDP)."""
+    queued: int
+    """Spans waiting in the journal or in flight."""
+    dropped: Mapping[str, int]
+    """Spans that this destination will not get, by reason."""
+    retrying_since: float | None = None
+    """Unix seconds since when the destination has been failing; None when it is well."""
+    oldest_queued_age_s: float | None = None
+    """At most how long the oldest queued span has waited, in seconds; None when nothing waits."""
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A frozen picture of the books; see the module's equation."""
+
+    started: int
+    ingested: int
+    adopted: int
+    open: int
+    late_ends: int
+    """Real ends that came after tracebridge had closed the span itself."""
+    misuse: Mapping[str, int] = field(default_factory=dict)
+    """Calls that were harmless but meant nothing, by kind."""
+    adapters: Mapping[str, AdapterStats] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dicts and numbers, for JSON."""
+        return asdict(self)
+
+    def balance(self, adapter: str) -> int:
+        """Return left side minus right side of the equation for one adapter: 0 when nothing is unaccounted for."""
+        books = self.adapters[adapter]
+        arrived = self.started + self.ingested + self.adopted
+        return arrived - (self.open + books.queued + books.exported + books.sent + sum(books.dropped.values()))
+
+
+def now_unix_s() -> float:
+    """Return Unix seconds, for `retrying_since`."""
+    return time.time()

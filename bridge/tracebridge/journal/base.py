@@ -1,0 +1,95 @@
+"""What delivery needs of a journal; the memory journal implements it.
+
+Records are MessagePack bytes (`encode_record`): the same on disk and in memory, exact in size, and a snapshot of the
+span by construction. Every method with *locked* in its docstring is called with `Accounts.lock` held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from tracebridge.record import SpanRecord
+
+encode_record = msgspec.msgpack.Encoder().encode
+"""SpanRecord -> bytes as the journal keeps them."""
+
+decode_record = msgspec.msgpack.Decoder(SpanRecord).decode
+"""The reverse of `encode_record`."""
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """Records handed to one worker: in flight until they are settled, part by part or all at once."""
+
+    first: int
+    """The journal position of the first record."""
+    records: Sequence[bytes]
+    since: float
+    """Monotonic seconds: no record of this claim is older."""
+    unsettled: int
+    """How many of its records are still in flight."""
+
+
+class Cursor(Protocol):
+    """One adapter's place in the journal."""
+
+    def wait(self, most: int, timeout_s: float | None) -> None:
+        """Wait until `most` records are ready or the time is up. Called locked; releases the lock while waiting."""
+        ...
+
+    def claim(self, most: int, max_bytes: int) -> Claim | None:
+        """Take up to `most` records of together about `max_bytes`, in order; None when none is ready. Locked."""
+        ...
+
+    def settle(self, claim: Claim, spans: int) -> None:
+        """Say that so many of a claim's records were delivered or given up. Locked."""
+        ...
+
+    def abandon(self) -> int:
+        """Give up everything that is ready or in flight; return how many records that was. Locked."""
+        ...
+
+    @property
+    def ready(self) -> int:
+        """How many records wait to be claimed. Locked."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """How many records are not settled: ready or in flight. Locked."""
+        ...
+
+    @property
+    def settled_to(self) -> int:
+        """The journal position below which every record is settled. Locked."""
+        ...
+
+    @property
+    def oldest_since(self) -> float | None:
+        """Monotonic seconds: no unsettled record is older; None when nothing is queued. Locked."""
+        ...
+
+
+class Journal(Protocol):
+    """An append-only log of records that all adapters share, one cursor each."""
+
+    def cursor(self, name: str) -> Cursor:
+        """Return a new cursor at the end of the log, for the adapter `name`."""
+        ...
+
+    def append(self, data: bytes) -> None:
+        """Add one record. Called locked; with `on_full: block` it may wait, releasing the lock, for a bounded time."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """The position that the next record will get. Locked."""
+        ...
+
+    def close(self) -> None:
+        """Wake everybody who waits; later appends are counted as dropped. Locked."""
+        ...

@@ -1,0 +1,185 @@
+"""The redaction stage: secrets are masked before a record is journalled, so no secret is ever stored or sent.
+
+A key is secret when one of its words is (split at punctuation and camelCase, any case): `dbPassword`, `api-key`,
+`X-Auth-Token`. Counts of tokens (`max_tokens`, `usage.token_count`) are not secrets. Values that begin with `Bearer ` or
+`Basic ` are masked under any key, and so are values that match a `deny_values` pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from tracebridge.record import Event, Link, SpanRecord, Value
+
+MASK: Final = "[redacted]"
+CACHED_KEYS = 8192  # most key names remembered as harmless; past that they are judged anew each time
+
+SECRET_WORDS: Final = frozenset(
+    ["password", "passwd", "passphrase", "secret", "secrets", "token", "apikey", "authorization", "cookie", "cookies", "credential", "credentials", "passwords", "privatekey", "accesskey"]
+)
+SECRET_PAIRS: Final = frozenset({("api", "key"), ("private", "key"), ("access", "key"), ("api", "keys")})
+COUNT_WORDS: Final = frozenset(
+    ["max", "min", "count", "counts", "total", "limit", "usage", "used", "num", "number", "remaining", "budget", "input", "output", "prompt", "completion", "cached", "reasoning"]
+)
+"""Beside `token`, these say that tokens are counted, not carried."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+DENY_VALUES: Final[Mapping[str, re.Pattern[str]]] = {
+    "card": re.compile(r"\b(?:\d[ -]?){12,18}\d\b"),
+    "jwt": re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"),
+}
+
+
+def is_secret_key(key: str, deny: frozenset[str] = frozenset(), allow: frozenset[str] = frozenset()) -> bool:
+    """Return whether a key names a secret; `deny` and `allow` hold whole keys in lower case.
+
+    >>> is_secret_key("dbPassword"), is_secret_key("max_tokens"), is_secret_key("secretary")
+    (True, False, False)
+    """
+    lower = key.lower()
+    if lower in allow:
+        return False
+    if lower in deny:
+        return True
+    words = [word.lower() for word in _WORD.findall(key)]
+    if any(pair in SECRET_PAIRS for pair in zip(words, words[1:], strict=False)):
+        return True
+    found = SECRET_WORDS.intersection(words)
+    if found == {"token"} and COUNT_WORDS.intersection(words):
+        return False
+    return bool(found)
+
+
+class Redaction:
+    """A stage that masks secrets in attributes, inputs, outputs, events, links, tags and the status message."""
+
+    def __init__(
+        self,
+        *,
+        default_keys: bool = True,
+        deny_keys: Iterable[str] = (),
+        allow_keys: Iterable[str] = (),
+        deny_values: Iterable[str] = (),
+        action: Literal["mask", "drop"] = "mask",
+    ) -> None:
+        self._default_keys = default_keys
+        self._deny = frozenset(key.lower() for key in deny_keys)
+        self._allow = frozenset(key.lower() for key in allow_keys)
+        self._patterns: Sequence[re.Pattern[str]] = [DENY_VALUES.get(name) or re.compile(name) for name in deny_values]
+        self._drop = action == "drop"
+        self._harmless: set[str] = set()
+
+    def __call__(self, record: SpanRecord) -> SpanRecord:
+        """Return the record itself when nothing in it is secret, else a masked copy with `redacted` counted."""
+        changes: dict[str, Any] = {}
+        count = 0
+        harmless = self._harmless
+        attributes = record.attributes
+        if attributes and not (harmless.issuperset(attributes) and self._plain(attributes.values())):
+            clean, n = self._mapping(attributes)
+            if n:
+                changes["attributes"] = clean
+                count += n
+        for name in ("inputs", "outputs", "tags"):
+            value = getattr(record, name)
+            if value is not None and value != {}:
+                clean, n = self._value(value)
+                if n:
+                    changes[name] = clean
+                    count += n
+        if record.events or record.links or record.status_message:
+            count += self._rest(record, changes)
+        if not count:
+            return record
+        return msgspec.structs.replace(record, redacted=record.redacted + count, **changes)
+
+    def _plain(self, values: Iterable[Value]) -> bool:
+        """Return whether every value is a scalar that needs no closer look."""
+        patterns = self._patterns
+        for value in values:
+            kind = type(value)
+            if kind is str:
+                if patterns or value[:6] in ("Bearer", "Basic ", "bearer", "basic "):
+                    return False
+            elif kind is list or kind is dict:
+                return False
+        return True
+
+    def _rest(self, record: SpanRecord, changes: dict[str, Any]) -> int:
+        count = 0
+        for name in ("events", "links"):
+            items: list[Event] | list[Link] = getattr(record, name)
+            cleaned: list[Any] = []
+            found = 0
+            for item in items:
+                clean, n = self._mapping(item.attributes) if item.attributes else (item.attributes, 0)
+                cleaned.append(msgspec.structs.replace(item, attributes=clean) if n else item)
+                found += n
+            if found:
+                changes[name] = cleaned
+                count += found
+        message, n = self._value(record.status_message)
+        if n:
+            changes["status_message"] = message
+        return count + n
+
+    def _secret(self, key: str) -> bool:
+        if key in self._harmless:
+            return False
+        lower = key.lower()
+        secret = is_secret_key(key, self._deny, self._allow) if self._default_keys else lower in self._deny
+        if not secret and len(self._harmless) < CACHED_KEYS:
+            self._harmless.add(key)
+        return secret
+
+    def _mapping(self, given: Mapping[str, Value]) -> tuple[dict[str, Value], int]:
+        out: dict[str, Value] = {}
+        count = 0
+        for key, value in given.items():
+            if self._secret(key):
+                count += 1
+                if not self._drop:
+                    out[key] = MASK
+                continue
+            out[key], n = self._value(value)
+            count += n
+        return out, count
+
+    def _value(self, value: Value) -> tuple[Value, int]:
+        kind = type(value)
+        if kind is str:
+            return self._text(value)
+        if kind is dict:
+            return self._mapping(value)
+        if kind is list:
+            pairs = [self._value(item) for item in value]
+            return [item for item, _ in pairs], sum(n for _, n in pairs)
+        return value, 0
+
+    def _text(self, text: str) -> tuple[str, int]:
+        if text[:7].lower() == "bearer " or text[:6].lower() == "basic ":
+            return MASK, 1
+        count = 0
+        for pattern in self._patterns:
+            judge: Callable[[re.Match[str]], str] = _mask_card if pattern is DENY_VALUES["card"] else _mask
+            masked = pattern.sub(judge, text)
+            if masked != text:
+                count += 1
+                text = masked
+        return text, count
+
+
+def _mask(_: re.Match[str]) -> str:
+    return MASK
+
+
+def _mask_card(found: re.Match[str]) -> str:
+    """Mask a run of digits only when its Luhn checksum says that it is a payment card."""
+    digits = [int(char) for char in found[0] if char.isdigit()]
+    doubled = [sum(divmod(digit * 2, 10)) for digit in digits[-2::-2]]
+    return MASK if (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 else found[0]
