@@ -1,0 +1,272 @@
+"""`Client`: the calls, reading, and the life of everything behind them."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+import weakref
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from tracebridge.accounts import Stats
+from tracebridge.clock import Clock, SystemClock
+from tracebridge.deadletters import DeadLetter
+from tracebridge.janitor import Janitor
+from tracebridge.journal.base import encode_record
+from tracebridge.live import LiveTable, LiveTrace
+from tracebridge.managers import Managers
+from tracebridge.reading import Reading
+from tracebridge.record import EndCause, SpanRecord
+from tracebridge.recent import RecentKeys
+from tracebridge.settings.load import load_settings
+from tracebridge.settings.model import Settings
+from tracebridge.span import Span
+from tracebridge.stages import run_stages
+from tracebridge.values import Tally
+from tracebridge.wiring import build
+
+YAML_SUFFIXES = (".yaml", ".yml")
+
+_log = logging.getLogger("tracebridge")
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+class Client(Managers, Reading):
+    """The tracing client: MLflow's low-level calls, delivered to every configured destination.
+
+    `config` is a path to a YAML file, a mapping with the same keys, or Settings; without it the file that
+    TRACEBRIDGE_CONFIG names, else the embedded store. A `tracking_uri` that is the path of a YAML file is taken as `config`; any
+    other is accepted, noted once, and means nothing here. No network is used. Raises ConfigError, with every problem
+    in the message, for a wrong configuration.
+
+    Safe from any number of threads and asyncio tasks. A client is a value: several live side by side.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str | None = None,
+        registry_uri: str | None = None,
+        *,
+        config: str | os.PathLike[str] | Mapping[str, Any] | Settings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if config is None and tracking_uri is not None and str(tracking_uri).endswith(YAML_SUFFIXES):
+            config = str(tracking_uri)
+        elif tracking_uri is not None or registry_uri is not None:
+            _log.info("tracking_uri and registry_uri name MLflow servers; tracebridge sends where its configuration says")
+        self._settings = load_settings(config)
+        self._clock = clock or SystemClock()
+        self._lifecycle = self._settings.lifecycle
+        self.limits = self._settings.limits
+        self._ids = self._settings.trace_ids
+        self._table = LiveTable()
+        self._build()
+        self._off = self._settings.disabled
+        _clients.add(self)
+
+    def _build(self) -> None:
+        parts = build(self._settings)
+        self.accounts = parts.accounts
+        self.reducer = parts.reducer
+        self._journal = parts.journal
+        self._deliveries = parts.deliveries
+        self._dead_letters = parts.dead_letters
+        self._stages = parts.stages
+        self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
+        self._janitor = Janitor(self.close_overdue)
+        self._running = False
+        self._closed = False
+
+    # ------------------------------------------------------------------ what is open
+
+    @property
+    def active_traces(self) -> list[Span]:
+        """The roots of the traces that are open here, oldest first."""
+        return [root for trace in self._table.all() for root in trace.roots]
+
+    def get_active_trace(self, trace_id: str) -> Span | None:
+        """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here."""
+        trace = self._table.traces.get(trace_id) or self._find(trace_id)
+        return trace.roots[-1] if trace is not None and trace.roots else None
+
+    # ------------------------------------------------------------------ finished records from elsewhere
+
+    def ingest(self, record: SpanRecord) -> None:
+        """Take a finished record made elsewhere (a source, a replay): limits, stages, journal, as for our own spans."""
+        if self._off:
+            self.accounts.note_misuse("ingest_after_close")
+            return
+        try:
+            kept = run_stages(self._stages, self._limited(record))
+            data = None if kept is None else encode_record(kept)
+        except Exception:
+            self._broken("ingest")
+            data = encode_record(
+                SpanRecord(
+                    record.trace_id,
+                    record.span_id,
+                    record.parent_id,
+                    record.name,
+                    record.start_time_ns,
+                    record.end_time_ns,
+                    repaired=1,
+                )
+            )
+        with self.accounts.lock:
+            self.accounts.ingested += 1
+            if data is None:
+                for account in self.accounts.adapters.values():
+                    account.dropped["sampled"] += 1
+            else:
+                self._journal.append(data)
+        self._on_first_trace()
+
+    def _limited(self, record: SpanRecord) -> SpanRecord:
+        """Apply the limits that our own spans meet at the call."""
+        tally = Tally()
+        limits = self.limits
+        attributes = self.reducer.attributes(record.attributes, tally)
+        over = len(attributes) - limits.attribute_count_limit
+        if over > 0:
+            attributes = dict(list(attributes.items())[: limits.attribute_count_limit])
+        return msgspec.structs.replace(
+            record,
+            attributes=attributes,
+            inputs=None if record.inputs is None else self.reducer.payload(record.inputs, tally),
+            outputs=None if record.outputs is None else self.reducer.payload(record.outputs, tally),
+            events=record.events[: limits.event_count_limit],
+            links=record.links[: limits.link_count_limit],
+            dropped_attributes=record.dropped_attributes + max(0, over),
+            dropped_events=record.dropped_events + max(0, len(record.events) - limits.event_count_limit),
+            dropped_links=record.dropped_links + max(0, len(record.links) - limits.link_count_limit),
+            truncated=record.truncated + tally.truncated,
+            repaired=record.repaired + tally.repaired,
+        )
+
+    # ------------------------------------------------------------------ the books
+
+    def stats(self) -> Stats:
+        """Return a frozen picture of every counter, taken at one instant."""
+        accounts = self.accounts
+        now = time.monotonic()
+        with accounts.lock:
+            return Stats(
+                started=accounts.started,
+                ingested=accounts.ingested,
+                adopted=accounts.adopted,
+                open=accounts.open,
+                late_ends=accounts.late_ends,
+                misuse=dict(accounts.misuse),
+                adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
+            )
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return the newest spans that a destination refused for good, oldest first (at most 1,000)."""
+        return self._dead_letters.list()
+
+    # ------------------------------------------------------------------ life
+
+    def flush(self, timeout_s: float = 30.0) -> bool:
+        """Wait until every destination has what was queued before the call; return whether all have.
+
+        Spans that are still open are not waited for. Never raises because of a destination: False after `timeout_s`.
+        """
+        lock = self.accounts.lock
+        with lock:
+            end = self._journal.end
+            for delivery in self._deliveries.values():
+                delivery.request_flush(end)
+            lock.notify_all()
+            return lock.wait_for(lambda: all(d.flushed(end) for d in self._deliveries.values()), timeout_s)
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.
+
+        The default is `lifecycle.shutdown_timeout`. What does not fit is counted as dropped, and said in one log line. Idempotent;
+        calls after it are harmless and counted.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        for trace in self._table.all():
+            self.close_spans(trace, EndCause.FLUSHED)
+        self._off = True
+        self._janitor.stop()
+        timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
+        with self.accounts.lock:
+            deadline = time.monotonic() + timeout_s
+            for delivery in self._deliveries.values():
+                delivery.request_close(deadline)
+            self.accounts.lock.notify_all()
+        lost = {name: left for name, delivery in self._deliveries.items() if (left := delivery.join())}
+        with self.accounts.lock:
+            self._journal.close()
+        if lost:
+            shown = ", ".join(f"{name}: {count} spans" for name, count in lost.items())
+            _log.warning("closed after %gs with spans undelivered (%s); they are counted as dropped", timeout_s, shown)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _on_first_trace(self) -> None:
+        if self._running:
+            return
+        with self.accounts.lock:
+            if self._running or self._closed:
+                return
+            self._running = True
+        for delivery in self._deliveries.values():
+            delivery.start()
+        self._janitor.start()
+
+    def _on_late_children(self, trace: LiveTrace) -> None:
+        if self._lifecycle.late_children <= 0:
+            self.close_spans(trace, EndCause.ABANDONED)
+        else:
+            self._janitor.poke()
+
+    def _after_fork_in_child(self) -> None:
+        """Start over in a forked child: the parent keeps its records, its open spans and its connections.
+
+        The child may start spans under the parent's open spans, not end them.
+        """
+        inherited = self._table.all()
+        if self._closed:
+            return
+        self._build()
+        self._table = LiveTable()
+        for trace in inherited:
+            for span_id in trace.spans:
+                trace.ended.add(span_id)
+            trace.spans = {}
+            trace.roots = []
+            trace.late_since = None
+            self._table.add(trace)
+
+
+LEAKS_REMEMBERED = 10_000  # spans already reported as leaked
+
+
+def _close_all() -> None:
+    for client in list(_clients):
+        client.close()
+
+
+def _after_fork() -> None:
+    for client in list(_clients):
+        client._after_fork_in_child()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_after_fork)
+

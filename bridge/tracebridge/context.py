@@ -1,0 +1,61 @@
+"""The current span: per thread and per asyncio task, changed only by context managers and TraceStack.
+
+One ContextVar holds a linked list of frames, newest first. Threads start empty; tasks inherit a copy and cannot disturb each
+other or their parent, because frames are immutable and only the variable of one's own context is set.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tracebridge.calls import Calls
+    from tracebridge.live import LiveTrace
+    from tracebridge.span import Span
+
+
+class Frame(NamedTuple):
+    """One span made current, who made it so, and what was current before."""
+
+    calls: Calls
+    span: Span
+    owner: object
+    before: Frame | None
+
+
+current: ContextVar[Frame | None] = ContextVar("tracebridge_current", default=None)
+
+
+def current_span(calls: Calls, trace: LiveTrace | None) -> Span | None:
+    """Return the newest current span of this client, in this trace if one is given; ended spans do not count."""
+    frame = current.get()
+    while frame is not None:
+        if frame.calls is calls and (trace is None or frame.span._trace is trace) and frame.span.cause is None:
+            return frame.span
+        frame = frame.before
+    return None
+
+
+def enter(calls: Calls, span: Span, owner: object) -> None:
+    """Make a span the current one in this context."""
+    current.set(Frame(calls, span, owner, current.get()))
+
+
+def leave(span: Span, owner: object) -> None:
+    """Take a span off this context's frames, wherever it stands; a no-op in a context that never had it.
+
+    Generators and callbacks may leave in another order, or in another context, than they entered: no token is used, so
+    nothing can fail with "created in a different Context".
+    """
+    kept: list[Frame] = []
+    frame = current.get()
+    while frame is not None:
+        if frame.span is span and frame.owner is owner:
+            before = frame.before
+            for above in reversed(kept):
+                before = above._replace(before=before)
+            current.set(before)
+            return
+        kept.append(frame)
+        frame = frame.before

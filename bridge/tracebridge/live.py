@@ -1,0 +1,93 @@
+"""The table of open traces and spans: the only mutable state of a client.
+
+A span is open exactly while it is in its trace's `spans`; removing it is what ends it, so a race between two enders is
+decided by one `dict.pop`. A trace is in the table while it has open spans.
+"""
+
+from __future__ import annotations
+
+from tracebridge.ids.schemes import WireId
+from tracebridge.recent import RecentKeys
+from tracebridge.span import Span
+
+FINISHED_TRACES_REMEMBERED = 10_000  # to tell "already finished" from "not found"
+ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new spans
+CLOSED_SPANS_REMEMBERED = 10_000  # spans that we ended ourselves, to recognise a late real end
+
+
+class LiveTrace:
+    """One open trace: its IDs, its open spans, and what its root will carry."""
+
+    __slots__ = (
+        "anchor_ns",
+        "custom_id",
+        "debug",
+        "done",
+        "ended",
+        "experiment_id",
+        "flags",
+        "hex_id",
+        "late_since",
+        "roots",
+        "scheme",
+        "spans",
+        "tags",
+        "trace_id",
+        "trace_state",
+    )
+
+    def __init__(self, wire: WireId, custom_id: str | None, anchor_ns: int) -> None:
+        self.trace_id = wire.trace_id
+        self.hex_id = wire.trace_id.hex()
+        self.scheme = wire.scheme
+        self.custom_id = custom_id
+        self.anchor_ns = anchor_ns
+        """Wall clock minus ticks at the trace's start: ticks plus this is a time of the trace."""
+        self.spans: dict[str, Span] = {}
+        """The open spans by span ID."""
+        self.ended = RecentKeys(ENDED_SPANS_REMEMBERED)
+        """IDs of spans that have ended while the trace goes on: they can still be parents."""
+        self.roots: list[Span] = []
+        """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace."""
+        self.tags: dict[str, str] = {}
+        self.trace_state = ""
+        self.flags = 1
+        self.debug = False
+        self.experiment_id = ""
+        self.late_since: int | None = None
+        """Ticks (ns) at which the last root ended while children were open."""
+        self.done = False
+
+    @property
+    def shown_id(self) -> str:
+        """What the caller gave, or 32 hex digits."""
+        return self.custom_id or self.hex_id
+
+
+class LiveTable:
+    """Open traces under every form of their ID. Changed under `Accounts.lock`; single look-ups need no lock."""
+
+    def __init__(self) -> None:
+        self.traces: dict[str, LiveTrace] = {}
+        """By custom ID and by wire hex: the same trace twice when it has both."""
+        self.finished = RecentKeys(FINISHED_TRACES_REMEMBERED)
+        self.closed_spans = RecentKeys(CLOSED_SPANS_REMEMBERED)
+
+    def add(self, trace: LiveTrace) -> None:
+        """Make a trace addressable."""
+        trace.done = False
+        self.traces[trace.hex_id] = trace
+        if trace.custom_id is not None:
+            self.traces[trace.custom_id] = trace
+
+    def remove(self, trace: LiveTrace) -> None:
+        """Forget a trace that has no open spans left, but remember that it was."""
+        trace.done = True
+        for key in (trace.hex_id, trace.custom_id):
+            if key is not None and self.traces.get(key) is trace:
+                del self.traces[key]
+                self.finished.add(key)
+
+    def all(self) -> list[LiveTrace]:
+        """Return every open trace once, oldest first."""
+        return list({id(trace): trace for trace in self.traces.copy().values()}.values())

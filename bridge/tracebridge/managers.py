@@ -1,0 +1,181 @@
+"""Context managers and the stack: what otherwise everybody writes by hand around the start and end calls."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from tracebridge.calls import Calls, one_id
+from tracebridge.context import current, current_span, enter, leave
+from tracebridge.entities import Link, SpanStatus, SpanStatusCode
+from tracebridge.record import Kind
+from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
+
+
+class SpanManager:
+    """Starts a span on entering, makes it current, and ends it on leaving; for `with` and `async with` alike.
+
+    An exception is recorded on the span (status ERROR) and goes on to the caller. Use an instance once.
+    """
+
+    __slots__ = ("_calls", "_span", "_start")
+
+    def __init__(self, calls: Calls, start: Callable[[Place], AnySpan]) -> None:
+        self._calls = calls
+        self._start = start
+        self._span: AnySpan | None = None
+
+    def __enter__(self) -> AnySpan:
+        return self._enter(sys._getframe(1))
+
+    def _enter(self, frame: Any) -> AnySpan:
+        self._span = span = self._start((frame.f_code, frame.f_lasti))
+        if isinstance(span, Span):
+            enter(self._calls, span, self)
+        return span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        span = self._span
+        if not isinstance(span, Span):
+            return
+        leave(span, self)
+        if span.cause is not None:
+            return  # the application ended it inside the block, or we had to
+        if error is not None and not isinstance(error, GeneratorExit):
+            span.record_exception(error)
+        span.end()
+
+    async def __aenter__(self) -> AnySpan:
+        return self._enter(sys._getframe(1))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+class Managers(Calls):
+    """`client.trace(...)` and `client.span(...)`."""
+
+    def trace(
+        self,
+        name: str,
+        span_type: str = "UNKNOWN",
+        inputs: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        experiment_id: str | None = None,
+        start_time_ns: int | None = None,
+        run_id: str | None = None,
+        links: Sequence[Link] | None = None,
+        *,
+        trace_id: str | None = None,
+        request_id: str | None = None,
+        parent: Any = None,
+        kind: Kind = Kind.INTERNAL,
+    ) -> SpanManager:
+        """Return a context manager around `start_trace` and the end of its root; arguments as there."""
+        custom_id = one_id(trace_id, request_id)
+
+        def start(place: Place) -> AnySpan:
+            return self._guarded_root(
+                custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind, place
+            )  # fmt: skip
+
+        return SpanManager(self, start)
+
+    def span(
+        self,
+        name: str,
+        trace_id: str | None = None,
+        parent_id: str | None = None,
+        span_type: str = "UNKNOWN",
+        inputs: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        start_time_ns: int | None = None,
+        links: Sequence[Link] | None = None,
+        *,
+        parent: AnySpan | None = None,
+        request_id: str | None = None,
+        kind: Kind = Kind.INTERNAL,
+    ) -> SpanManager:
+        """Return a context manager around a child span.
+
+        The parent is `parent` (a span), else `trace_id` and `parent_id` as in `start_span`, else the current span; where
+        there is none of these, the span starts a trace of its own.
+        """
+        given_id = one_id(trace_id, request_id)
+
+        def start(place: Place) -> AnySpan:
+            wanted, above = given_id, parent_id
+            if parent is not None:
+                wanted, above = parent.trace_id, parent.span_id
+            if wanted is None and current_span(self, None) is None:
+                return self._guarded_root(
+                    None, None, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, place
+                )
+            return self._guarded_child(
+                name, wanted, above, span_type, inputs, attributes, start_time_ns, links, kind, place
+            )
+
+        return SpanManager(self, start)
+
+
+class TraceStack:
+    """Push and pop spans like function calls; each thread and asyncio task has its own place on the stack.
+
+    `push` starts a child of the current span (or a trace, when there is none) and makes it current; `pop` ends the newest span
+    that this stack pushed in this context.
+    """
+
+    def __init__(self, client: Managers) -> None:
+        self._client = client
+
+    def push(self, name: str, **arguments: Any) -> AnySpan:
+        """Start a span and make it current. Arguments as in `client.span`, or `client.trace` for the first."""
+        frame = sys._getframe(1)
+        start_trace = current_span(self._client, None) is None and "parent" not in arguments
+        make = self._client.trace if start_trace else self._client.span
+        span = make(name, **arguments)._start((frame.f_code, frame.f_lasti))
+        if isinstance(span, Span):
+            enter(self._client, span, self)
+        return span
+
+    def pop(
+        self,
+        outputs: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        status: SpanStatus | SpanStatusCode | str | None = KEEP_ERROR,
+        end_time_ns: int | None = None,
+    ) -> Span | None:
+        """End the newest span of this stack in this context and return it; None (counted) when there is none."""
+        span = self.current
+        if span is None:
+            self._client.accounts.note_misuse("pop_of_empty_stack")
+            return None
+        leave(span, self)
+        if span.cause is None:
+            span.end(outputs, attributes, status, end_time_ns)
+        return span
+
+    @property
+    def current(self) -> Span | None:
+        """The newest span that this stack pushed in this context."""
+        frame = current.get()
+        while frame is not None and frame.owner is not self:
+            frame = frame.before
+        return None if frame is None else frame.span
+
+    def __len__(self) -> int:
+        """How many spans of this stack are open in this context."""
+        count, frame = 0, current.get()
+        while frame is not None:
+            count += frame.owner is self
+            frame = frame.before
+        return count
+
+

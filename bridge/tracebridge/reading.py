@@ -1,0 +1,197 @@
+"""Reading traces back, and changing what is stored, through the first adapter that can be read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tracebridge.adapter import TraceEditor, TraceReader
+from tracebridge.calls import Calls, one_id
+from tracebridge.delivery import Delivery
+from tracebridge.errors import InvalidParameterError, NoReaderError, TraceNotFoundError, TracebridgeError, misuse
+from tracebridge.filters import build_query
+from tracebridge.ids.schemes import derive
+from tracebridge.live import LiveTrace
+from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Query
+from tracebridge.trace import FinishedSpan, PagedList, Trace, trace_of
+from tracebridge.values import Tally
+
+_log = logging.getLogger("tracebridge")
+
+READ_WAIT_S = 10.0  # longest wait for the reader's own destination to have what was queued before the call
+
+
+class Reading(Calls):
+    """The calls that read: live spans first, then the destination."""
+
+    _deliveries: Mapping[str, Delivery]
+
+    def get_trace(
+        self, trace_id: str | None = None, display: bool = True, flush: bool = False, *, request_id: str | None = None
+    ) -> Trace:
+        """Return a trace by the caller's own ID or the wire ID; spans that are still open are in it.
+
+        `display` and `flush` are MLflow's and change nothing here. Waits, for a bounded time, until the readable
+        destination has what was queued before. Raises TraceNotFoundError, or NoReaderError when no configured adapter
+        can be read back and the trace is not open here.
+        """
+        key = one_id(trace_id, request_id)
+        live = self._table.traces.get(key or "") or self._find(key)
+        spans: dict[str, Any] = {}
+        reader = self._reader(required=live is None)
+        if reader is not None:
+            name, adapter = reader
+            self._wait_for(name)
+            spans = {record.span_id.hex(): FinishedSpan(record) for record in self._read(adapter, key or "", live)}
+        if live is not None:
+            spans.update(live.spans.copy())
+        if not spans:
+            raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
+        return trace_of(list(spans.values()), live.tags if live is not None else None)
+
+    def search_traces(
+        self,
+        experiment_ids: Sequence[str] | None = None,
+        filter_string: str | None = None,
+        max_results: int = DEFAULT_MAX_RESULTS,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+        run_id: str | None = None,
+        include_spans: bool = True,
+        model_id: str | None = None,
+        locations: Sequence[str] | None = None,
+        flush: bool = False,
+    ) -> PagedList:
+        """Return finished traces, newest first, as a list with `.token` for the next page.
+
+        `filter_string` takes the subset in `tracebridge.filters`. `experiment_ids`, `run_id`, `model_id` and
+        `locations` are MLflow's own bookkeeping and are ignored. Raises InvalidParameterError for a filter outside the subset,
+        NoReaderError when no configured adapter can be read back.
+        """
+        query = build_query(filter_string, max_results, order_by, page_token)
+        name, adapter = self._need_reader()
+        self._wait_for(name)
+        page = adapter.search(query)
+        traces = [trace_of([FinishedSpan(record) for record in spans], None, include_spans) for spans in page.traces]
+        return PagedList(traces, page.token)
+
+    def set_trace_tag(
+        self, trace_id: str | None = None, key: str = "", value: Any = None, *, request_id: str | None = None
+    ) -> None:
+        """Set a tag: on an open trace for every destination, on a finished one in the store.
+
+        Raises TraceNotFoundError, or NoReaderError when no configured adapter can be changed.
+        """
+        wanted = one_id(trace_id, request_id)
+        text = self.reducer.text(value, Tally())
+        live = self._table.traces.get(wanted or "") or self._find(wanted)
+        if live is not None and live.roots:
+            live.tags = {**live.tags, key: text}
+            return
+        editor, wire = self._editable(wanted)
+        if not editor.set_tag(wire, key, text):
+            raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
+
+    def delete_trace_tag(self, trace_id: str | None = None, key: str = "", *, request_id: str | None = None) -> None:
+        """Delete a tag from an open trace, or from the store. Raises TraceNotFoundError for an unknown trace or tag."""
+        wanted = one_id(trace_id, request_id)
+        live = self._table.traces.get(wanted or "") or self._find(wanted)
+        if live is not None and live.roots:
+            if key not in live.tags:
+                raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {wanted}.")
+            live.tags = {name: value for name, value in live.tags.items() if name != key}
+            return
+        editor, wire = self._editable(wanted)
+        if not editor.delete_tag(wire, key):
+            raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {wanted}.")
+
+    def delete_traces(
+        self,
+        experiment_id: str | None = None,
+        max_timestamp_millis: int | None = None,
+        max_traces: int | None = None,
+        trace_ids: Sequence[str] | None = None,
+        *,
+        request_ids: Sequence[str] | None = None,
+    ) -> int:
+        """Delete finished traces from the store, by ID or up to a start time (Unix ms); return how many there were.
+
+        Exactly one of `trace_ids` (or `request_ids`) and `max_timestamp_millis` must be given, else
+        InvalidParameterError. `max_traces` bounds a deletion by time, oldest first. `experiment_id` is ignored.
+        """
+        ids = trace_ids if trace_ids is not None else request_ids
+        if (ids is None) == (max_timestamp_millis is None):
+            raise misuse(InvalidParameterError, "Either `max_timestamp_millis` or `trace_ids` must be specified, not both.")
+        if ids is not None and max_traces is not None:
+            raise misuse(InvalidParameterError, "`max_traces` can't be specified if `trace_ids` is specified.")
+        name, adapter = self._need_reader()
+        if not isinstance(adapter, TraceEditor):
+            raise misuse(NoReaderError, f"traces of adapter {name} cannot be deleted; configure the `store` adapter.")
+        self._wait_for(name)
+        if ids is not None:
+            return adapter.delete([wire for text in ids for wire in self._wire_ids(adapter, text)])  # type: ignore[arg-type]
+        return self._delete_until(adapter, int(max_timestamp_millis or 0), max_traces)
+
+    # ------------------------------------------------------------------ inside
+
+    def _delete_until(self, adapter: Any, until_ms: int, most: int | None) -> int:
+        deleted = 0
+        while most is None or deleted < most:
+            size = DEFAULT_MAX_RESULTS if most is None else min(DEFAULT_MAX_RESULTS, most - deleted)
+            older = Query([Condition("timestamp_ms", "<=", until_ms)], descending=False, max_results=size)
+            found = [spans[0].trace_id for spans in adapter.search(older).traces if spans]
+            if not found:
+                break
+            deleted += adapter.delete(found)
+        return deleted
+
+    def _reader(self, required: bool) -> tuple[str, TraceReader] | None:
+        for name, delivery in self._deliveries.items():
+            if isinstance(delivery.adapter, TraceReader):
+                return name, delivery.adapter
+        if required:
+            raise misuse(
+                NoReaderError, "none of the configured adapters can be read back; add `store: {path: ./tracebridge.db}`."
+            )
+        return None
+
+    def _need_reader(self) -> tuple[str, TraceReader]:
+        reader = self._reader(required=True)
+        assert reader is not None  # noqa: S101 - required=True raises instead
+        return reader
+
+    def _editable(self, wanted: str | None) -> tuple[TraceEditor, bytes]:
+        name, adapter = self._need_reader()
+        if not isinstance(adapter, TraceEditor):
+            raise misuse(NoReaderError, f"traces of adapter {name} cannot be changed; configure the `store` adapter.")
+        self._wait_for(name)
+        wires = self._wire_ids(adapter, wanted or "")
+        if not wires:
+            raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
+        return adapter, wires[0]
+
+    def _wire_ids(self, adapter: TraceReader, text: str) -> list[bytes]:
+        """Every wire ID that this text may mean: what the destination has under it as a custom ID, else what it derives."""
+        found = adapter.find(text)
+        if found:
+            return found
+        try:
+            return [derive(text, self._ids.scheme).trace_id]
+        except TracebridgeError:
+            return []
+
+    def _read(self, adapter: TraceReader, key: str, live: LiveTrace | None) -> list[Any]:
+        wires = [live.trace_id] if live is not None else self._wire_ids(adapter, key)
+        return adapter.get(wires[0]) if wires else []
+
+    def _wait_for(self, name: str) -> None:
+        """Give the reader's destination a bounded time to have what was queued before this call."""
+        delivery = self._deliveries[name]
+        with self.accounts.lock:
+            end = self._journal.end
+            delivery.request_flush(end)
+            self.accounts.lock.notify_all()
+            arrived = self.accounts.lock.wait_for(lambda: delivery.flushed(end), READ_WAIT_S)
+        if not arrived:
+            _log.warning("%s has not taken every span within %gs; reading what is there", name, READ_WAIT_S)

@@ -1,0 +1,111 @@
+"""The whole configuration as frozen values: one class per top-level key of the YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.settings.options import DeliveryOptions, Duration, Size, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceSettings:
+    """What produces the spans."""
+
+    attributes: dict[str, Any] = option(
+        factory=dict,
+        help="OpenTelemetry resource attributes of every span; service.name first of all.",
+        examples=[{"service.name": "checkout"}],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceIdSettings:
+    """How the caller's own trace IDs become wire IDs."""
+
+    scheme: Literal["auto", "hash"] = option(
+        "auto", help="auto recognises unambiguous forms and hashes the rest; hash always hashes."
+    )
+    attribute: str = option(DEFAULT_TRACE_ID_ATTRIBUTE, help="Attribute under which the original text travels.")
+    on_duplicate: Literal["error", "join"] = option(
+        "error", help="A custom ID that is open already: refuse it, or add another root to that trace."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifecycleSettings:
+    """How spans that nobody ends are treated, and how the client closes."""
+
+    strict: bool = option(False, help="Raise on every misuse, such as the end of an unknown span.")
+    max_open: Duration = option(3600.0, help="A span open longer than this is reported as a leak.", minimum=0.001)
+    on_leak: Literal["report", "close"] = option("report", help="Report a leaked span, or also close it.")
+    late_children: Duration = option(
+        30.0, help="How long children may outlive their root; 0s closes them with it.", minimum=0
+    )
+    shutdown_timeout: Duration = option(5.0, help="Longest time close() and process exit deliver.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitsSettings:
+    """How much one span may carry; what is over is cut or left out, and counted."""
+
+    attribute_count_limit: int = option(128, help="Most attributes of a span.", minimum=1)
+    attribute_value_length_limit: int = option(65536, help="Longest text of an attribute, in characters.", minimum=16)
+    payload_length_limit: Size = option(2**20, help="Most that inputs or outputs may weigh.", minimum=64)
+    event_count_limit: int = option(128, help="Most events of a span.", minimum=0)
+    link_count_limit: int = option(128, help="Most links of a span.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedactionSettings:
+    """Which values are masked before anything is queued."""
+
+    keys: Literal["default", "none"] = option("default", help="Mask values under keys that name secrets.")
+    deny_keys: list[str] = option(factory=list, help="More keys to mask, any case.", examples=[["ssn"]])
+    allow_keys: list[str] = option(factory=list, help="Keys never to mask.", examples=[["session_token_count"]])
+    deny_values: list[str] = option(
+        factory=list,
+        help="Mask text that matches: card (payment cards), jwt, or a regular expression.",
+        examples=[["card", "jwt"]],
+    )
+    action: Literal["mask", "drop"] = option("mask", help="Replace the value, or leave the whole attribute out.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalSettings:
+    """The queue between finished spans and delivery, in memory."""
+
+    max_bytes: Size = option(64 * 2**20, help="Most that the journal may hold.", minimum=4096)
+    on_full: Literal["drop_oldest", "block"] = option(
+        "drop_oldest", help="When full: forget the oldest for the adapters that lag, or make the caller wait first."
+    )
+    block_timeout: Duration = option(1.0, help="Longest wait of one call with on_full: block.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSettings:
+    """One destination."""
+
+    name: str
+    """The key in the file: `zipkin` or `otlp_http/main`."""
+    type: str
+    """The part before the slash: an entry point of `tracebridge.adapters`."""
+    options: DeliveryOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A whole, checked configuration."""
+
+    file_format: str = option("1.0", help="Version of this file's format.")
+    resource: ResourceSettings = option(factory=ResourceSettings, help="What produces the spans.")
+    trace_ids: TraceIdSettings = option(factory=TraceIdSettings, help="How your own trace IDs become wire IDs.")
+    lifecycle: LifecycleSettings = option(factory=LifecycleSettings, help="Spans that nobody ends; closing.")
+    limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")
+    redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
+    journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
+    adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
+    disabled: bool = False
+    """True when OTEL_SDK_DISABLED switches tracing off."""

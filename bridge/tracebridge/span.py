@@ -1,0 +1,377 @@
+"""The live span: what `start_trace` and `start_span` return, and its twin that does nothing.
+
+A span belongs to its trace's table of open spans until it ends. Everything that can be set is a snapshot taken at the
+call. No member raises because of data, and every member exists on every path.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status
+from tracebridge.record import EndCause, Event, Kind, StatusCode, Value
+from tracebridge.record import Link as LinkRecord
+from tracebridge.values import Tally
+
+if TYPE_CHECKING:
+    from tracebridge.calls import Calls
+    from tracebridge.live import LiveTrace
+
+NOOP_TRACE_ID = "TRACEBRIDGE_NO_OP_TRACE_ID"
+MAX_STACKTRACE = 16_384  # characters kept of an exception's stack trace
+
+Place = tuple[CodeType, int]
+"""Where a span was opened: a code object and an instruction offset in it; the line is looked up only when shown."""
+
+KEEP_ERROR: Any = object()
+"""The default status of an end: OK for a clean span, but an ERROR recorded before stays."""
+
+
+class Span:
+    """One open (or ended) span. Safe to use from any thread."""
+
+    __slots__ = (
+        "_attributes",
+        "_calls",
+        "_dropped_attributes",
+        "_dropped_events",
+        "_dropped_links",
+        "_events",
+        "_inputs",
+        "_links",
+        "_outputs",
+        "_parent_is_remote",
+        "_place",
+        "_status",
+        "_status_message",
+        "_tally",
+        "_trace",
+        "cause",
+        "end_time_ns",
+        "kind",
+        "name",
+        "parent_id",
+        "span_id",
+        "span_type",
+        "start_time_ns",
+    )
+
+    def __init__(
+        self,
+        calls: Calls,
+        trace: LiveTrace,
+        span_id: str,
+        parent_id: str | None,
+        name: str,
+        start_time_ns: int,
+        kind: int,
+        span_type: str,
+        place: Place,
+    ) -> None:
+        self._calls = calls
+        self._trace = trace
+        self.span_id = span_id
+        """16 lower-case hex digits."""
+        self.parent_id = parent_id
+        """16 lower-case hex digits, or None for a root."""
+        self.name = name
+        self.start_time_ns = start_time_ns
+        """Nanoseconds since the Unix epoch."""
+        self.kind = kind
+        self.span_type = span_type
+        self._place = place
+        self.end_time_ns: int | None = None
+        """Nanoseconds since the Unix epoch; None while the span is open."""
+        self.cause: EndCause | None = None
+        """Why it ended; None while it is open."""
+        self._attributes: dict[str, Value] = {}
+        self._inputs: Value = None
+        self._outputs: Value = None
+        self._events: list[Event] | None = None
+        self._links: list[LinkRecord] | None = None
+        self._tally: Tally | None = None
+        self._status = StatusCode.UNSET
+        self._status_message = ""
+        self._dropped_attributes = 0
+        self._dropped_events = 0
+        self._dropped_links = 0
+        self._parent_is_remote = False
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def trace_id(self) -> str:
+        """The caller's own trace ID, or 32 hex digits when none was given."""
+        return self._trace.shown_id
+
+    request_id = trace_id
+    """MLflow 2's name for `trace_id`."""
+
+    @property
+    def wire_trace_id(self) -> str:
+        """The 32 lower-case hex digits that back-ends show."""
+        return self._trace.hex_id
+
+    @property
+    def inputs(self) -> Any:
+        """The recorded inputs; None when not set."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Any:
+        """The recorded outputs; None when not set."""
+        return self._outputs
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """A copy of the recorded attributes."""
+        return self._attributes.copy()
+
+    @property
+    def status(self) -> SpanStatus:
+        """The status recorded so far."""
+        return SpanStatus(SpanStatusCode(self._status.name), self._status_message)
+
+    @property
+    def events(self) -> list[SpanEvent]:
+        """The recorded events."""
+        return [SpanEvent(event.name, event.time_ns, dict(event.attributes)) for event in self._events or ()]
+
+    @property
+    def links(self) -> list[Link]:
+        """The recorded links."""
+        return [
+            Link(link.trace_id.hex(), link.span_id.hex(), dict(link.attributes), link.trace_state)
+            for link in self._links or ()
+        ]
+
+    def get_attribute(self, key: str) -> Any:
+        """Return one recorded attribute, or None."""
+        return self._attributes.get(key)
+
+    # ------------------------------------------------------------------ writing
+
+    def set_inputs(self, inputs: Any) -> None:
+        """Record what goes in; None means not set."""
+        if inputs is not None and self._open():
+            self._inputs = self._calls.reducer.payload(inputs, self.tally)
+
+    def set_outputs(self, outputs: Any) -> None:
+        """Record what comes out; None means not set."""
+        if outputs is not None and self._open():
+            self._outputs = self._calls.reducer.payload(outputs, self.tally)
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Record one attribute; an earlier value of the same key is replaced."""
+        self.set_attributes({key: value})
+
+    def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
+        """Record several attributes; earlier values of the same keys are replaced."""
+        if attributes is not None and self._open():
+            self.merge(self._calls.reducer.attributes(attributes, self.tally))
+
+    def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:
+        """Record a status: "OK", "ERROR", "UNSET" or a SpanStatus. Anything else counts as misuse and as ERROR."""
+        if self._open():
+            self.take_status(status)
+
+    def set_span_type(self, span_type: str) -> None:
+        """Record the span's type, such as `SpanType.LLM`."""
+        if self._open():
+            self.span_type = self._calls.reducer.text(span_type, self.tally)
+
+    def add_event(self, event: SpanEvent) -> None:
+        """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
+        if not self._open():
+            return
+        if self._events is None:
+            self._events = []
+        if len(self._events) >= self._calls.limits.event_count_limit:
+            self._dropped_events += 1
+            return
+        reducer, tally = self._calls.reducer, self.tally
+        time_ns = getattr(event, "timestamp", None)
+        name = reducer.text(getattr(event, "name", event), tally)
+        attributes = reducer.attributes(getattr(event, "attributes", None) or {}, tally)
+        self._events.append(Event(name, self._calls.instant(time_ns, self._trace, tally), attributes))
+
+    def add_link(self, link: Link) -> None:
+        """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""
+        if not self._open():
+            return
+        if self._links is None:
+            self._links = []
+        made = None
+        if len(self._links) < self._calls.limits.link_count_limit:
+            made = self._calls.link_record(link, self.tally)
+        if made is None:
+            self._dropped_links += 1
+        else:
+            self._links.append(made)
+
+    def record_exception(self, exception: BaseException | str) -> None:
+        """Record an exception as an event and the status as ERROR."""
+        if isinstance(exception, BaseException):
+            kind = type(exception).__name__
+            message = self._calls.reducer.text(exception, self.tally)
+            attributes = {
+                "exception.type": kind,
+                "exception.message": message,
+                "exception.stacktrace": _stacktrace(exception),
+            }
+        else:
+            kind, message = "", self._calls.reducer.text(exception, self.tally)
+            attributes = {"exception.message": message}
+        self.add_event(SpanEvent("exception", attributes=attributes))
+        if self._open():
+            self._status = StatusCode.ERROR
+            self._status_message = f"{kind}: {message}" if kind else message
+
+    def end(
+        self,
+        outputs: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        status: SpanStatus | SpanStatusCode | str | None = KEEP_ERROR,
+        end_time_ns: int | None = None,
+    ) -> None:
+        """End the span, as `client.end_span` does. Ending the root completes the trace."""
+        self._calls.end(self, outputs, attributes, status, end_time_ns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the span as plain values: IDs as hex, times in nanoseconds."""
+        return {
+            "trace_id": self.trace_id,
+            "wire_trace_id": self.wire_trace_id,
+            "span_id": self.span_id,
+            "parent_span_id": self.parent_id,
+            "name": self.name,
+            "span_type": self.span_type,
+            "kind": Kind(self.kind).name,
+            "start_time_unix_nano": self.start_time_ns,
+            "end_time_unix_nano": self.end_time_ns,
+            "status": {"code": self._status.name, "message": self._status_message},
+            "inputs": self._inputs,
+            "outputs": self._outputs,
+            "attributes": self.attributes,
+            "events": [
+                {"name": e.name, "time_unix_nano": e.timestamp, "attributes": e.attributes} for e in self.events
+            ],
+            "links": [link.to_dict() for link in self.links],
+        }
+
+    def __repr__(self) -> str:
+        return f"Span(name={self.name!r}, trace_id={self.trace_id!r}, span_id={self.span_id!r})"
+
+    # ------------------------------------------------------------------ for the core, not for applications
+
+    @property
+    def tally(self) -> Tally:
+        """The counts of what had to be done to this span's values."""
+        if self._tally is None:
+            self._tally = Tally()
+        return self._tally
+
+    @property
+    def opened_at(self) -> str:
+        """`file:line` of the call that opened the span."""
+        code, offset = self._place
+        for start, end, line in code.co_lines():
+            if start <= offset < end and line is not None:
+                return f"{code.co_filename}:{line}"
+        return code.co_filename
+
+    def merge(self, reduced: dict[str, Value]) -> None:
+        """Add reduced attributes, up to the limit of keys; what is over is counted."""
+        into = self._attributes
+        limit = self._calls.limits.attribute_count_limit
+        if len(into) + len(reduced) <= limit:
+            into.update(reduced)
+            return
+        for key, value in reduced.items():
+            if key in into or len(into) < limit:
+                into[key] = value
+            else:
+                self._dropped_attributes += 1
+
+    def take_status(self, status: Any) -> None:
+        """Record a status; one that means nothing is counted and recorded as ERROR with its text."""
+        found = read_status(status)
+        if found is None:
+            self._calls.warn_misuse("bad_status", f"{status!r:.200} is no status; recorded as ERROR. Use OK or ERROR.")
+            found = (StatusCode.ERROR, f"unknown status {status!r:.200}")
+        self._status = found[0]
+        described = self._calls.reducer.text(found[1], self.tally)
+        self._status_message = described if found[0] is StatusCode.ERROR else ""
+
+    def _open(self) -> bool:
+        if self.cause is None:
+            return True
+        self._calls.accounts.note_misuse("change_after_end")
+        return False
+
+
+class NoopSpan:
+    """What a start returns when tracing is off: every member of Span, and nothing happens."""
+
+    trace_id = request_id = NOOP_TRACE_ID
+    wire_trace_id = "0" * 32
+    span_id = "0" * 16
+    parent_id: str | None = None
+    name = ""
+    inputs: Any = None
+    outputs: Any = None
+    start_time_ns = 0
+    end_time_ns: int | None = 0
+    span_type = "UNKNOWN"
+    kind = int(Kind.INTERNAL)
+    cause: EndCause | None = EndCause.FINISHED
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    @property
+    def status(self) -> SpanStatus:
+        """Unset."""
+        return SpanStatus(SpanStatusCode.UNSET)
+
+    @property
+    def events(self) -> list[SpanEvent]:
+        """Nothing."""
+        return []
+
+    @property
+    def links(self) -> list[Link]:
+        """Nothing."""
+        return []
+
+    def get_attribute(self, key: str) -> Any:  # noqa: ARG002 - Span's signature
+        """Return None."""
+
+    def _ignore(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
+
+    set_inputs = set_outputs = set_attribute = set_attributes = set_status = _ignore
+    set_span_type = add_event = add_link = record_exception = end = _ignore
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return an empty dict."""
+        return {}
+
+    def __repr__(self) -> str:
+        return "NoopSpan()"
+
+
+AnySpan = Span | NoopSpan
+
+
+def _stacktrace(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error)).strip()
+    except Exception:  # a broken __str__ or __cause__ chain
+        return f"<{type(error).__name__}: no stack trace>"
+    return text if len(text) <= MAX_STACKTRACE else "…" + text[-MAX_STACKTRACE:]
