@@ -34,7 +34,10 @@ class Accounts:
     """The counters of one client, and the lock under which spans change columns."""
 
     def __init__(self) -> None:
-        self.lock = threading.Condition(threading.Lock())
+        self.mutex = threading.Lock()
+        """Guards every counter and the journal; taken directly on the hot path."""
+        self.lock = threading.Condition(self.mutex)
+        """The same lock, for those who wait for a change."""
         self.started = 0
         self.ingested = 0
         self.adopted = 0
@@ -45,7 +48,7 @@ class Accounts:
 
     def note_misuse(self, what: str) -> None:
         """Count a call that could not mean anything."""
-        with self.lock:
+        with self.mutex:
             self.misuse[what] += 1
 
 

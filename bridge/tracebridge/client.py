@@ -16,17 +16,17 @@ import msgspec
 from tracebridge.accounts import Stats
 from tracebridge.clock import Clock, SystemClock
 from tracebridge.deadletters import DeadLetter
+from tracebridge.ending import Ending
 from tracebridge.janitor import Janitor
 from tracebridge.journal.base import encode_record
 from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.managers import Managers
 from tracebridge.reading import Reading
-from tracebridge.record import EndCause, SpanRecord
 from tracebridge.recent import RecentKeys
+from tracebridge.record import EndCause, SpanRecord
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import Settings
 from tracebridge.span import Span
-from tracebridge.stages import run_stages
 from tracebridge.values import Tally
 from tracebridge.wiring import build
 
@@ -36,7 +36,7 @@ _log = logging.getLogger("tracebridge")
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
-class Client(Managers, Reading):
+class Client(Managers, Ending, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
     `config` is a path to a YAML file, a mapping with the same keys, or Settings; without it the file that
@@ -58,9 +58,12 @@ class Client(Managers, Reading):
         if config is None and tracking_uri is not None and str(tracking_uri).endswith(YAML_SUFFIXES):
             config = str(tracking_uri)
         elif tracking_uri is not None or registry_uri is not None:
-            _log.info("tracking_uri and registry_uri name MLflow servers; tracebridge sends where its configuration says")
+            _log.info(
+                "tracking_uri and registry_uri name MLflow servers; tracebridge sends where its configuration says"
+            )
         self._settings = load_settings(config)
-        self._clock = clock or SystemClock()
+        clock = clock or SystemClock()
+        self._wall, self._ticks = clock.wall_ns, clock.ticks_ns
         self._lifecycle = self._settings.lifecycle
         self.limits = self._settings.limits
         self._ids = self._settings.trace_ids
@@ -91,7 +94,7 @@ class Client(Managers, Reading):
 
     def get_active_trace(self, trace_id: str) -> Span | None:
         """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here."""
-        trace = self._table.traces.get(trace_id) or self._find(trace_id)
+        trace = self.find(trace_id)
         return trace.roots[-1] if trace is not None and trace.roots else None
 
     # ------------------------------------------------------------------ finished records from elsewhere
@@ -102,28 +105,21 @@ class Client(Managers, Reading):
             self.accounts.note_misuse("ingest_after_close")
             return
         try:
-            kept = run_stages(self._stages, self._limited(record))
-            data = None if kept is None else encode_record(kept)
+            data = self._stages.encode(self._limited(record), False)
         except Exception:
             self._broken("ingest")
-            data = encode_record(
-                SpanRecord(
-                    record.trace_id,
-                    record.span_id,
-                    record.parent_id,
-                    record.name,
-                    record.start_time_ns,
-                    record.end_time_ns,
-                    repaired=1,
-                )
+            bare = (
+                record.trace_id,
+                record.span_id,
+                record.parent_id,
+                record.name,
+                record.start_time_ns,
+                record.end_time_ns,
             )
-        with self.accounts.lock:
+            data = encode_record(SpanRecord(*bare, repaired=1))
+        with self.accounts.mutex:
             self.accounts.ingested += 1
-            if data is None:
-                for account in self.accounts.adapters.values():
-                    account.dropped["sampled"] += 1
-            else:
-                self._journal.append(data)
+            self._queue(data)
         self._on_first_trace()
 
     def _limited(self, record: SpanRecord) -> SpanRecord:
@@ -269,4 +265,3 @@ def _after_fork() -> None:
 
 atexit.register(_close_all)
 os.register_at_fork(after_in_child=_after_fork)
-

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from tracebridge.calls import Calls
+    from tracebridge.core import Core
     from tracebridge.live import LiveTrace
     from tracebridge.span import Span
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Frame(NamedTuple):
     """One span made current, who made it so, and what was current before."""
 
-    calls: Calls
+    core: Core
     span: Span
     owner: object
     before: Frame | None
@@ -27,19 +27,19 @@ class Frame(NamedTuple):
 current: ContextVar[Frame | None] = ContextVar("tracebridge_current", default=None)
 
 
-def current_span(calls: Calls, trace: LiveTrace | None) -> Span | None:
+def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
     """Return the newest current span of this client, in this trace if one is given; ended spans do not count."""
     frame = current.get()
     while frame is not None:
-        if frame.calls is calls and (trace is None or frame.span._trace is trace) and frame.span.cause is None:
+        if frame.core is core and (trace is None or frame.span.trace is trace) and frame.span.cause is None:
             return frame.span
         frame = frame.before
     return None
 
 
-def enter(calls: Calls, span: Span, owner: object) -> None:
+def enter(core: Core, span: Span, owner: object) -> None:
     """Make a span the current one in this context."""
-    current.set(Frame(calls, span, owner, current.get()))
+    current.set(Frame(core, span, owner, current.get()))
 
 
 def leave(span: Span, owner: object) -> None:

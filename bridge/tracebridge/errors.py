@@ -21,7 +21,6 @@ application, the misuse errors raised are also `MlflowException`, so that its `e
 from __future__ import annotations
 
 import sys
-from functools import cache
 
 
 class TracebridgeError(Exception):
@@ -100,7 +99,9 @@ class Misconfigured(DeliveryError):
     """The destination would refuse any data until a person changes something: 401, 403, 404, TLS, an HTML page."""
 
 
-@cache
+_twins: dict[tuple[type, type], type[TracebridgeError]] = {}
+
+
 def _also_mlflow(kind: type[TracebridgeError], mlflow_exception: type[Exception]) -> type[TracebridgeError]:
     """Make the twin of an error class that is an MlflowException as well."""
 
@@ -115,7 +116,7 @@ def _also_mlflow(kind: type[TracebridgeError], mlflow_exception: type[Exception]
         "error_code": kind.error_code,
         "message": None,
     }
-    return type(kind.__name__, (kind, mlflow_exception), members)
+    return _twins.setdefault((kind, mlflow_exception), type(kind.__name__, (kind, mlflow_exception), members))
 
 
 def misuse(kind: type[TracebridgeError], message: str) -> TracebridgeError:

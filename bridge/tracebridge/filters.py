@@ -29,7 +29,12 @@ _FIELDS = {
     "trace_id": "custom_trace_id",
     "request_id": "custom_trace_id",
 }
-_ORDERS = {"timestamp_ms": "timestamp_ms", "timestamp": "timestamp_ms", "execution_time_ms": "duration_ms", "name": "name"}
+_ORDERS = {
+    "timestamp_ms": "timestamp_ms",
+    "timestamp": "timestamp_ms",
+    "execution_time_ms": "duration_ms",
+    "name": "name",
+}
 _WIRE_HEX = re.compile(r"[0-9a-f]{32}")
 
 _COMPARISON = re.compile(

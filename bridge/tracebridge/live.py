@@ -28,6 +28,7 @@ class LiveTrace:
         "flags",
         "hex_id",
         "late_since",
+        "plain",
         "roots",
         "scheme",
         "spans",
@@ -56,7 +57,10 @@ class LiveTrace:
         self.experiment_id = ""
         self.late_since: int | None = None
         """Ticks (ns) at which the last root ended while children were open."""
-        self.done = False
+        self.done = True
+        """Not in the table: before its first span and after its last one."""
+        self.plain = True
+        """No trace state, flags or debug request from elsewhere: the common record says all."""
 
     @property
     def shown_id(self) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from tracebridge.calls import Calls, one_id
 from tracebridge.context import current, current_span, enter, leave
+from tracebridge.core import Core, one_id
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
 from tracebridge.record import Kind
 from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
+from tracebridge.starting import Starting
 
 
 class SpanManager:
@@ -20,10 +21,10 @@ class SpanManager:
     An exception is recorded on the span (status ERROR) and goes on to the caller. Use an instance once.
     """
 
-    __slots__ = ("_calls", "_span", "_start")
+    __slots__ = ("_core", "_span", "_start")
 
-    def __init__(self, calls: Calls, start: Callable[[Place], AnySpan]) -> None:
-        self._calls = calls
+    def __init__(self, core: Core, start: Callable[[Place], AnySpan]) -> None:
+        self._core = core
         self._start = start
         self._span: AnySpan | None = None
 
@@ -33,7 +34,7 @@ class SpanManager:
     def _enter(self, frame: Any) -> AnySpan:
         self._span = span = self._start((frame.f_code, frame.f_lasti))
         if isinstance(span, Span):
-            enter(self._calls, span, self)
+            enter(self._core, span, self)
         return span
 
     def __exit__(
@@ -58,7 +59,7 @@ class SpanManager:
         self.__exit__(kind, error, trace)
 
 
-class Managers(Calls):
+class Managers(Starting):
     """`client.trace(...)` and `client.span(...)`."""
 
     def trace(
@@ -82,8 +83,8 @@ class Managers(Calls):
         custom_id = one_id(trace_id, request_id)
 
         def start(place: Place) -> AnySpan:
-            return self._guarded_root(
-                custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind, place
+            return self.begin_trace(
+                place, custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind
             )  # fmt: skip
 
         return SpanManager(self, start)
@@ -115,11 +116,11 @@ class Managers(Calls):
             if parent is not None:
                 wanted, above = parent.trace_id, parent.span_id
             if wanted is None and current_span(self, None) is None:
-                return self._guarded_root(
-                    None, None, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, place
+                return self.begin_trace(
+                    place, None, None, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind
                 )
-            return self._guarded_child(
-                name, wanted, above, span_type, inputs, attributes, start_time_ns, links, kind, place
+            return self.begin_span(
+                place, name, wanted, above, span_type, inputs, attributes, start_time_ns, links, kind
             )
 
         return SpanManager(self, start)
@@ -177,5 +178,3 @@ class TraceStack:
             count += frame.owner is self
             frame = frame.before
         return count
-
-

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracebridge.adapter import TraceEditor, TraceReader
-from tracebridge.calls import Calls, one_id
+from tracebridge.core import Core, one_id
 from tracebridge.delivery import Delivery
-from tracebridge.errors import InvalidParameterError, NoReaderError, TraceNotFoundError, TracebridgeError, misuse
+from tracebridge.errors import InvalidParameterError, NoReaderError, TracebridgeError, TraceNotFoundError, misuse
 from tracebridge.filters import build_query
 from tracebridge.ids.schemes import derive
 from tracebridge.live import LiveTrace
@@ -22,7 +22,7 @@ _log = logging.getLogger("tracebridge")
 READ_WAIT_S = 10.0  # longest wait for the reader's own destination to have what was queued before the call
 
 
-class Reading(Calls):
+class Reading(Core):
     """The calls that read: live spans first, then the destination."""
 
     _deliveries: Mapping[str, Delivery]
@@ -37,7 +37,7 @@ class Reading(Calls):
         can be read back and the trace is not open here.
         """
         key = one_id(trace_id, request_id)
-        live = self._table.traces.get(key or "") or self._find(key)
+        live = self.find(key)
         spans: dict[str, Any] = {}
         reader = self._reader(required=live is None)
         if reader is not None:
@@ -85,7 +85,7 @@ class Reading(Calls):
         """
         wanted = one_id(trace_id, request_id)
         text = self.reducer.text(value, Tally())
-        live = self._table.traces.get(wanted or "") or self._find(wanted)
+        live = self.find(wanted)
         if live is not None and live.roots:
             live.tags = {**live.tags, key: text}
             return
@@ -96,7 +96,7 @@ class Reading(Calls):
     def delete_trace_tag(self, trace_id: str | None = None, key: str = "", *, request_id: str | None = None) -> None:
         """Delete a tag from an open trace, or from the store. Raises TraceNotFoundError for an unknown trace or tag."""
         wanted = one_id(trace_id, request_id)
-        live = self._table.traces.get(wanted or "") or self._find(wanted)
+        live = self.find(wanted)
         if live is not None and live.roots:
             if key not in live.tags:
                 raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {wanted}.")
@@ -122,7 +122,9 @@ class Reading(Calls):
         """
         ids = trace_ids if trace_ids is not None else request_ids
         if (ids is None) == (max_timestamp_millis is None):
-            raise misuse(InvalidParameterError, "Either `max_timestamp_millis` or `trace_ids` must be specified, not both.")
+            raise misuse(
+                InvalidParameterError, "Either `max_timestamp_millis` or `trace_ids` must be specified, not both."
+            )
         if ids is not None and max_traces is not None:
             raise misuse(InvalidParameterError, "`max_traces` can't be specified if `trace_ids` is specified.")
         name, adapter = self._need_reader()
@@ -130,7 +132,7 @@ class Reading(Calls):
             raise misuse(NoReaderError, f"traces of adapter {name} cannot be deleted; configure the `store` adapter.")
         self._wait_for(name)
         if ids is not None:
-            return adapter.delete([wire for text in ids for wire in self._wire_ids(adapter, text)])  # type: ignore[arg-type]
+            return adapter.delete([wire for text in ids for wire in self._wire_ids(adapter, text)])
         return self._delete_until(adapter, int(max_timestamp_millis or 0), max_traces)
 
     # ------------------------------------------------------------------ inside
@@ -152,7 +154,8 @@ class Reading(Calls):
                 return name, delivery.adapter
         if required:
             raise misuse(
-                NoReaderError, "none of the configured adapters can be read back; add `store: {path: ./tracebridge.db}`."
+                NoReaderError,
+                "none of the configured adapters can be read back; add `store: {path: ./tracebridge.db}`.",
             )
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 import msgspec
@@ -19,11 +20,46 @@ MASK: Final = "[redacted]"
 CACHED_KEYS = 8192  # most key names remembered as harmless; past that they are judged anew each time
 
 SECRET_WORDS: Final = frozenset(
-    ["password", "passwd", "passphrase", "secret", "secrets", "token", "apikey", "authorization", "cookie", "cookies", "credential", "credentials", "passwords", "privatekey", "accesskey"]
+    [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "secrets",
+        "token",
+        "apikey",
+        "authorization",
+        "cookie",
+        "cookies",
+        "credential",
+        "credentials",
+        "passwords",
+        "privatekey",
+        "accesskey",
+    ]
 )
 SECRET_PAIRS: Final = frozenset({("api", "key"), ("private", "key"), ("access", "key"), ("api", "keys")})
 COUNT_WORDS: Final = frozenset(
-    ["max", "min", "count", "counts", "total", "limit", "usage", "used", "num", "number", "remaining", "budget", "input", "output", "prompt", "completion", "cached", "reasoning"]
+    [
+        "max",
+        "min",
+        "count",
+        "counts",
+        "total",
+        "limit",
+        "usage",
+        "used",
+        "num",
+        "number",
+        "remaining",
+        "budget",
+        "input",
+        "output",
+        "prompt",
+        "completion",
+        "cached",
+        "reasoning",
+    ]
 )
 """Beside `token`, these say that tokens are counted, not carried."""
 
@@ -47,12 +83,33 @@ def is_secret_key(key: str, deny: frozenset[str] = frozenset(), allow: frozenset
     if lower in deny:
         return True
     words = [word.lower() for word in _WORD.findall(key)]
-    if any(pair in SECRET_PAIRS for pair in zip(words, words[1:], strict=False)):
+    if any(pair in SECRET_PAIRS for pair in pairwise(words)):
         return True
     found = SECRET_WORDS.intersection(words)
     if found == {"token"} and COUNT_WORDS.intersection(words):
         return False
     return bool(found)
+
+
+class HarmlessKeys:
+    """A bounded memory of key names that are known to be no secrets, so that a whole mapping is judged in one step."""
+
+    def __init__(self, is_secret: Callable[[str], bool]) -> None:
+        self._is_secret = is_secret
+        self.known: set[str] = set()
+
+    def learn(self, keys: Iterable[Any]) -> bool:
+        """Return whether every key is harmless plain text, remembering those that are."""
+        harmless = True
+        for key in keys:
+            if type(key) is not str or len(key) > MAX_LEARNT_KEY or not key.isascii() or self._is_secret(key):
+                harmless = False
+            elif len(self.known) < CACHED_KEYS:
+                self.known.add(key)
+        return harmless
+
+
+MAX_LEARNT_KEY = 256  # characters; a longer key is judged anew each time
 
 
 class Redaction:
@@ -72,20 +129,15 @@ class Redaction:
         self._allow = frozenset(key.lower() for key in allow_keys)
         self._patterns: Sequence[re.Pattern[str]] = [DENY_VALUES.get(name) or re.compile(name) for name in deny_values]
         self._drop = action == "drop"
-        self._harmless: set[str] = set()
+        self.keys = HarmlessKeys(self._judge)
+        self.only_keys = not self._patterns
+        """Whether values matter only by their beginning; see `tracebridge.stages`."""
 
     def __call__(self, record: SpanRecord) -> SpanRecord:
         """Return the record itself when nothing in it is secret, else a masked copy with `redacted` counted."""
         changes: dict[str, Any] = {}
         count = 0
-        harmless = self._harmless
-        attributes = record.attributes
-        if attributes and not (harmless.issuperset(attributes) and self._plain(attributes.values())):
-            clean, n = self._mapping(attributes)
-            if n:
-                changes["attributes"] = clean
-                count += n
-        for name in ("inputs", "outputs", "tags"):
+        for name in ("attributes", "inputs", "outputs", "tags"):
             value = getattr(record, name)
             if value is not None and value != {}:
                 clean, n = self._value(value)
@@ -97,18 +149,6 @@ class Redaction:
         if not count:
             return record
         return msgspec.structs.replace(record, redacted=record.redacted + count, **changes)
-
-    def _plain(self, values: Iterable[Value]) -> bool:
-        """Return whether every value is a scalar that needs no closer look."""
-        patterns = self._patterns
-        for value in values:
-            kind = type(value)
-            if kind is str:
-                if patterns or value[:6] in ("Bearer", "Basic ", "bearer", "basic "):
-                    return False
-            elif kind is list or kind is dict:
-                return False
-        return True
 
     def _rest(self, record: SpanRecord, changes: dict[str, Any]) -> int:
         count = 0
@@ -128,14 +168,13 @@ class Redaction:
             changes["status_message"] = message
         return count + n
 
+    def _judge(self, key: str) -> bool:
+        if self._default_keys:
+            return is_secret_key(key, self._deny, self._allow)
+        return key.lower() in self._deny
+
     def _secret(self, key: str) -> bool:
-        if key in self._harmless:
-            return False
-        lower = key.lower()
-        secret = is_secret_key(key, self._deny, self._allow) if self._default_keys else lower in self._deny
-        if not secret and len(self._harmless) < CACHED_KEYS:
-            self._harmless.add(key)
-        return secret
+        return key not in self.keys.known and not self.keys.learn((key,)) and self._judge(key)
 
     def _mapping(self, given: Mapping[str, Value]) -> tuple[dict[str, Value], int]:
         out: dict[str, Value] = {}

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status
 from tracebridge.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.record import Link as LinkRecord
 from tracebridge.values import Tally
 
 if TYPE_CHECKING:
-    from tracebridge.calls import Calls
+    from tracebridge.core import Core
     from tracebridge.live import LiveTrace
 
 NOOP_TRACE_ID = "TRACEBRIDGE_NO_OP_TRACE_ID"
@@ -30,82 +32,53 @@ KEEP_ERROR: Any = object()
 """The default status of an end: OK for a clean span, but an ERROR recorded before stays."""
 
 
-class Span:
-    """One open (or ended) span. Safe to use from any thread."""
+class Span(msgspec.Struct, eq=False, weakref=True):
+    """One open (or ended) span. Safe to use from any thread.
 
-    __slots__ = (
-        "_attributes",
-        "_calls",
-        "_dropped_attributes",
-        "_dropped_events",
-        "_dropped_links",
-        "_events",
-        "_inputs",
-        "_links",
-        "_outputs",
-        "_parent_is_remote",
-        "_place",
-        "_status",
-        "_status_message",
-        "_tally",
-        "_trace",
-        "cause",
-        "end_time_ns",
-        "kind",
-        "name",
-        "parent_id",
-        "span_id",
-        "span_type",
-        "start_time_ns",
-    )
+    A msgspec struct because one is built in a fifth of the time of a class with `__slots__` (0.2 against 0.9 µs).
+    """
 
-    def __init__(
-        self,
-        calls: Calls,
-        trace: LiveTrace,
-        span_id: str,
-        parent_id: str | None,
-        name: str,
-        start_time_ns: int,
-        kind: int,
-        span_type: str,
-        place: Place,
-    ) -> None:
-        self._calls = calls
-        self._trace = trace
-        self.span_id = span_id
-        """16 lower-case hex digits."""
-        self.parent_id = parent_id
-        """16 lower-case hex digits, or None for a root."""
-        self.name = name
-        self.start_time_ns = start_time_ns
-        """Nanoseconds since the Unix epoch."""
-        self.kind = kind
-        self.span_type = span_type
-        self._place = place
-        self.end_time_ns: int | None = None
-        """Nanoseconds since the Unix epoch; None while the span is open."""
-        self.cause: EndCause | None = None
-        """Why it ended; None while it is open."""
-        self._attributes: dict[str, Value] = {}
-        self._inputs: Value = None
-        self._outputs: Value = None
-        self._events: list[Event] | None = None
-        self._links: list[LinkRecord] | None = None
-        self._tally: Tally | None = None
-        self._status = StatusCode.UNSET
-        self._status_message = ""
-        self._dropped_attributes = 0
-        self._dropped_events = 0
-        self._dropped_links = 0
-        self._parent_is_remote = False
+    calls: Core
+    trace: LiveTrace
+    span_id: str
+    """16 lower-case hex digits."""
+    raw_id: bytes
+    parent_id: str | None
+    """16 lower-case hex digits, or None for a root."""
+    parent_raw: bytes | None
+    name: str
+    start_time_ns: int
+    """Nanoseconds since the Unix epoch."""
+    place: Place
+    kind: int = Kind.INTERNAL
+    span_type: str = "UNKNOWN"
+    end_time_ns: int | None = None
+    """Nanoseconds since the Unix epoch; None while the span is open."""
+    cause: EndCause | None = None
+    """Why it ended; None while it is open."""
+    inputs: Any = None
+    """The recorded inputs; None when not set."""
+    outputs: Any = None
+    """The recorded outputs; None when not set."""
+    attributes_now: dict[str, Value] = {}
+    harmless: bool = True
+    """Nothing but attributes, and every key known to be no secret: the short way through the stages is open."""
+    code: StatusCode = StatusCode.UNSET
+    status_message: str = ""
+    event_records: list[Event] | None = None
+    link_records: list[LinkRecord] | None = None
+    counts: Tally | None = None
+    dropped_attributes: int = 0
+    dropped_events: int = 0
+    dropped_links: int = 0
+    parent_is_remote: bool = False
 
     # ------------------------------------------------------------------ reading
 
     @property
     def trace_id(self) -> str:
         """The caller's own trace ID, or 32 hex digits when none was given."""
-        return self._trace.shown_id
+        return self.trace.shown_id
 
     request_id = trace_id
     """MLflow 2's name for `trace_id`."""
@@ -113,56 +86,46 @@ class Span:
     @property
     def wire_trace_id(self) -> str:
         """The 32 lower-case hex digits that back-ends show."""
-        return self._trace.hex_id
-
-    @property
-    def inputs(self) -> Any:
-        """The recorded inputs; None when not set."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Any:
-        """The recorded outputs; None when not set."""
-        return self._outputs
+        return self.trace.hex_id
 
     @property
     def attributes(self) -> dict[str, Any]:
         """A copy of the recorded attributes."""
-        return self._attributes.copy()
+        return self.attributes_now.copy()
 
     @property
     def status(self) -> SpanStatus:
         """The status recorded so far."""
-        return SpanStatus(SpanStatusCode(self._status.name), self._status_message)
+        return SpanStatus(SpanStatusCode(self.code.name), self.status_message)
 
     @property
     def events(self) -> list[SpanEvent]:
         """The recorded events."""
-        return [SpanEvent(event.name, event.time_ns, dict(event.attributes)) for event in self._events or ()]
+        return [SpanEvent(event.name, event.time_ns, dict(event.attributes)) for event in self.event_records or ()]
 
     @property
     def links(self) -> list[Link]:
         """The recorded links."""
         return [
             Link(link.trace_id.hex(), link.span_id.hex(), dict(link.attributes), link.trace_state)
-            for link in self._links or ()
+            for link in self.link_records or ()
         ]
 
     def get_attribute(self, key: str) -> Any:
         """Return one recorded attribute, or None."""
-        return self._attributes.get(key)
+        return self.attributes_now.get(key)
 
     # ------------------------------------------------------------------ writing
 
     def set_inputs(self, inputs: Any) -> None:
         """Record what goes in; None means not set."""
         if inputs is not None and self._open():
-            self._inputs = self._calls.reducer.payload(inputs, self.tally)
+            self.inputs = self.calls.reducer.payload(inputs, self.tally)
 
     def set_outputs(self, outputs: Any) -> None:
         """Record what comes out; None means not set."""
         if outputs is not None and self._open():
-            self._outputs = self._calls.reducer.payload(outputs, self.tally)
+            self.outputs = self.calls.reducer.payload(outputs, self.tally)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Record one attribute; an earlier value of the same key is replaced."""
@@ -171,7 +134,7 @@ class Span:
     def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Record several attributes; earlier values of the same keys are replaced."""
         if attributes is not None and self._open():
-            self.merge(self._calls.reducer.attributes(attributes, self.tally))
+            self.fill(attributes)
 
     def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:
         """Record a status: "OK", "ERROR", "UNSET" or a SpanStatus. Anything else counts as misuse and as ERROR."""
@@ -181,54 +144,56 @@ class Span:
     def set_span_type(self, span_type: str) -> None:
         """Record the span's type, such as `SpanType.LLM`."""
         if self._open():
-            self.span_type = self._calls.reducer.text(span_type, self.tally)
+            self.span_type = self.calls.reducer.text(span_type, self.tally)
 
     def add_event(self, event: SpanEvent) -> None:
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
         if not self._open():
             return
-        if self._events is None:
-            self._events = []
-        if len(self._events) >= self._calls.limits.event_count_limit:
-            self._dropped_events += 1
+        self.harmless = False
+        if self.event_records is None:
+            self.event_records = []
+        if len(self.event_records) >= self.calls.limits.event_count_limit:
+            self.dropped_events += 1
             return
-        reducer, tally = self._calls.reducer, self.tally
+        reducer, tally = self.calls.reducer, self.tally
         time_ns = getattr(event, "timestamp", None)
         name = reducer.text(getattr(event, "name", event), tally)
         attributes = reducer.attributes(getattr(event, "attributes", None) or {}, tally)
-        self._events.append(Event(name, self._calls.instant(time_ns, self._trace, tally), attributes))
+        self.event_records.append(Event(name, self.calls.instant(time_ns, self.trace, tally), attributes))
 
     def add_link(self, link: Link) -> None:
         """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""
         if not self._open():
             return
-        if self._links is None:
-            self._links = []
+        self.harmless = False
+        if self.link_records is None:
+            self.link_records = []
         made = None
-        if len(self._links) < self._calls.limits.link_count_limit:
-            made = self._calls.link_record(link, self.tally)
+        if len(self.link_records) < self.calls.limits.link_count_limit:
+            made = self.calls.link_record(link, self.tally)
         if made is None:
-            self._dropped_links += 1
+            self.dropped_links += 1
         else:
-            self._links.append(made)
+            self.link_records.append(made)
 
     def record_exception(self, exception: BaseException | str) -> None:
         """Record an exception as an event and the status as ERROR."""
         if isinstance(exception, BaseException):
             kind = type(exception).__name__
-            message = self._calls.reducer.text(exception, self.tally)
+            message = self.calls.reducer.text(exception, self.tally)
             attributes = {
                 "exception.type": kind,
                 "exception.message": message,
                 "exception.stacktrace": _stacktrace(exception),
             }
         else:
-            kind, message = "", self._calls.reducer.text(exception, self.tally)
+            kind, message = "", self.calls.reducer.text(exception, self.tally)
             attributes = {"exception.message": message}
         self.add_event(SpanEvent("exception", attributes=attributes))
         if self._open():
-            self._status = StatusCode.ERROR
-            self._status_message = f"{kind}: {message}" if kind else message
+            self.code = StatusCode.ERROR
+            self.status_message = f"{kind}: {message}" if kind else message
 
     def end(
         self,
@@ -238,7 +203,7 @@ class Span:
         end_time_ns: int | None = None,
     ) -> None:
         """End the span, as `client.end_span` does. Ending the root completes the trace."""
-        self._calls.end(self, outputs, attributes, status, end_time_ns)
+        self.calls.end(self, outputs, attributes, status, end_time_ns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the span as plain values: IDs as hex, times in nanoseconds."""
@@ -252,9 +217,9 @@ class Span:
             "kind": Kind(self.kind).name,
             "start_time_unix_nano": self.start_time_ns,
             "end_time_unix_nano": self.end_time_ns,
-            "status": {"code": self._status.name, "message": self._status_message},
-            "inputs": self._inputs,
-            "outputs": self._outputs,
+            "status": {"code": self.code.name, "message": self.status_message},
+            "inputs": self.inputs,
+            "outputs": self.outputs,
             "attributes": self.attributes,
             "events": [
                 {"name": e.name, "time_unix_nano": e.timestamp, "attributes": e.attributes} for e in self.events
@@ -270,46 +235,58 @@ class Span:
     @property
     def tally(self) -> Tally:
         """The counts of what had to be done to this span's values."""
-        if self._tally is None:
-            self._tally = Tally()
-        return self._tally
+        if self.counts is None:
+            self.counts = Tally()
+        self.harmless = False  # something about this span is out of the ordinary
+        return self.counts
 
     @property
     def opened_at(self) -> str:
         """`file:line` of the call that opened the span."""
-        code, offset = self._place
+        code, offset = self.place
         for start, end, line in code.co_lines():
             if start <= offset < end and line is not None:
                 return f"{code.co_filename}:{line}"
         return code.co_filename
 
-    def merge(self, reduced: dict[str, Value]) -> None:
-        """Add reduced attributes, up to the limit of keys; what is over is counted."""
-        into = self._attributes
-        limit = self._calls.limits.attribute_count_limit
+    def fill(self, attributes: Any) -> None:
+        """Add attributes, reduced, up to the limit of keys; what is over is counted."""
+        reducer = self.calls.reducer
+        reduced = reducer.plain(attributes)
+        if reduced is None:
+            reduced = reducer.attributes(attributes, self.tally)
+            self.harmless = False
+        into = self.attributes_now
+        limit = self.calls.limits.attribute_count_limit
         if len(into) + len(reduced) <= limit:
-            into.update(reduced)
+            if into:
+                into.update(reduced)
+            else:
+                self.attributes_now = reduced
             return
         for key, value in reduced.items():
             if key in into or len(into) < limit:
                 into[key] = value
             else:
-                self._dropped_attributes += 1
+                self.dropped_attributes += 1
+                self.harmless = False
 
     def take_status(self, status: Any) -> None:
         """Record a status; one that means nothing is counted and recorded as ERROR with its text."""
         found = read_status(status)
         if found is None:
-            self._calls.warn_misuse("bad_status", f"{status!r:.200} is no status; recorded as ERROR. Use OK or ERROR.")
+            self.calls.warn_misuse("bad_status", f"{status!r:.200} is no status; recorded as ERROR. Use OK or ERROR.")
             found = (StatusCode.ERROR, f"unknown status {status!r:.200}")
-        self._status = found[0]
-        described = self._calls.reducer.text(found[1], self.tally)
-        self._status_message = described if found[0] is StatusCode.ERROR else ""
+        self.code = found[0]
+        if found[0] is not StatusCode.ERROR:
+            self.status_message = ""
+            return
+        self.status_message = self.calls.reducer.text(found[1], self.tally)
 
     def _open(self) -> bool:
         if self.cause is None:
             return True
-        self._calls.accounts.note_misuse("change_after_end")
+        self.calls.accounts.note_misuse("change_after_end")
         return False
 
 
@@ -349,7 +326,7 @@ class NoopSpan:
         """Nothing."""
         return []
 
-    def get_attribute(self, key: str) -> Any:  # noqa: ARG002 - Span's signature
+    def get_attribute(self, key: str) -> Any:
         """Return None."""
 
     def _ignore(self, *args: Any, **kwargs: Any) -> None:

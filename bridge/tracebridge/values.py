@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.record import Value
+from tracebridge.redaction import HarmlessKeys
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MAX_DEPTH = 32  # containers inside containers; deeper ones become text
@@ -62,42 +63,42 @@ class Reducer:
     most that one inputs/outputs value or one container may weigh, in bytes (`limits.payload_length_limit`).
     """
 
-    def __init__(self, *, text_limit: int, payload_limit: int) -> None:
+    def __init__(self, *, text_limit: int, payload_limit: int, keys: HarmlessKeys) -> None:
         self._text_limit = text_limit
         self._payload_limit = payload_limit
+        self._keys = keys
+        self._known = keys.known
+
+    def plain(self, given: Any) -> dict[str, Value] | None:
+        """Return a copy when everything in it is recordable as it is and no key is a secret's, else None.
+
+        The short way that nearly every span takes: a third of the cost of `attributes`, and its answer also tells redaction that
+        there is nothing to look for under these keys.
+        """
+        if type(given) is not dict:
+            return None
+        taken = given.copy()  # one step under the interpreter: nobody can change it while it is read
+        if not self._known.issuperset(taken) and not self._keys.learn(taken):
+            return None
+        limit = self._text_limit
+        for value in taken.values():
+            kind = type(value)
+            if kind is str:
+                if len(value) > limit:
+                    return None
+            elif kind is int:
+                if not INT64_MIN <= value <= INT64_MAX:
+                    return None
+            elif kind is not bool and kind is not float:
+                return None
+        return taken
 
     def attributes(self, given: Any, tally: Tally) -> dict[str, Value]:
         """Return a fresh dict of recordable attributes; None values are left out (None means not set)."""
-        if type(given) is dict:
-            taken = given.copy()  # one step under the interpreter: nobody can change it while it is read
-        else:
-            taken = self._mapping(given, tally)
-        odd: list[Any] = []
-        limit = self._text_limit
-        for key, value in taken.items():
-            kind = type(value)
-            if kind is str:
-                if len(value) > limit or not value.isascii():
-                    odd.append(key)
-            elif kind is int:
-                if not INT64_MIN <= value <= INT64_MAX:
-                    odd.append(key)
-            elif kind is not bool and kind is not float:
-                odd.append(key)
-            if type(key) is not str or not key.isascii():
-                odd.append(key)
-        return self._mend(taken, odd, tally) if odd else taken
-
-    def _mend(self, taken: dict[Any, Any], odd: list[Any], tally: Tally) -> dict[str, Value]:
-        """Rebuild the mapping in its order, with the keys and values named in `odd` reduced."""
-        odd_ids = set(map(id, odd))
-        out: dict[str, Value] = {}
-        for key, value in taken.items():
-            if id(key) not in odd_ids:
-                out[key] = value
-            elif value is not None:
-                out[self._key(key, tally)] = self.attribute(value, tally)
-        return out
+        taken = given.copy() if type(given) is dict else self._mapping(given, tally)
+        return {
+            self._key(key, tally): self.attribute(value, tally) for key, value in taken.items() if value is not None
+        }
 
     def attribute(self, value: Any, tally: Tally) -> Value:
         """Return a snapshot of one attribute value."""

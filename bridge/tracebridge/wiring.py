@@ -14,7 +14,7 @@ from tracebridge.record import Resource
 from tracebridge.redaction import Redaction
 from tracebridge.registry import adapter_class
 from tracebridge.settings.model import RedactionSettings, Settings
-from tracebridge.stages import Stage
+from tracebridge.stages import Stages
 from tracebridge.values import Reducer
 
 
@@ -26,7 +26,7 @@ class Parts:
     journal: Journal
     deliveries: dict[str, Delivery]
     dead_letters: DeadLetters
-    stages: tuple[Stage, ...]
+    stages: Stages
     reducer: Reducer
     resource: Resource
 
@@ -50,9 +50,13 @@ def build(settings: Settings) -> Parts:
         deliveries[name] = Delivery(
             name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
         )
+    redaction = _redaction(settings.redaction)
+    stages = Stages((redaction,), scanned=redaction.only_keys)
     limits = settings.limits
-    reducer = Reducer(text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit)
-    return Parts(accounts, journal, deliveries, dead_letters, (_redaction(settings.redaction),), reducer, resource)
+    reducer = Reducer(
+        text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit, keys=redaction.keys
+    )
+    return Parts(accounts, journal, deliveries, dead_letters, stages, reducer, resource)
 
 
 def _redaction(settings: RedactionSettings) -> Redaction:

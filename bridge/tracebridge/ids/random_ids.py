@@ -17,22 +17,22 @@ class RandomIds:
 
     def __init__(self) -> None:
         self._random = random.Random(random.SystemRandom().getrandbits(_SEED_BITS))  # noqa: S311 - IDs are no secrets
-        self._bits = self._random.getrandbits
+        self.bits = self._random.getrandbits
+        """`bits(n)`: n random bits, for the hot path."""
 
     def reseed(self) -> None:
         """Start over from the operating system's entropy."""
         self._random.seed(random.SystemRandom().getrandbits(_SEED_BITS))
 
-    def span_id(self) -> str:
-        """Return 16 lower-case hex digits."""
-        return f"{self._bits(64) or 1:016x}"
-
     def trace_id(self) -> bytes:
         """Return 16 bytes."""
-        return (self._bits(128) or 1).to_bytes(16, "big")
+        return (self.bits(128) or 1).to_bytes(16, "big")
 
 
 shared_ids = RandomIds()
 """The generator of this process; every client takes its IDs here so that a fork reseeds one thing."""
+
+random_bits = shared_ids.bits
+"""Random bits from `shared_ids`; the generator is reseeded in place, so this stays valid in a child."""
 
 os.register_at_fork(after_in_child=shared_ids.reseed)

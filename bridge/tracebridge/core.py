@@ -1,0 +1,121 @@
+"""What starting, ending and reading share: the state of one client, and the few helpers that all three need."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from tracebridge.accounts import Accounts
+from tracebridge.errors import TracebridgeError
+from tracebridge.ids.parent import is_span_id
+from tracebridge.ids.schemes import derive
+from tracebridge.journal.base import Journal
+from tracebridge.live import LiveTable, LiveTrace
+from tracebridge.recent import RecentKeys
+from tracebridge.record import Link
+from tracebridge.settings.model import LifecycleSettings, LimitsSettings, TraceIdSettings
+from tracebridge.span import NOOP_TRACE_ID, NoopSpan, Span
+from tracebridge.stages import Stages
+from tracebridge.values import Reducer, Tally
+
+log = logging.getLogger("tracebridge")
+NOOP = NoopSpan()
+
+
+class Core:
+    """The state behind the calls; `Client` fills it in."""
+
+    accounts: Accounts
+    reducer: Reducer
+    limits: LimitsSettings
+    _ids: TraceIdSettings
+    _lifecycle: LifecycleSettings
+    _journal: Journal
+    _stages: Stages
+    _wall: Callable[[], int]
+    _ticks: Callable[[], int]
+    _table: LiveTable
+    _leaks_told: RecentKeys
+    _off: bool
+
+    def _on_first_trace(self) -> None:
+        """Start the workers, once."""
+        raise NotImplementedError
+
+    def end(self, span: Span, outputs: Any, attributes: Any, status: Any, end_time_ns: Any) -> None:
+        """End a live span (`tracebridge.ending`)."""
+        raise NotImplementedError
+
+    def _on_late_children(self, trace: LiveTrace) -> None:
+        """A root has ended with children open."""
+        raise NotImplementedError
+
+    def find(self, key: Any) -> LiveTrace | None:
+        """Return an open trace by any spelling of its ID, or None."""
+        trace = self._table.traces.get(key) if isinstance(key, str) else None
+        if trace is not None or not isinstance(key, str) or not key or key == NOOP_TRACE_ID:
+            return trace
+        try:
+            return self._table.traces.get(derive(key, self._ids.scheme).trace_id.hex())
+        except TracebridgeError:
+            return None
+
+    def instant(self, given: Any, trace: LiveTrace, tally: Tally) -> int:
+        """Return a time in Unix nanoseconds: what was given when it can be one, else now (marked)."""
+        if given is not None:
+            if isinstance(given, (int, float)) and not isinstance(given, bool):
+                try:
+                    time_ns = int(given)
+                except (ValueError, OverflowError):  # NaN and infinity
+                    time_ns = -1
+                if 0 <= time_ns < 2**63:
+                    return time_ns
+            tally.repaired += 1
+        return trace.anchor_ns + self._ticks()
+
+    def link_record(self, link: Any, tally: Tally) -> Link | None:
+        """Return a link with wire IDs, or None when its IDs are none."""
+        span_id = getattr(link, "span_id", None)
+        trace_id = getattr(link, "trace_id", None)
+        if not is_span_id(span_id) or not isinstance(trace_id, str):
+            return None
+        try:
+            wire = derive(trace_id, self._ids.scheme)
+        except TracebridgeError:
+            return None
+        attributes = self.reducer.attributes(getattr(link, "attributes", None) or {}, tally)
+        trace_state = self.reducer.text(getattr(link, "trace_state", "") or "", tally)
+        return Link(wire.trace_id, bytes.fromhex(str(span_id)), trace_state, attributes)
+
+    def warn_misuse(self, what: str, message: str) -> None:
+        """Count a misuse and say the first of its kind."""
+        if what not in self.accounts.misuse:
+            log.warning("%s", message)
+        self.accounts.note_misuse(what)
+
+    def _refuse(self, what: str) -> NoopSpan:
+        """Count a call that came when tracing is off, and hand out the no-op span."""
+        self.accounts.note_misuse(what)
+        return NOOP
+
+    def _broken(self, where: str) -> NoopSpan:
+        """A bug of ours must not become the caller's: log the first, count all, hand out the no-op span."""
+        if "internal_error" not in self.accounts.misuse:
+            log.exception("%s failed inside; tracing goes on", where)
+        return self._refuse("internal_error")
+
+    def _queue(self, data: bytes | None) -> None:
+        """Put an encoded record on the journal; None is what a stage dropped. Called with the lock held."""
+        if data is not None:
+            self._journal.append(data)
+            return
+        for account in self.accounts.adapters.values():
+            account.dropped["sampled"] += 1
+
+
+def one_id(trace_id: str | None, request_id: str | None) -> str | None:
+    """Return whichever of the two names of one thing was given; raises ValueError when both were."""
+    if trace_id is not None and request_id is not None:
+        raise ValueError("give trace_id or request_id, not both: they are two names of the same ID")
+    return request_id if trace_id is None else trace_id

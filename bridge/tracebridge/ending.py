@@ -1,0 +1,302 @@
+"""Ending: spans leave the table, become records, pass the stages and go on the journal.
+
+Order of one end: the span leaves the table (that decides who ended it), its record is built and encoded outside any lock,
+and under one short lock it moves from *open* to *queued*. Data never makes an end raise: what goes wrong inside is
+counted and logged, and the span arrives as well as it can be recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tracebridge.core import Core, log, one_id
+from tracebridge.entities import SpanStatus, SpanStatusCode
+from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
+from tracebridge.journal.base import encode_record
+from tracebridge.live import LiveTrace
+from tracebridge.record import EndCause, SpanRecord, StatusCode
+from tracebridge.span import KEEP_ERROR, NOOP_TRACE_ID, Span
+from tracebridge.values import Tally
+
+NANOSECONDS = 1_000_000_000
+_FINISHED, _UNSET, _OK = EndCause.FINISHED, StatusCode.UNSET, StatusCode.OK
+
+
+class Ending(Core):
+    """`end_span`, `end_trace`, and what is ended because nobody did."""
+
+    def end_span(
+        self,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        outputs: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        status: SpanStatus | SpanStatusCode | str | None = KEEP_ERROR,
+        end_time_ns: int | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> None:
+        """End a span, merging `attributes` into its own. Ending the root completes the trace.
+
+        Without `status` a clean span ends OK and one with an ERROR recorded keeps it. A span that is unknown or has
+        ended is ignored and counted (`lifecycle.strict: true` raises TraceNotFoundError). Raises ValueError when both
+        names of the trace ID are given.
+        """
+        if request_id is not None:
+            trace_id = one_id(trace_id, request_id)
+        trace = self._table.traces.get(trace_id) if trace_id.__class__ is str else None
+        if trace is None:
+            trace = self.find(trace_id)
+        span = trace.spans.get(span_id) if trace is not None and span_id.__class__ is str else None
+        if span is None:
+            self._unknown_end(trace_id, span_id)
+        else:
+            self.end(span, outputs, attributes, status, end_time_ns)
+
+    def end_trace(
+        self,
+        trace_id: str | None = None,
+        outputs: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        status: SpanStatus | SpanStatusCode | str | None = KEEP_ERROR,
+        end_time_ns: int | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> None:
+        """End the trace's root. Children still open may end normally within `lifecycle.late_children`.
+
+        Raises TraceNotFoundError for an unknown trace, TraceFinishedError for one that has finished already,
+        ValueError when both names of the ID are given.
+        """
+        key = one_id(trace_id, request_id)
+        if key == NOOP_TRACE_ID or self._off:
+            self.accounts.note_misuse("end_after_close" if self._off else "end_of_noop")
+            return
+        trace = self.find(key)
+        roots = trace.roots.copy() if trace is not None else ()
+        if roots:
+            self.end(roots[-1], outputs, attributes, status, end_time_ns)
+        elif trace is not None or key in self._table.finished:
+            raise misuse(TraceFinishedError, f"Trace with ID {key} already finished.")
+        else:
+            raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
+
+    def end(
+        self,
+        span: Span,
+        outputs: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        status: Any = KEEP_ERROR,
+        end_time_ns: Any = None,
+        cause: EndCause = _FINISHED,
+    ) -> None:
+        """End a live span; the first end wins. `Span.end` and every end call come here."""
+        trace = span.trace
+        if trace.spans.pop(span.span_id, None) is None:
+            self._unknown_end(trace.shown_id, span.span_id)
+            return
+        try:
+            if attributes is not None:
+                span.fill(attributes)
+            if outputs is not None:
+                span.set_outputs(outputs)
+            if status is KEEP_ERROR or status is None:
+                if span.code is _UNSET and cause is _FINISHED:
+                    span.code = _OK
+            else:
+                span.take_status(status)
+            if end_time_ns is None:
+                span.end_time_ns = trace.anchor_ns + self._ticks()
+            else:
+                span.end_time_ns = self.instant(end_time_ns, trace, span.tally)
+        except Exception:
+            self._broken("end_span")
+            span.end_time_ns = trace.anchor_ns + self._ticks()
+        span.cause = cause
+        data = self._encode(span, trace, cause)
+        accounts = self.accounts
+        is_root = trace.roots and span in trace.roots
+        with accounts.mutex:
+            accounts.open -= 1
+            if data is None:
+                self._queue(None)
+            else:
+                self._journal.append(data)
+            trace.ended.add(span.span_id)
+            if is_root or not trace.spans or cause is not _FINISHED:
+                self._retire(span, trace)
+        if is_root and trace.late_since is not None:
+            self._on_late_children(trace)
+
+    def _retire(self, span: Span, trace: LiveTrace) -> None:
+        """Note what an end means for its trace; called with the lock held."""
+        if span.cause is not _FINISHED:
+            self._table.closed_spans.add(span.span_id)
+        if span in trace.roots:
+            trace.roots.remove(span)
+            trace.late_since = None if trace.roots else self._ticks()
+        if not trace.spans:
+            trace.late_since = None
+            self._table.remove(trace)
+
+    def _encode(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
+        """Return the span as the journal keeps it; None when a stage dropped it."""
+        try:
+            if span.harmless and trace.plain and cause is _FINISHED and span.parent_id is not None:
+                # everything but these is at its default; the common span costs no more than it has
+                record = SpanRecord(
+                    trace.trace_id,
+                    span.raw_id,
+                    span.parent_raw,
+                    span.name,
+                    span.start_time_ns,
+                    span.end_time_ns or 0,
+                    span.kind,
+                    span.code,
+                    "",
+                    span.attributes_now.copy(),  # another thread may still hold the span
+                    None,
+                    None,
+                    span.span_type,
+                    custom_trace_id=trace.custom_id,
+                )
+                return self._stages.encode(record, True)
+            return self._stages.encode(self._record(span, trace, cause), False)
+        except UnicodeEncodeError:
+            return self._encode_mended(span, trace, cause)
+        except Exception:
+            self._broken("end_span")
+            return encode_record(self._bare_record(span, trace))
+
+    def _encode_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
+        """Encode a span some of whose text UTF-8 cannot carry (lone surrogates), mended and marked."""
+        try:
+            record = self._record(span, trace, cause)
+            tally = Tally()
+            tally.repaired = record.repaired
+            text, attributes = self.reducer.text, self.reducer.attributes
+            mended = msgspec.structs.replace(
+                record,
+                name=text(record.name, tally),
+                span_type=text(record.span_type, tally),
+                status_message=text(record.status_message, tally),
+                attributes=attributes(record.attributes, tally),
+                tags=attributes(record.tags, tally),
+                opened_at=text(record.opened_at, tally),
+            )
+            mended = msgspec.structs.replace(mended, repaired=max(1, tally.repaired))
+            return self._stages.encode(mended, False)
+        except Exception:
+            self._broken("end_span")
+            return encode_record(self._bare_record(span, trace))
+
+    def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
+        tally = span.counts
+        is_root = span.parent_id is None or span in trace.roots
+        return SpanRecord(
+            trace_id=trace.trace_id,
+            span_id=span.raw_id,
+            parent_id=span.parent_raw,
+            name=span.name,
+            start_time_ns=span.start_time_ns,
+            end_time_ns=span.end_time_ns or 0,
+            kind=span.kind,
+            status=span.code,
+            status_message=span.status_message,
+            attributes=span.attributes_now.copy(),
+            inputs=span.inputs,
+            outputs=span.outputs,
+            span_type=span.span_type,
+            events=list(span.event_records or ()),
+            links=list(span.link_records or ()),
+            tags=trace.tags if is_root else {},
+            custom_trace_id=trace.custom_id,
+            id_scheme=trace.scheme if is_root and trace.custom_id is not None else None,
+            trace_state=trace.trace_state,
+            flags=trace.flags,
+            parent_is_remote=span.parent_is_remote,
+            debug=trace.debug,
+            end_cause=cause,
+            opened_at="" if cause is _FINISHED else span.opened_at,
+            dropped_attributes=span.dropped_attributes,
+            dropped_events=span.dropped_events,
+            dropped_links=span.dropped_links,
+            truncated=tally.truncated if tally is not None else 0,
+            repaired=tally.repaired if tally is not None else 0,
+            experiment_id=trace.experiment_id if is_root else "",
+        )
+
+    def _bare_record(self, span: Span, trace: LiveTrace) -> SpanRecord:
+        """What is certain about a span, for the case that the rest of it broke something."""
+        return SpanRecord(
+            trace.trace_id,
+            span.raw_id,
+            span.parent_raw,
+            str(span.name).encode("utf-8", "backslashreplace").decode(),
+            span.start_time_ns,
+            span.end_time_ns or span.start_time_ns,
+            status=span.code,
+            repaired=1,
+        )
+
+    def _unknown_end(self, trace_id: Any, span_id: Any) -> None:
+        """Count the end of a span that is not open; raise when the settings are strict."""
+        if trace_id == NOOP_TRACE_ID:
+            return
+        late = isinstance(span_id, str) and span_id in self._table.closed_spans
+        with self.accounts.mutex:
+            if late:
+                self.accounts.late_ends += 1
+            else:
+                self.accounts.misuse["end_of_unknown_span"] += 1
+        if self._lifecycle.strict and not late:
+            raise misuse(
+                TraceNotFoundError, f"Span with ID '{span_id}' of trace {trace_id} not found or already ended."
+            )
+
+    # ------------------------------------------------------------------ what nobody ended
+
+    def close_overdue(self) -> float | None:
+        """Close what has been open for too long; return seconds until the next look, None when nothing is open."""
+        now_s = self._ticks() / NANOSECONDS
+        waits = [max(MIN_LOOK_S, self._lifecycle.max_open / 10)] if self._table.traces else []
+        for trace in self._table.all():
+            late_since = trace.late_since
+            if late_since is not None:
+                left = late_since / NANOSECONDS + self._lifecycle.late_children - now_s
+                if left <= 0:
+                    self.close_spans(trace, EndCause.ABANDONED)
+                else:
+                    waits.append(left)
+            self._look_for_leaks(trace)
+        return min(waits, default=None)
+
+    def close_spans(self, trace: LiveTrace, cause: EndCause) -> int:
+        """End every open span of a trace for a reason of ours; return how many there were."""
+        spans = list(trace.spans.copy().values())
+        for span in spans:
+            self.end(span, cause=cause)
+        return len(spans)
+
+    def _look_for_leaks(self, trace: LiveTrace) -> None:
+        oldest_start = trace.anchor_ns + self._ticks() - int(self._lifecycle.max_open * NANOSECONDS)
+        closing = self._lifecycle.on_leak == "close"
+        for span in trace.spans.copy().values():
+            if span.start_time_ns < oldest_start and span.span_id not in self._leaks_told:
+                self._leaks_told.add(span.span_id)
+                log.warning(
+                    "span %r of trace %s, opened at %s, has been open for over %gs; %s",
+                    span.name,
+                    trace.shown_id,
+                    span.opened_at,
+                    self._lifecycle.max_open,
+                    "closing it" if closing else "end it, or set lifecycle.on_leak: close",
+                )
+                if closing:
+                    self.end(span, cause=EndCause.LEAKED)
+
+
+MIN_LOOK_S = 1.0  # the janitor never looks for leaks more often
