@@ -22,7 +22,7 @@ from tracebridge.span import KEEP_ERROR, NOOP_TRACE_ID, Span
 from tracebridge.values import Tally
 
 NANOSECONDS = 1_000_000_000
-_FINISHED, _UNSET, _OK = EndCause.FINISHED, StatusCode.UNSET, StatusCode.OK
+_FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
 
 
 class Ending(Core):
@@ -104,7 +104,7 @@ class Ending(Core):
             if outputs is not None:
                 span.set_outputs(outputs)
             if status is KEEP_ERROR or status is None:
-                if span.code is _UNSET and cause is _FINISHED:
+                if span.code == _UNSET and cause is _FINISHED:
                     span.code = _OK
             else:
                 span.take_status(status)
@@ -219,7 +219,7 @@ class Ending(Core):
             flags=trace.flags,
             parent_is_remote=span.parent_is_remote,
             debug=trace.debug,
-            end_cause=cause,
+            end_cause=cause.value,
             opened_at="" if cause is _FINISHED else span.opened_at,
             dropped_attributes=span.dropped_attributes,
             dropped_events=span.dropped_events,

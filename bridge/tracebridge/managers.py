@@ -10,9 +10,8 @@ from typing import Any
 from tracebridge.context import current, current_span, enter, leave
 from tracebridge.core import Core, one_id
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
-from tracebridge.record import Kind
 from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
-from tracebridge.starting import Starting
+from tracebridge.starting import INTERNAL, Starting
 
 
 class SpanManager:
@@ -77,7 +76,7 @@ class Managers(Starting):
         trace_id: str | None = None,
         request_id: str | None = None,
         parent: Any = None,
-        kind: Kind = Kind.INTERNAL,
+        kind: int = INTERNAL,
     ) -> SpanManager:
         """Return a context manager around `start_trace` and the end of its root; arguments as there."""
         custom_id = one_id(trace_id, request_id)
@@ -102,7 +101,7 @@ class Managers(Starting):
         *,
         parent: AnySpan | None = None,
         request_id: str | None = None,
-        kind: Kind = Kind.INTERNAL,
+        kind: int = INTERNAL,
     ) -> SpanManager:
         """Return a context manager around a child span.
 

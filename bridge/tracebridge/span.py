@@ -50,7 +50,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     start_time_ns: int
     """Nanoseconds since the Unix epoch."""
     place: Place
-    kind: int = Kind.INTERNAL
+    kind: int = int(Kind.INTERNAL)
     span_type: str = "UNKNOWN"
     end_time_ns: int | None = None
     """Nanoseconds since the Unix epoch; None while the span is open."""
@@ -63,7 +63,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     attributes_now: dict[str, Value] = {}
     harmless: bool = True
     """Nothing but attributes, and every key known to be no secret: the short way through the stages is open."""
-    code: StatusCode = StatusCode.UNSET
+    code: int = int(StatusCode.UNSET)
     status_message: str = ""
     event_records: list[Event] | None = None
     link_records: list[LinkRecord] | None = None
@@ -96,7 +96,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     @property
     def status(self) -> SpanStatus:
         """The status recorded so far."""
-        return SpanStatus(SpanStatusCode(self.code.name), self.status_message)
+        return SpanStatus(SpanStatusCode(StatusCode(self.code).name), self.status_message)
 
     @property
     def events(self) -> list[SpanEvent]:
@@ -192,7 +192,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             attributes = {"exception.message": message}
         self.add_event(SpanEvent("exception", attributes=attributes))
         if self._open():
-            self.code = StatusCode.ERROR
+            self.code = int(StatusCode.ERROR)
             self.status_message = f"{kind}: {message}" if kind else message
 
     def end(
@@ -217,7 +217,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             "kind": Kind(self.kind).name,
             "start_time_unix_nano": self.start_time_ns,
             "end_time_unix_nano": self.end_time_ns,
-            "status": {"code": self.code.name, "message": self.status_message},
+            "status": {"code": StatusCode(self.code).name, "message": self.status_message},
             "inputs": self.inputs,
             "outputs": self.outputs,
             "attributes": self.attributes,
@@ -277,7 +277,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         if found is None:
             self.calls.warn_misuse("bad_status", f"{status!r:.200} is no status; recorded as ERROR. Use OK or ERROR.")
             found = (StatusCode.ERROR, f"unknown status {status!r:.200}")
-        self.code = found[0]
+        self.code = int(found[0])
         if found[0] is not StatusCode.ERROR:
             self.status_message = ""
             return

@@ -29,6 +29,7 @@ from tracebridge.span import NOOP_TRACE_ID, AnySpan, Place, Span
 from tracebridge.values import Tally
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
+INTERNAL = int(Kind.INTERNAL)
 MAX_NAME = 1024  # characters of a span's name
 
 
@@ -50,7 +51,7 @@ class Starting(Core):
         trace_id: str | None = None,
         request_id: str | None = None,
         parent: Any = None,
-        kind: Kind = Kind.INTERNAL,
+        kind: int = INTERNAL,
     ) -> AnySpan:
         """Start a trace and return its live root span.
 
@@ -79,7 +80,7 @@ class Starting(Core):
         links: Sequence[Link] | None = None,
         *,
         request_id: str | None = None,
-        kind: Kind = Kind.INTERNAL,
+        kind: int = INTERNAL,
     ) -> AnySpan:
         """Start a child span and return it. The current span does not change.
 
