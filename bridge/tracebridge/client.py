@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.accounts import Stats
+from tracebridge.adapter import Adapter
 from tracebridge.clock import Clock, SystemClock
 from tracebridge.deadletters import DeadLetter
 from tracebridge.ending import Ending
@@ -160,6 +161,10 @@ class Client(Managers, Ending, Reading):
                 misuse=dict(accounts.misuse),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
             )
+
+    def adapter(self, name: str) -> Adapter:
+        """Return a configured adapter by its key, such as `zipkin` or `otlp_http/main`. Raises KeyError."""
+        return self._deliveries[name].adapter
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return the newest spans that a destination refused for good, oldest first (at most 1,000)."""

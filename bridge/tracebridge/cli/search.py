@@ -1,0 +1,141 @@
+"""`tracebridge search`: finished traces that match, as a table."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+from tracebridge.cli.stores import EXIT_NOT_FOUND, open_reader
+from tracebridge.errors import TracebridgeError
+from tracebridge.filters import parse_filter
+from tracebridge.record import SpanRecord, StatusCode
+from tracebridge.search import Condition, Query
+
+EPILOG = """Examples:
+
+    tracebridge search --status ERROR --since 2026-01-01
+
+    tracebridge search --id user123 --attribute environment=production
+
+    tracebridge search --filter "attributes.retries > 2 AND name LIKE 'batch%'"
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--service", help="Service name, exactly.")
+@click.option("--name", help="Name of the root, exactly; with % as a wildcard.")
+@click.option("--status", type=click.Choice(["OK", "ERROR", "UNSET"], case_sensitive=False), help="Status of the root.")
+@click.option("--attribute", "attributes", metavar="KEY=VALUE", multiple=True, help="Attribute of any span; may be repeated.")
+@click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Tag of the trace; may be repeated.")
+@click.option("--id", "id_text", metavar="TEXT", help="Text within your own trace ID.")
+@click.option("--since", type=click.DateTime(), help="Started at or after this time (UTC).")
+@click.option("--until", type=click.DateTime(), help="Started before this time (UTC).")
+@click.option("--filter", "filter_string", help="A filter in MLflow's language, added to the others.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Most traces.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.pass_context
+def command(
+    context: click.Context,
+    config: str | None,
+    service: str | None,
+    name: str | None,
+    status: str | None,
+    attributes: Sequence[str],
+    tags: Sequence[str],
+    id_text: str | None,
+    since: datetime.datetime | None,
+    until: datetime.datetime | None,
+    filter_string: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List finished traces, newest first. All conditions must hold.
+
+    Exits with 1 when nothing matches, with 78 when the configuration is wrong.
+    """
+    try:
+        conditions = parse_filter(filter_string)
+    except TracebridgeError as error:
+        raise click.BadParameter(str(error), param_hint="--filter") from error
+    if service:
+        conditions.append(Condition("service", "=", service))
+    if name:
+        conditions.append(Condition("name", "LIKE" if "%" in name else "=", name))
+    if status:
+        conditions.append(Condition("status", "=", status.upper()))
+    if id_text:
+        conditions.append(Condition("custom_trace_id", "LIKE", f"%{id_text}%"))
+    if since:
+        conditions.append(Condition("timestamp_ms", ">=", _unix_ms(since)))
+    if until:
+        conditions.append(Condition("timestamp_ms", "<", _unix_ms(until)))
+    conditions += [_pair("attribute", text) for text in attributes]
+    conditions += [_pair("tag", text) for text in tags]
+
+    reader, _ = open_reader(config)
+    page = reader.search(Query(conditions, max_results=limit))
+    if not page.traces:
+        click.echo("no trace matches", err=True)
+        context.exit(EXIT_NOT_FOUND)
+    rows = [_row(spans) for spans in page.traces if spans]
+    if as_json:
+        for row in rows:
+            click.echo(msgspec.json.encode(row))
+        return
+    _print_table(rows)
+    if page.token is not None:
+        click.echo(f"more match; the newest {limit} are shown (--limit)", err=True)
+
+
+def _unix_ms(moment: datetime.datetime) -> int:
+    return int(moment.replace(tzinfo=datetime.UTC).timestamp() * 1000)
+
+
+def _pair(kind: str, text: str) -> Condition:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=f"--{kind}")
+    return Condition("attribute" if kind == "attribute" else "tag", "=", value, key)
+
+
+def _row(spans: list[SpanRecord]) -> dict[str, str | int | None]:
+    root = spans[0]
+    return {
+        "trace_id": root.custom_trace_id or root.trace_id.hex(),
+        "wire_trace_id": root.trace_id.hex(),
+        "name": root.name,
+        "service": root.resource.service_name if root.resource is not None else "",
+        "status": StatusCode(root.status).name,
+        "spans": len(spans),
+        "start_time_unix_nano": root.start_time_ns,
+        "duration_ns": root.duration_ns,
+    }
+
+
+def _print_table(rows: Sequence[dict[str, str | int | None]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tracebridge.cli.tree import cut, duration
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("trace", "name", "service", "status", "spans", "duration", "started (UTC)"):
+        table.add_column(title, justify="right" if title in {"spans", "duration"} else "left", overflow="fold")
+    for row in rows:
+        started = datetime.datetime.fromtimestamp(int(row["start_time_unix_nano"] or 0) / 1e9, datetime.UTC)
+        style = "red" if row["status"] == "ERROR" else ""
+        table.add_row(
+            escape(cut(str(row["trace_id"]), 80)),
+            escape(cut(str(row["name"]), 60)),
+            escape(cut(str(row["service"]), 40)),
+            f"[{style}]{row['status']}[/]" if style else str(row["status"]),
+            str(row["spans"]),
+            duration(int(row["duration_ns"] or 0)),
+            f"{started:%Y-%m-%d %H:%M:%S}",
+        )
+    Console(highlight=False).print(table)

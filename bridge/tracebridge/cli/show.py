@@ -1,0 +1,56 @@
+"""`tracebridge show`: one trace as a tree."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from tracebridge.cli.stores import EXIT_NOT_FOUND, open_reader
+from tracebridge.errors import TracebridgeError
+from tracebridge.ids.schemes import derive
+
+EPILOG = """Example:
+
+    tracebridge show user123_report_20260101_ab12cd34 --details
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("trace_id")
+@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--details", is_flag=True, help="Show inputs and outputs.")
+@click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
+@click.option("--json", "as_json", is_flag=True, help="Print the spans as one JSON array.")
+@click.pass_context
+def command(
+    context: click.Context, trace_id: str, config: str | None, details: bool, attributes: bool, as_json: bool
+) -> None:
+    """Draw the trace TRACE_ID, given by your own ID or by its 32 hex digits.
+
+    Exits with 1 when no such trace is stored, with 78 when the configuration is wrong.
+    """
+    from tracebridge.cli.tree import span_json, trace_tree
+
+    reader, settings = open_reader(config)
+    found = reader.find(trace_id)
+    try:
+        wire_id = found[0] if found else derive(trace_id, settings.trace_ids.scheme).trace_id
+    except TracebridgeError as error:
+        raise click.UsageError(str(error)) from error
+    spans = reader.get(wire_id)
+    if not spans:
+        click.echo(f"no trace {trace_id!r} (wire ID {wire_id.hex()}); `tracebridge search` lists what is there", err=True)
+        context.exit(EXIT_NOT_FOUND)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode([span_json(span) for span in spans]), indent=2))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(trace_tree(spans, details=details, attributes=attributes))
+    if len(found) > 1:
+        click.echo(f"{len(found)} traces carry this ID; this is the newest. Others: "
+                   + ", ".join(other.hex() for other in found[1:]), err=True)  # fmt: skip
+    link = reader.link(wire_id)
+    if link:
+        click.echo(link)

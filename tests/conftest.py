@@ -1,0 +1,51 @@
+"""Fixtures that every kind of test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tracebridge import Client, SpanRecord
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test is configured by the machine that it runs on."""
+    for name in ("TRACEBRIDGE_CONFIG", "TRACEBRIDGE_STORE", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SDK_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def make_client() -> Iterator[MakeClient]:
+    """Make clients that deliver into memory at once; `make_client(lifecycle={...})` overrides top-level keys."""
+    clients: list[Client] = []
+
+    def make(**config: Any) -> Client:
+        adapters = {"memory": {"sending_queue": {"flush_interval": "0s"}}}
+        client = Client(config={"adapters": adapters, **config})
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    """A client that delivers into memory."""
+    return make_client()
+
+
+@pytest.fixture
+def delivered() -> Callable[[Client], list[SpanRecord]]:
+    """Return what the memory adapter of a client has got, in order, after a flush."""
+
+    def read(client: Client) -> list[SpanRecord]:
+        assert client.flush(10)
+        return list(client.adapter("memory").records)
+
+    return read
