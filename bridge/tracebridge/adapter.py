@@ -72,6 +72,10 @@ class Adapter(Protocol):
     max_batch_bytes: int | None
     """The most bytes of an encoded, uncompressed body, or None; delivery splits before it sends."""
 
+    def __init__(self, options: Any, context: Context) -> None:
+        """Build from an instance of `Options`. No network, no thread."""
+        ...
+
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return the body for these records (never empty). Pure: no I/O, no state that outlives the call."""
         ...

@@ -21,6 +21,8 @@ application, the misuse errors raised are also `MlflowException`, so that its `e
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 
 class TracebridgeError(Exception):
@@ -38,6 +40,11 @@ class ConfigError(TracebridgeError):
     """The configuration is wrong. `str()` is the whole report, all problems at once; secrets are not in it."""
 
     error_code = "INVALID_PARAMETER_VALUE"
+
+    def __init__(self, report: str, problems: Sequence[Any] = ()) -> None:
+        super().__init__(report)
+        self.problems = tuple(problems)
+        """The problems as values (`tracebridge.settings.problems.Problem`)."""
 
 
 class InvalidParameterError(TracebridgeError):

@@ -29,7 +29,9 @@ EPILOG = """Examples:
 @click.option("--service", help="Service name, exactly.")
 @click.option("--name", help="Name of the root, exactly; with % as a wildcard.")
 @click.option("--status", type=click.Choice(["OK", "ERROR", "UNSET"], case_sensitive=False), help="Status of the root.")
-@click.option("--attribute", "attributes", metavar="KEY=VALUE", multiple=True, help="Attribute of any span; may be repeated.")
+@click.option(
+    "--attribute", "attributes", metavar="KEY=VALUE", multiple=True, help="Attribute of any span; may be repeated."
+)
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Tag of the trace; may be repeated.")
 @click.option("--id", "id_text", metavar="TEXT", help="Text within your own trace ID.")
 @click.option("--since", type=click.DateTime(), help="Started at or after this time (UTC).")

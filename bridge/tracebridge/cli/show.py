@@ -39,7 +39,9 @@ def command(
         raise click.UsageError(str(error)) from error
     spans = reader.get(wire_id)
     if not spans:
-        click.echo(f"no trace {trace_id!r} (wire ID {wire_id.hex()}); `tracebridge search` lists what is there", err=True)
+        click.echo(
+            f"no trace {trace_id!r} (wire ID {wire_id.hex()}); `tracebridge search` lists what is there", err=True
+        )
         context.exit(EXIT_NOT_FOUND)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode([span_json(span) for span in spans]), indent=2))

@@ -49,7 +49,9 @@ def trace_tree(spans: Sequence[SpanRecord], *, details: bool = False, attributes
     wire = spans[0].trace_id.hex()
     service = spans[0].resource.service_name if spans[0].resource is not None else ""
     title = f"[bold]{escape(custom or wire)}[/]" + (f"  [dim]{wire}[/]" if custom else "")
-    tree = Tree(f"{title}  [cyan]{escape(service)}[/]  {len(spans)} span{'s' if len(spans) != 1 else ''}", guide_style="dim")
+    tree = Tree(
+        f"{title}  [cyan]{escape(service)}[/]  {len(spans)} span{'s' if len(spans) != 1 else ''}", guide_style="dim"
+    )
 
     waiting: list[tuple[Tree, SpanRecord]] = [(tree, span) for span in reversed(children[None])]
     while waiting:  # no recursion: a trace may be thousands of spans deep

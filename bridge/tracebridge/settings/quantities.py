@@ -1,0 +1,67 @@
+"""Durations and sizes as people write them."""
+
+from __future__ import annotations
+
+import re
+
+_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>ns|us|µs|ms|s|m|h|d)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?")
+_BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+}  # fmt: skip
+
+
+def parse_duration(value: object) -> float | None:
+    """Return seconds for `10s`, `250ms`, `1h30m` or 0, else None.
+
+    >>> parse_duration("250ms"), parse_duration("1h30m"), parse_duration(0), parse_duration(5)
+    (0.25, 5400.0, 0.0, None)
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0:
+        return 0.0
+    if not isinstance(value, str) or not value:
+        return None
+    total, rest = 0.0, value.strip()
+    while rest:
+        found = _DURATION.match(rest)
+        if found is None:
+            return None
+        total += float(found["number"]) * _SECONDS[found["unit"]]
+        rest = rest[found.end() :].lstrip()
+    return total
+
+
+def parse_size(value: object) -> int | None:
+    """Return bytes for `512MiB`, `1.5GB` or a bare number, else None.
+
+    >>> parse_size("64KiB"), parse_size(10), parse_size("1.5kB"), parse_size("many")
+    (65536, 10, 1500, None)
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if value >= 0 else None
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    return None if found is None else int(float(found["number"]) * _BYTES[found["unit"] or "B"])
+
+
+def show_duration(seconds: float) -> str:
+    """Return seconds as they would be written in YAML.
+
+    >>> show_duration(0.25), show_duration(3600.0), show_duration(90.0), show_duration(0.0)
+    ('250ms', '1h', '90s', '0s')
+    """
+    if seconds and seconds % 3600 == 0:
+        return f"{seconds / 3600:g}h"
+    return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
+
+
+def show_size(size: int) -> str:
+    """Return bytes as they would be written in YAML.
+
+    >>> show_size(65536), show_size(1000)
+    ('64KiB', '1000')
+    """
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % _BYTES[unit] == 0:
+            return f"{size // _BYTES[unit]}{unit}"
+    return str(size)
