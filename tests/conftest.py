@@ -14,7 +14,13 @@ MakeClient = Callable[..., Client]
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test is configured by the machine that it runs on."""
-    for name in ("TRACEBRIDGE_CONFIG", "TRACEBRIDGE_STORE", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SDK_DISABLED"):
+    for name in (
+        "TRACEBRIDGE_CONFIG",
+        "TRACEBRIDGE_STORE",
+        "OTEL_SERVICE_NAME",
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "OTEL_SDK_DISABLED",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -310,7 +310,9 @@ class Starting(Core):
     def _live_trace(self, wire: WireId, given: str | None, tally: Tally) -> LiveTrace:
         shown = None if given is None else self.reducer.text(given, tally)
         custom_id = None if shown == wire.trace_id.hex() else shown
-        return LiveTrace(wire, custom_id, self._wall() - self._ticks())
+        trace = LiveTrace(wire, custom_id, self._wall() - self._ticks())
+        trace.plain = wire.scheme is not REMOTE
+        return trace
 
     def _join(self, known: LiveTrace, new: LiveTrace, has_parent: bool) -> LiveTrace:
         """Return the open trace that a second root becomes a segment of; called with the lock held.

@@ -157,7 +157,7 @@ class Reducer:
         tally.repaired += 1
         return {"tracebridge.unreadable_attributes": self._of_object(given, tally)}
 
-    def _walk(self, value: Any, budget: _Budget, tally: Tally, text_limit: int) -> Value:  # noqa: PLR0911 - one branch a type
+    def _walk(self, value: Any, budget: _Budget, tally: Tally, text_limit: int) -> Value:
         budget.left -= NODE_COST
         kind = type(value)
         if value is None or kind is bool or kind is float:

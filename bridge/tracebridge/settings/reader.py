@@ -75,7 +75,7 @@ class OptionsReader:
             )
         )
 
-    def value(self, hint: Any, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one return a type
+    def value(self, hint: Any, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
         """Return a value of the annotated type, or BAD."""
         if node.value is None and node.unset:
             names = ", ".join(node.unset)

@@ -1,0 +1,53 @@
+"""The command group: each command's module is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tracebridge.cli.stores import EXIT_CONFIG
+from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
+
+COMMANDS = ("demo", "validate", "adapters", "show", "search")
+
+EPILOG = """Example:
+
+    tracebridge demo
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name only."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the command's module and return its command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"tracebridge.cli.{cmd_name}").command
+        command.name = cmd_name
+        return command
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **more: Any) -> Any:
+        """Run; a wrong configuration prints its report and exits with 78."""
+        try:
+            return super().main(args, *rest, **more)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            sys.exit(EXIT_CONFIG)
+        except (TracebridgeError, DeliveryError) as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tracebridge")
+def main() -> None:
+    """Your traces, with your IDs, into the tracing systems you already run."""
