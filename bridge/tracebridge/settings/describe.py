@@ -59,7 +59,8 @@ def type_name(hint: Any) -> str:
         return f"list of {type_name(get_args(hint)[0])}"
     if origin is dict:
         return f"mapping to {type_name(get_args(hint)[1])}"
-    return _NAMES.get(hint) or str(getattr(hint, "__name__", "mapping"))
+    known: str = _NAMES.get(hint, "")
+    return known or str(getattr(hint, "__name__", "mapping"))
 
 
 def _default(field: dataclasses.Field[Any], hint: Any) -> str:

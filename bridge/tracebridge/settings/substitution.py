@@ -1,8 +1,11 @@
-"""`${VAR}` in configuration values, by OpenTelemetry's grammar (Configuration Data Model, environment variable substitution).
+"""`${VAR}` in configuration values, by the grammar of OpenTelemetry's Configuration Data Model.
 
 `${VAR}` and `${env:VAR}` become the variable's value, `${VAR:-default}` the default when it is unset or empty, `$$` a single
-`$`. Only scalar values are substituted, before their type is resolved, never keys; what comes in is not looked at
-again. A reference that is not of this form is an error.
+`$`. Escapes come first: text is cut at every `$$` from left to right, and references are looked for in the pieces between,
+so none reaches across an escape. What comes in is not looked at again. Only scalar values are substituted, before their
+type is resolved, never keys. `${…}` of any other form is an error; a `${` that is never closed is ordinary text.
+
+Specification: https://opentelemetry.io/docs/specs/otel/configuration/data-model/#environment-variable-substitution
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(r"\$\$|\$\{(?P<body>[^}]*)\}|\$\{")
+_REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _BODY = re.compile(r"(?:env:)?(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)(?::-(?P<default>[^\n]*))?")
+_PREFIX = re.compile(r"(?!env:)(?P<prefix>[a-zA-Z][a-zA-Z0-9_]*):(?![-?=+])")
 
 
 @dataclass(slots=True)
@@ -25,11 +29,11 @@ class Substituted:
     unset: list[str] = field(default_factory=list)
     """Variables that were neither set nor had a default."""
     malformed: list[str] = field(default_factory=list)
-    """References that are not of the grammar; never holds a value."""
+    """What is wrong with each reference that is not of the grammar; never holds a value or a default."""
 
 
 def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
-    """Replace every reference in one scalar, left to right, once.
+    """Replace every reference in one scalar, left to right, once. Never raises.
 
     >>> substitute("Bearer ${TOKEN:-none} $${TOKEN}", {}).text
     'Bearer none ${TOKEN}'
@@ -38,21 +42,32 @@ def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
 
     def replace(found: re.Match[str]) -> str:
         result.changed = True
-        if found[0] == "$$":
-            return "$"
-        body = _BODY.fullmatch(found["body"]) if found["body"] is not None else None
+        body = _BODY.fullmatch(found[1])
         if body is None:
-            result.malformed.append(found[0].split(":-")[0])
-            return found[0]
-        value = environ.get(body["name"], "")
-        if value:
-            return value
-        if body["default"] is None:
-            if body["name"] not in environ:
-                result.unset.append(body["name"])
+            result.malformed.append(_fault(found[1]))
             return ""
-        default: str = body["default"]
-        return default
+        name, default = body["name"], body["default"]
+        value = environ.get(name, "")
+        if value or default is None:
+            if name not in environ:
+                result.unset.append(name)
+            return value
+        return str(default)
 
-    result.text = _TOKEN.sub(replace, text)
+    pieces = text.split("$$")
+    result.changed = len(pieces) > 1
+    result.text = "$".join(_REFERENCE.sub(replace, piece) for piece in pieces)
     return result
+
+
+def _fault(body: str) -> str:
+    """Say what is wrong with the inside of a reference, without what might be a default value."""
+    if not body.strip():
+        return "`${}` names no variable"
+    other = _PREFIX.match(body)
+    if other:
+        return f"`${{{other['prefix']}:…}}`: only `env:` is known before the name of a variable"
+    name = re.match(r"(?:env:)?([a-zA-Z_][a-zA-Z0-9_]*)", body)
+    if name:
+        return f"`${{{name[0]}…}}`: after the name only `:-default` may follow"
+    return "a variable's name begins with a letter or _, and goes on with letters, digits and _"

@@ -1,0 +1,72 @@
+"""SpanRecords to Zipkin v2 protobuf (zipkin-api 1.0.0, `zipkin.proto`: ListOfSpans)."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tracebridge.record import Kind, SpanRecord, Value
+from tracebridge_adapters.formats import zipkin_tags as z
+
+AttributesOf = Callable[[SpanRecord], dict[str, Value]]
+
+_KIND_NUMBERS = {Kind.CLIENT: 1, Kind.SERVER: 2, Kind.PRODUCER: 3, Kind.CONSUMER: 4}
+_fixed64 = struct.Struct("<Q").pack
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _bytes(tag: int, body: bytes) -> bytes:
+    return bytes((tag << 3 | 2,)) + _varint(len(body)) + body
+
+
+def _text(tag: int, text: str) -> bytes:
+    return _bytes(tag, text.encode("utf-8", "replace"))
+
+
+def _endpoint(tag: int, endpoint: dict[str, Any]) -> bytes:
+    body = _text(1, endpoint["serviceName"]) if "serviceName" in endpoint else b""
+    if "ipv4" in endpoint:
+        body += _bytes(2, ipaddress.IPv4Address(endpoint["ipv4"]).packed)
+    if "ipv6" in endpoint:
+        body += _bytes(3, ipaddress.IPv6Address(endpoint["ipv6"]).packed)
+    if "port" in endpoint:
+        body += b"\x20" + _varint(endpoint["port"])
+    return _bytes(tag, body) if body else b""
+
+
+def _span(record: SpanRecord, attributes: dict[str, Value], local: bytes) -> bytes:
+    timestamp, duration = z.microseconds(record)
+    parts = [_bytes(1, record.trace_id)]
+    if record.parent_id is not None and record.parent_id != record.span_id:
+        parts.append(_bytes(2, record.parent_id))
+    parts.append(_bytes(3, record.span_id))
+    if record.kind > Kind.INTERNAL:
+        parts.append(b"\x20" + _varint(_KIND_NUMBERS[Kind(record.kind)]))
+    parts += (_text(5, record.name), b"\x31" + _fixed64(timestamp), b"\x38" + _varint(duration), local)
+    parts.append(_endpoint(9, z.remote_endpoint(record)))
+    for event in record.events:
+        parts.append(_bytes(10, b"\x09" + _fixed64(event.time_ns // 1000) + _text(2, z.annotation_text(event))))
+    parts += [_bytes(11, _text(1, key) + _text(2, value)) for key, value in z.tags_of(record, attributes).items()]
+    if record.debug:
+        parts.append(b"\x60\x01")
+    if record.shared:
+        parts.append(b"\x68\x01")
+    return b"".join(parts)
+
+
+def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
+    """Return a ListOfSpans. `attributes_of` gives the attributes that each span shows."""
+    out = []
+    for record in records:
+        out.append(_bytes(1, _span(record, attributes_of(record), _endpoint(8, z.local_endpoint(record)))))
+    return b"".join(out)

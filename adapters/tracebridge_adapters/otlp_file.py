@@ -1,0 +1,52 @@
+"""OTLP JSON lines in a file: one TracesData a line, as the Collector's file exporter writes and its receiver reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from tracebridge.adapter import Context, Sent
+from tracebridge.record import SpanRecord
+from tracebridge.settings.options import DeliveryOptions, FilePath, option
+from tracebridge_adapters.dialects import Dialect, attributes_of
+from tracebridge_adapters.formats import otlp_json
+from tracebridge_adapters.wires.stream import FileWire
+
+MAX_BATCH_SPANS = 512  # spans a line: a line is what readers hold in memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtlpFileOptions(DeliveryOptions):
+    """Options of the `otlp_file` adapter."""
+
+    path: FilePath = option("./spans.jsonl", help="The file; created 0600, appended to.")
+    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
+
+
+class OtlpFileAdapter:
+    """Appends one line a batch (OpenTelemetry specification, OTLP file exporter)."""
+
+    Options: ClassVar[type[OtlpFileOptions]] = OtlpFileOptions
+    max_batch_spans = MAX_BATCH_SPANS
+    max_batch_bytes: int | None = None
+
+    def __init__(self, options: OtlpFileOptions, context: Context) -> None:
+        self._attributes_of = partial(
+            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
+        )
+        self._wire = FileWire(options.path)
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one line."""
+        return otlp_json.encode(records, self._attributes_of) + b"\n"
+
+    def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
+        """Append the line in one write."""
+        self._wire.write(body)
+        return Sent()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._wire.close()

@@ -1,0 +1,66 @@
+"""OTLP over gRPC: Collectors, Jaeger, Tempo and their like on port 4317. Needs `pip install 'tracebridge[grpc]'`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+
+from tracebridge.adapter import Context, Sent
+from tracebridge.record import SpanRecord
+from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
+from tracebridge_adapters.dialects import Dialect, attributes_of
+from tracebridge_adapters.formats import otlp_protobuf
+from tracebridge_adapters.wires.grpc import GrpcWire
+from tracebridge_adapters.wires.partial_success import read_partial_success
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+MAX_BATCH_SPANS = 10_000
+MAX_BATCH_BYTES = 4_000_000  # servers take 4 MiB of message, less its frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtlpGrpcOptions(DeliveryOptions):
+    """Options of the `otlp_grpc` adapter."""
+
+    endpoint: Url = option("http://localhost:4317", help="Address; https:// for TLS, http:// for none.")
+    compression: Literal["gzip", "none"] = option("gzip", help="Whether messages are compressed.")
+    headers: dict[str, Secret] = option(factory=dict, help="Metadata of every call.")
+    timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
+    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
+    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
+
+
+class OtlpGrpcAdapter:
+    """Calls TraceService.Export with bytes that the OTLP format made."""
+
+    Options: ClassVar[type[OtlpGrpcOptions]] = OtlpGrpcOptions
+    max_batch_spans = MAX_BATCH_SPANS
+    max_batch_bytes: int | None = MAX_BATCH_BYTES
+
+    def __init__(self, options: OtlpGrpcOptions, context: Context) -> None:
+        self._attributes_of = partial(
+            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
+        )
+        self._wire = GrpcWire(
+            options.endpoint,
+            EXPORT,
+            headers=options.headers,
+            timeout_s=options.timeout,
+            compression=options.compression,
+            tls=options.tls,
+        )
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one ExportTraceServiceRequest."""
+        return otlp_protobuf.encode(records, self._attributes_of)
+
+    def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
+        """Call Export and read `partial_success` from the answer."""
+        rejected, message = read_partial_success(self._wire.call(body), is_json=False)
+        return Sent(rejected=rejected, message=message)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._wire.close()

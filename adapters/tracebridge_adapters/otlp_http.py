@@ -1,0 +1,88 @@
+"""OTLP over HTTP, protobuf or JSON: Collectors, Jaeger, Tempo, Phoenix, MLflow and most of today's back-ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from tracebridge.adapter import Context, Sent
+from tracebridge.record import SpanRecord
+from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
+from tracebridge_adapters.dialects import Dialect, attributes_of
+from tracebridge_adapters.formats import otlp_json, otlp_protobuf
+from tracebridge_adapters.wires.http import HttpWire
+from tracebridge_adapters.wires.partial_success import read_partial_success
+
+TRACES_PATH = "/v1/traces"
+MAX_BATCH_SPANS = 10_000
+MAX_BATCH_BYTES = 16 * 2**20  # servers take 20 MiB
+CONTENT_TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtlpHttpOptions(DeliveryOptions):
+    """Options of the `otlp_http` adapter."""
+
+    endpoint: Url = option("http://localhost:4318", help="Base address; /v1/traces is added unless it ends so already.")
+    encoding: Literal["protobuf", "json"] = option("protobuf", help="How the body is written.")
+    compression: Literal["gzip", "none"] = option("gzip", help="Whether the body is compressed.")
+    headers: dict[str, Secret] = option(
+        factory=dict, help="Headers of every request.", examples=[{"authorization": "Bearer ${env:OTLP_TOKEN}"}]
+    )
+    timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
+    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
+    dialect: Dialect = option(
+        "openinference", help="Names for inputs, outputs and span type; mlflow for an MLflow server."
+    )
+
+
+class OtlpHttpAdapter:
+    """Sends ExportTraceServiceRequest bodies by POST."""
+
+    Options: ClassVar[type[OtlpHttpOptions]] = OtlpHttpOptions
+    max_batch_spans = MAX_BATCH_SPANS
+    max_batch_bytes: int | None = MAX_BATCH_BYTES
+
+    def __init__(self, options: OtlpHttpOptions, context: Context) -> None:
+        self._attributes_of = partial(
+            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
+        )
+        self._encode = otlp_json.encode if options.encoding == "json" else otlp_protobuf.encode
+        self._wire = HttpWire(
+            traces_url(options.endpoint),
+            headers=options.headers,
+            timeout_s=options.timeout,
+            compression=options.compression,
+            tls=options.tls,
+            content_type=CONTENT_TYPES[options.encoding],
+            on_500="reject",
+            max_connections=options.sending_queue.max_in_flight,
+        )
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one ExportTraceServiceRequest."""
+        return self._encode(records, self._attributes_of)
+
+    def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
+        """POST the body and read `partial_success` from the answer."""
+        answer = self._wire.post(body)
+        rejected, message = read_partial_success(answer.body, is_json=answer.content_type == "application/json")
+        return Sent(rejected=rejected, message=message)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
+
+
+def traces_url(endpoint: str) -> str:
+    """Return the address to post to: a base address gets /v1/traces (OTLP specification, endpoint URLs).
+
+    >>> traces_url("http://localhost:4318/"), traces_url("https://host/otlp/v1/traces")
+    ('http://localhost:4318/v1/traces', 'https://host/otlp/v1/traces')
+    """
+    parts = urlsplit(endpoint)
+    path = parts.path.rstrip("/")
+    return urlunsplit(parts._replace(path=path if path.endswith(TRACES_PATH) else path + TRACES_PATH))

@@ -1,0 +1,145 @@
+"""Bytes over gRPC: one unary call, its status judged by the OTLP specification's retry rules."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.settings.options import Secret, TlsOptions
+
+RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
+MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}
+MAX_QUOTED = 500  # characters of a server's message that ours quotes
+
+
+class GrpcWire:
+    """Calls one method of one server. The channel is opened with the first call.
+
+    Raises ConfigError when grpcio is not installed.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        method: str,
+        *,
+        headers: Mapping[str, str | Secret],
+        timeout_s: float,
+        compression: Literal["gzip", "none"],
+        tls: TlsOptions,
+    ) -> None:
+        try:
+            import grpc
+        except ImportError as error:
+            raise ConfigError("the otlp_grpc adapter needs grpcio: pip install 'tracebridge[grpc]'") from error
+        self._grpc = grpc
+        parts = urlsplit(endpoint)
+        self._secure = parts.scheme == "https"
+        self._target = parts.netloc.rpartition("@")[2]
+        self.shown_url = f"{parts.scheme}://{self._target}"
+        self._method = method
+        self._timeout_s = timeout_s
+        self._metadata = [
+            (key.lower(), value.reveal() if isinstance(value, Secret) else value) for key, value in headers.items()
+        ]
+        self._compression = grpc.Compression.Gzip if compression == "gzip" else grpc.Compression.NoCompression
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._channel: Any = None
+        self._call: Any = None
+
+    def call(self, body: bytes) -> bytes:
+        """Send one message and return the answer's bytes.
+
+        Raises Retryable, Rejected, TooLarge or Misconfigured; blocks at most `timeout_s`.
+        """
+        call = self._open()
+        try:
+            answer: bytes = self._not_traced(call, body)
+        except self._grpc.RpcError as error:
+            raise self._judged(error) from error
+        return answer
+
+    def _not_traced(self, call: Any, body: bytes) -> bytes:
+        """Call with OpenTelemetry's instrumentation, when it is there, told to leave our own calls alone."""
+        module = sys.modules.get("opentelemetry.context")
+        token = module and module.attach(module.set_value(module._SUPPRESS_INSTRUMENTATION_KEY, True))
+        try:
+            answer: bytes = call(body, timeout=self._timeout_s, metadata=self._metadata, compression=self._compression)
+            return answer
+        finally:
+            if module is not None:
+                module.detach(token)
+
+    def _open(self) -> Any:
+        with self._lock:
+            if self._call is None:
+                options = [("grpc.primary_user_agent", f"tracebridge/{version('tracebridge')}")]
+                if self._secure:
+                    self._channel = self._grpc.secure_channel(self._target, self._credentials(), options)
+                else:
+                    self._channel = self._grpc.insecure_channel(self._target, options)
+                self._call = self._channel.unary_unary(self._method)
+            return self._call
+
+    def _credentials(self) -> Any:
+        try:
+            parts = [
+                Path(name).expanduser().read_bytes() if name else None
+                for name in (self._tls.ca_file, self._tls.key_file, self._tls.cert_file)
+            ]
+        except OSError as error:
+            raise Misconfigured(f"{self.shown_url}: {error.filename}: {error.strerror}") from error
+        if self._tls.insecure_skip_verify:
+            raise Misconfigured(f"{self.shown_url}: gRPC cannot skip verification; name the authority in tls.ca_file")
+        return self._grpc.ssl_channel_credentials(*parts)
+
+    def _judged(self, error: Any) -> DeliveryError:
+        code = error.code().name
+        details = " ".join(str(error.details() or "").split())[:MAX_QUOTED]
+        said = f"{self.shown_url}: {code}: {details}"
+        if code == "RESOURCE_EXHAUSTED":
+            if "larger than max" in details or "message larger" in details:
+                return TooLarge(said)
+            delay_s = retry_delay_s(error.trailing_metadata() or ())
+            return Rejected(said) if delay_s is None else Retryable(said, after_s=delay_s)
+        if "SSL" in details or "TLS" in details or "certificate" in details.lower():
+            return Misconfigured(f"{said}; check the scheme and tls.ca_file")
+        if code in RETRYABLE:
+            return Retryable(said, after_s=retry_delay_s(error.trailing_metadata() or ()))
+        if code in MISCONFIGURED:
+            return Misconfigured(f"{said}; check the endpoint and the credentials")
+        if code == "UNKNOWN" and "http2" in details.lower():
+            return Misconfigured(f"{said}; is this a gRPC port?")
+        return Rejected(said)
+
+    def close(self) -> None:
+        """Close the channel."""
+        with self._lock:
+            if self._channel is not None:
+                self._channel.close()
+            self._channel = self._call = None
+
+
+def retry_delay_s(metadata: Any) -> float | None:
+    """Return the seconds that a RetryInfo in `grpc-status-details-bin` asks for, or None."""
+    from google.protobuf.message import DecodeError
+    from google.rpc import error_details_pb2, status_pb2
+
+    for key, value in metadata:
+        if key == "grpc-status-details-bin":
+            try:
+                status = status_pb2.Status.FromString(value)
+            except DecodeError:
+                continue
+            for detail in status.details:
+                info = error_details_pb2.RetryInfo()
+                if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
+                    return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
+    return None

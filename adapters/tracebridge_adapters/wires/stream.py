@@ -1,0 +1,101 @@
+"""Bytes into files and standard streams: one write each, so that lines of several writers stay whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Literal
+
+from tracebridge.errors import Misconfigured, Retryable
+
+_LATER = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EINTR, errno.EIO}
+
+
+class FileWire:
+    """Appends to a file created 0600, and reopens it when an external logrotate has moved or removed it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path).expanduser()
+        self._lock = threading.Lock()
+        self._fd: int | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def write(self, data: bytes) -> None:
+        """Append in one write. Raises Retryable when the disk is full, Misconfigured when the file cannot be opened."""
+        with self._lock:
+            fd = self._open()
+            try:
+                written = os.write(fd, data)
+                while written < len(data):  # a disk that is nearly full takes a part
+                    written += os.write(fd, data[written:])
+            except OSError as error:
+                raise _translated(self._path, error) from error
+
+    def _open(self) -> int:
+        """Return the descriptor of the file that has the path now."""
+        try:
+            now = self._path.stat()
+            there = (now.st_dev, now.st_ino)
+        except OSError:
+            there = None
+        if self._fd is not None and there == self._identity:
+            return self._fd
+        self._drop()
+        try:
+            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _translated(self._path, error) from error
+        opened = os.fstat(fd)
+        self._fd, self._identity = fd, (opened.st_dev, opened.st_ino)
+        return fd
+
+    def _drop(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd = self._identity = None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._drop()
+
+
+class StandardStream:
+    """stdout or stderr as they are at the moment of each write, replaced or captured ones too."""
+
+    def __init__(self, name: Literal["stdout", "stderr"]) -> None:
+        self._name = name
+
+    def write(self, data: bytes) -> None:
+        """Write and flush. Raises Misconfigured when nobody reads the stream any more."""
+        stream = getattr(sys, self._name)
+        try:
+            if stream is None:
+                raise OSError(errno.EBADF, "there is no such stream in this process")
+            binary = getattr(stream, "buffer", None)
+            if binary is not None:
+                stream.flush()
+                binary.write(data)
+                binary.flush()
+            else:
+                stream.write(data.decode("utf-8", "replace"))
+                stream.flush()
+        except (OSError, ValueError) as error:  # ValueError: closed
+            raise Misconfigured(f"{self._name}: {error}") from error
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person is looking."""
+        stream = getattr(sys, self._name)
+        return bool(stream is not None and not stream.closed and stream.isatty())
+
+    def close(self) -> None:
+        """Leave the stream to its owner."""
+
+
+def _translated(path: Path, error: OSError) -> Exception:
+    said = f"{path}: {error.strerror or error}"
+    return Retryable(said) if error.errno in _LATER else Misconfigured(f"{said}; is the folder there, and writable?")

@@ -1,0 +1,69 @@
+"""Zipkin v2 over HTTP, JSON or protobuf: Zipkin itself, and the Zipkin ports of Jaeger and Collectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+
+from tracebridge.adapter import Context, Sent
+from tracebridge.record import SpanRecord
+from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
+from tracebridge_adapters.dialects import Dialect, attributes_of
+from tracebridge_adapters.formats import zipkin_json, zipkin_proto
+from tracebridge_adapters.wires.http import HttpWire
+
+MAX_BATCH_SPANS = 10_000
+MAX_BATCH_BYTES = 8 * 2**20  # servers take 10 MiB
+CONTENT_TYPES = {"json": "application/json", "protobuf": "application/x-protobuf"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZipkinOptions(DeliveryOptions):
+    """Options of the `zipkin` adapter."""
+
+    endpoint: Url = option("http://localhost:9411/api/v2/spans", help="Where spans are posted, path included.")
+    encoding: Literal["json", "protobuf"] = option("json", help="How the body is written; protobuf needs Zipkin 2.8.")
+    compression: Literal["gzip", "none"] = option("gzip", help="Whether the body is compressed.")
+    headers: dict[str, Secret] = option(factory=dict, help="Headers of every request.")
+    timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
+    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
+    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
+
+
+class ZipkinAdapter:
+    """Posts lists of spans. A 202 says that the server took them, not that they are stored."""
+
+    Options: ClassVar[type[ZipkinOptions]] = ZipkinOptions
+    max_batch_spans = MAX_BATCH_SPANS
+    max_batch_bytes: int | None = MAX_BATCH_BYTES
+
+    def __init__(self, options: ZipkinOptions, context: Context) -> None:
+        self._attributes_of = partial(
+            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
+        )
+        self._encode = zipkin_json.encode if options.encoding == "json" else zipkin_proto.encode
+        self._wire = HttpWire(
+            options.endpoint,
+            headers=options.headers,
+            timeout_s=options.timeout,
+            compression=options.compression,
+            tls=options.tls,
+            content_type=CONTENT_TYPES[options.encoding],
+            on_500="retry_bounded",
+            max_connections=options.sending_queue.max_in_flight,
+        )
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return a list of Zipkin spans."""
+        return self._encode(records, self._attributes_of)
+
+    def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
+        """POST the body."""
+        self._wire.post(body)
+        return Sent()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
