@@ -31,7 +31,7 @@ class Node:
     """One value of the document: a scalar, a list of nodes, or a mapping of text to nodes."""
 
     value: Any
-    place: Place = Place()
+    place: Place = field(default_factory=Place)
     key_places: dict[str, Place] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     """Variables that this scalar named and that were neither set nor had a default."""
@@ -174,7 +174,7 @@ class _Builder:
             above.node.key_places[key] = place
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        node = self._anchors.get(event.anchor)
+        node = self._anchors.get(event.anchor or "")
         if node is None:
             message = "this alias names no anchor before it; quote a value that begins with *"
             raise _StopError(Problem("bad-alias", message, self._path(), _place(event)))
@@ -253,6 +253,8 @@ def _stopped(document: Document, problem: Problem) -> Document:
 
 def _place(event: yaml.Event) -> Place:
     start, end = event.start_mark, event.end_mark
+    if start is None or end is None:
+        return Place()
     return Place(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 

@@ -1,7 +1,7 @@
 """From a file, a mapping or nothing at all to checked Settings.
 
 Precedence: what is given > the file that TRACEBRIDGE_CONFIG names > the standard OpenTelemetry variables, which fill what
-those leave out > the defaults.
+those leave out > the defaults. `import tracebridge` comes past here, so what only a file needs is imported with it.
 """
 
 from __future__ import annotations
@@ -11,138 +11,154 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
 
 from tracebridge.errors import ConfigError
-from tracebridge.registry import adapter_class, adapter_entries
-from tracebridge.settings.document import Node, from_mapping, read_document
 from tracebridge.settings.model import AdapterSettings, Settings
-from tracebridge.settings.problems import Place, Problem, did_you_mean, fail
-from tracebridge.settings.reader import BAD, OptionsReader
 
+if TYPE_CHECKING:
+    from tracebridge.settings.document import Document, Node
+    from tracebridge.settings.reader import OptionsReader
+
+CONFIG_VARIABLE = "TRACEBRIDGE_CONFIG"
 FILE_FORMAT = "1.0"
 DEFAULT_STORE = "./tracebridge.db"
+MAPPING = "the configuration given in code"
 Source = str | os.PathLike[str] | Mapping[str, Any] | Settings | None
 
 _log = logging.getLogger("tracebridge")
 
 
-def load_settings(source: Source = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(source: Source = None, *, environ: Mapping[str, str] | None = None) -> Settings:
     """Return checked Settings from a path, a mapping with the YAML file's keys, Settings, or (None) the environment.
 
-    Raises ConfigError whose text is the whole report.
+    A mapping is read by the same rules as a file, except that `${…}` in it is ordinary text. `environ` is `os.environ` by
+    default. No network is used. Raises ConfigError whose text is the whole report.
     """
     environ = os.environ if environ is None else environ
-    if source is None and environ.get("TRACEBRIDGE_CONFIG"):
-        source = environ["TRACEBRIDGE_CONFIG"]
     if isinstance(source, Settings):
         return _filled(source, environ)
+    named = ""
+    if source is None:
+        source = environ.get(CONFIG_VARIABLE) or None
+        named = f" ({CONFIG_VARIABLE} names it)"
     if source is None:
         return _filled(_default_settings(environ), environ)
     if isinstance(source, Mapping):
-        try:
-            node = from_mapping(source)
-        except RecursionError:
-            raise fail([Problem("too-large", "the mapping is nested too deeply")], "config") from None
-        return _filled(_read(node, [], "config", [], environ), environ)
-    path = os.fspath(source)
+        return _filled(_from_mapping(source, environ), environ)
+    return _filled(_from_file(os.fspath(source), named, environ), environ)
+
+
+def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Settings:
+    from tracebridge.settings.document import MAX_BYTES, read_document
+    from tracebridge.settings.problems import Problem, fail
+
     try:
-        data = Path(path).expanduser().read_bytes()
-    except OSError as error:
-        problem = Problem("unreadable-file", f"cannot be read: {error.strerror or error}; is the path right?")
-        raise fail([problem], path) from error
-    node, problems, lines = read_document(data, environ)
-    return _filled(_read(node, problems, path, lines, environ), environ)
+        with Path(path).expanduser().open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problem = Problem("unreadable-file", f"the file cannot be read: {reason}{named}")
+        raise fail([problem], path) from None
+    document = read_document(data, environ)
+    if not document.complete:
+        raise fail(document.problems, path, document)
+    return _read(document.root, document.problems, path, document, environ)
 
 
-def _read(node: Node, problems: list[Problem], source: str, lines: list[str], environ: Mapping[str, str]) -> Settings:
+def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    from tracebridge.settings.mapping import from_mapping
+    from tracebridge.settings.problems import Problem
+
+    problems: list[Problem] = []
+    return _read(from_mapping(given, problems), problems, MAPPING, None, environ)
+
+
+def _read(
+    node: Node, problems: list[Any], source: str, document: Document | None, environ: Mapping[str, str]
+) -> Settings:
+    from tracebridge.settings.document import Node
+    from tracebridge.settings.problems import fail
+    from tracebridge.settings.reader import BAD, OptionsReader, keys_of
+
     reader = OptionsReader(problems)
-    adapters: Node | None = None
+    settings: Any = BAD
+    chosen: dict[str, AdapterSettings] = {}
+    if node.value is None and not node.unset:
+        node = Node({}, node.place)
     if isinstance(node.value, dict):
         rest = {key: child for key, child in node.value.items() if key != "adapters"}
-        adapters = node.value.get("adapters")
+        chosen = _adapters(reader, node, environ)
         node = Node(rest, node.place, node.key_places)
+        for key in set(rest) - set(keys_of(Settings)):  # `adapters` is a key too, though not an option
+            reader.unknown_key(key, rest.pop(key), key, node.key_places.get(key, node.place), _top_level())
     settings = reader.options(Settings, node, "")
-    chosen = _adapters(reader, adapters, node, environ)
     if settings is not BAD and settings.file_format != FILE_FORMAT:
-        place = node.value["file_format"].place
-        reader.problems.append(
-            Problem(
-                "wrong-value",
-                f'file_format is "{settings.file_format}"; this version reads "{FILE_FORMAT}"',
-                "file_format",
-                place,
-            )
-        )
-    if reader.problems or settings is BAD:
-        raise fail(reader.problems, source, lines)
+        message = f'file_format must be "{FILE_FORMAT}": this version of tracebridge reads no other'
+        reader.bad(node.value["file_format"], "file_format", "wrong-value", message, allowed=[f'"{FILE_FORMAT}"'])
+    if problems or settings is BAD:
+        raise fail(problems, source, document)
     checked: Settings = dataclasses.replace(settings, adapters=chosen)
     return checked
 
 
-def _adapters(
-    reader: OptionsReader, node: Node | None, whole: Node, environ: Mapping[str, str]
-) -> dict[str, AdapterSettings]:
-    if node is None or not isinstance(node.value, dict) or not node.value:
-        place = whole.place if node is None else node.place
-        reader.problems.append(
-            Problem(
-                "missing-key", "adapters must name at least one destination, such as `store: {}`", "adapters", place
-            )
-        )
+def _top_level() -> list[str]:
+    from tracebridge.settings.reader import keys_of
+
+    return [*keys_of(Settings), "adapters"]
+
+
+def _adapters(reader: OptionsReader, whole: Node, environ: Mapping[str, str]) -> dict[str, AdapterSettings]:
+    node = whole.value.get("adapters")
+    if node is None or node.value in (None, {}):
+        message = "adapters must name at least one destination, such as `store: {}`"
+        reader.bad(whole if node is None else node, "adapters", "missing-key", message)
+        return {}
+    if not isinstance(node.value, dict):
+        reader.bad(node, "adapters", "wrong-type", "adapters must be a mapping of `type` or `type/name` to options")
         return {}
     chosen: dict[str, AdapterSettings] = {}
     for key, child in node.value.items():
-        kind = key.partition("/")[0]
-        place = node.key_places.get(key, Place())
-        path = f"adapters.{key}"
-        if kind not in adapter_entries():
-            known = list(adapter_entries())
-            hint = did_you_mean(kind, known) or ("" if known else "; known: none; is the package installed?")
-            reader.problems.append(Problem("unknown-adapter", f'unknown adapter "{kind}"{hint}', path, place, known))
-            continue
-        try:
-            options_class: Any = adapter_class(kind).Options
-        except ConfigError as error:
-            reader.problems.append(Problem("broken-adapter", str(error), path, place))
-            continue
-        options = reader.options(options_class, _with_environment(kind, child, options_class, environ), path)
-        if options is not BAD:
-            chosen[key] = AdapterSettings(name=key, type=kind, options=options)
+        found = _adapter(reader, key, child, node, environ)
+        if found is not None:
+            chosen[key] = found
     return chosen
 
 
-def _with_environment(kind: str, node: Node, options: type[Any], environ: Mapping[str, str]) -> Node:
-    """Fill what an OTLP adapter's options leave out from OTEL_EXPORTER_OTLP_*."""
-    if not kind.startswith("otlp_") or not (node.value is None or isinstance(node.value, dict)):
-        return node
-    known = {f.name for f in dataclasses.fields(options)}
-    given = dict(node.value or {})
-    for name, reader in _OTLP_VARIABLES.items():
-        text = environ.get(f"OTEL_EXPORTER_OTLP_TRACES_{name.upper()}") or environ.get(
-            f"OTEL_EXPORTER_OTLP_{name.upper()}"
+def _adapter(
+    reader: OptionsReader, key: str, child: Node, parent: Node, environ: Mapping[str, str]
+) -> AdapterSettings | None:
+    from tracebridge.registry import adapter_class, known_adapters
+    from tracebridge.settings.environment import filled
+    from tracebridge.settings.problems import Problem, nearest
+    from tracebridge.settings.reader import BAD
+
+    kind, slash, name = key.partition("/")
+    path, place = f"adapters.{key}", parent.key_places.get(key, parent.place)
+    known = known_adapters()
+    if slash and not name:
+        reader.problems.append(Problem("bad-key", f'"{key}" has no name after the slash', path, place))
+        return None
+    if kind not in known:
+        near = nearest(kind, known)
+        hint = f'; did you mean "{near}"?' if near else "" if known else "; known: none; is the package installed?"
+        reader.problems.append(
+            Problem("unknown-adapter", f'unknown adapter "{kind[:100]}"{hint}', path, place, known, near)
         )
-        if text and name in known and name not in given:
-            given[name] = Node(reader(text), node.place, substituted=True)
-    return Node(given, node.place, node.key_places)
-
-
-def _header_nodes(text: str) -> dict[str, Node]:
-    pairs = [pair.partition("=") for pair in text.split(",") if "=" in pair]
-    return {key.strip(): Node(unquote(value.strip()), Place(), substituted=True) for key, _, value in pairs}
-
-
-_OTLP_VARIABLES: dict[str, Any] = {
-    "endpoint": str,
-    "headers": _header_nodes,
-    "compression": str,
-    "timeout": lambda text: f"{text}ms" if text.isdigit() else text,  # the specification's unit is milliseconds
-}
+        return None
+    try:
+        options_class: Any = adapter_class(kind).Options
+    except ConfigError as error:
+        reader.problems.append(Problem("broken-adapter", str(error), path, place))
+        return None
+    options = reader.options(options_class, filled(kind, options_class, child, environ), path)
+    return None if options is BAD else AdapterSettings(name=key, type=kind, options=options)
 
 
 def _default_settings(environ: Mapping[str, str]) -> Settings:
     """Return the embedded default: the store, or memory where its folder cannot be written."""
+    from tracebridge.registry import adapter_class
+
     path = environ.get("TRACEBRIDGE_STORE") or DEFAULT_STORE
     if path != ":memory:" and not _writable(Path(path).expanduser()):
         _log.warning(
@@ -158,16 +174,15 @@ def _writable(path: Path) -> bool:
 
 
 def _filled(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """Fill the resource from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, and read OTEL_SDK_DISABLED."""
-    attributes: dict[str, Any] = {}
-    for pair in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
-        key, equals, value = pair.partition("=")
-        if equals and key.strip():
-            attributes[key.strip()] = unquote(value.strip())
-    if environ.get("OTEL_SERVICE_NAME"):
-        attributes["service.name"] = environ["OTEL_SERVICE_NAME"]
-    given = {key: value for key, value in settings.resource.attributes.items() if value is not None}
-    merged = {**attributes, **given}
-    resource = dataclasses.replace(settings.resource, attributes=merged)
-    disabled = settings.disabled or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return dataclasses.replace(settings, resource=resource, disabled=disabled)
+    """Fill the resource from the environment, and take OTEL_SDK_DISABLED, which an operator can set above any file."""
+    given = settings.resource.attributes
+    if environ.get("OTEL_SERVICE_NAME") or environ.get("OTEL_RESOURCE_ATTRIBUTES"):
+        from tracebridge.settings.environment import resource_attributes
+
+        given = {**resource_attributes(environ), **given}
+    off = settings.disabled or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if off == settings.disabled and given is settings.resource.attributes:
+        return settings
+    return dataclasses.replace(
+        settings, resource=dataclasses.replace(settings.resource, attributes=given), disabled=off
+    )

@@ -57,6 +57,18 @@ class Secret(str):
         return str.__str__(self)
 
 
+class PrivateUrl(str):
+    """An address with user info or a query. It is used like any other; its `repr` leaves both out."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Hide what may be a secret."""
+        scheme, _, rest = self.partition("://")
+        host = rest.rpartition("@")[2].partition("?")[0]
+        return repr(f"{scheme}://{host}")
+
+
 REQUIRED: Any = dataclasses.MISSING
 """The default of an option that must be given."""
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from tracebridge.errors import ConfigError
 
-MAX_ALLOWED_SHOWN = 24  # keys listed after "allowed:"
+if TYPE_CHECKING:
+    from tracebridge.settings.document import Document
+
+MAX_REPORTED = 50  # problems printed in full; a file with more has one cause
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A spot in a source: 1-based line and column, and how many characters are meant. Line 0: no text to point at."""
+    """A spot in a source: 1-based line and column, and where it ends. Line 0: no text to point at."""
 
     line: int = 0
     column: int = 0
-    length: int = 1
+    end_line: int = 0
+    end_column: int = 0
+
+    @property
+    def length(self) -> int:
+        """How many characters of its first line are meant; 1 where it goes on below."""
+        return max(1, self.end_column - self.column) if self.end_line == self.line else 1
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong."""
+    """One thing that is wrong. No field holds a secret."""
 
     kind: str
     """A stable name, such as `unknown-key`."""
@@ -31,51 +40,80 @@ class Problem:
     """Where in the configuration: `adapters.zipkin.endpoint`."""
     place: Place = Place()
     allowed: Sequence[str] = ()
-    secret: bool = False
-    """The source line may hold a secret and is not shown."""
+    suggestion: str = ""
+    """What was probably meant."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the problem as plain values for programs."""
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "path": self.path,
+            "line": self.place.line or None,
+            "column": self.place.column or None,
+            "length": self.place.length if self.place.line else None,
+            "allowed": list(self.allowed),
+            "suggestion": self.suggestion or None,
+        }
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str:
+    """Return the known name that was probably meant, or an empty text.
+
+    >>> nearest("endpiont", ["endpoint", "encoding"]), nearest("kafka", ["zipkin"])
+    ('endpoint', '')
+    """
+    import difflib  # only a wrong file pays for it
+
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(wrong.lower()[:100], names, n=1, cutoff=0.6)
+    return names[near[0]] if near else ""
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return `; did you mean "…"?` for a near miss, else nothing."""
-    near = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    near = nearest(wrong, known)
+    return f'; did you mean "{near}"?' if near else ""
 
 
-def render(problems: Sequence[Problem], source: str, lines: Sequence[str]) -> str:
-    """Return the whole report. `source` names the file, or says where the mapping came from."""
-    blocks = [
-        _block(problem, source, lines) for problem in sorted(problems, key=lambda p: (p.place.line, p.place.column))
-    ]
+def render(problems: Sequence[Problem], source: str, document: Document | None = None) -> str:
+    """Return the whole report. `source` names the file, or says where the values came from."""
+    from tracebridge.settings.excerpts import Excerpts
+
+    excerpts = None if document is None else Excerpts(document)
+    ordered = sorted(problems, key=lambda p: (p.place.line, p.place.column))
+    blocks = [_block(problem, source, excerpts) for problem in ordered[:MAX_REPORTED]]
     count = len(problems)
-    return "\n\n".join(blocks) + f"\n\n{count} problem{'s' if count != 1 else ''} in {source}"
+    more = f" ({count - MAX_REPORTED} more not shown)" if count > MAX_REPORTED else ""
+    return "\n\n".join(blocks) + f"\n\n{count} problem{'s' if count != 1 else ''} in {source}{more}"
 
 
-def _block(problem: Problem, source: str, lines: Sequence[str]) -> str:
+def _block(problem: Problem, source: str, excerpts: Any) -> str:
     place = problem.place
-    where = f"{source}:{place.line}:{place.column}" if place.line else f"{source}: {problem.path or 'top level'}"
-    out = [f"{where}: {problem.message} [{problem.kind}]"]
-    if 0 < place.line <= len(lines):
+    if place.line:
+        where = f"{source}:{place.line}:{place.column}" if place.column else f"{source}:{place.line}"
+    else:
+        where = f"{source}: {problem.path}" if problem.path else source
+    out = [f"{where}: {_one_line(problem.message)} [{problem.kind}]"]
+    margin = "  "
+    if excerpts is not None and excerpts.has(place.line) and place.column:
         width = len(str(place.line))
-        if place.line > 1 and not problem.secret and _shows(lines[place.line - 2]):
-            out.append(f"  {place.line - 1:>{width}} | {lines[place.line - 2]}")
-        shown = "(not shown: it may hold a secret)" if problem.secret else lines[place.line - 1]
-        out.append(f"  {place.line:>{width}} | {shown}")
-        if not problem.secret:
-            caret = "^" + "~" * (max(1, min(place.length, len(shown) - place.column + 1)) - 1)
-            out.append(f"  {'':>{width}} | {' ' * (place.column - 1)}{caret}")
+        margin = " " * (width + 3)
+        if place.line > 1 and excerpts.line(place.line - 1).text:
+            out.append(f"  {place.line - 1:>{width}} | {excerpts.line(place.line - 1).text}")
+        shown = excerpts.line(place.line, place)
+        out.append(f"  {place.line:>{width}} | {shown.text}")
+        out.append(f"{margin}| {shown.caret}")
     if problem.allowed:
-        names = list(problem.allowed)
-        more = ", …" if len(names) > MAX_ALLOWED_SHOWN else ""
-        out.append(f"  {'':>{len(str(place.line))}} = allowed: {', '.join(names[:MAX_ALLOWED_SHOWN])}{more}")
+        out.append(f"{margin}= allowed: {', '.join(problem.allowed)}")
     return "\n".join(out)
 
 
-def _shows(line: str) -> bool:
-    """Return whether a neighbouring line can be shown: it must not be one that could hold a secret's value."""
-    key, colon, value = line.partition(":")
-    return not (colon and value.strip()) and bool(key.strip())
+def _one_line(text: str) -> str:
+    """Return text that cannot steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
-def fail(problems: Sequence[Problem], source: str, lines: Sequence[str] = ()) -> ConfigError:
+def fail(problems: Sequence[Problem], source: str, document: Document | None = None) -> ConfigError:
     """Return the error to raise for these problems."""
-    return ConfigError(render(problems, source, lines), problems)
+    return ConfigError(render(problems, source, document), problems)

@@ -1,26 +1,53 @@
-"""A tree of nodes against an options class: every problem at once, each with its place."""
+"""A tree of nodes against an options class: every problem at once, each with its place.
+
+Reading a scalar also decides whether a report may print it: see `tracebridge.settings.excerpts`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
-from urllib.parse import urlsplit
 
 from tracebridge.settings.document import Node
 from tracebridge.settings.options import Secret
-from tracebridge.settings.problems import Problem, did_you_mean
-from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
+from tracebridge.settings.problems import Place, Problem, did_you_mean, nearest
+from tracebridge.settings.texts import FORMS, Wrong
 
 BAD: Any = object()
 """What a value that could not be read becomes; its problem has been noted."""
 
+NAMES: Mapping[Any, str] = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
+SHORT = 40  # characters of a value that a message repeats
+
+
+_hints: weakref.WeakKeyDictionary[type[Any], dict[str, Any]] = weakref.WeakKeyDictionary()
+
 
 def hints_of(options: type[Any]) -> dict[str, Any]:
     """Return the annotations of an options class, resolved, with their `Annotated` marks."""
-    return typing.get_type_hints(options, include_extras=True)
+    found = _hints.get(options)
+    if found is None:
+        found = _hints[options] = typing.get_type_hints(options, include_extras=True)
+    return found
+
+
+def keys_of(options: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    """Return the fields that are YAML keys: a class's own first, those that it inherits after."""
+    inherited = {
+        f.name for base in options.__bases__ if dataclasses.is_dataclass(base) for f in dataclasses.fields(base)
+    }
+    fields = [f for f in dataclasses.fields(options) if f.init and "help" in f.metadata]
+    return {f.name: f for f in sorted(fields, key=lambda f: f.name in inherited)}
+
+
+def is_required(field: dataclasses.Field[Any]) -> bool:
+    """Return whether an option has no default."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 class OptionsReader:
@@ -31,83 +58,68 @@ class OptionsReader:
 
     def options(self, cls: type[Any], node: Node, path: str) -> Any:
         """Return an instance of an options class, or BAD; an empty node means all defaults."""
-        if node.value is None:
+        if node.value is None and not node.unset:
             node = Node({}, node.place)
-        if not isinstance(node.value, Mapping):
-            return self._bad(
-                node, path, "wrong-type", f"{path or 'the file'} must be a mapping, not {_kind(node.value)}"
-            )
-        hints = hints_of(cls)
-        fields = {f.name: f for f in dataclasses.fields(cls) if f.init and "help" in f.metadata}
+        if not isinstance(node.value, dict):
+            return self._wrong_type(node, path, "a mapping")
+        hints, fields = hints_of(cls), keys_of(cls)
         values: dict[str, Any] = {}
-        good = True
         for key, child in node.value.items():
             here = f"{path}.{key}" if path else key
-            if key not in fields:
-                self.unknown_key(key, node, path, list(fields))
-                good = False
-                continue
-            value = self.value(hints[key], child, here, fields[key].metadata)
-            values[key] = value
-            good = good and value is not BAD
+            if key in fields:
+                values[key] = self.value(hints[key], child, here, fields[key].metadata)
+            else:
+                values[key] = BAD
+                self.unknown_key(key, child, here, node.key_places.get(key, node.place), list(fields))
         for name, field in fields.items():
-            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            if required and name not in node.value:
-                self._bad(node, path, "missing-key", f'{path} needs "{name}": {field.metadata["help"]}')
-                good = False
-        if not good:
+            if is_required(field) and name not in node.value:
+                values[name] = BAD
+                message = f'{path or "the file"} needs the key "{name}": {field.metadata["help"]}'
+                self.bad(node, path, "missing-key", message)
+        if any(value is BAD for value in values.values()):
             return BAD
         try:
             return cls(**values)
-        except ValueError as error:
-            return self._bad(node, path, "conflict", f"{path}: {error}")
+        except (ValueError, TypeError) as error:
+            return self.bad(node, path, "conflict", f"{path or 'the file'}: {_without_values(str(error), node)}")
 
-    def unknown_key(self, key: str, node: Node, path: str, known: list[str]) -> None:
-        """Note a key that means nothing here."""
-        where = f" in {path}" if path else ""
-        self.problems.append(
-            Problem(
-                "unknown-key",
-                f'unknown key "{key}"{where}{did_you_mean(key, known)}',
-                f"{path}.{key}" if path else key,
-                node.key_places.get(key, node.place),
-                known,
-            )
-        )
+    def unknown_key(self, key: str, child: Node, path: str, place: Place, known: list[str]) -> None:
+        """Note a key that means nothing here, and print below it only what is harmless for certain."""
+        from tracebridge.settings.excerpts import is_harmless, may_name_secret
+
+        parent = path.removesuffix(f".{key}") if path != key else ""
+        where = f" in {parent}" if parent else ""
+        message = f'unknown key "{key[:100]}"{where}{did_you_mean(key, known)}'
+        self.problems.append(Problem("unknown-key", message, path, place, known, nearest(key, known)))
+        if not may_name_secret(key) and not isinstance(child.value, (dict, list)) and is_harmless(str(child.value)):
+            child.reveal()
 
     def value(self, hint: Any, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
         """Return a value of the annotated type, or BAD."""
-        if node.value is None and node.unset:
+        if hint is Secret or _is_secret(path):
+            for scalar in node.scalars():
+                scalar.shown = False
+        else:
+            node.reveal()
+        optional = get_origin(hint) in {Union, types.UnionType}
+        if node.unset and not (optional and node.value is None):
             names = ", ".join(node.unset)
-            if _allows_none(hint):
-                return None
-            return self._bad(
-                node, path, "unset-variable", f"{path}: environment variable {names} is not set and has no default"
-            )
-        origin = get_origin(hint)
-        if origin in {Union, types.UnionType}:
+            message = f"{path}: the environment variable {names} is not set, and no default is given (${{{node.unset[0]}:-default}})"
+            return self.bad(node, path, "unset-variable", message)
+        if optional:
             if node.value is None:
                 return None
-            return self.value(next(a for a in get_args(hint) if a is not type(None)), node, path, metadata)
+            hint = next(a for a in get_args(hint) if a is not type(None))
+        origin = get_origin(hint)
         if origin is Annotated:
-            return self._marked(get_args(hint)[1], node, path, metadata)
+            return self._form(get_args(hint)[1], node, path, metadata)
         if origin is Literal:
-            choices = list(get_args(hint))
-            if node.value in choices and type(node.value) in {type(choice) for choice in choices}:
-                return node.value
-            near = did_you_mean(str(node.value), map(str, choices)) if not node.substituted else ""
-            return self._bad(
-                node,
-                path,
-                "wrong-value",
-                f"{path} cannot be {self._show(node)}{near}",
-                allowed=[str(c) for c in choices],
-            )
+            return self._choice(list(get_args(hint)), node, path)
         if origin is list:
             return self._list(get_args(hint)[0], node, path, metadata)
         if origin is dict:
             return self._dict(get_args(hint)[1], node, path, metadata)
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             return self.options(hint, node, path)
         return self._plain(hint, node, path, metadata)
 
@@ -115,119 +127,120 @@ class OptionsReader:
         value = node.value
         if hint is Any:
             return to_plain(node)
-        if hint is Secret:
-            if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-                return Secret(value)
-            return self._bad(node, path, "wrong-type", f"{path} must be text", secret=True)
+        if hint in {str, Secret}:
+            # A variable's text is text, even when it looks like a number.
+            text = node.raw if node.substituted and node.raw is not None and value is not None else value
+            if isinstance(text, str):
+                return Secret(text.reveal() if isinstance(text, Secret) else text) if hint is Secret else text
+            return self._wrong_type(node, path, "text; put it in quotes" if value is not None else "text")
         if hint is bool and isinstance(value, bool):
             return value
-        if hint is str and isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return str(value)
         if hint is int and isinstance(value, int) and not isinstance(value, bool):
             return self._ranged(value, node, path, metadata, str)
         if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
             return self._ranged(float(value), node, path, metadata, str)
-        names = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
-        return self._bad(
-            node, path, "wrong-type", f"{path} must be {names.get(hint, 'of another type')}, not {self._show(node)}"
-        )
+        return self._wrong_type(node, path, NAMES.get(hint, "of another type"))
 
-    def _marked(self, mark: str, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
-        if mark == "duration":
-            seconds = parse_duration(node.value)
-            if seconds is None:
-                return self._bad(
-                    node,
-                    path,
-                    "bad-duration",
-                    f"{path} must be a duration such as 10s, 250ms or 1h, not {self._show(node)}",
-                )
-            return self._ranged(seconds, node, path, metadata, show_duration)
-        if mark == "size":
-            size = parse_size(node.value)
-            if size is None:
-                return self._bad(
-                    node, path, "bad-size", f"{path} must be a size such as 512MiB or 64KiB, not {self._show(node)}"
-                )
-            return self._ranged(size, node, path, metadata, lambda number: show_size(int(number)))
-        if not isinstance(node.value, str) or not node.value:
-            return self._bad(node, path, "wrong-type", f"{path} must be text, not {self._show(node)}")
-        if mark == "url":
-            return self._url(node, path, metadata)
-        if mark == "class" and not all(part.replace(".", "_").isidentifier() for part in _class_parts(node.value)):
-            return self._bad(
-                node, path, "bad-class", f"{path} must name a class as pkg.mod:Name, not {self._show(node)}"
-            )
-        return node.value
-
-    def _url(self, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
-        schemes = metadata.get("schemes") or ("http", "https")
-        wanted = " or ".join(f"{scheme}://host:port" for scheme in schemes)
+    def _form(self, mark: str, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
+        form = FORMS[mark]
         try:
-            parts = urlsplit(node.value)
-            port_is_fine = parts.port is None or parts.port > 0
-        except ValueError:
-            return self._bad(node, path, "bad-url", f"{path} is not an address; write {wanted}", secret=True)
-        if parts.scheme not in schemes or not parts.hostname or not port_is_fine:
-            has_password = parts.password is not None
-            return self._bad(
-                node, path, "bad-url", f"{path} is not an address of the kind {wanted}", secret=has_password
-            )
-        return node.value
+            read = form.read(node.value, metadata)
+        except Wrong as wrong:
+            return self.bad(node, path, wrong.kind, f"{path} must be {wrong}{self._not(node)}")
+        return self._ranged(read, node, path, metadata, form.show)
+
+    def _choice(self, choices: list[Any], node: Node, path: str) -> Any:
+        if any(node.value == choice and type(node.value) is type(choice) for choice in choices):
+            return node.value
+        names = [str(choice) for choice in choices]
+        near = nearest(str(node.value), names) if not node.substituted else ""
+        meant = f'; did you mean "{near}"?' if near else ""
+        message = f"{path} must be one of {', '.join(names)}{self._not(node)}{meant}"
+        return self.bad(node, path, "wrong-value", message, allowed=names, suggestion=near)
 
     def _list(self, item: Any, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
         if not isinstance(node.value, list):
-            return self._bad(node, path, "wrong-type", f"{path} must be a list, not {self._show(node)}")
+            return self._wrong_type(node, path, "a list")
         items = [self.value(item, child, f"{path}[{i}]", metadata) for i, child in enumerate(node.value)]
         return BAD if any(value is BAD for value in items) else items
 
     def _dict(self, item: Any, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
-        if not isinstance(node.value, Mapping):
-            return self._bad(node, path, "wrong-type", f"{path} must be a mapping, not {self._show(node)}")
+        if not isinstance(node.value, dict):
+            return self._wrong_type(node, path, "a mapping")
         out = {key: self.value(item, child, f"{path}.{key}", metadata) for key, child in node.value.items()}
         return BAD if any(value is BAD for value in out.values()) else out
 
-    def _ranged(self, value: Any, node: Node, path: str, metadata: Mapping[str, Any], show: Any) -> Any:
+    def _ranged(
+        self, value: Any, node: Node, path: str, metadata: Mapping[str, Any], show: Callable[[Any], str]
+    ) -> Any:
+        if isinstance(value, str):
+            return value
         low, high = metadata.get("minimum"), metadata.get("maximum")
         if low is not None and not value >= low:
-            return self._bad(node, path, "out-of-range", f"{path} must be at least {show(low)}, not {self._show(node)}")
+            return self.bad(node, path, "out-of-range", f"{path} must be at least {show(low)}{self._not(node)}")
         if high is not None and not value <= high:
-            return self._bad(node, path, "out-of-range", f"{path} must be at most {show(high)}, not {self._show(node)}")
+            return self.bad(node, path, "out-of-range", f"{path} must be at most {show(high)}{self._not(node)}")
         return value
 
-    def _show(self, node: Node) -> str:
-        """Return a value as it may be shown: never one that came from the environment."""
-        if node.substituted:
-            return "the value that was substituted"
-        shown = repr(node.value) if isinstance(node.value, (str, int, float, bool)) else _kind(node.value)
-        return shown if len(shown) <= 60 else shown[:59] + "…"
+    def _wrong_type(self, node: Node, path: str, wanted: str) -> Any:
+        if node.unset:
+            return self.bad(
+                node, path, "unset-variable", f"{path}: the environment variable {node.unset[0]} is not set"
+            )
+        return self.bad(node, path, "wrong-type", f"{path or 'the file'} must be {wanted}{self._not(node)}")
 
-    def _bad(self, node: Node, path: str, kind: str, message: str, *, allowed: Any = (), secret: bool = False) -> Any:
-        self.problems.append(Problem(kind, message, path, node.place, allowed, secret))
+    def _not(self, node: Node) -> str:
+        """Return `, not …` with the value as it may be repeated: never a secret, never one from the environment."""
+        value = node.value
+        if value is None:
+            return ", not empty"
+        if isinstance(value, (dict, list)):
+            return ", not a mapping" if isinstance(value, dict) else ", not a list"
+        if node.substituted:
+            return ", not what the environment variable holds"
+        if not node.shown or not isinstance(value, (str, int, float)):
+            return ""
+        if isinstance(value, bool):
+            return f", not {str(value).lower()}"
+        text = f'"{value}"' if isinstance(value, str) else str(value)
+        if len(text) > SHORT or "://" in text:  # too long to help, or an address that may hold a password
+            node.shown = "://" in text
+            return ""
+        return f", not {text}"
+
+    def bad(self, node: Node, path: str, kind: str, message: str, *, allowed: Any = (), suggestion: str = "") -> Any:
+        """Note a problem at a node and return BAD."""
+        self.problems.append(Problem(kind, message, path, node.place, allowed, suggestion))
         return BAD
 
 
 def to_plain(node: Node) -> Any:
-    """Return a node as plain Python values."""
+    """Return a node as plain Python values, and let reports print it where no key in it names a secret."""
     if isinstance(node.value, dict):
-        return {key: to_plain(child) for key, child in node.value.items()}
+        out = {}
+        for key, child in node.value.items():
+            out[key] = to_plain(child)
+            if _is_secret(key):
+                child.shown = False
+        return out
     if isinstance(node.value, list):
         return [to_plain(child) for child in node.value]
+    node.reveal()
     return node.value
 
 
-def _kind(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, (dict, Mapping)):
-        return "a mapping"
-    return "a list" if isinstance(value, list) else repr(value)[:60]
+@functools.lru_cache(maxsize=512)
+def _is_secret(path: str) -> bool:
+    """Return whether any key of a path names a secret, whatever its type says."""
+    from tracebridge.redaction import is_secret_key
+
+    return any(is_secret_key(key) or key.lower() in {"headers", "metadata"} for key in path.split("."))
 
 
-def _allows_none(hint: Any) -> bool:
-    return hint is Any or type(None) in get_args(hint)
-
-
-def _class_parts(text: str) -> list[str]:
-    module, colon, name = text.partition(":")
-    return [module, name] if colon else [""]
+def _without_values(text: str, node: Node) -> str:
+    """Return the words of somebody's ValueError without any value that must not be shown."""
+    for scalar in node.scalars():
+        value = str.__str__(scalar.value) if isinstance(scalar.value, str) else str(scalar.value)
+        if (scalar.substituted or not scalar.shown) and value and not isinstance(scalar.value, bool):
+            text = text.replace(value, "***")
+    return text

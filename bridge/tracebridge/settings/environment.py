@@ -1,0 +1,144 @@
+"""The standard OpenTelemetry variables: they fill what the configuration leaves out.
+
+As OpenTelemetry asks, a value that cannot be used is ignored with a warning that names the variable, never its value.
+
+Specification: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ and
+https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from tracebridge.settings.document import Node
+from tracebridge.settings.problems import Problem
+from tracebridge.settings.reader import BAD, OptionsReader, hints_of, keys_of
+
+STORE_VARIABLE = "TRACEBRIDGE_STORE"
+TRACES_PATH = "/v1/traces"
+
+_log = logging.getLogger("tracebridge")
+
+
+def is_disabled(environ: Mapping[str, str]) -> bool:
+    """Return whether OTEL_SDK_DISABLED switches tracing off: only `true`, in any case, does."""
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what OTEL_RESOURCE_ATTRIBUTES and, stronger, OTEL_SERVICE_NAME say.
+
+    >>> resource_attributes({"OTEL_RESOURCE_ATTRIBUTES": "service.name=a,team=x%20y", "OTEL_SERVICE_NAME": "b"})
+    {'service.name': 'b', 'team': 'x y'}
+    """
+    text = environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    pairs = _pairs(text)
+    if pairs is None:
+        _log.warning("OTEL_RESOURCE_ATTRIBUTES is not key=value,key=value and is ignored as a whole")
+        pairs = {}
+    if environ.get("OTEL_SERVICE_NAME"):
+        pairs["service.name"] = environ["OTEL_SERVICE_NAME"]
+    return pairs
+
+
+def filled(kind: str, options: type[Any], node: Node, environ: Mapping[str, str]) -> Node:
+    """Return an adapter's node with what its file leaves out and the environment gives."""
+    if node.value is not None and not isinstance(node.value, dict):
+        return node
+    values = _for_store(environ) if kind == "store" else _for_otlp(kind, environ) if kind.startswith("otlp_") else {}
+    if not values:
+        return node
+    return _merged(options, node, values)
+
+
+def _merged(options: type[Any], node: Node, values: Mapping[str, tuple[str, Any]]) -> Node:
+    """Add values by dotted key where the class has that key, the node does not, and the value can be read."""
+    given: dict[str, Node] = dict(node.value or {})
+    hints, keys = hints_of(options), keys_of(options)
+    for dotted, (variable, value) in values.items():
+        key, _, inner = dotted.partition(".")
+        if key not in keys:
+            continue
+        if inner:
+            child = given.get(key, Node({}, node.place))
+            if dataclasses.is_dataclass(hints[key]) and (child.value is None or isinstance(child.value, dict)):
+                given[key] = _merged(hints[key], child, {inner: (variable, value)})
+            continue
+        if key in given:
+            continue
+        problems: list[Problem] = []
+        made = _node(value)
+        if OptionsReader(problems).value(hints[key], made, key, keys[key].metadata) is BAD:
+            _log.warning("%s cannot be used and is ignored: %s", variable, problems[0].message)
+            continue
+        given[key] = made
+    return Node(given, node.place, node.key_places)
+
+
+def _node(value: Any) -> Node:
+    if isinstance(value, dict):
+        return Node({key: _node(item) for key, item in value.items()})
+    return Node(value, substituted=True)
+
+
+def _for_store(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    path = environ.get(STORE_VARIABLE)
+    return {"path": (STORE_VARIABLE, path)} if path else {}
+
+
+def _for_otlp(kind: str, environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """Return option keys with the variable that fills each; the one for traces is stronger than the general one."""
+    out: dict[str, tuple[str, Any]] = {}
+    for suffix, (key, convert) in _OTLP.items():
+        for variable in (f"OTEL_EXPORTER_OTLP_TRACES_{suffix}", f"OTEL_EXPORTER_OTLP_{suffix}"):
+            text = environ.get(variable, "").strip()
+            if text:
+                value = convert(text)
+                if value is None:
+                    _log.warning("%s is not of the form that OpenTelemetry gives it and is ignored", variable)
+                else:
+                    out[key] = (variable, value)
+                break
+    general = "endpoint" in out and out["endpoint"][0] == "OTEL_EXPORTER_OTLP_ENDPOINT"
+    if kind == "otlp_http" and general:
+        variable, address = out["endpoint"]
+        out["endpoint"] = (variable, _with_traces_path(address))
+    return out
+
+
+def _with_traces_path(address: str) -> str:
+    """Return the address for traces under a base address (OTLP exporter specification, endpoint URLs for OTLP/HTTP)."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + TRACES_PATH))
+
+
+def _pairs(text: str) -> dict[str, str] | None:
+    """Return `key=value,key=value` with percent-encoded values, or None when it is not of that form."""
+    out = {}
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        if not part.strip():
+            continue
+        if not equals or not key.strip():
+            return None
+        out[unquote(key.strip())] = unquote(value.strip())
+    return out
+
+
+_OTLP: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "ENDPOINT": ("endpoint", str),
+    "HEADERS": ("headers", _pairs),
+    "COMPRESSION": ("compression", str.lower),
+    "TIMEOUT": ("timeout", lambda text: f"{text}ms" if text.isdigit() else text),  # milliseconds
+    "PROTOCOL": ("encoding", {"http/protobuf": "protobuf", "http/json": "json"}.get),
+    "CERTIFICATE": ("tls.ca_file", str),
+    "CLIENT_CERTIFICATE": ("tls.cert_file", str),
+    "CLIENT_KEY": ("tls.key_file", str),
+}

@@ -1,0 +1,106 @@
+"""Values that are written as text and mean more: durations, sizes, addresses, paths, names of classes.
+
+Each form is known by the mark of its annotation in `tracebridge.settings.options`, and says how it is read, how a limit
+of it is shown, and which pattern the JSON Schema gives for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from tracebridge.settings.options import PrivateUrl
+from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
+
+
+class Wrong(ValueError):
+    """The value is not of the form. `str()` says what it must be."""
+
+    def __init__(self, kind: str, wanted: str) -> None:
+        super().__init__(wanted)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One kind of text."""
+
+    name: str
+    """What people call it."""
+    read: Callable[[Any, Mapping[str, Any]], Any]
+    """From the value and the option's metadata to what the adapter gets; raises Wrong."""
+    pattern: str
+    """A regular expression for the JSON Schema."""
+    show: Callable[[Any], str] = str
+
+
+def _duration(value: Any, _: Mapping[str, Any]) -> float:
+    seconds = parse_duration(value)
+    if seconds is None:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        wanted = f"a duration with its unit, such as {value}s" if number else "a duration such as 10s, 250ms or 1h"
+        raise Wrong("bad-duration", wanted)
+    return seconds
+
+
+def _size(value: Any, _: Mapping[str, Any]) -> int:
+    size = parse_size(value)
+    if size is None:
+        raise Wrong("bad-size", "a size such as 512MiB or 64KiB")
+    return size
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Wrong("wrong-type", "text")
+    if not value.strip():
+        raise Wrong("wrong-value", "text with something in it")
+    return value
+
+
+def _url(value: Any, metadata: Mapping[str, Any]) -> str:
+    text = _text(value)
+    schemes = tuple(metadata.get("schemes") or ("http", "https"))
+    wanted = "an address such as " + " or ".join(f"{scheme}://host:port" for scheme in schemes)
+    if any(char.isspace() or not char.isprintable() for char in text):
+        raise Wrong("bad-url", f"{wanted}, without spaces")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise Wrong("bad-url", f"{wanted}, with a port of 1 to 65535") from None
+    if parts.scheme not in schemes:
+        raise Wrong("bad-url", wanted)
+    if not parts.hostname or port == 0:
+        raise Wrong("bad-url", f"{wanted}, with a host and no port 0")
+    return PrivateUrl(text) if parts.username is not None or parts.query else text
+
+
+def _path(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    if "\0" in text:
+        raise Wrong("bad-path", "a path without a NUL character")
+    return text
+
+
+def _class(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    module, colon, name = text.partition(":")
+    if not colon or not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
+        raise Wrong("bad-class", "the name of a class as pkg.mod:Name")
+    return text
+
+
+_NUMBER = r"[0-9]+(\.[0-9]+)?"
+FORMS: Mapping[str, Form] = {
+    "duration": Form("duration", _duration, rf"^({_NUMBER}\s*(ns|us|µs|ms|s|m|h|d)\s*)+$", show_duration),
+    "size": Form(
+        "size", _size, rf"^{_NUMBER}\s*(B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?$", lambda size: show_size(int(size))
+    ),
+    "url": Form("address", _url, r"^[a-z][a-z0-9+.-]*://[^\s/]+"),
+    "path": Form("path", _path, r"\S"),
+    "class": Form("pkg.mod:Name", _class, re.sub("ID", "[A-Za-z_][A-Za-z0-9_]*", r"^ID(\.ID)*:ID(\.ID)*$")),
+}
