@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from tracebridge.errors import ConfigError
-from tracebridge.registry import adapter_class, adapter_entries
-from tracebridge.settings.describe import describe
+from tracebridge.registry import adapter_class, known_adapters
+
+if TYPE_CHECKING:
+    from tracebridge.settings.describe import Described
 
 EPILOG = """Examples:
 
@@ -24,37 +28,53 @@ EPILOG = """Examples:
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str | None, as_json: bool) -> None:
-    """List the installed adapters, or the options of the adapter NAME."""
+    """List the installed adapters, or the options of the adapter NAME.
+
+    Exits with 78 when there is no adapter of that name.
+    """
     if name is None:
-        rows = [_summary(entry) for entry in adapter_entries()]
+        rows = [(known, _summary(known)) for known in known_adapters()]
         if as_json:
-            click.echo(msgspec.json.encode(rows))
+            click.echo(msgspec.json.encode([{"name": known, "summary": summary} for known, summary in rows]))
+        elif rows:
+            _print_list(rows)
         else:
-            _print_table(("adapter", "what it does"), [(row["name"], row["summary"]) for row in rows])
+            click.echo("no adapter is installed; is the package installed? (pip install tracebridge)", err=True)
         return
-    options = describe(adapter_class(name).Options)
+    from tracebridge.settings.describe import describe
+
+    kind = adapter_class(name)
+    options = describe(kind.Options)
     if as_json:
-        click.echo(msgspec.json.encode(options))
-    else:
-        _print_table(("option", "type", "default", "help"), [(o.key, o.type, o.default, o.help) for o in options])
+        plain = [dataclasses.asdict(option) for option in options]
+        click.echo(msgspec.json.encode({"name": name, "summary": _summary(name), "options": plain}))
+        return
+    click.echo(f"{name}: {_summary(name)}\n")
+    _print_options(options)
 
 
-def _summary(name: str) -> dict[str, str]:
+def _summary(name: str) -> str:
+    """Return the first sentence of the adapter's module."""
     try:
         module = inspect.getmodule(adapter_class(name))
     except ConfigError as error:
-        return {"name": name, "summary": f"not usable: {error}"}
-    return {"name": name, "summary": (inspect.getdoc(module) or "").partition("\n")[0]}
+        return f"(not usable: {error})"
+    return (inspect.getdoc(module) or "").partition("\n")[0]
 
 
-def _print_table(titles: tuple[str, ...], rows: list[Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+def _print_list(rows: Sequence[tuple[str, str]]) -> None:
+    formatter = click.HelpFormatter()
+    formatter.write_dl(rows)
+    click.echo(formatter.getvalue(), nl=False)
+    click.echo("\n`tracebridge adapters NAME` shows the options of one.", err=True)
 
-    table = Table(box=None, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold", no_wrap=title in {"adapter", "option"})
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    Console(highlight=False).print(table)
+
+def _print_options(options: Sequence[Described]) -> None:
+    formatter = click.HelpFormatter()
+    for option in options:
+        default = "required" if option.required else f"default: {option.default}" if option.default else "optional"
+        formatter.write(f"{option.key}: {option.type}  ({default})\n")
+        formatter.indent()
+        formatter.write_text(option.help)
+        formatter.dedent()
+    click.echo(formatter.getvalue(), nl=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tracebridge.cli.stores import EXIT_CONFIG
+from tracebridge.cli.exits import EXIT_CONFIG
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 
 COMMANDS = ("demo", "validate", "adapters", "show", "search")

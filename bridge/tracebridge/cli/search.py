@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from tracebridge.cli.stores import EXIT_NOT_FOUND, open_reader
+from tracebridge.cli.exits import EXIT_NOT_FOUND
+from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.filters import parse_filter
 from tracebridge.record import SpanRecord, StatusCode

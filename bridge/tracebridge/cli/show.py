@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import msgspec
 
-from tracebridge.cli.stores import EXIT_NOT_FOUND, open_reader
+from tracebridge.cli.exits import EXIT_NOT_FOUND
+from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.schemes import derive
 

@@ -10,9 +10,6 @@ from tracebridge.registry import adapter_class
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import Settings
 
-EXIT_NOT_FOUND = 1
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
-
 
 def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
     """Return the reader that `--config`, TRACEBRIDGE_CONFIG or the default store names.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import click
 import msgspec
 
-from tracebridge.cli.stores import EXIT_CONFIG
+from tracebridge.cli.exits import EXIT_CONFIG
 from tracebridge.errors import ConfigError
 from tracebridge.settings.load import load_settings
 
-EPILOG = """Example:
+EPILOG = """Examples:
 
     tracebridge validate bridge.yaml
+
+    tracebridge validate bridge.yaml --json
 """
 
 
@@ -22,16 +24,13 @@ EPILOG = """Example:
 def command(context: click.Context, file: str, as_json: bool) -> None:
     """Check FILE and report every problem at once, with its place. No network is used.
 
-    Exits with 78 when something is wrong.
+    Variables that FILE names are taken from the environment, as at start. Exits with 78 when something is wrong.
     """
     try:
         settings = load_settings(file)
     except ConfigError as error:
         if as_json:
-            problems = [
-                {"kind": p.kind, "message": p.message, "path": p.path, "line": p.place.line, "column": p.place.column}
-                for p in error.problems
-            ]
+            problems = [problem.as_json() for problem in error.problems]
             click.echo(msgspec.json.encode({"file": file, "valid": False, "problems": problems}))
         else:
             click.echo(str(error), err=True)
@@ -40,4 +39,4 @@ def command(context: click.Context, file: str, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode({"file": file, "valid": True, "adapters": names}))
     else:
-        click.echo(f"{file} is right: {len(names)} destination{'s' if len(names) != 1 else ''} ({', '.join(names)})")
+        click.echo(f"{file}: no problems; {len(names)} destination{'s' if len(names) != 1 else ''}: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Options classes described: for `tracebridge adapters NAME` and the JSON Schema."""
+"""Options classes described for people: what `tracebridge adapters NAME` prints."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from tracebridge.settings.options import Secret
-from tracebridge.settings.quantities import show_duration, show_size
-from tracebridge.settings.reader import hints_of
+from tracebridge.settings.reader import hints_of, is_required, keys_of
+from tracebridge.settings.texts import FORMS
 
 _NAMES = {
     str: "text",
     int: "whole number",
     float: "number",
-    bool: "true or false",
+    bool: "true | false",
     Secret: "secret text",
     Any: "any value",
 }
@@ -27,22 +27,26 @@ class Described:
     key: str
     type: str
     default: str
-    """How the default would be written; empty for none, `(required)` where there must be a value."""
+    """How the default would be written in YAML; empty where there is none."""
+    required: bool
     help: str
 
 
-def describe(options: type[Any], prefix: str = "") -> list[Described]:
-    """Return every option of a class, nested ones dotted, in order of declaration."""
+def describe(options: type[Any], prefix: str = "", default: Any = None) -> list[Described]:
+    """Return every option of a class, nested ones dotted; its own first, then those that it inherits.
+
+    `default` is the instance that stands in when a nested group is left out: it may differ from the class's defaults.
+    """
     hints = hints_of(options)
     out: list[Described] = []
-    for field in dataclasses.fields(options):
-        if "help" not in field.metadata:
-            continue
-        hint = hints[field.name]
+    for name, field in keys_of(options).items():
+        hint = hints[name]
+        value = _default(field) if default is None else getattr(default, name)
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            out += describe(hint, f"{prefix}{field.name}.")
-            continue
-        out.append(Described(prefix + field.name, type_name(hint), _default(field, hint), field.metadata["help"]))
+            out += describe(hint, f"{prefix}{name}.", value)
+        else:
+            shown = "" if is_required(field) else as_yaml(value, hint)
+            out.append(Described(prefix + name, type_name(hint), shown, is_required(field), field.metadata["help"]))
     return out
 
 
@@ -52,29 +56,27 @@ def type_name(hint: Any) -> str:
     if origin in {Union, types.UnionType}:
         return type_name(next(a for a in get_args(hint) if a is not type(None)))
     if origin is Annotated:
-        return {"url": "address", "path": "path", "class": "pkg.mod:Name"}.get(get_args(hint)[1], get_args(hint)[1])
+        return FORMS[get_args(hint)[1]].name
     if origin is Literal:
         return " | ".join(str(choice) for choice in get_args(hint))
     if origin is list:
         return f"list of {type_name(get_args(hint)[0])}"
     if origin is dict:
         return f"mapping to {type_name(get_args(hint)[1])}"
-    known: str = _NAMES.get(hint, "")
-    return known or str(getattr(hint, "__name__", "mapping"))
+    return _NAMES.get(hint) or str(getattr(hint, "__name__", "mapping"))
 
 
-def _default(field: dataclasses.Field[Any], hint: Any) -> str:
-    if field.default is not dataclasses.MISSING:
-        value = field.default
-    elif field.default_factory is not dataclasses.MISSING:
-        value = field.default_factory()
-    else:
-        return "(required)"
+def as_yaml(value: Any, hint: Any) -> str:
+    """Return a default as it would be written, or an empty text for "nothing"."""
     if value is None or value in ([], {}):
         return ""
-    mark = get_args(hint)[1] if get_origin(hint) is Annotated else None
-    if mark == "duration":
-        return show_duration(value)
-    if mark == "size":
-        return show_size(value)
+    if get_origin(hint) is Annotated:
+        shown: str = FORMS[get_args(hint)[1]].show(value)
+        return shown
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
