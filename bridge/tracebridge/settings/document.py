@@ -1,272 +1,186 @@
 """YAML text to a tree that remembers where everything stands.
 
-PyYAML delivers events, and the tree is built here from them: no object is ever made from a tag, nesting costs no stack,
-and what a hostile file can do is bounded before it is done (bytes, depth, number of values with aliases counted as often
-as they are used). Variables are substituted and scalars resolved by YAML 1.2's core schema on the way.
+PyYAML composes the nodes (safe: no object is ever built from a tag); this module substitutes variables, resolves
+scalars by YAML's core rules, and bounds what a hostile file can do: size, depth and number of nodes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from tracebridge.settings.problems import Place, Problem
-from tracebridge.settings.scalars import resolve, resolve_tagged
 from tracebridge.settings.substitution import substitute
 
-MAX_BYTES = 256 * 1024  # a configuration is written by people
+MAX_BYTES = 1_000_000  # a configuration is written by people
 MAX_DEPTH = 24
-MAX_NODES = 5_000  # a billion laughs stops here
+MAX_NODES = 20_000  # aliases counted as often as they are used: a billion laughs stops here
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, c-printable
+_NULL, _BOOL, _INT, _FLOAT, _STR = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str"))
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True)
 class Node:
     """One value of the document: a scalar, a list of nodes, or a mapping of text to nodes."""
 
     value: Any
-    place: Place = Place()
+    place: Place
     key_places: dict[str, Place] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
-    """Variables that this scalar named and that were neither set nor had a default."""
+    """Variables that this scalar named and that were not set."""
     substituted: bool = False
     """The value came from the environment, at least in part: it is never shown in a report."""
-    raw: str | None = None
-    """What a plain scalar was written as, after substitution; None for anything else."""
-    shown: bool | None = None
-    """Whether a report may show this scalar's text: None until the reader has looked at it, False once it is secret."""
-    weight: int = 1
-    """How many values this is, its children and their aliases included."""
-
-    def reveal(self) -> None:
-        """Let reports show this scalar, unless something has made it secret."""
-        if self.shown is None:
-            self.shown = True
-
-    def scalars(self) -> Iterator[Node]:
-        """Yield the scalars in and below this node."""
-        waiting = [self]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node.value, dict):
-                waiting.extend(node.value.values())
-            elif isinstance(node.value, list):
-                waiting.extend(node.value)
-            else:
-                yield node
 
 
-@dataclass(slots=True)
-class Document:
-    """A file that has been read."""
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[Problem] = []
+        self.count = 0
 
-    root: Node
-    problems: list[Problem] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    keys: list[Place] = field(default_factory=list)
-    """Where keys stand: with the shown scalars, all that a report may print of a line."""
-    scalars: list[Node] = field(default_factory=list)
-    complete: bool = True
-    """The whole text was understood as YAML, so that every secret in it can be found."""
+    def node(self, raw: yaml.Node, path: str, depth: int) -> Node:
+        place = _place(raw)
+        self.count += 1
+        if self.count > MAX_NODES or depth > MAX_DEPTH:
+            raise _TooMuchError(place, path)
+        if isinstance(raw, yaml.MappingNode):
+            return self._mapping(raw, path, depth, place)
+        if isinstance(raw, yaml.SequenceNode):
+            items = [self.node(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(raw.value)]
+            return Node(items, place)
+        assert isinstance(raw, yaml.ScalarNode)  # noqa: S101 - YAML has no fourth kind
+        return self._scalar(raw, path, place)
 
+    def _mapping(self, raw: yaml.MappingNode, path: str, depth: int, place: Place) -> Node:
+        out: dict[str, Node] = {}
+        places: dict[str, Place] = {}
+        for key_node, value_node in raw.value:
+            key_place = _place(key_node)
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.value == "<<":
+                self.problems.append(
+                    Problem("bad-key", "a key must be plain text; merge keys are not supported", path, key_place)
+                )
+                continue
+            key = key_node.value
+            if key in out:
+                first = places[key].line
+                message = f'key "{key}" stands here again; it was given on line {first} already'
+                self.problems.append(Problem("duplicate-key", message, path, key_place))
+                continue
+            places[key] = key_place
+            out[key] = self.node(value_node, f"{path}.{key}" if path else key, depth + 1)
+        return Node(out, place, places)
 
-class _StopError(Exception):
-    """The file cannot be read any further."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.kind)
-        self.problem = problem
-
-
-@dataclass(slots=True)
-class _Open:
-    """A collection whose end has not come yet."""
-
-    node: Node
-    path: str
-    anchor: str | None
-    key: str | None = None
-    awaits_value: bool = False
-
-
-class _Builder:
-    """Builds the tree from events."""
-
-    def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
-        self._document = document
-        self._environ = environ
-        self._anchors: dict[str, Node] = {}
-        self._open: list[_Open] = []
-        self._total = 0
-
-    def take(self, event: yaml.Event) -> None:
-        """Take one event; raises _StopError when a bound is passed."""
-        if isinstance(event, yaml.ScalarEvent):
-            self._scalar(event)
-        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            if len(self._open) >= MAX_DEPTH:
-                raise _StopError(Problem("too-large", f"more than {MAX_DEPTH} levels deep", "", _place(event)))
-            if event.tag not in {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
-                self._bad_tag(event, self._path())
-            node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], _place(event))
-            self._open.append(_Open(node, self._path(), event.anchor))
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            closed = self._open.pop()
-            self._finish(closed.node, closed.anchor, event)
-        elif isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-
-    def _path(self) -> str:
-        """Return the path of the value that comes next."""
-        if not self._open:
-            return ""
-        above = self._open[-1]
-        if isinstance(above.node.value, list):
-            return f"{above.path}[{len(above.node.value)}]"
-        return f"{above.path}.{above.key}" if above.path and above.key else above.key or above.path
-
-    def _scalar(self, event: yaml.ScalarEvent) -> None:
-        above = self._open[-1] if self._open else None
-        place = _place(event)
-        if above is not None and isinstance(above.node.value, dict) and not above.awaits_value:
-            self._document.keys.append(place)
-            self._key(above, event, place)
-            return
-        path = self._path()
-        plain = bool(event.implicit[0])
-        node = Node(event.value, place)
-        if "$" in event.value:
-            outcome = substitute(event.value, self._environ)
-            for fault in outcome.malformed:
-                message = f"malformed reference ({fault}); write ${{VAR}}, ${{env:VAR}} or ${{VAR:-default}}, or $$ for a dollar"
-                self._document.problems.append(Problem("bad-substitution", message, path, place))
-            node = Node(outcome.text, place, unset=tuple(outcome.unset), substituted=outcome.changed)
-        if plain:
-            node.raw = node.value
-            node.value = resolve(node.value)
-        elif event.tag not in {None, "!"}:
-            known, node.value = resolve_tagged(event.tag, node.value)
-            if not known:
-                self._bad_tag(event, path)
-        self._document.scalars.append(node)
-        self._finish(node, event.anchor, event)
-
-    def _key(self, above: _Open, event: yaml.ScalarEvent, place: Place) -> None:
-        key = event.value
-        above.awaits_value = True
-        above.key = None
-        if key == "<<" and event.implicit[0]:
-            message = "merge keys are not supported; write the keys out, or use an alias as a whole value"
-            self._document.problems.append(Problem("bad-key", message, above.path, place))
-        elif key in above.node.key_places:
-            first = above.node.key_places[key].line
-            message = f'key "{key}" stands here again; it was given on line {first} already'
-            path = f"{above.path}.{key}" if above.path else key
-            self._document.problems.append(Problem("duplicate-key", message, path, place))
-        else:
-            above.key = key
-            above.node.key_places[key] = place
-
-    def _alias(self, event: yaml.AliasEvent) -> None:
-        node = self._anchors.get(event.anchor)
-        if node is None:
-            message = "this alias names no anchor before it; quote a value that begins with *"
-            raise _StopError(Problem("bad-alias", message, self._path(), _place(event)))
-        self._finish(node, None, event)
-
-    def _finish(self, node: Node, anchor: str | None, event: yaml.Event) -> None:
-        """Put a whole node where it belongs."""
-        above = self._open[-1] if self._open else None
-        self._total += node.weight if isinstance(event, yaml.AliasEvent) else 1
-        if self._total > MAX_NODES:
-            message = f"more than {MAX_NODES} values; aliases count as often as they are used"
-            raise _StopError(Problem("too-large", message, self._path(), _place(event)))
-        if anchor:
-            self._anchors[anchor] = node
-        if above is None:
-            self._document.root = node
-            return
-        above.node.weight += node.weight
-        if isinstance(above.node.value, list):
-            above.node.value.append(node)
-        elif not above.awaits_value:
-            message = "a key must be plain text"
-            self._document.problems.append(Problem("bad-key", message, above.path, _place(event)))
-            above.awaits_value, above.key = True, None
-        else:
-            above.awaits_value = False
-            if above.key is not None:
-                above.node.value[above.key] = node
-
-    def _bad_tag(self, event: yaml.Event, path: str) -> None:
-        message = "tags are not supported; quote a value that begins with an exclamation mark"
-        self._document.problems.append(Problem("bad-tag", message, path, _place(event)))
+    def _scalar(self, raw: yaml.ScalarNode, path: str, place: Place) -> Node:
+        text = raw.value
+        plain = raw.style is None
+        known = {_NULL, _BOOL, _INT, _FLOAT, _STR, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"}
+        if raw.tag not in known:
+            self.problems.append(
+                Problem("bad-tag", f"the tag {raw.tag!r} is not supported; write plain values", path, place)
+            )
+            return Node(None, place)
+        if "$" not in text:
+            return Node(resolve(text) if plain else text, place)
+        outcome = substitute(text, self.environ)
+        for wrong in outcome.malformed:
+            message = f"malformed reference {wrong!r}; write ${{VAR}}, ${{env:VAR}}, ${{VAR:-default}}, or $$ for a dollar sign"
+            self.problems.append(Problem("bad-substitution", message, path, place))
+        value = resolve(outcome.text) if plain and outcome.changed else outcome.text
+        return Node(value, place, unset=tuple(outcome.unset), substituted=outcome.changed)
 
 
-def read_document(data: bytes, environ: Mapping[str, str]) -> Document:
+class _TooMuchError(Exception):
+    def __init__(self, place: Place, path: str) -> None:
+        super().__init__(path)
+        self.problem = Problem(
+            "too-large", f"more than {MAX_NODES} values or {MAX_DEPTH} levels (aliases count each time)", path, place
+        )
+
+
+_CORE_INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
+_CORE_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+def resolve(text: str) -> Any:
+    """Return what a plain scalar means under YAML 1.2's core schema, which OpenTelemetry's substitution asks for.
+
+    >>> resolve("true"), resolve("yes"), resolve("0x1F"), resolve("1e3"), resolve("")
+    (True, 'yes', 31, 1000.0, None)
+    """
+    if text in {"", "~", "null", "Null", "NULL"}:
+        return None
+    if text in {"true", "True", "TRUE"}:
+        return True
+    if text in {"false", "False", "FALSE"}:
+        return False
+    if _CORE_INT.fullmatch(text) and len(text) < 400:
+        return int(text, 0) if text[:2] in {"0x", "0o"} else int(text)
+    if _CORE_FLOAT.fullmatch(text):
+        return float(text)
+    special = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
+    return special.get(text.lower(), text)
+
+
+def read_document(data: bytes, environ: Mapping[str, str]) -> tuple[Node, list[Problem], list[str]]:
     """Return the document's tree, its problems so far, and its lines. Never raises for anything in the data."""
-    document = Document(Node(None))
+    empty = Node({}, Place())
     if len(data) > MAX_BYTES:
-        message = f"the file has {len(data)} bytes; a configuration may have {MAX_BYTES}"
-        return _stopped(document, Problem("too-large", message))
+        return empty, [Problem("too-large", f"{len(data)} bytes; a configuration may have {MAX_BYTES}")], []
     try:
-        text = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        message = f"byte {error.start} of the file is not {error.encoding.upper()}; save the file as UTF-8"
-        return _stopped(document, Problem("bad-encoding", message, place=Place(line, 0)))
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    document.lines = re.split("[\n\x85\u2028\u2029]", text)  # the line breaks that PyYAML counts
-    wrong = _CONTROL.search(text)
-    if wrong is not None:
-        before = re.split("[\n\x85\u2028\u2029]", text[: wrong.start()])
-        message = f"the control character U+{ord(wrong[0]):04X} cannot stand in YAML"
-        return _stopped(document, Problem("bad-character", message, place=Place(len(before), len(before[-1]) + 1)))
-    builder = _Builder(document, environ)
-    seen = 0
+        return empty, [Problem("not-utf8", f"byte {error.start} is not UTF-8", place=Place(line, 1))], []
+    lines = text.splitlines()
+    reader = _Reader(environ)
     try:
-        for event in yaml.parse(text, Loader=_Loader):
-            seen += isinstance(event, yaml.DocumentStartEvent)
-            if seen > 1:
-                message = "a second document begins here; one file is one configuration"
-                raise _StopError(Problem("many-documents", message, place=_place(event)))
-            builder.take(event)
-    except _StopError as stop:
-        return _stopped(document, stop.problem)
-    except yaml.YAMLError as error:
-        return _stopped(document, _syntax(error, document.lines))
-    return document
+        documents = list(yaml.compose_all(text, Loader=_Loader))
+        raw = documents[0] if documents else None
+        if len(documents) > 1:
+            reader.problems.append(
+                Problem("many-documents", "more than one document in the file", place=_place(documents[1]))
+            )
+        node = empty if raw is None else reader.node(raw, "", 0)
+    except yaml.MarkedYAMLError as error:
+        return empty, [_syntax(error, lines)], lines
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # unreadable characters, absurd nesting
+        return (
+            empty,
+            [Problem("bad-yaml", f"not readable as YAML: {str(error).splitlines()[0] or type(error).__name__}")],
+            lines,
+        )
+    except _TooMuchError as error:
+        return empty, [error.problem], lines
+    return node, reader.problems, lines
 
 
-def _stopped(document: Document, problem: Problem) -> Document:
-    document.root = Node(None)
-    document.problems.append(problem)
-    document.complete = False
-    return document
+def from_mapping(given: Any, path: str = "", depth: int = 0) -> Node:
+    """Return the tree of a configuration given as Python values; raises RecursionError for absurd nesting."""
+    if depth > MAX_DEPTH:
+        raise RecursionError(path)
+    if isinstance(given, Mapping):
+        return Node({str(k): from_mapping(v, f"{path}.{k}", depth + 1) for k, v in given.items()}, Place())
+    if isinstance(given, (list, tuple)):
+        return Node([from_mapping(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(given)], Place())
+    return Node(given, Place())
 
 
-def _place(event: yaml.Event) -> Place:
-    start, end = event.start_mark, event.end_mark
-    return Place(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+def _place(raw: yaml.Node) -> Place:
+    start, end = raw.start_mark, raw.end_mark
+    length = end.column - start.column if end.line == start.line else 1
+    return Place(start.line + 1, start.column + 1, max(1, length))
 
 
-def _syntax(error: yaml.YAMLError, lines: list[str]) -> Problem:
-    """Return the problem for what PyYAML cannot read; its own words are used only where they repeat no content."""
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return Problem("bad-yaml", "the file is not readable as YAML")
+def _syntax(error: yaml.MarkedYAMLError, lines: list[str]) -> Problem:
     mark = error.problem_mark or error.context_mark
     place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place()
-    for number in {place.line, place.line - 1}:
-        line = lines[number - 1] if 0 < number <= len(lines) else ""
-        indent = line[: len(line) - len(line.lstrip())]
-        if "\t" in indent:
-            message = "a tab cannot indent YAML; use spaces"
-            return Problem("tab", message, place=Place(number, indent.index("\t") + 1))
-    said = re.sub(r"'.*'|\".*\"", "…", error.problem or error.context or "syntax error")
-    return Problem("bad-yaml", f"not readable as YAML: {said}", place=place)
+    line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
+    if "\t" in line[: max(place.column, len(line) - len(line.lstrip()))]:
+        return Problem("tab", "a tab cannot indent YAML; use spaces", place=place)
+    return Problem("bad-yaml", f"not readable as YAML: {error.problem or error.context or 'syntax error'}", place=place)

@@ -1,11 +1,8 @@
-"""`${VAR}` in configuration values, by the grammar of OpenTelemetry's Configuration Data Model.
+"""`${VAR}` in configuration values, by OpenTelemetry's grammar (Configuration Data Model, environment variable substitution).
 
 `${VAR}` and `${env:VAR}` become the variable's value, `${VAR:-default}` the default when it is unset or empty, `$$` a single
-`$`. Escapes come first: text is cut at every `$$` from left to right, and references are looked for in the pieces between,
-so none reaches across an escape. What comes in is not looked at again. Only scalar values are substituted, before their
-type is resolved, never keys. `${…}` of any other form is an error; a `${` that is never closed is ordinary text.
-
-Specification: https://opentelemetry.io/docs/specs/otel/configuration/data-model/#environment-variable-substitution
+`$`. Only scalar values are substituted, before their type is resolved, never keys; what comes in is not looked at
+again. A reference that is not of this form is an error.
 """
 
 from __future__ import annotations
@@ -14,9 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+_TOKEN = re.compile(r"\$\$|\$\{(?P<body>[^}]*)\}|\$\{")
 _BODY = re.compile(r"(?:env:)?(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)(?::-(?P<default>[^\n]*))?")
-_PREFIX = re.compile(r"(?!env:)(?P<prefix>[a-zA-Z][a-zA-Z0-9_]*):(?![-?=+])")
 
 
 @dataclass(slots=True)
@@ -29,11 +25,11 @@ class Substituted:
     unset: list[str] = field(default_factory=list)
     """Variables that were neither set nor had a default."""
     malformed: list[str] = field(default_factory=list)
-    """What is wrong with each reference that is not of the grammar; never holds a value or a default."""
+    """References that are not of the grammar; never holds a value."""
 
 
 def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
-    """Replace every reference in one scalar, left to right, once. Never raises.
+    """Replace every reference in one scalar, left to right, once.
 
     >>> substitute("Bearer ${TOKEN:-none} $${TOKEN}", {}).text
     'Bearer none ${TOKEN}'
@@ -42,32 +38,21 @@ def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
 
     def replace(found: re.Match[str]) -> str:
         result.changed = True
-        body = _BODY.fullmatch(found[1])
+        if found[0] == "$$":
+            return "$"
+        body = _BODY.fullmatch(found["body"]) if found["body"] is not None else None
         if body is None:
-            result.malformed.append(_fault(found[1]))
-            return ""
-        name, default = body["name"], body["default"]
-        value = environ.get(name, "")
-        if value or default is None:
-            if name not in environ:
-                result.unset.append(name)
+            result.malformed.append(found[0].split(":-")[0])
+            return found[0]
+        value = environ.get(body["name"], "")
+        if value:
             return value
-        return str(default)
+        if body["default"] is None:
+            if body["name"] not in environ:
+                result.unset.append(body["name"])
+            return ""
+        default: str = body["default"]
+        return default
 
-    pieces = text.split("$$")
-    result.changed = len(pieces) > 1
-    result.text = "$".join(_REFERENCE.sub(replace, piece) for piece in pieces)
+    result.text = _TOKEN.sub(replace, text)
     return result
-
-
-def _fault(body: str) -> str:
-    """Say what is wrong with the inside of a reference, without what might be a default value."""
-    if not body.strip():
-        return "`${}` names no variable"
-    other = _PREFIX.match(body)
-    if other:
-        return f"`${{{other['prefix']}:…}}`: only `env:` is known before the name of a variable"
-    name = re.match(r"(?:env:)?([a-zA-Z_][a-zA-Z0-9_]*)", body)
-    if name:
-        return f"`${{{name[0]}…}}`: after the name only `:-default` may follow"
-    return "a variable's name begins with a letter or _, and goes on with letters, digits and _"
