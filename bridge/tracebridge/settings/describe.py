@@ -52,7 +52,8 @@ def type_name(hint: Any) -> str:
     if origin in {Union, types.UnionType}:
         return type_name(next(a for a in get_args(hint) if a is not type(None)))
     if origin is Annotated:
-        return {"url": "address", "path": "path", "class": "pkg.mod:Name"}.get(get_args(hint)[1], get_args(hint)[1])
+        mark = str(get_args(hint)[1])
+        return {"url": "address", "class": "pkg.mod:Name"}.get(mark, mark)
     if origin is Literal:
         return " | ".join(str(choice) for choice in get_args(hint))
     if origin is list:
