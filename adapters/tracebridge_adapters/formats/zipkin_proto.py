@@ -66,7 +66,6 @@ def _span(record: SpanRecord, attributes: dict[str, Value], local: bytes) -> byt
 
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return a ListOfSpans. `attributes_of` gives the attributes that each span shows."""
-    out = []
-    for record in records:
-        out.append(_bytes(1, _span(record, attributes_of(record), _endpoint(8, z.local_endpoint(record)))))
-    return b"".join(out)
+    return b"".join(
+        [_bytes(1, _span(record, attributes_of(record), _endpoint(8, z.local_endpoint(record)))) for record in records]
+    )

@@ -47,14 +47,13 @@ _json = msgspec.json.Encoder().encode
 
 def as_text(value: Value) -> str:
     """Return a value as Zipkin shows it: text as it is, truth values as true/false, the rest as JSON."""
-    kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return value
-    if kind is bool:
+    if isinstance(value, bool):
         return "true" if value else "false"
-    if kind is int:
+    if isinstance(value, int):
         return str(value)
-    if kind is float and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return _json(value).decode()
 
@@ -67,7 +66,8 @@ def tags_of(record: SpanRecord, attributes: Mapping[str, Value]) -> dict[str, st
     tags = {
         key: value if type(value) is str else as_text(value) for key, value in attributes.items() if value is not None
     }
-    tags.pop(ERROR_KEY, None) if str(tags.get(ERROR_KEY)).lower() == "false" else None
+    if str(tags.get(ERROR_KEY)).lower() == "false":
+        del tags[ERROR_KEY]
     if record.status == StatusCode.ERROR:
         tags[STATUS_KEY] = "ERROR"
         tags[ERROR_KEY] = record.status_message or tags.get(ERROR_KEY, "")
@@ -216,6 +216,6 @@ def event_from(text: str, time_us: int) -> Event:
     return Event(text, time_us * 1000)
 
 
-def dropped_from(tags: dict[str, Any]) -> dict[str, int]:
+def dropped_from(tags: dict[str, Any]) -> dict[str, Any]:
     """Take the counts of what was dropped out of tags."""
     return {field: int(tags.pop(key)) for key, field in DROPPED.items() if str(tags.get(key, "")).isdigit()}

@@ -6,6 +6,7 @@ import logging
 import time
 
 import pytest
+
 from tracebridge import EndCause, SpanStatus, SpanStatusCode, StatusCode, TraceFinishedError, TraceNotFoundError
 
 

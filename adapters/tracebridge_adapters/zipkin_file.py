@@ -1,0 +1,52 @@
+"""Zipkin v2 JSON in a file: one array a line, each of which a Zipkin server takes as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from tracebridge.adapter import Context, Sent
+from tracebridge.record import SpanRecord
+from tracebridge.settings.options import DeliveryOptions, FilePath, option
+from tracebridge_adapters.dialects import Dialect, attributes_of
+from tracebridge_adapters.formats import zipkin_json
+from tracebridge_adapters.wires.stream import FileWire
+
+MAX_BATCH_SPANS = 512  # spans a line: a line is what readers hold in memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZipkinFileOptions(DeliveryOptions):
+    """Options of the `zipkin_file` adapter."""
+
+    path: FilePath = option("./zipkin.jsonl", help="The file; created 0600, appended to.")
+    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
+
+
+class ZipkinFileAdapter:
+    """Appends one line a batch."""
+
+    Options: ClassVar[type[ZipkinFileOptions]] = ZipkinFileOptions
+    max_batch_spans = MAX_BATCH_SPANS
+    max_batch_bytes: int | None = None
+
+    def __init__(self, options: ZipkinFileOptions, context: Context) -> None:
+        self._attributes_of = partial(
+            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
+        )
+        self._wire = FileWire(options.path)
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one line."""
+        return zipkin_json.encode(records, self._attributes_of) + b"\n"
+
+    def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
+        """Append the line in one write."""
+        self._wire.write(body)
+        return Sent()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._wire.close()

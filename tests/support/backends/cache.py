@@ -1,0 +1,58 @@
+"""Where server binaries are kept: outside the checkout, so that only a new machine pays for them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+REQUIRE = "TRACEBRIDGE_REQUIRE_SERVERS"
+
+
+class MissingServerError(Exception):
+    """This machine cannot have the server; the message says what is missing."""
+
+
+def cache_dir() -> Path:
+    """Return the cache folder, making it."""
+    root = os.environ.get("TRACEBRIDGE_BACKENDS_CACHE")
+    base = (
+        Path(root)
+        if root
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tracebridge-backends"
+    )
+    base.mkdir(parents=True, exist_ok=True)
+    return base
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[Path]:
+    """Hold the cache's lock for one server and give its folder, so that two runs never build into each other."""
+    folder = cache_dir() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (cache_dir() / f"{name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield folder
+
+
+def need(*tools: str) -> None:
+    """Raise MissingServerError unless every tool is on the PATH."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            raise MissingServerError(f"{tool} is not installed")
+
+
+def run(what: str, command: Sequence[str], cwd: Path) -> None:
+    """Run one step of fetching, saying so; raise MissingServerError with the end of its output when it fails."""
+    print(f"[backends] {what} …", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise MissingServerError(f"{what} failed: {(done.stderr or done.stdout)[-2000:]}")
+    print(f"[backends] {what}: {time.monotonic() - started:.0f}s", file=sys.stderr, flush=True)

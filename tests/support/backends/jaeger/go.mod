@@ -1,0 +1,3 @@
+module backends
+
+go 1.26
