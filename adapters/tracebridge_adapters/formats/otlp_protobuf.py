@@ -135,7 +135,9 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
         parts.append(_message(b"\x1a", _text(record.trace_state)))
     if record.parent_id is not None:
         parts += (b"\x22\x08", record.parent_id)
-    parts += (b"\x2a", _length(len(name)), name, b"\x30", _TABLE[record.kind], _times(0x39, start, 0x41, end))
+    if name:
+        parts += (b"\x2a", _length(len(name)), name)
+    parts += (b"\x30", _TABLE[record.kind], _times(0x39, start, 0x41, end))
     if attributes:
         parts.append(_attributes(b"\x4a", attributes))
     if record.dropped_attributes:
