@@ -141,7 +141,7 @@ class _Builder:
             self._key(above, event, place)
             return
         path = self._path()
-        plain = bool(event.implicit[0])
+        plain = bool(event.implicit[0]) and event.tag is None
         node = Node(event.value, place)
         if "$" in event.value:
             outcome = substitute(event.value, self._environ)
