@@ -41,6 +41,8 @@ class Node:
     """What a plain scalar was written as, after substitution; None for anything else."""
     shown: bool | None = None
     """Whether a report may show this scalar's text: None until the reader has looked at it, False once it is secret."""
+    broken: bool = False
+    """It could not be understood, and that has been said: the reader need not say it again."""
     weight: int = 1
     """How many values this is, its children and their aliases included."""
 
@@ -139,7 +141,7 @@ class _Builder:
             self._key(above, event, place)
             return
         path = self._path()
-        plain = bool(event.implicit[0])
+        plain = bool(event.implicit[0]) and event.tag is None
         node = Node(event.value, place)
         if "$" in event.value:
             outcome = substitute(event.value, self._environ)
@@ -147,6 +149,7 @@ class _Builder:
                 message = f"malformed reference ({fault}); write ${{VAR}}, ${{env:VAR}} or ${{VAR:-default}}, or $$ for a dollar"
                 self._document.problems.append(Problem("bad-substitution", message, path, place))
             node = Node(outcome.text, place, unset=tuple(outcome.unset), substituted=outcome.changed)
+            node.broken = bool(outcome.malformed)
         if plain:
             node.raw = node.value
             node.value = resolve(node.value)
@@ -154,6 +157,7 @@ class _Builder:
             known, node.value = resolve_tagged(event.tag, node.value)
             if not known:
                 self._bad_tag(event, path)
+                node.broken = True
         self._document.scalars.append(node)
         self._finish(node, event.anchor, event)
 

@@ -111,9 +111,8 @@ class Excerpts:
         last = place.end_column - 1 if place.end_line == place.line else len(source.rstrip())
         end = columns[min(max(last, 0), len(source))]
         line, shift = _cropped("".join(text).rstrip(), start)
-        pad = sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line[: start - shift])
-        pad += max(0, start - shift - len(line))
-        length = max(1, min(end - start, len(line) - (start - shift)))
+        pad = _cells(line[: start - shift]) + max(0, start - shift - len(line))
+        length = max(1, _cells(line[start - shift : max(end, start) - shift]))
         return Excerpt(line, " " * pad + "^" + "~" * (length - 1))
 
     def _visible(self, number: int, source: str) -> Sequence[bool | None]:
@@ -154,11 +153,17 @@ def _guessed(source: str) -> Iterator[tuple[int, int]]:
     """Yield the parts of a line of unreadable YAML that may be printed: keys, and values of a harmless shape."""
     key = ""
     for found in _TOKEN.finditer(source):
-        if found["key"]:
+        before = source[: found.start()].strip()
+        if found["key"] and (not before or before[-1] in "-?{" or (before[-1] == "," and "{" in before)):
             key = found["key"].strip("\"'")
             yield found.span("key")
         elif found["value"] and is_harmless(found["value"]) and not may_name_secret(key):
             yield found.span("value")
+
+
+def _cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _cropped(line: str, column: int) -> tuple[str, int]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.settings.options import DeliveryOptions, Duration, Size, option
+from tracebridge.settings.options import AttributeValue, DeliveryOptions, Duration, Size, option
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceSettings:
     """What produces the spans."""
 
-    attributes: dict[str, Any] = option(
+    attributes: dict[str, AttributeValue] = option(
         factory=dict,
         help="OpenTelemetry resource attributes of every span; service.name first of all.",
         examples=[{"service.name": "checkout"}],
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a service name that no system would show."""
+        name = self.attributes.get("service.name", "-")
+        if not isinstance(name, str) or not name:
+            raise ValueError("attributes.service.name must be text with something in it; put it in quotes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +78,14 @@ class RedactionSettings:
         examples=[["card", "jwt"]],
     )
     action: Literal["mask", "drop"] = option("mask", help="Replace the value, or leave the whole attribute out.")
+
+    def __post_init__(self) -> None:
+        """Refuse patterns that cannot be compiled."""
+        for i, pattern in enumerate(self.deny_values):
+            try:
+                re.compile(pattern)
+            except (re.error, RecursionError, OverflowError) as error:
+                raise ValueError(f"deny_values[{i}] is no regular expression: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,10 @@ ClassPath = Annotated[str, "class"]
 """`pkg.mod:Name`: a class or function that the user names; imported only when it is used."""
 
 
+AttributeValue = Annotated[Any, "attribute"]
+"""What an OpenTelemetry attribute can hold: text, a number, true or false, or a list of one of these."""
+
+
 class Secret(str):
     """A string that does not show itself: `repr` and every report print `***`. Use `.reveal()` where it is sent."""
 

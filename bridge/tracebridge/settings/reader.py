@@ -101,6 +101,8 @@ class OptionsReader:
                 scalar.shown = False
         else:
             node.reveal()
+        if node.broken:
+            return BAD
         optional = get_origin(hint) in {Union, types.UnionType}
         if node.unset and not (optional and node.value is None):
             names = ", ".join(node.unset)
@@ -143,8 +145,9 @@ class OptionsReader:
 
     def _form(self, mark: str, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
         form = FORMS[mark]
+        value = to_plain(node) if isinstance(node.value, (dict, list)) else node.value
         try:
-            read = form.read(node.value, metadata)
+            read = form.read(value, metadata)
         except Wrong as wrong:
             return self.bad(node, path, wrong.kind, f"{path} must be {wrong}{self._not(node)}")
         return self._ranged(read, node, path, metadata, form.show)
@@ -173,8 +176,6 @@ class OptionsReader:
     def _ranged(
         self, value: Any, node: Node, path: str, metadata: Mapping[str, Any], show: Callable[[Any], str]
     ) -> Any:
-        if isinstance(value, str):
-            return value
         low, high = metadata.get("minimum"), metadata.get("maximum")
         if low is not None and not value >= low:
             return self.bad(node, path, "out-of-range", f"{path} must be at least {show(low)}{self._not(node)}")

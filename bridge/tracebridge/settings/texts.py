@@ -1,4 +1,4 @@
-"""Values that are written as text and mean more: durations, sizes, addresses, paths, names of classes.
+"""Values with a form of their own: durations, sizes, addresses, paths, names of classes, attribute values.
 
 Each form is known by the mark of its annotation in `tracebridge.settings.options`, and says how it is read, how a limit
 of it is shown, and which pattern the JSON Schema gives for it.
@@ -94,6 +94,13 @@ def _class(value: Any, _: Mapping[str, Any]) -> str:
     return text
 
 
+def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
+    items = value if isinstance(value, list) else [value]
+    if any(not isinstance(item, (str, int, float)) for item in items) or len({type(item) for item in items}) > 1:
+        raise Wrong("wrong-type", "text, a number, true or false, or a list of one of these")
+    return value
+
+
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 FORMS: Mapping[str, Form] = {
     "duration": Form("duration", _duration, rf"^({_NUMBER}\s*(ns|us|µs|ms|s|m|h|d)\s*)+$", show_duration),
@@ -102,5 +109,6 @@ FORMS: Mapping[str, Form] = {
     ),
     "url": Form("address", _url, r"^[a-z][a-z0-9+.-]*://[^\s/]+"),
     "path": Form("path", _path, r"\S"),
+    "attribute": Form("text, number, true | false, or a list of these", _attribute, ""),
     "class": Form("pkg.mod:Name", _class, re.sub("ID", "[A-Za-z_][A-Za-z0-9_]*", r"^ID(\.ID)*:ID(\.ID)*$")),
 }

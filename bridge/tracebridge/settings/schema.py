@@ -1,0 +1,153 @@
+"""The JSON Schema (draft 2020-12) of the YAML file, made from the options classes, so that an editor explains every key.
+
+`python -m tracebridge.settings.schema FILE` writes it. The one that is shipped knows the adapters of this package.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+import types
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from tracebridge.registry import adapter_class, adapter_entries
+from tracebridge.settings.model import Settings
+from tracebridge.settings.options import Secret
+from tracebridge.settings.reader import hints_of, is_required, keys_of
+from tracebridge.settings.texts import FORMS
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DISTRIBUTION: Final = "tracebridge"
+REFERENCE: Final = {"$ref": "#/$defs/reference"}
+_SIMPLE: Final[dict[Any, str]] = {str: "string", Secret: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
+    """Return the schema of a file that may use these adapters. Imports each adapter; raises ConfigError as that does."""
+    schema: dict[str, Any] = {
+        "$schema": DIALECT,
+        "title": "tracebridge configuration",
+        "description": "One file: what produces spans, how they are treated, and where they go.",
+        **_object(Settings, None),
+    }
+    patterns = {}
+    definitions: dict[str, Any] = {
+        "reference": {
+            "type": "string",
+            "pattern": r"\$\{(env:)?[A-Za-z_][A-Za-z0-9_]*(:-[^}\n]*)?\}",
+            "description": "An environment variable: ${VAR}, or ${VAR:-default}.",
+        }
+    }
+    for name in adapters:
+        options = adapter_class(name).Options
+        definitions[name] = {**_object(options, None), "type": ["object", "null"]}
+        patterns[f"^{re.escape(name)}(/.+)?$"] = {
+            "$ref": f"#/$defs/{name}",
+            "description": _first_paragraph(options),
+        }
+    schema["properties"]["adapters"] = {
+        "type": "object",
+        "description": "Destinations, each under `type` or `type/name`.",
+        "minProperties": 1,
+        "patternProperties": patterns,
+        "additionalProperties": False,
+        "examples": [{"zipkin": {"endpoint": "http://localhost:9411/api/v2/spans"}}],
+    }
+    schema["required"] = ["adapters"]
+    schema["$defs"] = definitions
+    return schema
+
+
+def shipped_schema() -> str:
+    """Return the text of the schema with the adapters that this package brings."""
+    ours = [
+        name for name, entry in adapter_entries().items() if entry.dist is not None and entry.dist.name == DISTRIBUTION
+    ]
+    return json.dumps(json_schema(ours), indent=2, ensure_ascii=False) + "\n"
+
+
+def _object(options: type[Any], default: Any) -> dict[str, Any]:
+    """Return the schema of an options class; `default` is the instance whose values are the defaults."""
+    hints = hints_of(options)
+    properties = {}
+    required = []
+    for name, field in keys_of(options).items():
+        hint = hints[name]
+        made: Any = dataclasses.MISSING
+        if default is not None:
+            made = getattr(default, name)
+        elif field.default_factory is not dataclasses.MISSING:
+            made = field.default_factory()
+        elif field.default is not dataclasses.MISSING:
+            made = field.default
+        schema = {"description": field.metadata["help"]}
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            schema |= {**_object(hint, None if made is dataclasses.MISSING else made), "type": ["object", "null"]}
+        else:
+            schema |= _value(hint, field.metadata)
+            if made is not dataclasses.MISSING and made is not None and made not in ([], {}):
+                schema["default"] = _written(made, hint)
+        if field.metadata["examples"]:
+            schema["examples"] = list(field.metadata["examples"])
+        properties[name] = schema
+        if is_required(field):
+            required.append(name)
+    out: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    return out | ({"required": required} if required else {})
+
+
+def _value(hint: Any, metadata: Any) -> dict[str, Any]:
+    """Return the schema of one value; anything that is not text may also come from a variable."""
+    origin = get_origin(hint)
+    if origin in {Union, types.UnionType}:
+        inner = _value(next(a for a in get_args(hint) if a is not type(None)), metadata)
+        return {"anyOf": [*inner.get("anyOf", [inner]), {"type": "null"}]}
+    if origin is Literal:
+        return {"anyOf": [{"enum": list(get_args(hint))}, REFERENCE]}
+    if origin is Annotated:
+        return _form(get_args(hint)[1], metadata)
+    if origin is list:
+        return {"type": "array", "items": _value(get_args(hint)[0], metadata)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _value(get_args(hint)[1], metadata)}
+    if hint in {str, Secret}:
+        return {"type": "string"}
+    if hint not in _SIMPLE:
+        return {}
+    limits = {"minimum": metadata.get("minimum"), "maximum": metadata.get("maximum")}
+    simple = {"type": _SIMPLE[hint], **{key: limit for key, limit in limits.items() if limit is not None}}
+    return {"anyOf": [simple, REFERENCE]}
+
+
+def _form(mark: str, metadata: Any) -> dict[str, Any]:
+    pattern = FORMS[mark].pattern
+    if mark == "url":
+        schemes = "|".join(re.escape(scheme) for scheme in metadata.get("schemes") or ("http", "https"))
+        pattern = rf"^({schemes})://[^\s/]+"
+    if mark == "attribute":
+        one: list[dict[str, Any]] = [{"type": kind} for kind in ("string", "boolean", "number")]
+        return {"anyOf": [*one, *({"type": "array", "items": item} for item in one)]}
+    choices: list[dict[str, Any]] = [{"type": "string", "pattern": pattern}, REFERENCE]
+    if mark == "duration":
+        choices.insert(1, {"const": 0})
+    if mark == "size":
+        choices.insert(1, {"type": "integer", "minimum": 0})
+    return {"anyOf": choices}
+
+
+def _written(value: Any, hint: Any) -> Any:
+    """Return a default as it would stand in the file."""
+    return FORMS[get_args(hint)[1]].show(value) if get_origin(hint) is Annotated else value
+
+
+def _first_paragraph(options: type[Any]) -> str:
+    module = sys.modules.get(options.__module__)
+    return " ".join((getattr(module, "__doc__", None) or options.__doc__ or "").partition("\n\n")[0].split())
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(shipped_schema(), encoding="utf-8")
