@@ -1,0 +1,72 @@
+"""Real servers, one of each for the whole run. Skipped with a reason where a machine cannot have one; never in CI."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from support.backends.cache import REQUIRE, MissingServerError
+from support.backends.servers import running
+
+SERVERS = ("zipkin", "jaeger", "collector", "mlflow", "phoenix")
+
+
+def _server(name: str) -> Iterator[Any]:
+    try:
+        yield from running(name)
+    except MissingServerError as error:
+        if os.environ.get(REQUIRE):
+            pytest.fail(f"{name} is required here: {error}")
+        pytest.skip(f"no real {name} on this machine: {error}")
+
+
+@pytest.fixture(scope="session")
+def zipkin() -> Iterator[Any]:
+    """A real Zipkin."""
+    yield from _server("zipkin")
+
+
+@pytest.fixture(scope="session")
+def jaeger() -> Iterator[Any]:
+    """A real Jaeger 1 all-in-one."""
+    yield from _server("jaeger")
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Any]:
+    """A real Collector (Jaeger 2) that fans out what it understood."""
+    yield from _server("collector")
+
+
+@pytest.fixture(scope="session")
+def mlflow() -> Iterator[Any]:
+    """A real MLflow server."""
+    yield from _server("mlflow")
+
+
+@pytest.fixture(scope="session")
+def phoenix() -> Iterator[Any]:
+    """A real Phoenix."""
+    yield from _server("phoenix")
+
+
+@pytest.fixture
+def salt() -> str:
+    """Makes the IDs of a test its own."""
+    return uuid.uuid4().hex
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Show the end of each server's log beside a failure."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for name in SERVERS:
+            server = getattr(item, "funcargs", {}).get(name)
+            if server is not None:
+                report.sections.append((f"log of {name}", server.process.log_tail()))
+    return report
