@@ -169,7 +169,9 @@ def test_importing_tracebridge_reads_no_packages_and_no_yaml() -> None:
 
 def test_a_bare_checkout_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an installed package no adapter is known, and the error says what to do."""
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    with pytest.raises(ConfigError):
+        load_settings({"adapters": {"nothing": {}}}, environ={})  # whatever it imports is imported now
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if "site-packages" not in folder])
     assert known_adapters() == []
     with pytest.raises(ConfigError, match=r"known: none; is the package installed\?"):
         adapter_class("zipkin")
