@@ -6,6 +6,8 @@ is asked for.
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import TYPE_CHECKING, Any
 
 from tracebridge.adapter import Adapter
@@ -20,9 +22,14 @@ GROUP = "tracebridge.adapters"
 def adapter_entries() -> dict[str, EntryPoint]:
     """Return the installed adapters by name, none of them imported.
 
-    Packages are looked for anew each time, so that one installed meanwhile is found. When two packages offer the same
-    name, the one that comes first on `sys.path` wins, as with modules.
+    When two packages offer the same name, the one that comes first on `sys.path` wins, as with modules. What is installed
+    is read once for each `sys.path`: it costs more than reading a whole configuration.
     """
+    return dict(_entries(tuple(sys.path)))
+
+
+@functools.lru_cache(maxsize=4)
+def _entries(path: tuple[str, ...]) -> dict[str, EntryPoint]:  # noqa: ARG001 - what the answer depends on
     from importlib.metadata import entry_points  # not needed to import tracebridge
 
     out: dict[str, EntryPoint] = {}

@@ -1,0 +1,92 @@
+"""Laws of the configuration: whatever a file holds, the answer is Settings or a readable list of problems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracebridge import ConfigError, Settings
+from tracebridge.settings.document import read_document
+from tracebridge.settings.load import load_settings
+from tracebridge.settings.substitution import substitute
+
+KEYS = st.sampled_from(
+    "adapters zipkin otlp_http/main store memory zipkim endpoint endpiont headers timeout tls resource attributes "
+    "lifecycle strict max_open limits redaction deny_values action journal max_bytes sending_queue file_format x".split()
+)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
+    st.sampled_from(["10s", "512MiB", "http://localhost:1", "${X}", "${Y:-1}", "$$", "${", "1.0", "gzip", "(", "card"]),
+)  # fmt: skip
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=5)),
+    max_leaves=12,
+)
+FILES = st.dictionaries(KEYS, TREES, max_size=5)
+ENVIRON = {"X": "x: [c4n4ry-Zq9"}
+
+
+def answer(source: Any) -> Settings | ConfigError:
+    """Return Settings, or the error that was raised instead."""
+    try:
+        return load_settings(source, environ=ENVIRON)
+    except ConfigError as error:
+        return error
+
+
+def assert_readable(outcome: Settings | ConfigError) -> None:
+    """A report has a line for each problem, and shows nothing from the environment and no control characters."""
+    if isinstance(outcome, ConfigError):
+        report = str(outcome)
+        assert outcome.problems
+        assert all(f"[{problem.kind}]" in report for problem in outcome.problems[:50])
+        assert "c4n4ry-Zq9" not in report
+        assert all(char.isprintable() or char == "\n" for char in report)
+    else:
+        assert outcome.adapters
+
+
+@given(data=st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))))
+@settings(deadline=1000, max_examples=150)
+def test_arbitrary_bytes(tmp_path_factory: Any, data: bytes) -> None:
+    """Bytes are no surprise."""
+    file: Path = tmp_path_factory.mktemp("any") / "bridge.yaml"
+    file.write_bytes(data)
+    assert_readable(answer(file))
+
+
+@given(data=FILES)
+@settings(deadline=1000, max_examples=150)
+def test_arbitrary_yaml(tmp_path_factory: Any, data: Any) -> None:
+    """YAML of our own keys in any shape is read or reported."""
+    file: Path = tmp_path_factory.mktemp("any") / "bridge.yaml"
+    file.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    assert_readable(answer(file))
+
+
+@given(data=FILES)
+@settings(deadline=1000, max_examples=150)
+def test_arbitrary_mappings(data: Any) -> None:
+    """So are mappings in code, and the same ones as in a file."""
+    assert_readable(answer(data))
+
+
+@given(text=st.text(max_size=80))
+def test_values_survive_the_file(text: str) -> None:
+    """Quoted text without a dollar sign comes out as it went in."""
+    source = yaml.safe_dump({"k": text}, allow_unicode=True, default_style='"', width=10_000)
+    document = read_document(source.replace("$", "$$").encode("utf-8", "replace"), {})
+    if not document.problems:
+        assert text.encode("utf-8", "replace").decode() == document.root.value["k"].value
+
+
+@given(text=st.text(alphabet="${}:-AB_e nv", max_size=30))
+def test_substitution_never_raises_and_escaping_undoes_it(text: str) -> None:
+    """Every text has an outcome; with each `$` doubled it comes back unchanged."""
+    substitute(text, {"A": "a"})
+    assert text == substitute(text.replace("$", "$$"), {"A": "a"}).text
