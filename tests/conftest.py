@@ -9,6 +9,8 @@ import pytest
 
 from tracebridge import Client, SpanRecord
 
+pytest_plugins = ["support.fixtures"]
+
 MakeClient = Callable[..., Client]
 
 

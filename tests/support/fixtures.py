@@ -1,4 +1,4 @@
-"""Real servers, one of each for the whole run. Skipped with a reason where a machine cannot have one; never in CI."""
+"""Fixtures: real servers, one of each for the whole run. Skipped with a reason where a machine cannot have one; never in CI."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+"""A trace with two sibling spans. For MLflow the import would be `from mlflow import MlflowClient`."""
+
+from tracebridge import Client as MlflowClient
+
+client = MlflowClient()
+
+root_span = client.start_trace(
+    name="my_application_flow",
+    inputs={"user_id": "123", "action": "generate_report"},
+    attributes={"environment": "production", "version": "1.0.0"},
+)
+request_id = root_span.request_id
+print(f"started trace {request_id}")
+
+data_span = client.start_span(
+    name="fetch_user_data",
+    request_id=request_id,
+    parent_id=root_span.span_id,
+    inputs={"user_id": "123"},
+    attributes={"database": "users_db", "query_type": "select"},
+)
+client.end_span(
+    request_id=data_span.request_id,
+    span_id=data_span.span_id,
+    outputs={"record_count": 42, "cache_hit": True},
+    attributes={"duration_ms": 150},
+)
+
+process_span = client.start_span(
+    name="process_data",
+    request_id=request_id,
+    parent_id=root_span.span_id,
+    inputs={"record_count": 42},
+)
+client.end_span(
+    request_id=process_span.request_id, span_id=process_span.span_id, outputs={"processed": 42}, status="OK"
+)
+
+client.end_trace(
+    request_id=request_id,
+    outputs={"report_url": "https://example.com/report/123"},
+    attributes={"total_duration_ms": 1250},
+)
+print("ended trace")

@@ -1,0 +1,31 @@
+"""A hand-written context manager around start_span and end_span. For MLflow: `from mlflow import MlflowClient`."""
+
+from contextlib import contextmanager
+
+from tracebridge import Client as MlflowClient
+
+client = MlflowClient()
+
+
+@contextmanager
+def traced_span(client, name, request_id, parent_id=None, **arguments):
+    span = client.start_span(name=name, request_id=request_id, parent_id=parent_id, **arguments)
+    try:
+        yield span
+    except Exception as error:
+        client.end_span(span.request_id, span.span_id, status="ERROR", attributes={"error": str(error)})
+        raise
+    else:
+        client.end_span(span.request_id, span.span_id, status="OK")
+
+
+root = client.start_trace("workflow")
+with traced_span(client, "step_1", root.request_id, root.span_id, inputs={"n": 1}) as step:
+    with traced_span(client, "step_1_1", root.request_id, step.span_id):
+        print("inside step 1.1")
+try:
+    with traced_span(client, "step_2", root.request_id, root.span_id):
+        raise RuntimeError("step 2 broke")
+except RuntimeError as error:
+    print(error)
+client.end_trace(root.request_id)
