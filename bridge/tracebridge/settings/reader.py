@@ -16,12 +16,17 @@ from tracebridge.settings.document import Node
 from tracebridge.settings.names import joined, names_secret, shown_key
 from tracebridge.settings.options import Secret
 from tracebridge.settings.problems import Place, Problem, did_you_mean, nearest
-from tracebridge.settings.texts import FORMS, Wrong
+from tracebridge.settings.texts import FORMS, MAX_INT, Wrong
 
 BAD: Any = object()
 """What a value that could not be read becomes; its problem has been noted."""
 
-NAMES: Mapping[Any, str] = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
+NAMES: Mapping[Any, str] = {
+    bool: "true or false",
+    str: "text",
+    int: "a whole number of at most 63 bits",
+    float: "a number of ordinary size",
+}
 SHORT = 40  # characters of a value that a message repeats
 
 
@@ -138,9 +143,9 @@ class OptionsReader:
             return self._wrong_type(node, path, "text; put it in quotes" if value is not None else "text")
         if hint is bool and isinstance(value, bool):
             return value
-        if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        if hint is int and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INT:
             return self._ranged(value, node, path, metadata, str)
-        if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_INT:
             return self._ranged(float(value), node, path, metadata, str)
         return self._wrong_type(node, path, NAMES.get(hint, "of another type"))
 
