@@ -76,6 +76,51 @@ def test_arbitrary_mappings(data: Any) -> None:
     assert_readable(answer(data))
 
 
+SECRET = "c4n4ryZq9xW"
+WITH_SECRETS = f"""\
+file_format: "1.0"
+resource:
+  attributes: {{service.name: "checkout", db.password: {SECRET}}}
+lifecycle: {{strict: false, max_open: 1h}}
+adapters:
+  otlp_http/main:
+    endpoint: http://user:{SECRET}@localhost:4318
+    headers: {{authorization: "Bearer {SECRET}", x-api-key: {SECRET}}}
+    timeout: 10s
+  zipkin:
+    headers:
+      x-token: {SECRET}
+      other: >-
+        {SECRET}
+        more {SECRET}
+    endpoint: http://localhost:9411/api/v2/spans
+    tls: {{ca_file: ./a.pem}}
+"""
+SLIPS = st.lists(
+    st.tuples(st.integers(0, len(WITH_SECRETS)), st.integers(0, 2), st.sampled_from("{}[]:,\n\t \"'#&*!|>-?%@$abz01")),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(slips=SLIPS)
+@settings(deadline=1000, max_examples=400)
+def test_no_slip_of_the_finger_shows_a_secret(tmp_path_factory: Any, slips: list[tuple[int, int, str]]) -> None:
+    """Characters put in, left out or exchanged anywhere but in the secrets themselves: no report shows one."""
+    text = WITH_SECRETS
+    for place, removed, char in slips:
+        slipped = text[:place] + (char if removed < 2 else "") + text[place + (removed > 0) :]
+        if slipped.count(SECRET) == WITH_SECRETS.count(SECRET):
+            text = slipped
+    file: Path = tmp_path_factory.mktemp("any") / "bridge.yaml"
+    file.write_text(text, encoding="utf-8")
+    outcome = answer(file)
+    shown = (
+        repr(outcome.adapters) if isinstance(outcome, Settings) else str(outcome)
+    )  # attributes are data, not secrets
+    assert SECRET not in shown
+
+
 @given(text=st.text(max_size=80))
 def test_values_survive_the_file(text: str) -> None:
     """Quoted text without a dollar sign comes out as it went in."""

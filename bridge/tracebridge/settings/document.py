@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from tracebridge.settings.names import joined, shown_key
 from tracebridge.settings.problems import Place, Problem
 from tracebridge.settings.scalars import resolve, resolve_tagged
 from tracebridge.settings.substitution import substitute
@@ -41,6 +42,8 @@ class Node:
     """What a plain scalar was written as, after substitution; None for anything else."""
     shown: bool | None = None
     """Whether a report may show this scalar's text: None until the reader has looked at it, False once it is secret."""
+    free_key: str = ""
+    """The key that a person made up for this value, such as an attribute's name; it may be part of a secret's."""
     broken: bool = False
     """It could not be understood, and that has been said: the reader need not say it again."""
     weight: int = 1
@@ -71,8 +74,8 @@ class Document:
     root: Node
     problems: list[Problem] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    keys: list[Place] = field(default_factory=list)
-    """Where keys stand: with the shown scalars, all that a report may print of a line."""
+    keys: list[tuple[str, Place]] = field(default_factory=list)
+    """Every key and where it stands."""
     scalars: list[Node] = field(default_factory=list)
     complete: bool = True
     """The whole text was understood as YAML, so that every secret in it can be found."""
@@ -131,13 +134,13 @@ class _Builder:
         above = self._open[-1]
         if isinstance(above.node.value, list):
             return f"{above.path}[{len(above.node.value)}]"
-        return f"{above.path}.{above.key}" if above.path and above.key else above.key or above.path
+        return above.path if above.key is None else joined(above.path, shown_key(above.key))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         above = self._open[-1] if self._open else None
         place = _place(event)
         if above is not None and isinstance(above.node.value, dict) and not above.awaits_value:
-            self._document.keys.append(place)
+            self._document.keys.append((event.value, place))
             self._key(above, event, place)
             return
         path = self._path()
@@ -170,9 +173,9 @@ class _Builder:
             self._document.problems.append(Problem("bad-key", message, above.path, place))
         elif key in above.node.key_places:
             first = above.node.key_places[key].line
-            message = f'key "{key}" stands here again; it was given on line {first} already'
-            path = f"{above.path}.{key}" if above.path else key
-            self._document.problems.append(Problem("duplicate-key", message, path, place))
+            name = shown_key(key)
+            message = f'key "{name}" stands here again; it was given on line {first} already'
+            self._document.problems.append(Problem("duplicate-key", message, joined(above.path, name), place))
         else:
             above.key = key
             above.node.key_places[key] = place

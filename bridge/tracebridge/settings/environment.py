@@ -24,11 +24,6 @@ TRACES_PATH = "/v1/traces"
 _log = logging.getLogger("tracebridge")
 
 
-def is_disabled(environ: Mapping[str, str]) -> bool:
-    """Return whether OTEL_SDK_DISABLED switches tracing off: only `true`, in any case, does."""
-    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-
-
 def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what OTEL_RESOURCE_ATTRIBUTES and, stronger, OTEL_SERVICE_NAME say.
 

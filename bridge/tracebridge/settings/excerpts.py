@@ -18,12 +18,12 @@ from typing import Final
 
 from tracebridge.redaction import SECRET_WORDS, is_secret_key
 from tracebridge.settings.document import Document, Node
+from tracebridge.settings.names import MASK, names_secret, shown_key
 from tracebridge.settings.problems import Place
 
-MASK: Final = "***"
 MAX_WIDTH: Final = 150  # characters of a source line; the part around the caret is kept
 _INDICATORS: Final = frozenset(" \t-?:,[]{}|>\"'+123456789")
-_INSIDE = re.compile(r"(?<=//)\S+(?=@)|(?<=[?&])[^\s&\"']*=[^\s&\"']*")  # user info and query of an address
+_QUERY = re.compile(r"(?<=[?&])[^\s&\"']*=[^\s&\"']*")  # of an address
 _SCHEME = re.compile(r"\b(?:bearer|basic)\s+([^\s\"',}]+)", re.IGNORECASE)
 _TOKEN = re.compile(
     r"(?P<key>[\w./-]+|\"[\w./-]+\"|'[\w./-]+')\s*:(?=\s|$)|\#.*|(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s{}\[\],:][^{}\[\],]*)"
@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 _HARMLESS = re.compile(
     r"""\$\{[A-Za-z_:0-9]+\}|true|false|null|~|auto|hash|error|join|report|close|default|none|mask|drop|block|drop_oldest
     |gzip|protobuf|json|stdout|stderr|[0-9]{1,6}(?:\.[0-9]{1,3})?\ ?(?:[nuµm]?s|[mhdB]|[kKMGT]i?B)?|\.{1,2}/[\w./-]+
-    |[a-z]+://[\w.\[\]:-]+(?:/[\w./-]*)?""",
+    |(?:[a-z]+://)?(?:[\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}(?:/[\w./-]*)?|[a-z]+://[\w.-]+(?:/[\w./-]*)?""",
     re.VERBOSE,
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -76,7 +76,8 @@ class Excerpts:
         self._lines = document.lines
         self._on: dict[int, list[tuple[Place, bool]]] = defaultdict(list)
         if document.complete:
-            spans: list[tuple[Place, bool]] = [(place, True) for place in document.keys]
+            shown_keys = _shown_keys(document.root)
+            spans = [(place, text in shown_keys) for text, place in document.keys]
             spans += [(node.place, _is_shown(node)) for node in document.scalars]
             for place, shown in spans:
                 for number in range(place.line, place.end_line + 1):
@@ -123,7 +124,7 @@ class Excerpts:
             out = [char in _INDICATORS for char in source]
             for start, end in _guessed(source):
                 out[start:end] = [True] * (end - start)
-        for found in _INSIDE.finditer(source):
+        for found in _QUERY.finditer(source):
             out[found.start() : found.end()] = [False] * (found.end() - found.start())
         for found in _SCHEME.finditer(source):
             out[found.start(1) : found.end(1)] = [False] * (found.end(1) - found.start(1))
@@ -138,6 +139,10 @@ class Excerpts:
             if end > start:
                 covered[start:end] = [True] * (end - start)
                 out[start:end] = [shown] * (end - start)
+                user = source.rfind("@", start, end)
+                if user >= 0:  # what stands before an at sign may be a password
+                    first = max(start, source.find("//", start, user) + 2)
+                    out[first:user] = [False] * (user - first)
         for i, char in enumerate(source):
             if char == "#" and not covered[i] and (i == 0 or source[i - 1] in " \t"):
                 out[i] = None
@@ -145,7 +150,25 @@ class Excerpts:
         return out
 
 
+def _shown_keys(root: Node) -> set[str]:
+    """Return the keys that may be printed: one that may not be at one place is printed nowhere."""
+    shown, hidden = {"<<"}, set[str]()
+    waiting = [(root, False)]
+    while waiting:
+        node, secret = waiting.pop()
+        if isinstance(node.value, list):
+            waiting.extend((child, secret) for child in node.value)
+        elif isinstance(node.value, dict):
+            for key, child in node.value.items():
+                known = shown_key(key, alone=child.value is None, secret=secret) != MASK
+                (shown if known else hidden).add(key)
+                waiting.append((child, secret or names_secret(key)))
+    return shown - hidden
+
+
 def _is_shown(node: Node) -> bool:
+    if node.free_key and (may_name_secret(node.free_key) or not is_harmless(str(node.value))):
+        return False
     return node.shown is True or (node.shown is None and node.value is None and not node.substituted)
 
 

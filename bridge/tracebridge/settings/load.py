@@ -91,7 +91,7 @@ def _read(
         chosen = _adapters(reader, node, environ)
         node = Node(rest, node.place, node.key_places)
         for key in set(rest) - set(keys_of(Settings)):  # `adapters` is a key too, though not an option
-            reader.unknown_key(key, rest.pop(key), key, node.key_places.get(key, node.place), _top_level())
+            reader.unknown_key(key, rest.pop(key), "", node.key_places.get(key, node.place), _top_level())
     settings = reader.options(Settings, node, "")
     if settings is not BAD and settings.file_format != FILE_FORMAT:
         message = f'file_format must be "{FILE_FORMAT}": this version of tracebridge reads no other'
@@ -130,21 +130,22 @@ def _adapter(
 ) -> AdapterSettings | None:
     from tracebridge.registry import adapter_class, known_adapters
     from tracebridge.settings.environment import filled
+    from tracebridge.settings.names import joined, shown_key
     from tracebridge.settings.problems import Problem, nearest
     from tracebridge.settings.reader import BAD
 
     kind, slash, name = key.partition("/")
-    path, place = f"adapters.{key}", parent.key_places.get(key, parent.place)
+    path, place = joined("adapters", shown_key(key)), parent.key_places.get(key, parent.place)
     known = known_adapters()
     if slash and not name:
-        reader.problems.append(Problem("bad-key", f'"{key}" has no name after the slash', path, place))
+        reader.problems.append(Problem("bad-key", f'"{shown_key(key)}" has no name after the slash', path, place))
         return None
     if kind not in known:
         near = nearest(kind, known)
+        shown = shown_key(kind, alone=child.value is None and not near)
+        path = joined("adapters", shown_key(key, alone=child.value is None and not near))
         hint = f'; did you mean "{near}"?' if near else "" if known else "; known: none; is the package installed?"
-        reader.problems.append(
-            Problem("unknown-adapter", f'unknown adapter "{kind[:100]}"{hint}', path, place, known, near)
-        )
+        reader.problems.append(Problem("unknown-adapter", f'unknown adapter "{shown}"{hint}', path, place, known, near))
         return None
     try:
         options_class: Any = adapter_class(kind).Options

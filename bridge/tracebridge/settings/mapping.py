@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracebridge.settings.document import MAX_DEPTH, MAX_NODES, Node
+from tracebridge.settings.names import joined, shown_key
 from tracebridge.settings.problems import Problem
 
 
@@ -46,7 +47,7 @@ class _Maker:
         out = {}
         for key, item in given.items():
             if isinstance(key, str):
-                out[key] = self.node(item, f"{path}.{key}" if path else key, depth + 1)
+                out[key] = self.node(item, joined(path, shown_key(key)), depth + 1)
             else:
                 message = f"{path or 'the mapping'} has a key that is not text but {type(key).__name__}"
                 self._problems.append(Problem("bad-key", message, path))

@@ -41,7 +41,9 @@ def parse_size(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value if value >= 0 else None
     found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    return None if found is None else int(float(found["number"]) * _BYTES[found["unit"] or "B"])
+    if found is None or len(found["number"]) > 30:
+        return None
+    return int(float(found["number"]) * _BYTES[found["unit"] or "B"])
 
 
 def show_duration(seconds: float) -> str:

@@ -6,7 +6,6 @@ Reading a scalar also decides whether a report may print it: see `tracebridge.se
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
 import weakref
@@ -14,14 +13,20 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from tracebridge.settings.document import Node
+from tracebridge.settings.names import joined, names_secret, shown_key
 from tracebridge.settings.options import Secret
 from tracebridge.settings.problems import Place, Problem, did_you_mean, nearest
-from tracebridge.settings.texts import FORMS, Wrong
+from tracebridge.settings.texts import FORMS, MAX_INT, Wrong
 
 BAD: Any = object()
 """What a value that could not be read becomes; its problem has been noted."""
 
-NAMES: Mapping[Any, str] = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
+NAMES: Mapping[Any, str] = {
+    bool: "true or false",
+    str: "text",
+    int: "a whole number of at most 63 bits",
+    float: "a number of ordinary size",
+}
 SHORT = 40  # characters of a value that a message repeats
 
 
@@ -65,12 +70,12 @@ class OptionsReader:
         hints, fields = hints_of(cls), keys_of(cls)
         values: dict[str, Any] = {}
         for key, child in node.value.items():
-            here = f"{path}.{key}" if path else key
+            here = joined(path, key)
             if key in fields:
                 values[key] = self.value(hints[key], child, here, fields[key].metadata)
             else:
                 values[key] = BAD
-                self.unknown_key(key, child, here, node.key_places.get(key, node.place), list(fields))
+                self.unknown_key(key, child, path, node.key_places.get(key, node.place), list(fields))
         for name, field in fields.items():
             if is_required(field) and name not in node.value:
                 values[name] = BAD
@@ -87,16 +92,17 @@ class OptionsReader:
         """Note a key that means nothing here, and print below it only what is harmless for certain."""
         from tracebridge.settings.excerpts import is_harmless, may_name_secret
 
-        parent = path.removesuffix(f".{key}") if path != key else ""
-        where = f" in {parent}" if parent else ""
-        message = f'unknown key "{key[:100]}"{where}{did_you_mean(key, known)}'
-        self.problems.append(Problem("unknown-key", message, path, place, known, nearest(key, known)))
+        near = nearest(key, known)
+        name = shown_key(key, alone=child.value is None and not near)
+        where = f" in {path}" if path else ""
+        message = f'unknown key "{name}"{where}{did_you_mean(key, known)}'
+        self.problems.append(Problem("unknown-key", message, joined(path, name), place, known, near))
         if not may_name_secret(key) and not isinstance(child.value, (dict, list)) and is_harmless(str(child.value)):
             child.reveal()
 
     def value(self, hint: Any, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
         """Return a value of the annotated type, or BAD."""
-        if hint is Secret or _is_secret(path):
+        if hint is Secret or names_secret(path):
             for scalar in node.scalars():
                 scalar.shown = False
         else:
@@ -137,9 +143,9 @@ class OptionsReader:
             return self._wrong_type(node, path, "text; put it in quotes" if value is not None else "text")
         if hint is bool and isinstance(value, bool):
             return value
-        if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        if hint is int and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INT:
             return self._ranged(value, node, path, metadata, str)
-        if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_INT:
             return self._ranged(float(value), node, path, metadata, str)
         return self._wrong_type(node, path, NAMES.get(hint, "of another type"))
 
@@ -149,8 +155,18 @@ class OptionsReader:
         try:
             read = form.read(value, metadata)
         except Wrong as wrong:
+            if mark == "url":
+                self._hide_odd_address(node)
             return self.bad(node, path, wrong.kind, f"{path} must be {wrong}{self._not(node)}")
         return self._ranged(read, node, path, metadata, form.show)
+
+    @staticmethod
+    def _hide_odd_address(node: Node) -> None:
+        """Hide an address that is so wrong that nobody knows where a password in it ends."""
+        from tracebridge.settings.excerpts import is_harmless
+
+        if not is_harmless(str(node.value)):
+            node.shown = False
 
     def _choice(self, choices: list[Any], node: Node, path: str) -> Any:
         if any(node.value == choice and type(node.value) is type(choice) for choice in choices):
@@ -170,7 +186,13 @@ class OptionsReader:
     def _dict(self, item: Any, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
         if not isinstance(node.value, dict):
             return self._wrong_type(node, path, "a mapping")
-        out = {key: self.value(item, child, f"{path}.{key}", metadata) for key, child in node.value.items()}
+        secret = item is Secret or names_secret(path)
+        out = {}
+        for key, child in node.value.items():
+            here = joined(path, shown_key(key, alone=child.value is None, secret=secret))
+            for scalar in child.scalars():
+                scalar.free_key = key
+            out[key] = self.value(item, child, here, metadata)
         return BAD if any(value is BAD for value in out.values()) else out
 
     def _ranged(
@@ -204,8 +226,7 @@ class OptionsReader:
         if isinstance(value, bool):
             return f", not {str(value).lower()}"
         text = f'"{value}"' if isinstance(value, str) else str(value)
-        if len(text) > SHORT or "://" in text:  # too long to help, or an address that may hold a password
-            node.shown = "://" in text
+        if len(text) > SHORT or "/" in text or "@" in text:  # too long to help, or an address that may hold a password
             return ""
         return f", not {text}"
 
@@ -221,21 +242,13 @@ def to_plain(node: Node) -> Any:
         out = {}
         for key, child in node.value.items():
             out[key] = to_plain(child)
-            if _is_secret(key):
+            if names_secret(key):
                 child.shown = False
         return out
     if isinstance(node.value, list):
         return [to_plain(child) for child in node.value]
     node.reveal()
     return node.value
-
-
-@functools.lru_cache(maxsize=512)
-def _is_secret(path: str) -> bool:
-    """Return whether any key of a path names a secret, whatever its type says."""
-    from tracebridge.redaction import is_secret_key
-
-    return any(is_secret_key(key) or key.lower() in {"headers", "metadata"} for key in path.split("."))
 
 
 def _without_values(text: str, node: Node) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tracebridge.settings.options import PrivateUrl
 from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
+
+MAX_INT: Final = 2**63 - 1  # what SQLite, protobuf and the system's calls take
+MAX_SECONDS: Final = 100 * 365.25 * 86400  # threads cannot wait for 300 years
 
 
 class Wrong(ValueError):
@@ -43,6 +46,8 @@ def _duration(value: Any, _: Mapping[str, Any]) -> float:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         wanted = f"a duration with its unit, such as {value}s" if number else "a duration such as 10s, 250ms or 1h"
         raise Wrong("bad-duration", wanted)
+    if seconds > MAX_SECONDS:
+        raise Wrong("out-of-range", "a duration of at most 100 years")
     return seconds
 
 
@@ -50,6 +55,8 @@ def _size(value: Any, _: Mapping[str, Any]) -> int:
     size = parse_size(value)
     if size is None:
         raise Wrong("bad-size", "a size such as 512MiB or 64KiB")
+    if size > MAX_INT:
+        raise Wrong("out-of-range", "a size that fits in 63 bits")
     return size
 
 
