@@ -37,7 +37,7 @@ def test_the_readmes_yaml_is_valid(text, tmp_path):
     """Each YAML block is a whole configuration of at most ten lines."""
     path = tmp_path / "bridge.yaml"
     path.write_text(text)
-    assert load_settings(path, {}).adapters
+    assert load_settings(path, environ={}).adapters
     assert len(text.splitlines()) <= 10
 
 
