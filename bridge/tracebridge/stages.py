@@ -20,7 +20,7 @@ class Stages:
 
     `scanned=True` says that the only stage is a redaction without patterns of the user's own. A span whose keys were all
     found harmless when they were set (`Reducer`) can then only hold a secret in a value that begins with `Bearer ` or
-    `Basic `, and looking for those in the encoded bytes costs a twentieth of walking the values (0.1 against 2 µs).
+    `Basic `, and looking for those in the encoded bytes costs a tenth of walking the values (0.2 against 2 µs).
     """
 
     def __init__(self, stages: Sequence[Stage], *, scanned: bool) -> None:
@@ -35,7 +35,8 @@ class Stages:
         """
         if harmless and self._scanned:
             data = encode_record(record)
-            if b"earer " not in data and b"asic " not in data:
+            lowered = data.lower()
+            if b"bearer " not in lowered and b"basic " not in lowered:
                 return data
         for stage in self._stages:
             kept = stage(record)

@@ -11,7 +11,6 @@ from tracebridge import (
     DuplicateTraceError,
     InvalidParameterError,
     RemoteParent,
-    TracebridgeError,
     TraceNotFoundError,
 )
 from tracebridge.ids.schemes import derive
@@ -223,12 +222,3 @@ def test_a_disabled_client_records_nothing(monkeypatch, make_client):
     with client.trace("r") as root:
         root.set_inputs({"a": 1})
     assert client.stats().started == 0
-
-
-def test_errors_are_mlflow_errors_when_mlflow_is_imported(client, monkeypatch):
-    """An `except MlflowException` keeps working once the application has imported mlflow."""
-    mlflow_exceptions = pytest.importorskip("mlflow.exceptions", reason="needs mlflow in this environment")
-    with pytest.raises(mlflow_exceptions.MlflowException) as raised:
-        client.end_trace("nope")
-    assert isinstance(raised.value, TracebridgeError)
-    assert raised.value.error_code == "RESOURCE_DOES_NOT_EXIST"

@@ -1,0 +1,151 @@
+"""Context managers and the stack: the current span, per thread and per task."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from tracebridge import TraceStack
+
+
+def parents(records):
+    """Parent names by span name."""
+    names = {record.span_id: record.name for record in records}
+    return {record.name: names.get(record.parent_id) for record in records}
+
+
+def test_nested_spans_find_their_parents(client, delivered):
+    """with inside with is child inside parent."""
+    with client.trace("a"), client.span("b"), client.span("c"):
+        pass
+    assert parents(delivered(client)) == {"a": None, "b": "a", "c": "b"}
+
+
+def test_an_exception_is_recorded_and_goes_on(client, delivered):
+    """The caller sees its own exception; the span has it as an event and an ERROR."""
+    with pytest.raises(ValueError, match="boom"), client.trace("a"):
+        raise ValueError("boom")
+    (record,) = delivered(client)
+    assert (record.status, record.status_message, record.events[0].attributes["exception.message"]) == (
+        2,
+        "ValueError: boom",
+        "boom",
+    )
+
+
+def test_a_span_without_any_parent_starts_a_trace(client, delivered):
+    """client.span at the top is a root of its own."""
+    with client.span("alone"):
+        pass
+    assert delivered(client)[0].parent_id is None
+
+
+def test_an_explicit_parent_wins_over_the_current_span(client, delivered):
+    """parent= takes a span, of another trace too."""
+    other = client.start_trace("other")
+    with client.trace("a"), client.span("b", parent=other):
+        pass
+    other.end()
+    assert parents(delivered(client))["b"] == "other"
+
+
+def test_ending_inside_the_block_is_allowed(client, delivered):
+    """The block's end then does nothing, and counts nothing."""
+    with client.trace("a") as root:
+        root.end(outputs=1)
+    assert (delivered(client)[0].outputs, client.stats().misuse) == (1, {})
+
+
+def test_threads_do_not_see_each_others_current_span(client):
+    """A new thread starts without a current span."""
+    seen = []
+    with client.trace("a") as root:
+
+        def work() -> None:
+            with client.span("b") as span:
+                seen.append(span.trace_id == root.trace_id)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert seen == [False]
+
+
+def test_tasks_inherit_and_do_not_disturb_each_other(client, delivered):
+    """Each task nests under what was current when it started, whatever the others do meanwhile."""
+
+    async def work(name: str) -> None:
+        async with client.span(name):
+            await asyncio.sleep(0)
+            async with client.span(f"{name}.inner"):
+                await asyncio.sleep(0)
+
+    async def main() -> None:
+        async with client.trace("root"):
+            await asyncio.gather(work("x"), work("y"))
+
+    asyncio.run(main())
+    assert parents(delivered(client)) == {"root": None, "x": "root", "y": "root", "x.inner": "x", "y.inner": "y"}
+
+
+def test_a_generator_may_leave_in_another_context(client, delivered):
+    """Closing a span in another context than it was entered in never fails."""
+
+    def steps():
+        with client.span("generator"):
+            yield
+
+    generator = steps()
+    next(generator)
+    thread = threading.Thread(target=generator.close)
+    thread.start()
+    thread.join()
+    assert [(r.name, r.status) for r in delivered(client)] == [("generator", 1)]
+
+
+def test_two_clients_do_not_see_each_others_current_span(make_client):
+    """Nothing is global."""
+    one, two = make_client(), make_client()
+    with one.trace("a") as a, two.trace("b") as b:
+        assert one.start_span("c", a.trace_id).parent_id == a.span_id
+        with two.span("d") as d:
+            assert d.parent_id == b.span_id
+
+
+def test_the_stack_pushes_and_pops(client, delivered):
+    """push starts a child of the current span, pop ends the newest."""
+    stack = TraceStack(client)
+    root = stack.push("a", trace_id="job-7", inputs=1)
+    stack.push("b", attributes={"k": 1})
+    assert (len(stack), stack.current.name, root.trace_id) == (2, "b", "job-7")
+    stack.pop(outputs="x")
+    stack.pop(status="ERROR")
+    assert [(r.name, r.outputs, r.status) for r in delivered(client)] == [("b", "x", 1), ("a", None, 2)]
+
+
+def test_popping_an_empty_stack_is_harmless(client):
+    """It returns None and is counted."""
+    assert TraceStack(client).pop() is None
+    assert client.stats().misuse == {"pop_of_empty_stack": 1}
+
+
+def test_the_stack_is_safe_across_tasks(client, delivered):
+    """Each task pops what it pushed."""
+    stack = TraceStack(client)
+
+    async def work(name: str) -> None:
+        stack.push(name)
+        await asyncio.sleep(0)
+        stack.push(f"{name}.inner")
+        await asyncio.sleep(0)
+        assert stack.pop().name == f"{name}.inner"
+        assert stack.pop().name == name
+
+    async def main() -> None:
+        await asyncio.gather(*(work(f"t{n}") for n in range(10)))
+
+    asyncio.run(main())
+    found = parents(delivered(client))
+    assert found == {f"t{n}": None for n in range(10)} | {f"t{n}.inner": f"t{n}" for n in range(10)}
