@@ -1,0 +1,134 @@
+"""The JSON Schema and the presets: equal to the classes, valid, and agreeing with the reader."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tracebridge import ConfigError
+from tracebridge.settings.load import load_settings
+from tracebridge.settings.schema import shipped_schema
+
+CONFIG = files("tracebridge_config")
+PRESETS = sorted(entry.name for entry in (CONFIG / "presets").iterdir())
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    """The shipped schema."""
+    return json.loads((CONFIG / "bridge.schema.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def validator(schema: Any) -> Any:
+    """A validator that is not ours."""
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_shipped_schema_is_what_the_classes_say() -> None:
+    """After a change of options: `python -m tracebridge.settings.schema config/tracebridge_config/bridge.schema.json`."""
+    assert shipped_schema() == (CONFIG / "bridge.schema.json").read_text("utf-8")
+
+
+def test_the_presets_are_the_documented_six() -> None:
+    """One for each way to begin."""
+    assert PRESETS == ["fan-out.yaml", "jaeger.yaml", "log.yaml", "mlflow.yaml", "otlp.yaml", "zipkin.yaml"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_right_for_the_reader_and_for_an_editor(name: str, validator: Any) -> None:
+    """With no variable set, and commented."""
+    text = (CONFIG / "presets" / name).read_text("utf-8")
+    path = CONFIG / "presets" / name
+    assert load_settings(str(path), environ={}).adapters
+    assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+    assert text.startswith("# yaml-language-server: $schema=../bridge.schema.json\n# ")
+
+
+WRONG: list[Any] = [
+    {"lifecycle": {"strict": "yes"}},
+    {"lifecycle": {"max_open": 10}},
+    {"lifecycle": {"max_open": "soon"}},
+    {"limits": {"attribute_count_limit": 0}},
+    {"limits": {"payload_length_limit": "many"}},
+    {"limts": {}},
+    {"adapters": {"zipkim": {}}},
+    {"adapters": {"zipkin": {"endpiont": "http://x"}}},
+    {"adapters": {"zipkin": {"endpoint": "localhost:9411"}}},
+    {"adapters": {"zipkin": {"compression": "gzp"}}},
+    {"adapters": {"zipkin": {"headers": {"a": 1}}}},
+    {"adapters": {"zipkin": {"sending_queue": {"max_in_flight": 65}}}},
+    {"adapters": {}},
+    {"resource": {"attributes": {"a": None}}},
+    {"redaction": {"deny_keys": "ssn"}},
+]
+
+
+@pytest.mark.parametrize("given", WRONG, ids=json.dumps)
+def test_editor_and_reader_refuse_the_same(given: Any, validator: Any) -> None:
+    """What the schema underlines, `validate` reports."""
+    config = {"adapters": {"memory": {}}, **given}
+    assert not validator.is_valid(config)
+    with pytest.raises(ConfigError):
+        load_settings(config, environ={})
+
+
+RIGHT: list[Any] = [
+    {},
+    {"lifecycle": None, "limits": {}},
+    {"lifecycle": {"max_open": "1h30m", "late_children": 0}},
+    {"limits": {"payload_length_limit": "1.5MiB"}},
+    {"limits": {"payload_length_limit": 4096}},
+    {"adapters": {"zipkin/eu": None, "otlp_http/a/b": {"tls": {"ca_file": None}}}},
+    {"resource": {"attributes": {"service.name": "x", "a": [1, 2], "b": True}}},
+]
+
+
+@pytest.mark.parametrize("given", RIGHT, ids=json.dumps)
+def test_editor_and_reader_accept_the_same(given: Any, validator: Any) -> None:
+    """What `validate` takes, the schema does not underline."""
+    config = {"adapters": {"memory": {}}, **given}
+    assert [error.message for error in validator.iter_errors(config)] == []
+    assert load_settings(config, environ={})
+
+
+def test_a_reference_may_stand_for_any_scalar(validator: Any) -> None:
+    """An editor does not underline `${VAR}` where a number or a choice is wanted."""
+    config = {
+        "lifecycle": {"strict": "${STRICT:-false}", "max_open": "${env:OPEN}", "on_leak": "${ON_LEAK}"},
+        "limits": {"attribute_count_limit": "${COUNT}"},
+        "adapters": {"zipkin": {"endpoint": "${SCHEME:-http}://h:1"}},
+    }
+    assert [error.message for error in validator.iter_errors(config)] == []
+
+
+def properties_of(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every key that an editor can complete."""
+    for name, inner in schema.get("properties", {}).items():
+        yield name, inner
+        yield from properties_of(inner)
+
+
+def test_every_key_is_explained(schema: Any) -> None:
+    """Each has a description; each adapter too."""
+    keys = [*properties_of(schema), *(pair for one in schema["$defs"].values() for pair in properties_of(one))]
+    assert len(keys) > 80
+    assert [name for name, inner in keys if not inner.get("description")] == []
+    assert [
+        n for n, one in schema["properties"]["adapters"]["patternProperties"].items() if not one["description"]
+    ] == []
+
+
+def test_defaults_and_examples_in_the_schema_are_valid(schema: Any, validator: Any) -> None:
+    """Every one is written as a person would write it in the file."""
+    for _, inner in [*properties_of(schema), *(p for one in schema["$defs"].values() for p in properties_of(one))]:
+        one = validator.evolve(schema={**inner, "$defs": schema["$defs"]})
+        shown = [*([inner["default"]] if "default" in inner else []), *inner.get("examples", [])]
+        assert [error.message for value in shown for error in one.iter_errors(value)] == []
