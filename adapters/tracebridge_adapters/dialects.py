@@ -22,7 +22,7 @@ SCHEME_SUFFIX = ".scheme"
 SPAN_TYPE = "tracebridge.span_type"
 END_CAUSE = "tracebridge.end_cause"
 OPENED_AT = "tracebridge.opened_at"
-END_BEFORE_START = "tracebridge.end_before_start"
+END_BEFORE_START, GIVEN_END = "tracebridge.end_before_start", "tracebridge.end_time_unix_nano"
 COUNTS = {"truncated": "tracebridge.truncated", "redacted": "tracebridge.redacted", "repaired": "tracebridge.repaired"}
 DISPLACED = "tracebridge.displaced."
 JSON_MIME, TEXT_MIME = "application/json", "text/plain"
@@ -84,6 +84,7 @@ def attributes_of(record: SpanRecord, dialect: Dialect, trace_id_attribute: str)
             added[key] = count
     if record.end_before_start:
         added[END_BEFORE_START] = True
+        added[GIVEN_END] = record.end_time_ns  # no wire can carry it as the span's end
     _add_tags(record, dialect, added)
     for key in added.keys() & record.attributes.keys():
         added[DISPLACED + key] = added.pop(key)
@@ -142,7 +143,7 @@ def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TR
     """Return SpanRecord field values for a mapping that `attributes_of` made, in any dialect.
 
     Values that came through a destination that knows only text are understood too. Tags cannot be told from attributes, except
-    in the mlflow dialect, and stay among them; so does the mark of a span that ended before it started.
+    in the mlflow dialect, and stay among them. `end_time_ns` is among the fields of a span that ended before it started.
     """
     rest = dict(attributes)
     fields: dict[str, Any] = {}
@@ -172,6 +173,9 @@ def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TR
     for field, key in COUNTS.items():
         if str(_peek(rest, key)).isdecimal():
             fields[field] = int(str(_take(rest, key)))
+    if str(_peek(rest, END_BEFORE_START)).lower() == "true" and _is_integer(_peek(rest, GIVEN_END)):
+        _take(rest, END_BEFORE_START)
+        fields["end_time_ns"] = int(str(_take(rest, GIVEN_END)))
     tags = {key.removeprefix(MLFLOW_TAG): rest.pop(key) for key in list(rest) if key.startswith(MLFLOW_TAG)}
     if tags:
         fields["tags"] = {key: str(value) for key, value in tags.items()}
@@ -192,6 +196,10 @@ def _absorb_type(rest: dict[str, Value], fields: dict[str, Any]) -> None:
         ):
             if DISPLACED + key in rest or (key in rest and rest[key] == names.get(span_type)):
                 _take(rest, key)
+
+
+def _is_integer(value: Value) -> bool:
+    return type(value) is int or (isinstance(value, str) and value.removeprefix("-").isdecimal())
 
 
 def _peek(rest: Mapping[str, Value], key: str) -> Value:
