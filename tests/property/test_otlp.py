@@ -1,0 +1,200 @@
+"""Laws of OTLP: what is written is read back, by our readers and by decoders that are not ours, whatever the values."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import partial
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+from support.otlp_view import hex_ids_to_base64, plain
+from tracebridge.record import EndCause, Event, Link, Resource, Scope, SpanRecord
+from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.formats import otlp_json, otlp_protobuf, otlp_protobuf_reader
+
+ENCODINGS = {
+    "protobuf": (otlp_protobuf.encode, otlp_protobuf_reader.decode),
+    "json": (otlp_json.encode, otlp_json.decode),
+}
+DIALECTS = ("openinference", "mlflow", "genai")
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+broken_texts = st.text(max_size=20)  # lone surrogates too
+numbers = st.integers(-(2**63), 2**63 - 1)
+times = st.integers(0, 2**63 - 1)
+floats = st.floats(allow_nan=False)
+scalars = texts | numbers | floats | st.booleans()
+values = st.recursive(
+    scalars | st.binary(max_size=20),
+    lambda inner: st.lists(st.none() | inner, max_size=4) | st.dictionaries(texts, st.none() | inner, max_size=4),
+    max_leaves=10,
+)
+attributes = st.dictionaries(texts, values, max_size=6)
+json_values = st.recursive(
+    texts | numbers | st.floats(allow_nan=False, allow_infinity=False) | st.booleans(),
+    lambda inner: st.lists(st.none() | inner, max_size=3) | st.dictionaries(texts, st.none() | inner, max_size=3),
+    max_leaves=8,
+)
+trace_ids = st.binary(min_size=16, max_size=16).filter(any)
+span_ids = st.binary(min_size=8, max_size=8).filter(any)
+counts = st.integers(0, 2**32 - 1)
+resources = st.builds(
+    Resource, st.builds(lambda name, rest: {**rest, "service.name": name}, texts.filter(bool), attributes), texts
+)
+scopes = st.none() | st.builds(Scope, texts, texts, attributes).filter(lambda scope: scope != Scope())
+records = st.builds(
+    SpanRecord,
+    trace_id=trace_ids,
+    span_id=span_ids,
+    parent_id=st.none() | span_ids,
+    name=texts,
+    start_time_ns=times,
+    end_time_ns=times,
+    kind=st.integers(0, 5),
+    status=st.integers(0, 2),
+    status_message=texts,
+    attributes=attributes,
+    inputs=st.none() | json_values,
+    outputs=st.none() | json_values,
+    span_type=st.sampled_from(["UNKNOWN", "LLM", "CHAIN", "MY_OWN", "123", "null"]),
+    events=st.lists(st.builds(Event, texts, times, attributes, counts), max_size=3),
+    links=st.lists(st.builds(Link, trace_ids, span_ids, texts, attributes, counts, counts), max_size=3),
+    custom_trace_id=st.none() | texts.filter(bool),
+    trace_state=texts,
+    flags=st.integers(0, 255),
+    parent_is_remote=st.booleans(),
+    end_cause=st.sampled_from([cause.value for cause in EndCause]),
+    dropped_attributes=counts,
+    dropped_events=counts,
+    dropped_links=counts,
+    truncated=counts,
+    redacted=counts,
+    repaired=counts,
+    scope=scopes,
+    resource=resources,
+)
+
+
+def typed(value: Any) -> Any:
+    """A value that is equal only to one of the same types: 1, 1.0 and True are not, nor 0.0 and -0.0."""
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    if isinstance(value, dict):
+        return {key: typed(item) for key, item in value.items()}
+    return (type(value).__name__, math.copysign(1, value) if isinstance(value, float) else 0, value)
+
+
+def fields(record: SpanRecord) -> dict[str, Any]:
+    """A record's fields, typed."""
+    out = {name: typed(getattr(record, name)) for name in record.__struct_fields__}
+    for name in ("resource", "scope"):
+        source = getattr(record, name)
+        out[name] = source and [typed(getattr(source, field)) for field in source.__struct_fields__]
+    out["events"] = [[typed(getattr(event, name)) for name in event.__struct_fields__] for event in record.events]
+    out["links"] = [[typed(getattr(link, name)) for name in link.__struct_fields__] for link in record.links]
+    return out
+
+
+def shown(dialect: str) -> Any:
+    """The attributes of a span in a dialect."""
+    return partial(attributes_of, dialect=dialect, trace_id_attribute="tracebridge.trace_id")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(record=records)
+def test_decoding_what_was_encoded_gives_the_record_back(encoding, dialect, record):
+    """decode(encode(record)) == record, every field with its type, in every dialect."""
+    encode, decode = ENCODINGS[encoding]
+    (back,) = decode(encode([record], shown(dialect)), absorb)
+    assert fields(record) == fields(back)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(batch=st.lists(st.tuples(texts, trace_ids, st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=6))
+def test_grouping_loses_nothing_and_mixes_nothing(encoding, batch):
+    """Records of several resources and scopes, equal ones among them, all come back with their own."""
+    encode, decode = ENCODINGS[encoding]
+    similar = [Resource({"service.name": "s", "n": 1}), Resource({"service.name": "s", "n": True})]
+    scoped = [None, Scope("other")]
+    sent = [
+        SpanRecord(trace, n.to_bytes(8, "big"), None, name, 1, 2, scope=scoped[s], resource=similar[r])
+        for n, (name, trace, r, s) in enumerate(batch, 1)
+    ]
+    back = sorted(decode(encode(sent, shown("openinference")), absorb), key=lambda record: record.span_id)
+    assert [fields(record) for record in sent] == [fields(record) for record in back]
+
+
+@given(record=records)
+def test_opentelemetrys_decoder_reads_the_same_attributes(record):
+    """opentelemetry-proto finds every attribute with its value and type, in protobuf and in JSON, and nothing unknown."""
+    expected = {key: typed(value) for key, value in shown("openinference")(record).items()}
+    message = TracesData.FromString(otlp_protobuf.encode([record], shown("openinference")))
+    known = message.SerializeToString()
+    message.DiscardUnknownFields()
+    assert known == message.SerializeToString()
+    document = hex_ids_to_base64(json.loads(otlp_json.encode([record], shown("openinference"))))
+    for decoded in (message, json_format.ParseDict(document, TracesData())):
+        span = decoded.resource_spans[0].scope_spans[0].spans[0]
+        assert expected == {pair.key: typed(plain(pair.value)) for pair in span.attributes}
+
+
+hostile = st.recursive(
+    broken_texts | st.integers() | st.floats() | st.none() | st.binary(max_size=9) | st.sampled_from(EndCause),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(broken_texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@given(
+    attributes=st.dictionaries(broken_texts, hostile, max_size=4),
+    payload=hostile,
+    words=broken_texts,
+    tags=st.dictionaries(broken_texts, broken_texts, max_size=3),
+    instants=st.tuples(st.integers(), st.integers(), st.integers()),
+)
+def test_no_value_stops_an_encoder(dialect, attributes, payload, words, tags, instants):
+    """Lone surrogates, odd floats, big integers and impossible times cost accuracy, never the batch."""
+    start, end, at = instants
+    record = SpanRecord(
+        b"t" * 16, b"s" * 8, None, words, start, end, 1, 2, words, attributes, payload, payload,
+        span_type=words, events=[Event(words, at, attributes)], links=[Link(b"t" * 16, b"s" * 8, words, attributes)],
+        tags=tags, custom_trace_id=words, resource=Resource({"service.name": words, **attributes}), scope=Scope(words),
+    )  # fmt: skip
+    message = TracesData.FromString(otlp_protobuf.encode([record], shown(dialect)))
+    document = hex_ids_to_base64(json.loads(otlp_json.encode([record], shown(dialect))))
+    for decoded in (message, json_format.ParseDict(document, TracesData())):
+        assert len(decoded.resource_spans[0].scope_spans[0].spans) == 1
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(junk=st.binary(max_size=60))
+def test_junk_is_refused_with_a_clear_error(encoding, junk):
+    """A reader returns records or raises ValueError, whatever the bytes."""
+    _, decode = ENCODINGS[encoding]
+    try:
+        read = decode(junk, absorb)
+    except ValueError as error:
+        assert str(error).startswith("not OTLP ")
+    else:
+        assert all(len(record.trace_id) == 16 for record in read)
+
+
+@given(record=records, data=st.data())
+def test_a_body_that_was_cut_or_damaged_never_crashes_the_reader(record, data):
+    """Flipped and missing bytes of a real body give records or ValueError."""
+    body = bytearray(otlp_protobuf.encode([record], shown("openinference")))
+    at = data.draw(st.integers(0, len(body) - 1))
+    body[at] = data.draw(st.integers(0, 255))
+    del body[data.draw(st.integers(at, len(body))) :]
+    try:
+        otlp_protobuf_reader.decode(bytes(body), absorb)
+    except ValueError as error:
+        assert str(error).startswith("not OTLP protobuf")
