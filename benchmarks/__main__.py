@@ -49,12 +49,12 @@ def show(result: dict[str, object], console: Console) -> None:
     medians: dict[str, float] = result["medians"]
     ours = medians.get("tracebridge")
     table = Table(title=f"{result['case']} ({result['unit']})", title_justify="left", box=None, pad_edge=False)
-    for column in ("who", "median", "min – max", "tracebridge is"):
+    for column in ("who", "median", "min to max", "tracebridge is"):
         table.add_column(column, justify="left" if column == "who" else "right")
     for name, median in medians.items():
         low, high = result["spread"][name]
         ratio = "" if name == "tracebridge" or not ours else f"1/{median / ours:.1f} of it"
-        table.add_row(name, f"{median:.2f}", f"{low:.2f} – {high:.2f}", ratio)
+        table.add_row(name, f"{median:.2f}", f"{low:.2f} to {high:.2f}", ratio)
     for name, reason in result["missing"].items():
         table.add_row(name, "missing", "", reason)
     console.print(table)

@@ -67,6 +67,7 @@ class Client(Managers, Ending, Reading):
         self._wall, self._ticks = clock.wall_ns, clock.ticks_ns
         self._lifecycle = self._settings.lifecycle
         self.limits = self._settings.limits
+        self._most_attributes = self.limits.attribute_count_limit
         self._ids = self._settings.trace_ids
         self._table = LiveTable()
         self._build()
@@ -106,7 +107,7 @@ class Client(Managers, Ending, Reading):
             self.accounts.note_misuse("ingest_after_close")
             return
         try:
-            data = self._stages.encode(self._limited(record), False)
+            data = self._stages.encode(self._limited(record))
         except Exception:
             self._broken("ingest")
             bare = (

@@ -38,6 +38,7 @@ class Core:
     _table: LiveTable
     _leaks_told: RecentKeys
     _off: bool
+    _most_attributes: int
 
     def _on_first_trace(self) -> None:
         """Start the workers, once."""

@@ -71,8 +71,8 @@ class Starting(Core):
     def start_span(
         self,
         name: str,
-        trace_id: str | None = None,
-        parent_id: str | None = None,
+        trace_id: Any = None,  # str; what is none is misuse and told so
+        parent_id: Any = None,  # str
         span_type: str = "UNKNOWN",
         inputs: Any = None,
         attributes: Mapping[str, Any] | None = None,
@@ -81,6 +81,7 @@ class Starting(Core):
         *,
         request_id: str | None = None,
         kind: int = INTERNAL,
+        _place: Place | None = None,  # where the caller's caller stands, for the context managers
     ) -> AnySpan:
         """Start a child span and return it. The current span does not change.
 
@@ -92,27 +93,6 @@ class Starting(Core):
         """
         if request_id is not None:
             trace_id = one_id(trace_id, request_id)
-        frame = sys._getframe(1)
-        return self.begin_span(
-            (frame.f_code, frame.f_lasti), name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, kind
-        )  # fmt: skip
-
-    # ------------------------------------------------------------------ a span
-
-    def begin_span(
-        self,
-        place: Place,
-        name: Any,
-        trace_id: Any,
-        parent_id: Any,
-        span_type: Any,
-        inputs: Any,
-        attributes: Any,
-        start_time_ns: Any,
-        links: Any,
-        kind: int,
-    ) -> AnySpan:
-        """`start_span`, for a caller at `place`."""
         if self._off:
             return self._refuse("start_after_close")
         try:
@@ -126,6 +106,9 @@ class Starting(Core):
                 parent_raw = parent.raw_id
             else:
                 parent_id, parent_raw = self._parent_not_open(trace, parent_id)
+            if _place is None:
+                frame = sys._getframe(1)
+                _place = (frame.f_code, frame.f_lasti)
             raw_id = random_bits(64).to_bytes(8, "big")
             span = Span(
                 self,
@@ -136,12 +119,16 @@ class Starting(Core):
                 parent_raw,
                 name,
                 trace.anchor_ns + self._ticks() if start_time_ns is None else start_time_ns,
-                place,
+                _place,
                 kind,
                 span_type,
             )
             if attributes is not None:
-                span.fill(attributes)
+                plain = self.reducer.plain(attributes)
+                if plain is not None and len(plain) <= self._most_attributes:
+                    span.attributes_now = plain
+                else:
+                    span.fill(attributes)
             if (
                 inputs is not None
                 or links is not None
