@@ -317,6 +317,7 @@ CASES = {
             unit="ms a process",
             contestants={
                 "tracebridge": lambda: _import("import tracebridge"),
+                "tracebridge with its Client": lambda: _import("import tracebridge; tracebridge.Client"),
                 "opentelemetry-sdk": lambda: _import("import opentelemetry.sdk.trace.export"),
                 "opentelemetry-sdk with OTLP": lambda: _import(
                     "import opentelemetry.sdk.trace.export, opentelemetry.exporter.otlp.proto.http.trace_exporter"
