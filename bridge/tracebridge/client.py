@@ -242,9 +242,10 @@ class Client(Managers, Ending, Reading):
 
         The child may start spans under the parent's open spans, not end them.
         """
-        inherited = self._table.all()
         if self._closed:
             return
+        inherited = self._table.all()
+        _parents_own.append((self._deliveries, self._journal))
         self._build()
         self._table = LiveTable()
         for trace in inherited:
@@ -254,7 +255,11 @@ class Client(Managers, Ending, Reading):
             trace.roots = []
             trace.late_since = None
             self._table.add(trace)
+            trace.done = True  # its first span here starts this process's workers
 
+
+_parents_own: list[object] = []
+"""What a child inherited: kept, not used and never closed, because the connections in it are the parent's."""
 
 LEAKS_REMEMBERED = 10_000  # spans already reported as leaked
 

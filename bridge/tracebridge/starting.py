@@ -141,12 +141,15 @@ class Starting(Core):
             if trace.scheme is REMOTE:
                 span.parent_is_remote = parent is None and parent_id not in trace.ended
             accounts = self.accounts
+            fresh = trace.done
             with accounts.mutex:
                 if trace.done:
                     self._table.add(trace)
                 trace.spans[span.span_id] = span
                 accounts.started += 1
                 accounts.open += 1
+            if fresh:
+                self._on_first_trace()
             return span
         except TracebridgeError:
             raise
@@ -199,7 +202,6 @@ class Starting(Core):
         trace = self._live_trace(WireId(wire.trace_id, REMOTE), trace_id, Tally())
         with self.accounts.mutex:
             known = self._table.traces.get(trace.hex_id)
-        self._on_first_trace()
         return known or trace  # `done` until its first span makes it addressable
 
     # ------------------------------------------------------------------ a trace
