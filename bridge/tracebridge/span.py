@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tracebridge.live import LiveTrace
 
 NOOP_TRACE_ID = "TRACEBRIDGE_NO_OP_TRACE_ID"
+MAX_NAME = 1024  # characters of a span's name and of its type
 MAX_STACKTRACE = 16_384  # characters kept of an exception's stack trace
 
 Place = tuple[CodeType, int]
@@ -144,7 +145,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def set_span_type(self, span_type: str) -> None:
         """Record the span's type, such as `SpanType.LLM`."""
         if self._open():
-            self.span_type = self.calls.reducer.text(span_type, self.tally)
+            self.span_type = self.calls.reducer.text(span_type, self.tally)[:MAX_NAME]
 
     def add_event(self, event: SpanEvent) -> None:
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""

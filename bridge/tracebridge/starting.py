@@ -25,12 +25,11 @@ from tracebridge.ids.random_ids import random_bits, shared_ids
 from tracebridge.ids.schemes import WireId, derive
 from tracebridge.live import LiveTrace
 from tracebridge.record import Kind
-from tracebridge.span import NOOP_TRACE_ID, AnySpan, Place, Span
+from tracebridge.span import MAX_NAME, NOOP_TRACE_ID, AnySpan, Place, Span
 from tracebridge.values import Tally
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
 INTERNAL = int(Kind.INTERNAL)
-MAX_NAME = 1024  # characters of a span's name
 
 
 class Starting(Core):
@@ -136,6 +135,7 @@ class Starting(Core):
                 or type(name) is not str
                 or type(span_type) is not str
                 or len(name) > MAX_NAME
+                or len(span_type) > MAX_NAME
             ):
                 self._set_up(span, name, span_type, inputs, start_time_ns, links)
             if trace.scheme is REMOTE:
@@ -160,7 +160,7 @@ class Starting(Core):
         """Take the arguments that most spans do not have, whatever they are."""
         reducer, tally = self.reducer, span.tally
         span.name = reducer.text(name, tally)[:MAX_NAME]
-        span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)
+        span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
         span.start_time_ns = self.instant(start_time_ns, span.trace, tally)
         if inputs is not None:
             span.set_inputs(inputs)
