@@ -1,11 +1,13 @@
 """Attribute dialects: under which names a destination shows what MLflow calls inputs, outputs and span type.
 
 A record keeps the user's attributes and what tracebridge itself has to say apart; here they become the one mapping that wires
-carry, and (`absorb`) come apart again when a destination is read back. User attributes are never renamed or overwritten.
+carry, and (`absorb`) come apart again when a destination is read back. User attributes are never renamed or overwritten: where
+one has a name that tracebridge needs itself, tracebridge's own value stands under `tracebridge.displaced.<name>` instead.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -20,9 +22,12 @@ SCHEME_SUFFIX = ".scheme"
 SPAN_TYPE = "tracebridge.span_type"
 END_CAUSE = "tracebridge.end_cause"
 OPENED_AT = "tracebridge.opened_at"
-END_BEFORE_START = "tracebridge.end_before_start"
+END_BEFORE_START, GIVEN_END = "tracebridge.end_before_start", "tracebridge.end_time_unix_nano"
 COUNTS = {"truncated": "tracebridge.truncated", "redacted": "tracebridge.redacted", "repaired": "tracebridge.repaired"}
+DISPLACED = "tracebridge.displaced."
 JSON_MIME, TEXT_MIME = "application/json", "text/plain"
+MLFLOW_TYPE, MLFLOW_TAG = "mlflow.spanType", "mlflow.traceTag."
+MLFLOW_EXPERIMENT = "mlflow.experimentId"
 
 OPENINFERENCE_KINDS = {
     "LLM": "LLM",
@@ -60,6 +65,7 @@ def attributes_of(record: SpanRecord, dialect: Dialect, trace_id_attribute: str)
         and record.end_cause == "finished"
         and not (record.tags or record.truncated or record.redacted or record.repaired)
         and record.end_time_ns >= record.start_time_ns
+        and dialect != "mlflow"
     ):
         return record.attributes
     added: dict[str, Value] = {}
@@ -78,10 +84,21 @@ def attributes_of(record: SpanRecord, dialect: Dialect, trace_id_attribute: str)
             added[key] = count
     if record.end_before_start:
         added[END_BEFORE_START] = True
-    for key, value in record.tags.items():
-        added[key if key not in record.attributes and key not in added else f"tag.{key}"] = value
+        added[GIVEN_END] = record.end_time_ns  # no wire can carry it as the span's end
+    _add_tags(record, dialect, added)
+    for key in added.keys() & record.attributes.keys():
+        added[DISPLACED + key] = added.pop(key)
     added.update(record.attributes)
     return added
+
+
+def _add_tags(record: SpanRecord, dialect: Dialect, added: dict[str, Value]) -> None:
+    """MLflow makes trace tags of a root's `mlflow.traceTag.*`; elsewhere a tag stands under its own key, which is the user's too."""
+    for key, value in record.tags.items():
+        name = MLFLOW_TAG + key if dialect == "mlflow" else key
+        while name in record.attributes or name in added:
+            name = f"tag.{name}"
+        added[name] = value
 
 
 def _openinference(record: SpanRecord, added: dict[str, Value]) -> None:
@@ -97,11 +114,18 @@ def _openinference(record: SpanRecord, added: dict[str, Value]) -> None:
 
 
 def _mlflow(record: SpanRecord, added: dict[str, Value]) -> None:
-    """MLflow keeps JSON text under these names, strings quoted too."""
-    added["mlflow.spanType"] = as_json(record.span_type)
+    """Add what MLflow's `/v1/traces` looks for, in the form in which its own client sends it (read in 3.17).
+
+    The server writes every value as JSON and, reading, takes one layer of JSON off text, lists and mappings alone. Those are therefore sent as
+    JSON text, so that text which looks like JSON stays text; numbers and truth values go as they are. The type goes as it is
+    too: the server indexes it before it takes any layer off. UNKNOWN is said, because MLflow shows its absence as None.
+    """
+    added[MLFLOW_TYPE] = record.span_type
     for name, value in (("mlflow.spanInputs", record.inputs), ("mlflow.spanOutputs", record.outputs)):
         if value is not None:
-            added[name] = as_json(value)
+            added[name] = value if isinstance(value, (bool, int, float)) else as_json(value)
+    if record.experiment_id:
+        added[MLFLOW_EXPERIMENT] = record.experiment_id
 
 
 def _genai(record: SpanRecord, added: dict[str, Value]) -> None:
@@ -116,58 +140,108 @@ _PAYLOADS = {"openinference": _openinference, "mlflow": _mlflow, "genai": _genai
 
 
 def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> dict[str, Any]:
-    """Return SpanRecord field values for a mapping that `attributes_of` made (openinference or mlflow dialect).
+    """Return SpanRecord field values for a mapping that `attributes_of` made, in any dialect.
 
-    Values that came through a destination that knows only text are understood too. Tags cannot be told from attributes and
-    stay among them.
+    Values that came through a destination that knows only text are understood too. Tags cannot be told from attributes, except
+    in the mlflow dialect, and stay among them. `end_time_ns` is among the fields of a span that ended before it started.
     """
     rest = dict(attributes)
     fields: dict[str, Any] = {}
-    custom = rest.pop(trace_id_attribute, None)
-    if isinstance(custom, str):
-        fields["custom_trace_id"] = custom
-    scheme = rest.pop(trace_id_attribute + SCHEME_SUFFIX, None)
-    if isinstance(scheme, str):
-        fields["id_scheme"] = scheme
+    for key, field in (
+        (trace_id_attribute, "custom_trace_id"),
+        (trace_id_attribute + SCHEME_SUFFIX, "id_scheme"),
+        (END_CAUSE, "end_cause"),
+        (OPENED_AT, "opened_at"),
+        (MLFLOW_EXPERIMENT, "experiment_id"),
+    ):
+        if isinstance(_peek(rest, key), str):
+            fields[field] = _take(rest, key)
+    _absorb_type(rest, fields)
     for name, mlflow_name, field in (
         ("input", "mlflow.spanInputs", "inputs"),
         ("output", "mlflow.spanOutputs", "outputs"),
     ):
-        mime = rest.pop(f"{name}.mime_type", None)
-        if mime in {JSON_MIME, TEXT_MIME} and f"{name}.value" in rest:
-            text = rest.pop(f"{name}.value")
-            fields[field] = from_json(text) if mime == JSON_MIME else text
-        elif mlflow_name in rest:
-            fields[field] = from_json(rest.pop(mlflow_name))
-        if mime is not None and field not in fields:
-            rest[f"{name}.mime_type"] = mime
-    if "mlflow.spanType" in rest:
-        fields["span_type"] = str(from_json(rest.pop("mlflow.spanType")))
-    if isinstance(rest.get(SPAN_TYPE), str):
-        fields["span_type"] = rest.pop(SPAN_TYPE)
-        for key in ("openinference.span.kind", "gen_ai.operation.name"):
-            rest.pop(key, None)
-    for key, field in ((END_CAUSE, "end_cause"), (OPENED_AT, "opened_at")):
-        if isinstance(rest.get(key), str):
-            fields[field] = rest.pop(key)
+        mime = _peek(rest, f"{name}.mime_type")
+        text = _peek(rest, f"{name}.value")
+        if isinstance(text, str) and mime in (JSON_MIME, TEXT_MIME):
+            _take(rest, f"{name}.mime_type")
+            fields[field] = (
+                from_json(_take(rest, f"{name}.value")) if mime == JSON_MIME else _take(rest, f"{name}.value")
+            )
+        elif _peek(rest, mlflow_name) is not None:
+            fields[field] = from_json(_take(rest, mlflow_name))
     for field, key in COUNTS.items():
-        if key in rest and str(rest[key]).isdigit():
-            fields[field] = int(str(rest.pop(key)))
-    rest.pop(END_BEFORE_START, None)
+        if str(_peek(rest, key)).isdecimal():
+            fields[field] = int(str(_take(rest, key)))
+    if str(_peek(rest, END_BEFORE_START)).lower() == "true" and _is_integer(_peek(rest, GIVEN_END)):
+        _take(rest, END_BEFORE_START)
+        fields["end_time_ns"] = int(str(_take(rest, GIVEN_END)))
+    tags = {key.removeprefix(MLFLOW_TAG): rest.pop(key) for key in list(rest) if key.startswith(MLFLOW_TAG)}
+    if tags:
+        fields["tags"] = {key: str(value) for key, value in tags.items()}
     fields["attributes"] = rest
     return fields
 
 
+def _absorb_type(rest: dict[str, Value], fields: dict[str, Any]) -> None:
+    given = _peek(rest, MLFLOW_TYPE)
+    if isinstance(given, str):  # MLflow's own exporters of earlier versions quoted it
+        _take(rest, MLFLOW_TYPE)
+        fields["span_type"] = str(from_json(given)) if given.startswith('"') else given
+    elif isinstance(_peek(rest, SPAN_TYPE), str):
+        span_type = fields["span_type"] = _take(rest, SPAN_TYPE)
+        for key, names in (
+            ("openinference.span.kind", OPENINFERENCE_KINDS),
+            ("gen_ai.operation.name", GENAI_OPERATIONS),
+        ):
+            if DISPLACED + key in rest or (key in rest and rest[key] == names.get(span_type)):
+                _take(rest, key)
+
+
+def _is_integer(value: Value) -> bool:
+    return type(value) is int or (isinstance(value, str) and value.removeprefix("-").isdecimal())
+
+
+def _peek(rest: Mapping[str, Value], key: str) -> Value:
+    """Return tracebridge's own value of a name, wherever it stands."""
+    return rest[DISPLACED + key] if DISPLACED + key in rest else rest.get(key)
+
+
+def _take(rest: dict[str, Value], key: str) -> Value:
+    return rest.pop(DISPLACED + key) if DISPLACED + key in rest else rest.pop(key)
+
+
 def as_json(value: Value) -> str:
-    """Return a value as JSON text; bytes as base64, NaN and infinities as null."""
-    return msgspec.json.encode(value).decode()
+    """Return a value as JSON text: bytes as base64, NaN and infinities as text, what UTF-8 cannot carry as `?`."""
+    try:
+        text = _json(value)
+    except UnicodeEncodeError:
+        return _json(spelled(value)).decode()
+    # msgspec writes NaN and infinities as null: only where one may have been does the value have to be walked
+    return (_json(spelled(value)) if b"null" in text else text).decode()
+
+
+_json = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def spelled(value: Any) -> Any:
+    """Return a copy of which JSON carries all: odd floats spelled as OTLP JSON spells them, lone surrogates replaced."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, (list, tuple)):
+        return [spelled(item) for item in value]
+    if isinstance(value, dict):
+        return {spelled(key): spelled(item) for key, item in value.items()}
+    return value
 
 
 def from_json(text: Value) -> Value:
-    """Return what JSON text says, or the text itself when it is none."""
+    """Return what JSON text says, or the value itself when it is none."""
     if not isinstance(text, (str, bytes)):
         return text
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return text

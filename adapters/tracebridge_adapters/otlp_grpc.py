@@ -12,8 +12,8 @@ from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.dialects import Dialect, attributes_of
 from tracebridge_adapters.formats import otlp_protobuf
+from tracebridge_adapters.formats.otlp_answer import read_partial_success
 from tracebridge_adapters.wires.grpc import GrpcWire
-from tracebridge_adapters.wires.partial_success import read_partial_success
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 MAX_BATCH_SPANS = 10_000
@@ -58,7 +58,7 @@ class OtlpGrpcAdapter:
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Call Export and read `partial_success` from the answer."""
-        rejected, message = read_partial_success(self._wire.call(body), is_json=False)
+        rejected, message = read_partial_success(self._wire.call(body), "application/grpc")
         return Sent(rejected=rejected, message=message)
 
     def close(self) -> None:

@@ -13,12 +13,14 @@ from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.dialects import Dialect, attributes_of
 from tracebridge_adapters.formats import otlp_json, otlp_protobuf
+from tracebridge_adapters.formats.otlp_answer import read_partial_success
 from tracebridge_adapters.wires.http import HttpWire
-from tracebridge_adapters.wires.partial_success import read_partial_success
 
 TRACES_PATH = "/v1/traces"
 MAX_BATCH_SPANS = 10_000
 MAX_BATCH_BYTES = 16 * 2**20  # servers take 20 MiB
+MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"
+MLFLOW_DEFAULT_EXPERIMENT = "0"  # the one that every MLflow server is born with
 CONTENT_TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
 
 
@@ -53,7 +55,7 @@ class OtlpHttpAdapter:
         self._encode = otlp_json.encode if options.encoding == "json" else otlp_protobuf.encode
         self._wire = HttpWire(
             traces_url(options.endpoint),
-            headers=options.headers,
+            headers=headers_of(options),
             timeout_s=options.timeout,
             compression=options.compression,
             tls=options.tls,
@@ -69,12 +71,23 @@ class OtlpHttpAdapter:
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """POST the body and read `partial_success` from the answer."""
         answer = self._wire.post(body)
-        rejected, message = read_partial_success(answer.body, is_json=answer.content_type == "application/json")
+        rejected, message = read_partial_success(answer.body, answer.content_type)
         return Sent(rejected=rejected, message=message)
 
     def close(self) -> None:
         """Close the connections."""
         self._wire.close()
+
+
+def headers_of(options: OtlpHttpOptions) -> dict[str, Secret]:
+    """Return the headers to send: an MLflow server refuses every body that does not name its experiment.
+
+    That refusal is an HTTP 422, which says "this data is wrong" and would cost the spans; so the default experiment is named.
+    """
+    named = {name.lower() for name in options.headers}
+    if options.dialect != "mlflow" or MLFLOW_EXPERIMENT_HEADER in named:
+        return options.headers
+    return {MLFLOW_EXPERIMENT_HEADER: Secret(MLFLOW_DEFAULT_EXPERIMENT), **options.headers}
 
 
 def traces_url(endpoint: str) -> str:

@@ -1,32 +1,25 @@
-"""SpanRecords to and from OTLP JSON: lowerCamelCase keys, IDs as hex, enums as numbers, 64-bit integers as text.
+"""SpanRecords to OTLP JSON: lowerCamelCase keys, IDs as hex, enums as numbers, 64-bit integers as text.
 
-Decoding takes every form that the protobuf JSON mapping allows (enum names, numbers as text and text as numbers, snake_case keys) and
-whole files of `TracesData` lines come back through `decode` line by line.
+That is protobuf's JSON mapping with the deviations of the OTLP specification, "JSON Protobuf Encoding".
 """
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from tracebridge.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
-from tracebridge_adapters.formats.otlp_protobuf import (
-    FLAG_IS_REMOTE,
-    OWN_SCOPE,
-    AttributesOf,
-    group_by_source,
-    span_flags,
-)
+from tracebridge.record import Event, Link, SpanRecord, Value
+from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.formats.otlp_json_reader import decode
+from tracebridge_adapters.formats.otlp_protobuf import AttributesOf, group_by_source, span_flags, within_64_bits
 
-Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+__all__ = ["decode", "encode"]
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
-_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def _any_value(value: Value) -> dict[str, Any]:
@@ -47,11 +40,14 @@ def _any_value(value: Value) -> dict[str, Any]:
         return {"arrayValue": {"values": [_any_value(item) for item in value]}}
     if isinstance(value, dict):
         return {"kvlistValue": {"values": _attributes(value)}}
+    for base in (int, float):  # a subclass, such as an enum's member
+        if isinstance(value, base):
+            return _any_value(base(value))
     return {} if value is None else {"stringValue": str(value)}
 
 
 def _attributes(attributes: dict[str, Value]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _any_value(value)} for key, value in attributes.items()]
+    return [{"key": str(key), "value": _any_value(value)} for key, value in attributes.items()]
 
 
 def _span(record: SpanRecord, attributes: dict[str, Value]) -> dict[str, Any]:
@@ -62,8 +58,8 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> dict[str, Any]:
         out["parentSpanId"] = record.parent_id.hex()
     out["name"] = record.name
     out["kind"] = record.kind
-    out["startTimeUnixNano"] = str(record.start_time_ns)
-    out["endTimeUnixNano"] = str(max(record.start_time_ns, record.end_time_ns))
+    out["startTimeUnixNano"] = str(within_64_bits(record.start_time_ns))
+    out["endTimeUnixNano"] = str(within_64_bits(max(record.start_time_ns, record.end_time_ns)))
     if attributes:
         out["attributes"] = _attributes(attributes)
     if record.dropped_attributes:
@@ -83,7 +79,7 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> dict[str, Any]:
 
 
 def _event(event: Event) -> dict[str, Any]:
-    out: dict[str, Any] = {"timeUnixNano": str(event.time_ns), "name": event.name}
+    out: dict[str, Any] = {"timeUnixNano": str(within_64_bits(event.time_ns)), "name": event.name}
     if event.attributes:
         out["attributes"] = _attributes(event.attributes)
     if event.dropped_attributes:
@@ -100,7 +96,7 @@ def _link(link: Link) -> dict[str, Any]:
     if link.dropped_attributes:
         out["droppedAttributesCount"] = link.dropped_attributes
     if link.flags:
-        out["flags"] = link.flags
+        out["flags"] = link.flags & 0xFFFFFFFF
     return out
 
 
@@ -123,109 +119,7 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
         if resource.schema_url:
             one["schemaUrl"] = resource.schema_url
         resource_spans.append(one)
-    return _encode({"resourceSpans": resource_spans})
-
-
-# ---------------------------------------------------------------------- reading
-
-
-def decode(data: bytes | str, absorb: Absorb) -> list[SpanRecord]:
-    """Return the records of one TracesData (or ExportTraceServiceRequest) object.
-
-    `absorb` splits a span's attributes into record fields. Raises ValueError for what is no OTLP JSON.
-    """
     try:
-        document = _decode(data)
-        records = []
-        for resource_spans in _get(document, "resourceSpans", []):
-            given = _get(resource_spans, "resource", {})
-            resource = Resource(_read_attributes(given), _get(resource_spans, "schemaUrl", ""))
-            for scope_spans in _get(resource_spans, "scopeSpans", []):
-                shown = _get(scope_spans, "scope", {})
-                scope = Scope(shown.get("name", ""), shown.get("version", ""), _read_attributes(shown))
-                own = None if scope == OWN_SCOPE else scope
-                records += [_read_span(span, resource, own, absorb) for span in _get(scope_spans, "spans", [])]
-    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"not OTLP JSON: {error}") from error
-    return records
-
-
-def _get(given: Any, key: str, default: Any) -> Any:
-    """Return a field under its lowerCamelCase or its original snake_case name; null means absent."""
-    value = given.get(key)
-    if value is None:
-        value = given.get("".join(f"_{char.lower()}" if char.isupper() else char for char in key))
-    return default if value is None else value
-
-
-def _enum(value: Any, kind: type[Kind] | type[StatusCode], prefix: str) -> int:
-    return int(kind[value.removeprefix(prefix)]) if isinstance(value, str) and not value.isdigit() else int(value)
-
-
-def _read_span(span: Any, resource: Resource, scope: Scope | None, absorb: Absorb) -> SpanRecord:
-    parent = _get(span, "parentSpanId", "")
-    status = _get(span, "status", {})
-    flags = int(_get(span, "flags", 1))
-    fields = absorb(_read_attributes(span))
-    return SpanRecord(
-        trace_id=bytes.fromhex(_get(span, "traceId", "")),
-        span_id=bytes.fromhex(_get(span, "spanId", "")),
-        parent_id=bytes.fromhex(parent) if parent and parent != "0" * 16 else None,
-        name=span.get("name", ""),
-        start_time_ns=int(_get(span, "startTimeUnixNano", 0)),
-        end_time_ns=int(_get(span, "endTimeUnixNano", 0)),
-        kind=_enum(span.get("kind", 0), Kind, "SPAN_KIND_"),
-        status=_enum(status.get("code", 0), StatusCode, "STATUS_CODE_"),
-        status_message=status.get("message", ""),
-        events=[
-            Event(
-                event.get("name", ""),
-                int(_get(event, "timeUnixNano", 0)),
-                _read_attributes(event),
-                int(_get(event, "droppedAttributesCount", 0)),
-            )
-            for event in _get(span, "events", [])
-        ],
-        links=[
-            Link(
-                bytes.fromhex(_get(link, "traceId", "")),
-                bytes.fromhex(_get(link, "spanId", "")),
-                _get(link, "traceState", ""),
-                _read_attributes(link),
-                int(_get(link, "droppedAttributesCount", 0)),
-                int(_get(link, "flags", 0)),
-            )
-            for link in _get(span, "links", [])
-        ],
-        trace_state=_get(span, "traceState", ""),
-        flags=flags & 0xFF,
-        parent_is_remote=bool(flags & FLAG_IS_REMOTE),
-        dropped_attributes=int(_get(span, "droppedAttributesCount", 0)),
-        dropped_events=int(_get(span, "droppedEventsCount", 0)),
-        dropped_links=int(_get(span, "droppedLinksCount", 0)),
-        scope=scope,
-        resource=resource,
-        **fields,
-    )
-
-
-def _read_attributes(holder: Any) -> dict[str, Value]:
-    return {pair["key"]: _read_value(pair.get("value")) for pair in holder.get("attributes") or []}
-
-
-def _read_value(given: Any) -> Value:
-    if not given:
-        return None
-    key, value = next(iter(given.items()))
-    kind = key.replace("_v", "V")
-    if kind == "intValue":
-        return int(value)
-    if kind == "doubleValue":
-        return _SPECIAL[value] if value in _SPECIAL else float(value)
-    if kind == "bytesValue":
-        return base64.b64decode(value)
-    if kind == "arrayValue":
-        return [_read_value(item) for item in value.get("values") or []]
-    if kind == "kvlistValue":
-        return {pair["key"]: _read_value(pair.get("value")) for pair in value.get("values") or []}
-    return value
+        return _encode({"resourceSpans": resource_spans})
+    except UnicodeEncodeError:  # lone surrogates: rare enough to look for them only now
+        return _encode(spelled({"resourceSpans": resource_spans}))

@@ -79,13 +79,14 @@ def _read(span: dict[str, Any], absorb: Absorb) -> SpanRecord:
     start_ns = int(span.get("timestamp") or 0) * 1000
     parent = span.get("parentId")
     service = (span.get("localEndpoint") or {}).get("serviceName")
+    absorbed = absorb(tags)
     return SpanRecord(
         trace_id=bytes.fromhex(span["traceId"].zfill(32)),
         span_id=bytes.fromhex(span["id"].zfill(16)),
         parent_id=bytes.fromhex(parent.zfill(16)) if parent else None,
         name=span.get("name") or "",
         start_time_ns=start_ns,
-        end_time_ns=start_ns + int(span.get("duration") or 0) * 1000,
+        end_time_ns=absorbed.pop("end_time_ns", start_ns + int(span.get("duration") or 0) * 1000),
         kind=z.KINDS_BY_NAME.get(span.get("kind") or "", int(Kind.INTERNAL)),
         status=status,
         status_message=message,
@@ -97,5 +98,5 @@ def _read(span: dict[str, Any], absorb: Absorb) -> SpanRecord:
         scope=scope,
         resource=Resource({"service.name": service} if service else {}),
         **dropped,
-        **absorb(tags),
+        **absorbed,
     )

@@ -1,0 +1,64 @@
+"""Reading protobuf's wire format: a message as a sequence of numbered fields (protobuf.dev, "Encoding")."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+MAX_VARINT_BITS = 70  # ten bytes of seven bits
+FIXED64, FIXED32 = 1, 5
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield (field number, value): varints and fixed-width ones as unsigned int, length-delimited ones as bytes.
+
+    Raises ValueError for bytes that are no protobuf message, or only the beginning of one.
+    """
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        field, kind = key >> 3, key & 7
+        if field == 0:
+            raise ValueError("no protobuf: field number 0")
+        if kind == 0:
+            number, at = _varint(data, at)
+            yield field, number
+            continue
+        if kind == 2:
+            size, at = _varint(data, at)
+        elif kind in {FIXED64, FIXED32}:
+            size = 8 if kind == FIXED64 else 4
+        else:
+            raise ValueError(f"no protobuf: wire type {kind}")
+        content = data[at : at + size]
+        at += size
+        if len(content) != size:
+            raise ValueError("no protobuf: it ends in the middle of a field")
+        yield field, content if kind == 2 else int.from_bytes(content, "little")
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while at < len(data) and shift < MAX_VARINT_BITS:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number & 0xFFFFFFFFFFFFFFFF, at
+        shift += 7
+    raise ValueError("no protobuf: a number without an end")
+
+
+def signed(number: int) -> int:
+    """Return an int64 from its two's complement.
+
+    >>> signed(2**64 - 1)
+    -1
+    """
+    return number - 2**64 if number >= 2**63 else number
+
+
+def double(number: int) -> float:
+    """Return the double of a fixed64's bits."""
+    value: float = struct.unpack("<d", number.to_bytes(8, "little"))[0]
+    return value
