@@ -1,54 +1,72 @@
-"""Tracebridge: your traces, with your IDs, into the tracing systems you already run."""
+"""Tracebridge: your traces, with your IDs, into the tracing systems you already run.
 
-from tracebridge.accounts import AdapterStats, Stats
-from tracebridge.client import Client
-from tracebridge.deadletters import DeadLetter
-from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, SpanType, TraceState
-from tracebridge.errors import (
-    ConfigError,
-    DuplicateTraceError,
-    InvalidParameterError,
-    NoReaderError,
-    TracebridgeError,
-    TraceFinishedError,
-    TraceNotFoundError,
-)
-from tracebridge.ids.parent import RemoteParent
-from tracebridge.managers import TraceStack
-from tracebridge.record import EndCause, Kind, SpanRecord, StatusCode
-from tracebridge.settings.model import Settings
-from tracebridge.span import Span
-from tracebridge.trace import FinishedSpan, PagedList, Trace, TraceData, TraceInfo
+The names are imported when they are first used, so that a command or a settings file does not pay for the client.
+"""
 
-__all__ = [
-    "AdapterStats",
-    "Client",
-    "ConfigError",
-    "DeadLetter",
-    "DuplicateTraceError",
-    "EndCause",
-    "FinishedSpan",
-    "InvalidParameterError",
-    "Kind",
-    "Link",
-    "NoReaderError",
-    "PagedList",
-    "RemoteParent",
-    "Settings",
-    "Span",
-    "SpanEvent",
-    "SpanRecord",
-    "SpanStatus",
-    "SpanStatusCode",
-    "SpanType",
-    "Stats",
-    "StatusCode",
-    "Trace",
-    "TraceData",
-    "TraceFinishedError",
-    "TraceInfo",
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tracebridge.accounts import AdapterStats as AdapterStats
+    from tracebridge.accounts import Stats as Stats
+    from tracebridge.client import Client as Client
+    from tracebridge.deadletters import DeadLetter as DeadLetter
+    from tracebridge.entities import Link as Link
+    from tracebridge.entities import SpanEvent as SpanEvent
+    from tracebridge.entities import SpanStatus as SpanStatus
+    from tracebridge.entities import SpanStatusCode as SpanStatusCode
+    from tracebridge.entities import SpanType as SpanType
+    from tracebridge.entities import TraceState as TraceState
+    from tracebridge.errors import ConfigError as ConfigError
+    from tracebridge.errors import DuplicateTraceError as DuplicateTraceError
+    from tracebridge.errors import InvalidParameterError as InvalidParameterError
+    from tracebridge.errors import NoReaderError as NoReaderError
+    from tracebridge.errors import TracebridgeError as TracebridgeError
+    from tracebridge.errors import TraceFinishedError as TraceFinishedError
+    from tracebridge.errors import TraceNotFoundError as TraceNotFoundError
+    from tracebridge.ids.parent import RemoteParent as RemoteParent
+    from tracebridge.managers import TraceStack as TraceStack
+    from tracebridge.record import EndCause as EndCause
+    from tracebridge.record import Kind as Kind
+    from tracebridge.record import SpanRecord as SpanRecord
+    from tracebridge.record import StatusCode as StatusCode
+    from tracebridge.settings.model import Settings as Settings
+    from tracebridge.span import Span as Span
+    from tracebridge.trace import FinishedSpan as FinishedSpan
+    from tracebridge.trace import PagedList as PagedList
+    from tracebridge.trace import Trace as Trace
+    from tracebridge.trace import TraceData as TraceData
+    from tracebridge.trace import TraceInfo as TraceInfo
+
+_HOMES = {
+    "accounts": "AdapterStats Stats",
+    "client": "Client",
+    "deadletters": "DeadLetter",
+    "entities": "Link SpanEvent SpanStatus SpanStatusCode SpanType TraceState",
+    "errors": "ConfigError DuplicateTraceError InvalidParameterError NoReaderError TracebridgeError TraceFinishedError "
     "TraceNotFoundError",
-    "TraceStack",
-    "TraceState",
-    "TracebridgeError",
-]
+    "ids.parent": "RemoteParent",
+    "managers": "TraceStack",
+    "record": "EndCause Kind SpanRecord StatusCode",
+    "settings.model": "Settings",
+    "span": "Span",
+    "trace": "FinishedSpan PagedList Trace TraceData TraceInfo",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a test holds the list and the imports above together
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module on first use (PEP 562)."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

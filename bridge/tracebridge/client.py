@@ -67,6 +67,7 @@ class Client(Managers, Ending, Reading):
         self._wall, self._ticks = clock.wall_ns, clock.ticks_ns
         self._lifecycle = self._settings.lifecycle
         self.limits = self._settings.limits
+        self._most_attributes = self.limits.attribute_count_limit
         self._ids = self._settings.trace_ids
         self._table = LiveTable()
         self._build()
@@ -106,7 +107,7 @@ class Client(Managers, Ending, Reading):
             self.accounts.note_misuse("ingest_after_close")
             return
         try:
-            data = self._stages.encode(self._limited(record), False)
+            data = self._stages.encode(self._limited(record))
         except Exception:
             self._broken("ingest")
             bare = (
@@ -241,9 +242,10 @@ class Client(Managers, Ending, Reading):
 
         The child may start spans under the parent's open spans, not end them.
         """
-        inherited = self._table.all()
         if self._closed:
             return
+        inherited = self._table.all()
+        _parents_own.append((self._deliveries, self._journal))
         self._build()
         self._table = LiveTable()
         for trace in inherited:
@@ -253,7 +255,11 @@ class Client(Managers, Ending, Reading):
             trace.roots = []
             trace.late_since = None
             self._table.add(trace)
+            trace.done = True  # its first span here starts this process's workers
 
+
+_parents_own: list[object] = []
+"""What a child inherited: kept, not used and never closed, because the connections in it are the parent's."""
 
 LEAKS_REMEMBERED = 10_000  # spans already reported as leaked
 

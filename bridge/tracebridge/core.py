@@ -15,7 +15,7 @@ from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.recent import RecentKeys
 from tracebridge.record import Link
 from tracebridge.settings.model import LifecycleSettings, LimitsSettings, TraceIdSettings
-from tracebridge.span import NOOP_TRACE_ID, NoopSpan, Span
+from tracebridge.span import NOOP_TRACE_ID, NoopSpan, Span, member
 from tracebridge.stages import Stages
 from tracebridge.values import Reducer, Tally
 
@@ -38,6 +38,7 @@ class Core:
     _table: LiveTable
     _leaks_told: RecentKeys
     _off: bool
+    _most_attributes: int
 
     def _on_first_trace(self) -> None:
         """Start the workers, once."""
@@ -64,9 +65,9 @@ class Core:
     def instant(self, given: Any, trace: LiveTrace, tally: Tally) -> int:
         """Return a time in Unix nanoseconds: what was given when it can be one, else now (marked)."""
         if given is not None:
-            if isinstance(given, (int, float)) and not isinstance(given, bool):
+            if type(given) in {int, float} or (issubclass(type(given), int) and type(given) is not bool):
                 try:
-                    time_ns = int(given)
+                    time_ns = int.__int__(given) if issubclass(type(given), int) else int(given)
                 except (ValueError, OverflowError):  # NaN and infinity
                     time_ns = -1
                 if 0 <= time_ns < 2**63:
@@ -76,16 +77,16 @@ class Core:
 
     def link_record(self, link: Any, tally: Tally) -> Link | None:
         """Return a link with wire IDs, or None when its IDs are none."""
-        span_id = getattr(link, "span_id", None)
-        trace_id = getattr(link, "trace_id", None)
-        if not is_span_id(span_id) or not isinstance(trace_id, str):
+        span_id, trace_id = member(link, "span_id"), member(link, "trace_id")
+        if not is_span_id(span_id) or type(trace_id) is not str:
             return None
         try:
             wire = derive(trace_id, self._ids.scheme)
         except TracebridgeError:
             return None
-        attributes = self.reducer.attributes(getattr(link, "attributes", None) or {}, tally)
-        trace_state = self.reducer.text(getattr(link, "trace_state", "") or "", tally)
+        given, state = member(link, "attributes"), member(link, "trace_state")
+        attributes = {} if given is None else self.reducer.attributes(given, tally)
+        trace_state = "" if state is None else self.reducer.text(state, tally)
         return Link(wire.trace_id, bytes.fromhex(str(span_id)), trace_state, attributes)
 
     def warn_misuse(self, what: str, message: str) -> None:

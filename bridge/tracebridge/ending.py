@@ -116,7 +116,34 @@ class Ending(Core):
             self._broken("end_span")
             span.end_time_ns = trace.anchor_ns + self._ticks()
         span.cause = cause
-        data = self._encode(span, trace, cause)
+        if (
+            span.harmless
+            and cause is _FINISHED
+            and trace.plain
+            and self._stages.harmless_pass
+            and span.parent_raw is not None
+        ):
+            try:
+                # the fields of SpanRecord up to the last that the common span has; the others are at their defaults
+                data: bytes | None = encode_record(
+                    [
+                        trace.trace_id,
+                        span.raw_id,
+                        span.parent_raw,
+                        span.name,
+                        span.start_time_ns,
+                        span.end_time_ns,
+                        span.kind,
+                        span.code,
+                        span.attributes_now.copy(),  # another thread may still hold the span
+                        span.span_type,
+                        trace.custom_id,
+                    ]
+                )
+            except Exception:  # text that UTF-8 cannot carry, most likely
+                data = self._encode(span, trace, cause)
+        else:
+            data = self._encode(span, trace, cause)
         accounts = self.accounts
         is_root = trace.roots and span in trace.roots
         with accounts.mutex:
@@ -145,26 +172,7 @@ class Ending(Core):
     def _encode(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
         """Return the span as the journal keeps it; None when a stage dropped it."""
         try:
-            if span.harmless and trace.plain and cause is _FINISHED and span.parent_id is not None:
-                # everything but these is at its default; the common span costs no more than it has
-                record = SpanRecord(
-                    trace.trace_id,
-                    span.raw_id,
-                    span.parent_raw,
-                    span.name,
-                    span.start_time_ns,
-                    span.end_time_ns or 0,
-                    span.kind,
-                    span.code,
-                    "",
-                    span.attributes_now.copy(),  # another thread may still hold the span
-                    None,
-                    None,
-                    span.span_type,
-                    custom_trace_id=trace.custom_id,
-                )
-                return self._stages.encode(record, True)
-            return self._stages.encode(self._record(span, trace, cause), False)
+            return self._stages.encode(self._record(span, trace, cause))
         except UnicodeEncodeError:
             return self._encode_mended(span, trace, cause)
         except Exception:
@@ -188,7 +196,7 @@ class Ending(Core):
                 opened_at=text(record.opened_at, tally),
             )
             mended = msgspec.structs.replace(mended, repaired=max(1, tally.repaired))
-            return self._stages.encode(mended, False)
+            return self._stages.encode(mended)
         except Exception:
             self._broken("end_span")
             return encode_record(self._bare_record(span, trace))

@@ -88,19 +88,23 @@ def read_status(status: Any) -> tuple[StatusCode, str] | None:
     Takes "OK" and its like in any case, SpanStatusCode, SpanStatus, StatusCode, and MLflow's and OpenTelemetry's
     look-alikes (an enum whose name, or an object whose `status_code`, says it).
     """
-    if type(status) is str:
+    kind = type(status)
+    if kind is str:
         code = _CODES.get(status.upper())
         return None if code is None else (code, "")
-    if isinstance(status, StatusCode):
+    if kind is StatusCode:
         return status, ""
-    inner = getattr(status, "status_code", None)
-    if inner is not None:
-        found = read_status(inner)
-        described = getattr(status, "description", "") or ""
-        return None if found is None else (found[0], described if isinstance(described, str) else "")
-    if isinstance(status, Enum):
-        return read_status(status.name)
-    return read_status(str.__str__(status)) if isinstance(status, str) else None
+    try:
+        inner = getattr(status, "status_code", None)
+        if inner is not None:
+            found = read_status(inner)
+            described = getattr(status, "description", "") or ""
+            return None if found is None else (found[0], described if isinstance(described, str) else "")
+        if issubclass(kind, Enum):
+            return read_status(status.name)
+        return read_status(str.__str__(status)) if issubclass(kind, str) else None
+    except Exception:  # an object that will not even be asked
+        return None
 
 
 _CODES = {"UNSET": StatusCode.UNSET, "OK": StatusCode.OK, "ERROR": StatusCode.ERROR} | {

@@ -118,8 +118,8 @@ class Managers(Starting):
                 return self.begin_trace(
                     place, None, None, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind
                 )
-            return self.begin_span(
-                place, name, wanted, above, span_type, inputs, attributes, start_time_ns, links, kind
+            return self.start_span(
+                name, wanted, above, span_type, inputs, attributes, start_time_ns, links, kind=kind, _place=place
             )
 
         return SpanManager(self, start)

@@ -99,7 +99,11 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SpanRecord(msgspec.Struct, frozen=True, array_like=True):
-    """One finished span, as every adapter sees it."""
+    """One finished span, as every adapter sees it.
+
+    Fields that the common span has stand first, because an array that ends early is a record whose other fields are at
+    their defaults: `tracebridge.ending` writes such short arrays for most spans.
+    """
 
     trace_id: bytes
     """16 bytes, never all zero: the wire ID."""
@@ -116,21 +120,21 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True):
     """A `Kind` as plain int: an enum member costs the encoder as much as five other fields."""
     status: int = int(StatusCode.UNSET)
     """A `StatusCode` as plain int."""
-    status_message: str = ""
     attributes: dict[str, Value] = {}
     """The user's own attributes only; what tracebridge itself has to say stands in the fields below."""
+    span_type: str = "UNKNOWN"
+    """MLflow's span type, such as LLM or CHAIN; UNKNOWN when not set."""
+    custom_trace_id: str | None = None
+    """The caller's own trace ID, letter for letter; None when the client made the ID."""
+    status_message: str = ""
     inputs: Value = None
     """What went in (MLflow's inputs); None means not set."""
     outputs: Value = None
     """What came out (MLflow's outputs); None means not set."""
-    span_type: str = "UNKNOWN"
-    """MLflow's span type, such as LLM or CHAIN; UNKNOWN when not set."""
     events: list[Event] = []
     links: list[Link] = []
     tags: dict[str, str] = {}
     """The trace's tags; on the root only."""
-    custom_trace_id: str | None = None
-    """The caller's own trace ID, letter for letter; None when the client made the ID."""
     id_scheme: str | None = None
     """The scheme that derived `trace_id` from `custom_trace_id`; on the root only."""
     trace_state: str = ""

@@ -91,6 +91,11 @@ def is_secret_key(key: str, deny: frozenset[str] = frozenset(), allow: frozenset
     return bool(found)
 
 
+def is_credential(text: str) -> bool:
+    """Return whether a value is an HTTP credential, whatever its key: `Bearer …` or `Basic …` in any case."""
+    return text[:7].lower() == "bearer " or text[:6].lower() == "basic "
+
+
 class HarmlessKeys:
     """A bounded memory of key names that are known to be no secrets, so that a whole mapping is judged in one step."""
 
@@ -201,7 +206,7 @@ class Redaction:
         return value, 0
 
     def _text(self, text: str) -> tuple[str, int]:
-        if text[:7].lower() == "bearer " or text[:6].lower() == "basic ":
+        if is_credential(text):
             return MASK, 1
         count = 0
         for pattern in self._patterns:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tracebridge.live import LiveTrace
 
 NOOP_TRACE_ID = "TRACEBRIDGE_NO_OP_TRACE_ID"
+MAX_NAME = 1024  # characters of a span's name and of its type
 MAX_STACKTRACE = 16_384  # characters kept of an exception's stack trace
 
 Place = tuple[CodeType, int]
@@ -144,7 +145,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def set_span_type(self, span_type: str) -> None:
         """Record the span's type, such as `SpanType.LLM`."""
         if self._open():
-            self.span_type = self.calls.reducer.text(span_type, self.tally)
+            self.span_type = self.calls.reducer.text(span_type, self.tally)[:MAX_NAME]
 
     def add_event(self, event: SpanEvent) -> None:
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
@@ -157,9 +158,11 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             self.dropped_events += 1
             return
         reducer, tally = self.calls.reducer, self.tally
-        time_ns = getattr(event, "timestamp", None)
-        name = reducer.text(getattr(event, "name", event), tally)
-        attributes = reducer.attributes(getattr(event, "attributes", None) or {}, tally)
+        time_ns = member(event, "timestamp")
+        name = member(event, "name")
+        name = reducer.text(event if name is None else name, tally)
+        given = member(event, "attributes")
+        attributes = {} if given is None else reducer.attributes(given, tally)
         self.event_records.append(Event(name, self.calls.instant(time_ns, self.trace, tally), attributes))
 
     def add_link(self, link: Link) -> None:
@@ -179,7 +182,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
 
     def record_exception(self, exception: BaseException | str) -> None:
         """Record an exception as an event and the status as ERROR."""
-        if isinstance(exception, BaseException):
+        if issubclass(type(exception), BaseException):
             kind = type(exception).__name__
             message = self.calls.reducer.text(exception, self.tally)
             attributes = {
@@ -275,8 +278,9 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         """Record a status; one that means nothing is counted and recorded as ERROR with its text."""
         found = read_status(status)
         if found is None:
-            self.calls.warn_misuse("bad_status", f"{status!r:.200} is no status; recorded as ERROR. Use OK or ERROR.")
-            found = (StatusCode.ERROR, f"unknown status {status!r:.200}")
+            shown = self.calls.reducer.show(status)
+            self.calls.warn_misuse("bad_status", f"{shown!r} is no status; recorded as ERROR. Use OK or ERROR.")
+            found = (StatusCode.ERROR, f"unknown status {shown}")
         self.code = int(found[0])
         if found[0] is not StatusCode.ERROR:
             self.status_message = ""
@@ -346,7 +350,15 @@ class NoopSpan:
 AnySpan = Span | NoopSpan
 
 
-def _stacktrace(error: BaseException) -> str:
+def member(given: Any, name: str) -> Any:
+    """Return a member of something handed in, or None when it has none or will not tell."""
+    try:
+        return getattr(given, name, None)
+    except Exception:
+        return None
+
+
+def _stacktrace(error: Any) -> str:
     try:
         text = "".join(traceback.format_exception(error)).strip()
     except Exception:  # a broken __str__ or __cause__ chain

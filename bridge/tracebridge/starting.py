@@ -25,12 +25,11 @@ from tracebridge.ids.random_ids import random_bits, shared_ids
 from tracebridge.ids.schemes import WireId, derive
 from tracebridge.live import LiveTrace
 from tracebridge.record import Kind
-from tracebridge.span import NOOP_TRACE_ID, AnySpan, Place, Span
+from tracebridge.span import MAX_NAME, NOOP_TRACE_ID, AnySpan, Place, Span
 from tracebridge.values import Tally
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
 INTERNAL = int(Kind.INTERNAL)
-MAX_NAME = 1024  # characters of a span's name
 
 
 class Starting(Core):
@@ -71,8 +70,8 @@ class Starting(Core):
     def start_span(
         self,
         name: str,
-        trace_id: str | None = None,
-        parent_id: str | None = None,
+        trace_id: Any = None,  # str; what is none is misuse and told so
+        parent_id: Any = None,  # str
         span_type: str = "UNKNOWN",
         inputs: Any = None,
         attributes: Mapping[str, Any] | None = None,
@@ -81,6 +80,7 @@ class Starting(Core):
         *,
         request_id: str | None = None,
         kind: int = INTERNAL,
+        _place: Place | None = None,  # where the caller's caller stands, for the context managers
     ) -> AnySpan:
         """Start a child span and return it. The current span does not change.
 
@@ -92,27 +92,6 @@ class Starting(Core):
         """
         if request_id is not None:
             trace_id = one_id(trace_id, request_id)
-        frame = sys._getframe(1)
-        return self.begin_span(
-            (frame.f_code, frame.f_lasti), name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, kind
-        )  # fmt: skip
-
-    # ------------------------------------------------------------------ a span
-
-    def begin_span(
-        self,
-        place: Place,
-        name: Any,
-        trace_id: Any,
-        parent_id: Any,
-        span_type: Any,
-        inputs: Any,
-        attributes: Any,
-        start_time_ns: Any,
-        links: Any,
-        kind: int,
-    ) -> AnySpan:
-        """`start_span`, for a caller at `place`."""
         if self._off:
             return self._refuse("start_after_close")
         try:
@@ -126,6 +105,9 @@ class Starting(Core):
                 parent_raw = parent.raw_id
             else:
                 parent_id, parent_raw = self._parent_not_open(trace, parent_id)
+            if _place is None:
+                frame = sys._getframe(1)
+                _place = (frame.f_code, frame.f_lasti)
             raw_id = random_bits(64).to_bytes(8, "big")
             span = Span(
                 self,
@@ -136,12 +118,16 @@ class Starting(Core):
                 parent_raw,
                 name,
                 trace.anchor_ns + self._ticks() if start_time_ns is None else start_time_ns,
-                place,
+                _place,
                 kind,
                 span_type,
             )
             if attributes is not None:
-                span.fill(attributes)
+                plain = self.reducer.plain(attributes)
+                if plain is not None and len(plain) <= self._most_attributes:
+                    span.attributes_now = plain
+                else:
+                    span.fill(attributes)
             if (
                 inputs is not None
                 or links is not None
@@ -149,17 +135,21 @@ class Starting(Core):
                 or type(name) is not str
                 or type(span_type) is not str
                 or len(name) > MAX_NAME
+                or len(span_type) > MAX_NAME
             ):
                 self._set_up(span, name, span_type, inputs, start_time_ns, links)
             if trace.scheme is REMOTE:
                 span.parent_is_remote = parent is None and parent_id not in trace.ended
             accounts = self.accounts
+            fresh = trace.done
             with accounts.mutex:
                 if trace.done:
                     self._table.add(trace)
                 trace.spans[span.span_id] = span
                 accounts.started += 1
                 accounts.open += 1
+            if fresh:
+                self._on_first_trace()
             return span
         except TracebridgeError:
             raise
@@ -170,7 +160,7 @@ class Starting(Core):
         """Take the arguments that most spans do not have, whatever they are."""
         reducer, tally = self.reducer, span.tally
         span.name = reducer.text(name, tally)[:MAX_NAME]
-        span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)
+        span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
         span.start_time_ns = self.instant(start_time_ns, span.trace, tally)
         if inputs is not None:
             span.set_inputs(inputs)
@@ -212,7 +202,6 @@ class Starting(Core):
         trace = self._live_trace(WireId(wire.trace_id, REMOTE), trace_id, Tally())
         with self.accounts.mutex:
             known = self._table.traces.get(trace.hex_id)
-        self._on_first_trace()
         return known or trace  # `done` until its first span makes it addressable
 
     # ------------------------------------------------------------------ a trace

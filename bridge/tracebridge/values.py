@@ -22,12 +22,13 @@ from typing import Any
 import msgspec
 
 from tracebridge.record import Value
-from tracebridge.redaction import HarmlessKeys
+from tracebridge.redaction import HarmlessKeys, is_credential
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MAX_DEPTH = 32  # containers inside containers; deeper ones become text
 MAX_TEXT_FROM_OBJECT = 16_384  # characters kept of an arbitrary object's str()
 NODE_COST = 8  # bytes that each element of a container counts towards a payload's limit, besides its text
+MAX_SHOWN = 200  # characters of a value in a message
 CUT_MARK = "…"
 _READ_TRIES = 3  # how often a mapping that changes while it is read is read again
 
@@ -70,10 +71,10 @@ class Reducer:
         self._known = keys.known
 
     def plain(self, given: Any) -> dict[str, Value] | None:
-        """Return a copy when everything in it is recordable as it is and no key is a secret's, else None.
+        """Return a copy when everything in it is recordable as it is and none of it is a secret, else None.
 
-        The short way that nearly every span takes: a third of the cost of `attributes`, and its answer also tells redaction that
-        there is nothing to look for under these keys.
+        The short way that nearly every span takes: a third of the cost of `attributes`, and what it returns needs no redaction
+        (user patterns aside).
         """
         if type(given) is not dict:
             return None
@@ -84,7 +85,7 @@ class Reducer:
         for value in taken.values():
             kind = type(value)
             if kind is str:
-                if len(value) > limit:
+                if len(value) > limit or (value[:1] in "bB" and is_credential(value)):
                     return None
             elif kind is int:
                 if not INT64_MIN <= value <= INT64_MAX:
@@ -99,6 +100,10 @@ class Reducer:
         return {
             self._key(key, tally): self.attribute(value, tally) for key, value in taken.items() if value is not None
         }
+
+    def show(self, value: Any) -> str:
+        """Return a short text for a message about a value, whatever the value is."""
+        return self._of_object(value, Tally())[:MAX_SHOWN]
 
     def attribute(self, value: Any, tally: Tally) -> Value:
         """Return a snapshot of one attribute value."""
@@ -119,7 +124,7 @@ class Reducer:
         """Return text that UTF-8 can carry, no longer than the limit."""
         if type(value) is str and len(value) <= self._text_limit and value.isascii():
             return value
-        if isinstance(value, str):
+        if issubclass(type(value), str):
             return self._clean(str.__str__(value), self._text_limit, tally)
         return self._of_object(value, tally)
 
@@ -138,15 +143,15 @@ class Reducer:
     def _key(self, key: Any, tally: Tally) -> str:
         if type(key) is str:
             return self._clean(key, self._text_limit, tally)
-        if isinstance(key, enum.Enum) and isinstance(key.value, str):
-            return self._clean(str.__str__(key.value), self._text_limit, tally)
-        if key is None or isinstance(key, (bool, int, float)):
+        if key is None or type(key) in {bool, int, float}:
             return str(key)
+        if issubclass(type(key), enum.Enum) and isinstance(key.value, str):
+            key = key.value
         return self.text(key, tally)
 
     def _mapping(self, given: Any, tally: Tally) -> dict[Any, Any]:
         """Copy any mapping; what is no mapping at all is kept as one marked attribute."""
-        if isinstance(given, Mapping):
+        if issubclass(type(given), Mapping):
             for _ in range(_READ_TRIES):
                 try:
                     return {key: given[key] for key in list(given)}
@@ -166,29 +171,33 @@ class Reducer:
             cut = self._clean(value, max(1, min(text_limit, budget.left)), tally)
             budget.left -= len(cut)
             return cut
-        if kind is int or (isinstance(value, int) and not isinstance(value, bool)):
-            number = int.__index__(value)
-            if INT64_MIN <= number <= INT64_MAX:
-                return number
-            tally.repaired += 1
-            return _big_int_text(number)
         try:
-            if isinstance(value, enum.Enum):
+            # the type decides, never `value.__class__`, which an object may lie about or refuse to tell
+            if issubclass(kind, int):
+                return self._integer(int.__index__(value), tally)
+            if issubclass(kind, enum.Enum):
                 return self._walk(value.value, budget, tally, text_limit)
-            if isinstance(value, str):
+            if issubclass(kind, str):
                 return self._walk(str.__str__(value), budget, tally, text_limit)
-            if isinstance(value, float):
+            if issubclass(kind, float):
                 return float.__float__(value)
-            if isinstance(value, (bytes, bytearray, memoryview)):
+            if issubclass(kind, (bytes, bytearray, memoryview)):
                 return self._bytes(value, budget, tally)
-            if isinstance(value, _TIMES):
+            if issubclass(kind, _TIMES):
                 return value.isoformat()
-            if isinstance(value, _AS_TEXT):
+            if issubclass(kind, _AS_TEXT):
                 return str(value)
             return self._container(value, budget, tally, text_limit)
         except Exception:
             tally.repaired += 1
-            return self._of_object(value, tally)
+            return self._of_object(value, Tally())
+
+    @staticmethod
+    def _integer(number: int, tally: Tally) -> Value:
+        if INT64_MIN <= number <= INT64_MAX:
+            return number
+        tally.repaired += 1
+        return _big_int_text(number)
 
     def _bytes(self, value: bytes | bytearray | memoryview, budget: _Budget, tally: Tally) -> bytes:
         limit = max(0, budget.left)
@@ -199,8 +208,9 @@ class Reducer:
         return taken
 
     def _container(self, value: Any, budget: _Budget, tally: Tally, text_limit: int) -> Value:
-        fields = value if isinstance(value, Mapping) else _fields_of(value)
-        if fields is None and not isinstance(value, _LISTS):
+        kind = type(value)
+        fields = value if issubclass(kind, Mapping) else _fields_of(value)
+        if fields is None and not issubclass(kind, _LISTS):
             plain = _numpy_plain(value)
             return self._of_object(value, tally) if plain is None else self._walk(plain, budget, tally, text_limit)
         if id(value) in budget.path or len(budget.path) >= MAX_DEPTH:

@@ -51,7 +51,7 @@ def build(settings: Settings) -> Parts:
             name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
         )
     redaction = _redaction(settings.redaction)
-    stages = Stages((redaction,), scanned=redaction.only_keys)
+    stages = Stages((redaction,), only_default_redaction=redaction.only_keys)
     limits = settings.limits
     reducer = Reducer(
         text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit, keys=redaction.keys

@@ -15,7 +15,7 @@ import msgspec
 from tracebridge.record import SpanRecord
 
 encode_record = msgspec.msgpack.Encoder().encode
-"""SpanRecord -> bytes as the journal keeps them."""
+"""SpanRecord, or a list of its first fields in their order, -> bytes as the journal keeps them."""
 
 decode_record = msgspec.msgpack.Decoder(SpanRecord).decode
 """The reverse of `encode_record`."""

@@ -1,0 +1,79 @@
+"""What `import tracebridge` gives, and what it does not pull in."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import files
+from pathlib import Path
+
+import tracebridge
+
+HEAVY = (
+    "urllib3",
+    "grpc",
+    "opentelemetry",
+    "structlog",
+    "rich",
+    "click",
+    "sqlite3",
+    "google.protobuf",
+    "tracebridge_adapters",
+)
+
+
+def test_every_public_name_can_be_imported():
+    """No name in __all__ leads nowhere."""
+    for name in tracebridge.__all__:
+        assert getattr(tracebridge, name).__name__ == name
+
+
+def test_the_names_for_type_checkers_are_the_names_at_run_time():
+    """The imports that editors see and the table that Python uses say the same."""
+    text = Path(tracebridge.__file__).read_text()
+    seen = {name: home for home, name in re.findall(r"from tracebridge\.([\w.]+) import (\w+) as", text)}
+    assert seen == tracebridge._HOME_OF
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """A typing mistake looks like one."""
+    assert not hasattr(tracebridge, "Clinet")
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that a fresh process has after some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], check=True, capture_output=True, text=True
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_client_pulls_in_nothing_heavy():
+    """No HTTP client, gRPC, SDK, terminal library or adapter before it is used."""
+    modules = loaded("import tracebridge; tracebridge.Client")
+    assert [name for name in HEAVY if name in modules] == []
+
+
+def test_a_client_imports_only_the_adapters_that_it_uses():
+    """A store needs no HTTP client."""
+    modules = loaded("import tracebridge; tracebridge.Client(config={'adapters': {'memory': {}}}).close()")
+    assert {"tracebridge_adapters.memory", "sqlite3"} <= modules
+    assert not {"urllib3", "grpc", "tracebridge_adapters.zipkin"} & modules
+
+
+def test_the_installed_distribution_has_nothing_at_top_level_but_the_three_packages(tmp_path):
+    """The wheel holds exactly tracebridge, tracebridge_adapters and tracebridge_config."""
+    root = Path(tracebridge.__file__).parents[2]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True)
+    import zipfile
+
+    (wheel,) = tmp_path.glob("*.whl")
+    top = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "tracebridge",
+        "tracebridge_adapters",
+        "tracebridge_config",
+    }
+    assert files("tracebridge") is not None
