@@ -16,7 +16,7 @@ from tracebridge.core import Core, log, one_id
 from tracebridge.entities import SpanStatus, SpanStatusCode
 from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.journal.base import encode_record
-from tracebridge.live import LiveTrace
+from tracebridge.live import ENDED_SPANS_REMEMBERED, LiveTrace
 from tracebridge.record import EndCause, SpanRecord, StatusCode
 from tracebridge.span import KEEP_ERROR, NOOP_TRACE_ID, Span
 from tracebridge.values import Tally
@@ -152,9 +152,11 @@ class Ending(Core):
                 self._queue(None)
             else:
                 self._journal.append(data)
-            trace.ended.add(span.span_id)
+            trace.ended.young.add(span.span_id)
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
+        if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
+            trace.ended.age()
         if is_root and trace.late_since is not None:
             self._on_late_children(trace)
 

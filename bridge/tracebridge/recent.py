@@ -10,18 +10,22 @@ class RecentKeys:
     asking are one set operation each, whatever the capacity.
     """
 
-    __slots__ = ("_capacity", "_old", "_young")
+    __slots__ = ("_old", "capacity", "young")
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._young: set[str] = set()
+        self.capacity = capacity
+        self.young: set[str] = set()
         self._old: set[str] = set()
 
     def add(self, key: str) -> None:
         """Remember a key."""
-        if len(self._young) >= self._capacity:
-            self._old, self._young = self._young, set()
-        self._young.add(key)
+        if len(self.young) >= self.capacity:
+            self.age()
+        self.young.add(key)
+
+    def age(self) -> None:
+        """Begin a new generation. For hot paths that add to `young` themselves and look at its size."""
+        self._old, self.young = self.young, set()
 
     def __contains__(self, key: object) -> bool:
-        return key in self._young or key in self._old
+        return key in self.young or key in self._old

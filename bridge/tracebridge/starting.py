@@ -21,7 +21,7 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.parent import RemoteParent, is_span_id, remote_parent
-from tracebridge.ids.random_ids import random_bits, shared_ids
+from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId, derive
 from tracebridge.live import LiveTrace
 from tracebridge.record import Kind
@@ -108,11 +108,14 @@ class Starting(Core):
             if _place is None:
                 frame = sys._getframe(1)
                 _place = (frame.f_code, frame.f_lasti)
-            raw_id = random_bits(64).to_bytes(8, "big")
+            try:
+                raw_id, span_id = pop_span_id()
+            except IndexError:
+                raw_id, span_id = shared_ids.more_span_ids()
             span = Span(
                 self,
                 trace,
-                raw_id.hex(),
+                span_id,
                 raw_id,
                 parent_id,
                 parent_raw,
@@ -145,7 +148,7 @@ class Starting(Core):
             with accounts.mutex:
                 if trace.done:
                     self._table.add(trace)
-                trace.spans[span.span_id] = span
+                trace.spans[span_id] = span
                 accounts.started += 1
                 accounts.open += 1
             if fresh:
@@ -231,11 +234,14 @@ class Starting(Core):
             trace = self._new_trace(custom_id, remote, tally)
             self._label(trace, tags, experiment_id, run_id, tally)
             parent_raw = None if remote is None else remote.span_id
-            raw_id = random_bits(64).to_bytes(8, "big")
+            try:
+                raw_id, span_id = pop_span_id()
+            except IndexError:
+                raw_id, span_id = shared_ids.more_span_ids()
             span = Span(
                 self,
                 trace,
-                raw_id.hex(),
+                span_id,
                 raw_id,
                 None if parent_raw is None else parent_raw.hex(),
                 parent_raw,

@@ -88,7 +88,7 @@ class Reducer:
                 if len(value) > limit or (value[:1] in "bB" and is_credential(value)):
                     return None
             elif kind is int:
-                if not INT64_MIN <= value <= INT64_MAX:
+                if not -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
                     return None
             elif kind is not bool and kind is not float:
                 return None

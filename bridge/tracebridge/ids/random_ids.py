@@ -10,29 +10,40 @@ import os
 import random
 
 _SEED_BITS = 256
+_BLOCK = 256  # span IDs made at a time: half the cost of making each when it is wanted
 
 
 class RandomIds:
-    """Makes IDs that are never zero. Safe from any number of threads: `getrandbits` is one step."""
+    """Makes IDs that are never zero. Safe from any number of threads: each step on the shared state is one operation."""
 
     def __init__(self) -> None:
         self._random = random.Random(random.SystemRandom().getrandbits(_SEED_BITS))  # noqa: S311 - IDs are no secrets
-        self.bits = self._random.getrandbits
-        """`bits(n)`: n random bits, for the hot path."""
+        self._span_ids: list[tuple[bytes, str]] = []
+        self.pop_span_id = self._span_ids.pop
+        """Take a prepared span ID, (8 bytes, 16 hex digits); raises IndexError when `more_span_ids` is due."""
 
-    def reseed(self) -> None:
-        """Start over from the operating system's entropy."""
-        self._random.seed(random.SystemRandom().getrandbits(_SEED_BITS))
+    def more_span_ids(self) -> tuple[bytes, str]:
+        """Prepare a block of span IDs and return one of them."""
+        block = self._random.getrandbits(64 * _BLOCK).to_bytes(8 * _BLOCK, "big")
+        digits = block.hex()
+        fresh = [(block[at : at + 8], digits[2 * at : 2 * at + 16]) for at in range(0, 8 * _BLOCK, 8)]
+        self._span_ids.extend(pair for pair in fresh[1:] if any(pair[0]))
+        return fresh[0] if any(fresh[0][0]) else self.more_span_ids()
 
     def trace_id(self) -> bytes:
         """Return 16 bytes."""
-        return (self.bits(128) or 1).to_bytes(16, "big")
+        return (self._random.getrandbits(128) or 1).to_bytes(16, "big")
+
+    def reseed(self) -> None:
+        """Start over from the operating system's entropy, forgetting what was prepared."""
+        self._random.seed(random.SystemRandom().getrandbits(_SEED_BITS))
+        self._span_ids.clear()
 
 
 shared_ids = RandomIds()
 """The generator of this process; every client takes its IDs here so that a fork reseeds one thing."""
 
-random_bits = shared_ids.bits
-"""Random bits from `shared_ids`; the generator is reseeded in place, so this stays valid in a child."""
+pop_span_id = shared_ids.pop_span_id
+"""`shared_ids.pop_span_id`, for the hot path: the list behind it stays the same for the process's life."""
 
 os.register_at_fork(after_in_child=shared_ids.reseed)

@@ -14,7 +14,6 @@ from typing import Literal
 from tracebridge.accounts import Accounts
 from tracebridge.journal.base import Claim
 
-SEGMENT_RECORDS = 1024  # most records in one segment
 SEGMENTS_IN_FULL = 16  # a segment is at most this part of the whole: what one drop_oldest costs
 RECORD_OVERHEAD = 41  # bytes that CPython adds to a bytes object and its place in the list
 
@@ -26,10 +25,11 @@ _NEVER = float("inf")
 class _Segment:
     __slots__ = ("first", "records", "size")
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, size: int) -> None:
         self.first = first
         self.records: list[bytes] = []
-        self.size = 0
+        self.size = size
+        """Bytes that it may take while it is the last, that it took when it is not."""
 
     @property
     def end(self) -> int:
@@ -137,12 +137,14 @@ class MemoryJournal:
         self.accounts = accounts
         self.lock = accounts.lock
         self.end = 0
+        """The position that the next record will get."""
         self._max_bytes = max_bytes
         self._segment_bytes = max(1, max_bytes // SEGMENTS_IN_FULL)
         self._block_timeout_s = block_timeout_s if on_full == "block" else 0.0
-        self._segments: deque[_Segment] = deque([_Segment(0)])
-        self._last = self._segments[-1]
+        self._segments: deque[_Segment] = deque()
         self._size = 0
+        self._free = 0
+        self._begin_segment(0)
         self._wake_at: float = _NEVER
         self._cursors: list[MemoryCursor] = []
         self._closed = False
@@ -156,23 +158,43 @@ class MemoryJournal:
     def append(self, data: bytes) -> None:
         """Add one record, making room first when there is none."""
         size = len(data) + RECORD_OVERHEAD
+        if size > self._free and not self._next_segment(size):
+            return
+        self._free -= size
+        self._records.append(data)
+        self.end += 1
+        if self.end >= self._wake_at:
+            self._wake()
+
+    def _next_segment(self, size: int) -> bool:
+        """Begin a segment with room for so many bytes; False (counted) when this record cannot be kept at all."""
         if self._closed or size > self._max_bytes:
             reason = DROPPED_CLOSED if self._closed else DROPPED_FULL
             for account in self.accounts.adapters.values():
                 account.dropped[reason] += 1
-            return
+            return False
+        self._seal()
         if self._size + size > self._max_bytes:
             self._make_room(size)
-        last = self._last
-        if last.size + size > self._segment_bytes or len(last.records) >= SEGMENT_RECORDS:
-            last = self._last = _Segment(self.end)
-            self._segments.append(last)
-        last.records.append(data)
-        last.size += size
+            if self._closed:
+                return self._next_segment(size)
+        if not self._records:
+            self._segments.pop()
+        self._begin_segment(max(size, min(self._segment_bytes, self._max_bytes - self._size)))
+        return True
+
+    def _begin_segment(self, size: int) -> None:
+        segment = _Segment(self.end, size)
+        self._segments.append(segment)
+        self._records = segment.records
         self._size += size
-        self.end += 1
-        if self.end >= self._wake_at:
-            self._wake()
+        self._free = size
+
+    def _seal(self) -> None:
+        """Give back what the last segment did not take."""
+        self._segments[-1].size -= self._free
+        self._size -= self._free
+        self._free = 0
 
     def expect(self, position: int) -> None:
         """Wake the waiters once the log has reached this position."""
@@ -213,11 +235,11 @@ class MemoryJournal:
             self.lock.notify_all()
 
     def _forget_oldest(self) -> None:
-        oldest = self._segments.popleft()
-        self._size -= oldest.size
+        if len(self._segments) == 1:
+            self._seal()
+        self._size -= self._segments.popleft().size
         if not self._segments:
-            self._last = _Segment(self.end)
-            self._segments.append(self._last)
+            self._begin_segment(0)
 
     def _make_room(self, size: int) -> None:
         if self._block_timeout_s:
@@ -237,4 +259,5 @@ class MemoryJournal:
     def close(self) -> None:
         """Wake everybody who waits and take nothing more."""
         self._closed = True
+        self._seal()
         self.lock.notify_all()
