@@ -83,7 +83,7 @@ def test_ids_differ_between_forked_children(tmp_path):
         client.start_trace("warm up").end()
         for _ in range(2):
             if os.fork() == 0:
-                os.write(1, client.start_trace("r").wire_trace_id.encode() + b"\n")  # one write: lines stay whole
+                os.write(1, client.start_trace("r").wire_trace_id.encode() + b"\\n")  # one write: lines stay whole
                 os._exit(0)
         os.wait(); os.wait()
         print(client.start_trace("r").wire_trace_id, flush=True)
