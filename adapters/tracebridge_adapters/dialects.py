@@ -57,20 +57,22 @@ def attributes_of(record: SpanRecord, dialect: Dialect, trace_id_attribute: str)
 
     The record's own mapping is returned when there is nothing to add; otherwise a new one.
     """
+    custom = record.custom_trace_id
     if (
         record.inputs is None
         and record.outputs is None
-        and record.custom_trace_id is None
+        and record.id_scheme is None
         and record.span_type == "UNKNOWN"
         and record.end_cause == "finished"
         and not (record.tags or record.truncated or record.redacted or record.repaired)
         and record.end_time_ns >= record.start_time_ns
         and dialect != "mlflow"
+        and (custom is None or trace_id_attribute not in record.attributes)
     ):
-        return record.attributes
+        return record.attributes if custom is None else {trace_id_attribute: custom, **record.attributes}
     added: dict[str, Value] = {}
-    if record.custom_trace_id is not None:
-        added[trace_id_attribute] = record.custom_trace_id
+    if custom is not None:
+        added[trace_id_attribute] = custom
         if record.id_scheme is not None:
             added[trace_id_attribute + SCHEME_SUFFIX] = record.id_scheme
     _PAYLOADS[dialect](record, added)

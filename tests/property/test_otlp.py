@@ -164,9 +164,10 @@ def test_no_value_stops_an_encoder(dialect, attributes, payload, words, tags, in
     """Lone surrogates, odd floats, big integers and impossible times cost accuracy, never the batch."""
     start, end, at = instants
     record = SpanRecord(
-        b"t" * 16, b"s" * 8, None, words, start, end, 1, 2, words, attributes, payload, payload,
-        span_type=words, events=[Event(words, at, attributes)], links=[Link(b"t" * 16, b"s" * 8, words, attributes)],
-        tags=tags, custom_trace_id=words, resource=Resource({"service.name": words, **attributes}), scope=Scope(words),
+        b"t" * 16, b"s" * 8, None, words, start, end, status=2, status_message=words, attributes=attributes, inputs=payload,
+        outputs=payload, span_type=words, events=[Event(words, at, attributes)], tags=tags, custom_trace_id=words,
+        links=[Link(b"t" * 16, b"s" * 8, words, attributes)], scope=Scope(words),
+        resource=Resource({"service.name": words, **attributes}),
     )  # fmt: skip
     message = TracesData.FromString(otlp_protobuf.encode([record], shown(dialect)))
     document = hex_ids_to_base64(json.loads(otlp_json.encode([record], shown(dialect))))

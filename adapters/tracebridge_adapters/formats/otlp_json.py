@@ -1,125 +1,159 @@
 """SpanRecords to OTLP JSON: lowerCamelCase keys, IDs as hex, enums as numbers, 64-bit integers as text.
 
-That is protobuf's JSON mapping with the deviations of the OTLP specification, "JSON Protobuf Encoding".
+That is protobuf's JSON mapping with the deviations of the OTLP specification, "JSON Protobuf Encoding". Put together from
+bytes: building dictionaries first for an encoder to walk costs three times as much. Every text goes through the encoder.
 """
 
 from __future__ import annotations
 
-import base64
-import math
+from binascii import hexlify
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from tracebridge.record import Event, Link, SpanRecord, Value
+from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import spelled
 from tracebridge_adapters.formats.otlp_json_reader import decode
-from tracebridge_adapters.formats.otlp_protobuf import AttributesOf, group_by_source, span_flags, within_64_bits
+from tracebridge_adapters.formats.otlp_protobuf import (
+    FLAG_HAS_IS_REMOTE,
+    FLAG_IS_REMOTE,
+    MAX_TIME_NS,
+    AttributesOf,
+    group_by_source,
+    within_64_bits,
+)
+from tracebridge_adapters.formats.pair_cache import MAX_TEXT, PairCache, Remembered, Write
 
 __all__ = ["decode", "encode"]
 
 _encode = msgspec.json.Encoder().encode
 
 
-def _any_value(value: Value) -> dict[str, Any]:
+def _text(value: str) -> bytes:
+    """Return a JSON string, quoted."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(spelled(value))
+
+
+def _any_value(value: Value) -> bytes:
     kind = type(value)
     if kind is str:
-        return {"stringValue": value}
+        return b'{"stringValue":' + _text(value) + b"}"
     if kind is bool:
-        return {"boolValue": value}
+        return b'{"boolValue":true}' if value else b'{"boolValue":false}'
     if kind is int:
-        return {"intValue": str(value)} if -(2**63) <= value < 2**63 else {"stringValue": str(value)}
+        return b'{"%s":"%d"}' % (b"intValue" if -(2**63) <= value < 2**63 else b"stringValue", value)
     if kind is float:
-        if math.isfinite(value):
-            return {"doubleValue": value}
-        return {"doubleValue": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+        return b'{"doubleValue":' + _encode(spelled(value)) + b"}"
     if kind is bytes:
-        return {"bytesValue": base64.b64encode(value).decode()}
+        return b'{"bytesValue":' + _encode(value) + b"}"
     if isinstance(value, (list, tuple)):
-        return {"arrayValue": {"values": [_any_value(item) for item in value]}}
+        return b'{"arrayValue":{"values":[' + b",".join([_any_value(item) for item in value]) + b"]}}"
     if isinstance(value, dict):
-        return {"kvlistValue": {"values": _attributes(value)}}
+        return b'{"kvlistValue":{"values":[' + b",".join([_writer_of(k)(v) for k, v in value.items()]) + b"]}}"
     for base in (int, float):  # a subclass, such as an enum's member
         if isinstance(value, base):
             return _any_value(base(value))
-    return {} if value is None else {"stringValue": str(value)}
+    return b"{}" if value is None else b'{"stringValue":' + _text(str(value)) + b"}"
 
 
-def _attributes(attributes: dict[str, Value]) -> list[dict[str, Any]]:
-    return [{"key": str(key), "value": _any_value(value)} for key, value in attributes.items()]
+def _writer_of(key: str) -> Write:
+    head = b'{"key":' + _text(str(key)) + b',"value":'
+    text_head = head + b'{"stringValue":'
+
+    def write(value: Value) -> bytes:
+        if type(value) is str:
+            return text_head + _text(value) + b"}}"
+        return head + _any_value(value) + b"}"
+
+    return write
 
 
-def _span(record: SpanRecord, attributes: dict[str, Value]) -> dict[str, Any]:
-    out: dict[str, Any] = {"traceId": record.trace_id.hex(), "spanId": record.span_id.hex()}
+_pairs = PairCache(_writer_of)
+
+
+def _attributes(attributes: dict[str, Value], comma: bytes = b"") -> bytes:
+    return comma + b'"attributes":[' + b",".join(_pairs.encoded(attributes)) + b"]" if attributes else b""
+
+
+def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
+    start, end = record.start_time_ns, record.end_time_ns
+    if not 0 <= start <= end <= MAX_TIME_NS:
+        start = within_64_bits(start)
+        end = max(start, within_64_bits(end))
+    parts = [b'{"traceId":"', hexlify(record.trace_id), b'","spanId":"', hexlify(record.span_id)]
     if record.trace_state:
-        out["traceState"] = record.trace_state
+        parts += (b'","traceState":', _text(record.trace_state)[:-1])  # the next field closes the quotes
     if record.parent_id is not None:
-        out["parentSpanId"] = record.parent_id.hex()
-    out["name"] = record.name
-    out["kind"] = record.kind
-    out["startTimeUnixNano"] = str(within_64_bits(record.start_time_ns))
-    out["endTimeUnixNano"] = str(within_64_bits(max(record.start_time_ns, record.end_time_ns)))
+        parts += (b'","parentSpanId":"', hexlify(record.parent_id))
+    name = record.name
+    parts += (
+        _names[name] if len(name) <= MAX_TEXT else _names.write(name),
+        _kind_and_times % (record.kind, start, end),
+    )
     if attributes:
-        out["attributes"] = _attributes(attributes)
-    if record.dropped_attributes:
-        out["droppedAttributesCount"] = record.dropped_attributes
+        parts.append(_attributes(attributes, b","))
     if record.events:
-        out["events"] = [_event(event) for event in record.events]
-    if record.dropped_events:
-        out["droppedEventsCount"] = record.dropped_events
+        parts.append(b',"events":[' + b",".join([_event(event) for event in record.events]) + b"]")
     if record.links:
-        out["links"] = [_link(link) for link in record.links]
-    if record.dropped_links:
-        out["droppedLinksCount"] = record.dropped_links
-    status = {"message": record.status_message} if record.status_message else {}
-    out["status"] = {**status, "code": record.status} if record.status else status
-    out["flags"] = span_flags(record)
-    return out
+        parts.append(b',"links":[' + b",".join([_link(link) for link in record.links]) + b"]")
+    if record.dropped_attributes or record.dropped_events or record.dropped_links:
+        counts = (record.dropped_attributes, record.dropped_events, record.dropped_links)
+        parts.append(b',"droppedAttributesCount":%d,"droppedEventsCount":%d,"droppedLinksCount":%d' % counts)
+    if record.status_message:
+        parts += (b',"status":{"message":', _text(record.status_message), b',"code":%d}' % record.status)
+    elif record.status:
+        parts.append(b',"status":{"code":%d}' % record.status)
+    else:
+        parts.append(b',"status":{}')
+    parts.append(_REMOTE_FLAGS[record.flags & 0xFF] if record.parent_is_remote else _LOCAL_FLAGS[record.flags & 0xFF])
+    return b"".join(parts)
 
 
-def _event(event: Event) -> dict[str, Any]:
-    out: dict[str, Any] = {"timeUnixNano": str(within_64_bits(event.time_ns)), "name": event.name}
-    if event.attributes:
-        out["attributes"] = _attributes(event.attributes)
-    if event.dropped_attributes:
-        out["droppedAttributesCount"] = event.dropped_attributes
-    return out
+_kind_and_times = b',"kind":%d,"startTimeUnixNano":"%d","endTimeUnixNano":"%d"'
+_names = Remembered(lambda name: b'","name":' + _text(name))
+_LOCAL_FLAGS = [b',"flags":%d}' % (FLAG_HAS_IS_REMOTE | flags) for flags in range(256)]
+_REMOTE_FLAGS = [b',"flags":%d}' % (FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE | flags) for flags in range(256)]
 
 
-def _link(link: Link) -> dict[str, Any]:
-    out: dict[str, Any] = {"traceId": link.trace_id.hex(), "spanId": link.span_id.hex()}
+def _event(event: Event) -> bytes:
+    dropped = b',"droppedAttributesCount":%d' % event.dropped_attributes if event.dropped_attributes else b""
+    fields = (within_64_bits(event.time_ns), _text(event.name), _attributes(event.attributes, b","), dropped)
+    return b'{"timeUnixNano":"%d","name":%b%b%b}' % fields
+
+
+def _link(link: Link) -> bytes:
+    out = b'{"traceId":"%b","spanId":"%b"' % (hexlify(link.trace_id), hexlify(link.span_id))
     if link.trace_state:
-        out["traceState"] = link.trace_state
-    if link.attributes:
-        out["attributes"] = _attributes(link.attributes)
+        out += b',"traceState":' + _text(link.trace_state)
+    out += _attributes(link.attributes, b",")
     if link.dropped_attributes:
-        out["droppedAttributesCount"] = link.dropped_attributes
-    if link.flags:
-        out["flags"] = link.flags & 0xFFFFFFFF
-    return out
+        out += b',"droppedAttributesCount":%d' % link.dropped_attributes
+    return out + (b',"flags":%d}' % (link.flags & 0xFFFFFFFF) if link.flags else b"}")
+
+
+def _scope(scope: Scope) -> bytes:
+    version = b',"version":' + _text(scope.version) if scope.version else b""
+    return b'{"name":%b%b%b}' % (_text(scope.name), version, _attributes(scope.attributes, b","))
+
+
+def _resource(resource: Resource) -> bytes:
+    attributes = resource.attributes
+    if not attributes.get("service.name"):
+        attributes = {**attributes, "service.name": resource.service_name}
+    return b"{" + _attributes(attributes) + b"}"
 
 
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return one TracesData object as JSON, without a newline in it."""
-    resource_spans = []
+    out = [b'{"resourceSpans":[']
     for resource, scopes in group_by_source(records):
-        attributes = resource.attributes
-        if not attributes.get("service.name"):
-            attributes = {**attributes, "service.name": resource.service_name}
-        one: dict[str, Any] = {"resource": {"attributes": _attributes(attributes)}, "scopeSpans": []}
-        for scope, members in scopes:
-            shown: dict[str, Any] = (
-                {"name": scope.name, "version": scope.version} if scope.version else {"name": scope.name}
-            )
-            if scope.attributes:
-                shown["attributes"] = _attributes(scope.attributes)
-            spans = [_span(record, attributes_of(record)) for record in members]
-            one["scopeSpans"].append({"scope": shown, "spans": spans})
-        if resource.schema_url:
-            one["schemaUrl"] = resource.schema_url
-        resource_spans.append(one)
-    try:
-        return _encode({"resourceSpans": resource_spans})
-    except UnicodeEncodeError:  # lone surrogates: rare enough to look for them only now
-        return _encode(spelled({"resourceSpans": resource_spans}))
+        out += (b"" if len(out) == 1 else b",", b'{"resource":', _resource(resource), b',"scopeSpans":[')
+        for number, (scope, members) in enumerate(scopes):
+            out += (b",{" if number else b"{", b'"scope":', _scope(scope), b',"spans":[')
+            out += (b",".join([_span(record, attributes_of(record)) for record in members]), b"]}")
+        out.append(b'],"schemaUrl":' + _text(resource.schema_url) + b"}" if resource.schema_url else b"]}")
+    out.append(b"]}")
+    return b"".join(out)

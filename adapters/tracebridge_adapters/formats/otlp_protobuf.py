@@ -1,9 +1,9 @@
 """SpanRecords to OTLP protobuf (opentelemetry-proto 1.x: `ExportTraceServiceRequest`, which is `TracesData`).
 
-Written by hand because it is what every span costs: protobuf's own objects take seven times as long. Three tricks, each
-measured on six-attribute spans: the bytes of a key with a small value are cached by type and value (spans repeat
-themselves), lengths below 16,384 come from a table, and fixed fields are one `struct.pack` each. The plain reader in
-`otlp_protobuf_reader` and `opentelemetry-proto` in the tests check every byte.
+Written by hand because it is what every span costs: protobuf's own objects take seven times as long. What is measured on
+six-attribute spans, and worth it: pairs of a key and a small value are remembered encoded (`pair_cache`), lengths come from a table,
+a key's own bytes are made once, fixed fields are packed together. The plain reader in `otlp_protobuf_reader` and
+`opentelemetry-proto` in the tests check every byte.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
+from tracebridge_adapters.formats.pair_cache import MAX_TEXT, PairCache, Remembered, Write
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 
-CACHED_PAIRS = 16_384  # most key/value pairs remembered; then the cache starts over
-MAX_CACHED_TEXT = 64  # characters of a value worth remembering
-MAX_CACHED_BYTES = 512  # of an encoded pair: keys may be long too
 MAX_TIME_NS = 2**64 - 1  # fixed64
 FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto SpanFlags
 OWN_SCOPE, NO_RESOURCE = Scope(), Resource()
 
 
 def _varint(number: int) -> bytes:
+    if number < 1 << 28:  # most numbers beyond the table: a loop takes five times as long
+        if number < 1 << 21:
+            if number > 0x3FFF:
+                return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
+        else:
+            return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F | 0x80, number >> 21))
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -35,7 +39,7 @@ def _varint(number: int) -> bytes:
 
 
 _TABLE = [_varint(n) for n in range(16_384)]
-_times = struct.Struct("<BQBQ").pack  # start_time_unix_nano = 7, end_time_unix_nano = 8, both fixed64
+_kind_and_times = struct.Struct("<BBBQBQ").pack  # kind = 6, start_time_unix_nano = 7, end_time_unix_nano = 8
 _double = struct.Struct("<d").pack
 _fixed32 = struct.Struct("<I").pack
 _fixed64 = struct.Struct("<Q").pack
@@ -66,7 +70,7 @@ def _any_value(value: Value) -> bytes:
         return b"\x10\x01" if value else b"\x10\x00"
     if kind is int:
         if -(2**63) <= value < 2**63:
-            return b"\x18" + _varint(value & 0xFFFFFFFFFFFFFFFF)
+            return b"\x18" + (_TABLE[value] if 0 <= value < 16_384 else _varint(value & 0xFFFFFFFFFFFFFFFF))
         return _message(b"\x0a", str(value).encode())
     if kind is float:
         return b"\x21" + _double(value)
@@ -86,27 +90,45 @@ def _key_value(key: str, value: Value) -> bytes:
     return _message(b"\x0a", _text(key)) + _message(b"\x12", _any_value(value))
 
 
-_pairs: dict[tuple[bytes, type, str, Value], bytes] = {}
+def _writer(tag: bytes) -> Callable[[str], Write]:
+    """Return what makes, for a key, the function that encodes a repeated KeyValue field of this tag.
+
+    All that stands before a short text depends on the key and the text's length only, so it is made once for each length.
+    """
+
+    def writer_of(key: str) -> Write:
+        head = _message(b"\x0a", _text(str(key))) + b"\x12"
+        before_text: dict[int, bytes] = {}
+        before: dict[int, bytes] = {}
+
+        def start_of(size: int) -> bytes:
+            """Return the bytes up to an AnyValue of so many bytes."""
+            return tag + _length(len(head) + len(_length(size)) + size) + head + _length(size)
+
+        def write(value: Value) -> bytes:
+            if type(value) is str and len(value) <= MAX_TEXT:
+                text = _text(value)
+                start = before_text.get(len(text))
+                if start is None:
+                    inner = b"\x0a" + _length(len(text))
+                    start = before_text[len(text)] = start_of(len(inner) + len(text)) + inner
+                return start + text
+            any_value = _any_value(value)
+            size = len(any_value)
+            if size > MAX_TEXT:
+                return start_of(size) + any_value
+            start = before.get(size)
+            if start is None:
+                start = before[size] = start_of(size)
+            return start + any_value
+
+        return write
+
+    return writer_of
 
 
-def _attributes(tag: bytes, attributes: dict[str, Value]) -> bytes:
-    """Return repeated KeyValue fields under a tag. 1, 1.0 and True are equal in Python, so the type is in the cache's key."""
-    out = []
-    for key, value in attributes.items():
-        kind = type(value)
-        if (kind is str and len(value) <= MAX_CACHED_TEXT) or kind is int or kind is bool:
-            cache_key = (tag, kind, key, value)
-            encoded = _pairs.get(cache_key)
-            if encoded is None:
-                encoded = _message(tag, _key_value(key, value))
-                if len(_pairs) >= CACHED_PAIRS:
-                    _pairs.clear()
-                if len(encoded) <= MAX_CACHED_BYTES:
-                    _pairs[cache_key] = encoded
-            out.append(encoded)
-        else:
-            out.append(_message(tag, _key_value(key, value)))
-    return b"".join(out)
+_span_pairs, _event_pairs = PairCache(_writer(b"\x4a")), PairCache(_writer(b"\x1a"))
+_link_pairs, _resource_pairs, _scope_pairs = (PairCache(_writer(tag)) for tag in (b"\x22", b"\x0a", b"\x1a"))
 
 
 def _event(event: Event) -> bytes:
@@ -114,7 +136,7 @@ def _event(event: Event) -> bytes:
         b"\x09"
         + _fixed64(within_64_bits(event.time_ns))
         + _message(b"\x12", _text(event.name))
-        + _attributes(b"\x1a", event.attributes)
+        + b"".join(_event_pairs.encoded(event.attributes))
     )
     return body + (b"\x20" + _varint(event.dropped_attributes) if event.dropped_attributes else b"")
 
@@ -123,7 +145,7 @@ def _link(link: Link) -> bytes:
     body = _message(b"\x0a", link.trace_id) + _message(b"\x12", link.span_id)
     if link.trace_state:
         body += _message(b"\x1a", _text(link.trace_state))
-    body += _attributes(b"\x22", link.attributes)
+    body += b"".join(_link_pairs.encoded(link.attributes))
     if link.dropped_attributes:
         body += b"\x28" + _varint(link.dropped_attributes)
     return body + (b"\x35" + _fixed32(link.flags & 0xFFFFFFFF) if link.flags else b"")
@@ -134,28 +156,27 @@ def within_64_bits(time_ns: int) -> int:
     return min(max(time_ns, 0), MAX_TIME_NS)
 
 
-def span_flags(record: SpanRecord) -> int:
-    """Return OTLP's span flags: W3C's in the low byte, and whether the parent is remote."""
-    remote = FLAG_IS_REMOTE if record.parent_is_remote else 0
-    return (record.flags & 0xFF) | FLAG_HAS_IS_REMOTE | remote
+_names = Remembered(lambda name: _message(b"\x2a", _text(name)))
+_LOCAL_FLAGS = [b"\x85\x01" + _fixed32(FLAG_HAS_IS_REMOTE | flags) for flags in range(256)]
+_REMOTE_FLAGS = [b"\x85\x01" + _fixed32(FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE | flags) for flags in range(256)]
 
 
 def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
-    start = record.start_time_ns
-    end = record.end_time_ns if record.end_time_ns >= start else start
+    start, end = record.start_time_ns, record.end_time_ns
     if not 0 <= start <= end <= MAX_TIME_NS:
-        start, end = within_64_bits(start), within_64_bits(end)
-    name = record.name.encode("utf-8", "replace")
+        start = within_64_bits(start)
+        end = max(start, within_64_bits(end))
+    name, parent = record.name, record.parent_id
     parts = [b"\x0a\x10", record.trace_id, b"\x12\x08", record.span_id]
     if record.trace_state:
         parts.append(_message(b"\x1a", _text(record.trace_state)))
-    if record.parent_id is not None:
-        parts += (b"\x22\x08", record.parent_id)
+    if parent is not None:
+        parts += (b"\x22\x08", parent)
     if name:
-        parts += (b"\x2a", _length(len(name)), name)
-    parts += (b"\x30", _TABLE[record.kind], _times(0x39, start, 0x41, end))
+        parts.append(_names[name] if len(name) <= MAX_TEXT else _names.write(name))
+    parts.append(_kind_and_times(0x30, record.kind, 0x39, start, 0x41, end))
     if attributes:
-        parts.append(_attributes(b"\x4a", attributes))
+        parts += _span_pairs.encoded(attributes)
     if record.dropped_attributes:
         parts.append(b"\x50" + _varint(record.dropped_attributes))
     if record.events:
@@ -169,7 +190,7 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
     if record.status or record.status_message:
         message = _message(b"\x12", _text(record.status_message)) if record.status_message else b""
         parts.append(_message(b"\x7a", message + (b"\x18" + _TABLE[record.status] if record.status else b"")))
-    parts += (b"\x85\x01", _fixed32(span_flags(record)))
+    parts.append(_REMOTE_FLAGS[record.flags & 0xFF] if record.parent_is_remote else _LOCAL_FLAGS[record.flags & 0xFF])
     return b"".join(parts)
 
 
@@ -177,13 +198,13 @@ def _resource(resource: Resource) -> bytes:
     attributes = resource.attributes
     if not attributes.get("service.name"):
         attributes = {**attributes, "service.name": resource.service_name}
-    return _attributes(b"\x0a", attributes)
+    return b"".join(_resource_pairs.encoded(attributes))
 
 
 def _scope(scope: Scope) -> bytes:
     body = _message(b"\x0a", _text(scope.name)) if scope.name else b""
     body += _message(b"\x12", _text(scope.version)) if scope.version else b""
-    return body + _attributes(b"\x1a", scope.attributes)
+    return body + b"".join(_scope_pairs.encoded(scope.attributes))
 
 
 def group_by_source(records: Sequence[SpanRecord]) -> Iterable[tuple[Resource, list[tuple[Scope, list[SpanRecord]]]]]:
