@@ -1,0 +1,171 @@
+"""Reading traces back, searching, tagging and deleting."""
+
+from __future__ import annotations
+
+import pytest
+
+from tracebridge import Client, InvalidParameterError, NoReaderError, TraceNotFoundError, TraceState
+from tracebridge.filters import parse_filter, parse_order
+from tracebridge.search import Condition
+
+
+@pytest.fixture(params=["memory", "store"])
+def reader(request, tmp_path):
+    """A client that can read back, from memory or from SQLite."""
+    options = {"path": str(tmp_path / "s.db")} if request.param == "store" else {}
+    with Client(config={"adapters": {request.param: options}}) as client:
+        yield client
+
+
+def make(client: Client, count: int = 5) -> None:
+    """Finish so many traces, one second apart."""
+    for n in range(count):
+        start = 1_790_000_000_000_000_000 + n * 10**9
+        root = client.start_trace(f"job {n}", attributes={"n": n, "user.id": f"u{n}", "even": n % 2 == 0, "ratio": n / 2},
+                                  tags={"parity": "even" if n % 2 == 0 else "odd"}, trace_id=f"job-{n}", start_time_ns=start)  # fmt: skip
+        client.start_span("step", root.trace_id, root.span_id, attributes={"deep": n}).end()
+        root.end(outputs=n, status="ERROR" if n == 3 else "OK", end_time_ns=start + (n + 1) * 10**6)
+
+
+def names(traces) -> list[str]:
+    """The IDs of some traces."""
+    return [trace.info.trace_id for trace in traces]
+
+
+def test_a_finished_trace_is_read_by_either_id(reader):
+    """Everything that was recorded comes back, under MLflow's field names."""
+    make(reader, 1)
+    trace = reader.get_trace("job-0")
+    assert reader.get_trace(trace.info.wire_trace_id).to_dict() == trace.to_dict()
+    assert (trace.info.state, trace.info.execution_duration, trace.info.tags, trace.info.client_request_id) == (
+        TraceState.OK, 1, {"parity": "even"}, "job-0",
+    )  # fmt: skip
+    root, step = trace.data.spans
+    assert (root.name, root.outputs, root.attributes["n"], step.parent_id) == ("job 0", 0, 0, root.span_id)
+    assert trace.search_spans(name="step") == [step]
+    assert trace.data.response == 0
+
+
+def test_an_open_trace_is_read_with_what_is_still_open(reader):
+    """Live spans and delivered ones are one trace, in progress."""
+    root = reader.start_trace("r", trace_id="x", tags={"a": "1"})
+    reader.start_span("done", "x", root.span_id).end()
+    trace = reader.get_trace("x")
+    assert [(s.name, s.end_time_ns is None) for s in trace.data.spans] == [("r", True), ("done", False)]
+    assert (trace.info.state, trace.info.tags) == (TraceState.IN_PROGRESS, {"a": "1"})
+
+
+def test_an_unknown_trace_is_not_found(reader):
+    """The error is MLflow's."""
+    with pytest.raises(TraceNotFoundError, match="Trace with ID nope not found"):
+        reader.get_trace("nope")
+
+
+def test_without_a_reader_there_is_a_clear_error():
+    """A client that only sends says what to add."""
+    with Client(config={"adapters": {"console": {}}}) as client:
+        for call in (
+            lambda: client.get_trace("x"),
+            client.search_traces,
+            lambda: client.delete_traces(trace_ids=["x"]),
+        ):
+            with pytest.raises(NoReaderError, match="store"):
+                call()
+
+
+@pytest.mark.parametrize(
+    ("filter_string", "found"),
+    [
+        (None, [4, 3, 2, 1, 0]),
+        ("name = 'job 2'", [2]),
+        ("name LIKE 'JOB %' AND status != 'OK'", [3]),
+        ("attributes.n >= 3", [4, 3]),
+        ("attributes.`user.id` = 'u1'", [1]),
+        ("attributes.user.id = 'u1'", [1]),
+        ("attributes.even = true AND attributes.n > 0", [4, 2]),
+        ("attributes.ratio = 0.5", [1]),
+        ("attributes.deep < 1", [0]),
+        ("tags.parity = 'odd'", [3, 1]),
+        ("trace_id = 'job-2'", [2]),
+        ("execution_time_ms > 3", [4, 3]),
+        ("timestamp_ms <= 1790000001000", [1, 0]),
+        ("name = 'it''s'", []),
+    ],
+)
+def test_search_answers_the_subset(reader, filter_string, found):
+    """Every field and operator of the subset works, newest first."""
+    make(reader)
+    assert names(reader.search_traces(filter_string=filter_string)) == [f"job-{n}" for n in found]
+
+
+def test_search_pages_until_the_end(reader):
+    """`.token` leads on, and is None on the last page."""
+    make(reader)
+    token, pages = None, []
+    while True:
+        page = reader.search_traces(max_results=2, page_token=token, order_by=["timestamp_ms ASC"])
+        pages.append(names(page))
+        token = page.token
+        if token is None:
+            break
+    assert pages == [["job-0", "job-1"], ["job-2", "job-3"], ["job-4"]]
+
+
+def test_search_orders_as_asked(reader):
+    """By name, time or duration, either way."""
+    make(reader, 3)
+    assert names(reader.search_traces(order_by=["execution_time_ms DESC"])) == ["job-2", "job-1", "job-0"]
+    assert names(reader.search_traces(order_by=["name ASC"])) == ["job-0", "job-1", "job-2"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"filter_string": "name ~ 'x'"},
+        {"filter_string": "name = 'x' OR name = 'y'"},
+        {"filter_string": "color = 'red'"},
+        {"filter_string": "name = 'x' AND"},
+        {"filter_string": "timestamp_ms > 'yesterday'"},
+        {"order_by": ["color"]},
+        {"order_by": ["name", "timestamp_ms"]},
+        {"max_results": 0},
+    ],
+    ids=str,
+)
+def test_what_is_outside_the_subset_is_an_error_that_names_it(reader, arguments):
+    """No filter is ever misread."""
+    with pytest.raises(InvalidParameterError):
+        reader.search_traces(**arguments)
+
+
+def test_tags_of_a_finished_trace_change_in_the_store(reader):
+    """set_trace_tag and delete_trace_tag work after the end, too."""
+    make(reader, 1)
+    reader.set_trace_tag("job-0", "reviewed", True)
+    reader.delete_trace_tag("job-0", "parity")
+    assert reader.get_trace("job-0").info.tags == {"reviewed": "True"}
+    with pytest.raises(TraceNotFoundError, match="No tag with name: parity"):
+        reader.delete_trace_tag("job-0", "parity")
+    with pytest.raises(TraceNotFoundError):
+        reader.set_trace_tag("nope", "a", "b")
+
+
+def test_traces_are_deleted_by_id_or_by_age(reader):
+    """delete_traces returns how many there were."""
+    make(reader)
+    assert reader.delete_traces(trace_ids=["job-0", "nope"]) == 1
+    assert reader.delete_traces("0", max_timestamp_millis=1_790_000_002_000, max_traces=1) == 1
+    assert names(reader.search_traces()) == ["job-4", "job-3", "job-2"]
+    assert reader.delete_traces("0", max_timestamp_millis=1_890_000_000_000) == 3
+    with pytest.raises(InvalidParameterError, match="Either"):
+        reader.delete_traces("0")
+
+
+def test_conditions_say_what_they_compare():
+    """A filter becomes plain conditions."""
+    assert parse_filter('attributes."a b" = "x" and tags.t LIKE \'%y%\'') == [
+        Condition("attribute", "=", "x", "a b"),
+        Condition("tag", "LIKE", "%y%", "t"),
+    ]
+    assert parse_filter("trace_id = '4bf92f3577b34da6a3ce929d0e0e4736'")[0].field == "trace_id"
+    assert parse_order(["timestamp_ms DESC"]) == {"order_by": "timestamp_ms", "descending": True}
