@@ -13,7 +13,7 @@ from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsO
 from tracebridge_adapters.dialects import Dialect, attributes_of
 from tracebridge_adapters.formats import otlp_protobuf
 from tracebridge_adapters.formats.otlp_answer import read_partial_success
-from tracebridge_adapters.wires.grpc import GrpcWire
+from tracebridge_adapters.wires.grpc import GrpcWire, check_headers
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 MAX_BATCH_SPANS = 10_000
@@ -30,6 +30,10 @@ class OtlpGrpcOptions(DeliveryOptions):
     timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
     tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
     dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
+
+    def __post_init__(self) -> None:
+        """Refuse headers that gRPC cannot send."""
+        check_headers(self.headers)
 
 
 class OtlpGrpcAdapter:

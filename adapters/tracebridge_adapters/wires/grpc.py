@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import sys
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.settings.options import Secret, TlsOptions
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}
+NAME = re.compile(r"[0-9a-z_.-]+")
+TLS_WORDS = ("SSL_ERROR", "Ssl handshake", "CERTIFICATE_VERIFY", "TSI_PROTOCOL_FAILURE", "Peer name")
+NOT_GRPC = ("Failed parsing HTTP/2", "http1.x server")
 MAX_QUOTED = 500  # characters of a server's message that ours quotes
+MAX_RECONNECT_MS = 5_000  # gRPC's own 120,000 would keep a server that is back waiting for two minutes
+DEFAULT_PORTS = {"http": 80, "https": 443}  # gRPC's own is 443 for both
 
 
 class GrpcWire:
@@ -41,13 +48,17 @@ class GrpcWire:
         self._grpc = grpc
         parts = urlsplit(endpoint)
         self._secure = parts.scheme == "https"
-        self._target = parts.netloc.rpartition("@")[2]
+        user_info, _, address = parts.netloc.rpartition("@")
+        self._target = address if parts.port else f"{address.rstrip(':')}:{DEFAULT_PORTS[parts.scheme]}"
         self.shown_url = f"{parts.scheme}://{self._target}"
         self._method = method
         self._timeout_s = timeout_s
         self._metadata = [
             (key.lower(), value.reveal() if isinstance(value, Secret) else value) for key, value in headers.items()
         ]
+        if user_info and "authorization" not in dict(self._metadata):
+            basic = base64.b64encode(unquote(user_info).encode()).decode()
+            self._metadata.append(("authorization", f"Basic {basic}"))
         self._compression = grpc.Compression.Gzip if compression == "gzip" else grpc.Compression.NoCompression
         self._tls = tls
         self._lock = threading.Lock()
@@ -64,6 +75,8 @@ class GrpcWire:
             answer: bytes = self._not_traced(call, body)
         except self._grpc.RpcError as error:
             raise self._judged(error) from error
+        except ValueError as error:  # the channel was closed meanwhile
+            raise Retryable(f"{self.shown_url}: {error}") from error
         return answer
 
     def _not_traced(self, call: Any, body: bytes) -> bytes:
@@ -80,7 +93,10 @@ class GrpcWire:
     def _open(self) -> Any:
         with self._lock:
             if self._call is None:
-                options = [("grpc.primary_user_agent", f"tracebridge/{version('tracebridge')}")]
+                options = [
+                    ("grpc.primary_user_agent", f"tracebridge/{version('tracebridge')}"),
+                    ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_MS),
+                ]
                 if self._secure:
                     self._channel = self._grpc.secure_channel(self._target, self._credentials(), options)
                 else:
@@ -109,14 +125,14 @@ class GrpcWire:
                 return TooLarge(said)
             delay_s = retry_delay_s(error.trailing_metadata() or ())
             return Rejected(said) if delay_s is None else Retryable(said, after_s=delay_s)
-        if "SSL" in details or "TLS" in details or "certificate" in details.lower():
+        if code == "UNAVAILABLE" and any(word in details for word in TLS_WORDS):
             return Misconfigured(f"{said}; check the scheme and tls.ca_file")
+        if code == "UNAVAILABLE" and any(word in details for word in NOT_GRPC):
+            return Misconfigured(f"{said}; is this a gRPC port, and the scheme right?")
         if code in RETRYABLE:
             return Retryable(said, after_s=retry_delay_s(error.trailing_metadata() or ()))
         if code in MISCONFIGURED:
             return Misconfigured(f"{said}; check the endpoint and the credentials")
-        if code == "UNKNOWN" and "http2" in details.lower():
-            return Misconfigured(f"{said}; is this a gRPC port?")
         return Rejected(said)
 
     def close(self) -> None:
@@ -125,6 +141,19 @@ class GrpcWire:
             if self._channel is not None:
                 self._channel.close()
             self._channel = self._call = None
+
+
+def check_headers(names_and_values: Mapping[str, str | Secret]) -> None:
+    """Raise ValueError for a header that gRPC cannot send; the message has its name, never its value.
+
+    gRPC itself finds out with the first call and says INTERNAL, which sounds as if the spans were to blame.
+    """
+    for name, given in names_and_values.items():
+        value = given.reveal() if isinstance(given, Secret) else given
+        if not NAME.fullmatch(name.lower()) or name.lower().startswith("grpc-") or name.lower().endswith("-bin"):
+            raise ValueError(f"header {name!r} has a name that gRPC cannot send (letters, digits, - _ . and no -bin)")
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"header {name!r} has a value that gRPC cannot send (printable ASCII)")
 
 
 def retry_delay_s(metadata: Any) -> float | None:
