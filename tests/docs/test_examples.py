@@ -14,58 +14,54 @@ import pytest
 
 from support.backends.cache import REQUIRE, MissingServerError
 from support.backends.servers import mlflow_script
-from tracebridge import Client
+from tracebridge import Client, EndCause, Trace
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+IMPORT, MLFLOW_IMPORT = "from tracebridge import Client as MlflowClient", "from mlflow import MlflowClient"
+OWN_ID = re.compile(r"user123_(report|report_generation)_\d{14}_[0-9a-f]{8}")
 Tree = list[tuple[str, str, "Tree"]]  # (name, status, children)
 
+WORKFLOW: list[Tree] = [
+    [("workflow", "OK", [("step_1", "OK", [("step_1_1", "OK", [])]), ("step_2", "ERROR", [])])],
+]
+FLOW: list[Tree] = [[("my_application_flow", "OK", [("fetch_user_data", "OK", []), ("process_data", "OK", [])])]]
+RISKY: list[Tree] = [
+    [("risky_operation", "OK", [("database_query", "OK", [])])],
+    [("risky_operation", "ERROR", [("database_query", "ERROR", [])])],
+]
+
+
+def batch(transform_of_the_broken_item: str) -> list[Tree]:
+    """The batch's tree; only the status of the span that broke depends on who ends it."""
+    items: Tree = [
+        ("process_item_0", "OK", [("validate", "OK", []), ("transform", "OK", [])]),
+        ("process_item_1", "OK", [("validate", "OK", [])]),
+        ("process_item_2", "ERROR", [("validate", "OK", []), ("transform", transform_of_the_broken_item, [])]),
+    ]
+    return [[("batch_processing", "OK", items)]]
+
+
 EXPECTED: dict[str, list[Tree]] = {
-    "mlflow_shape/getting_started.py": [
-        [("my_application_flow", "OK", [("fetch_user_data", "OK", []), ("process_data", "OK", [])])]
-    ],
-    "mlflow_shape/error_handling.py": [
-        [("risky_operation", "OK", [("divide", "OK", [])])],
-        [("risky_operation", "ERROR", [("divide", "ERROR", [])])],
-    ],
-    "mlflow_shape/custom_trace_manager.py": [[("report_user123", "OK", [("render", "OK", [])])]],
-    "mlflow_shape/batch_processing.py": [
-        [
-            (
-                "batch_processing",
-                "OK",
-                [
-                    ("process_item_0", "OK", [("validate", "OK", [])]),
-                    ("process_item_1", "ERROR", [("validate", "ERROR", [])]),
-                    ("process_item_2", "OK", [("validate", "OK", [])]),
-                ],
-            )
-        ]
-    ],
-    "mlflow_shape/traced_span.py": [
-        [("workflow", "OK", [("step_1", "OK", [("step_1_1", "OK", [])]), ("step_2", "ERROR", [])])]
-    ],
-    "mlflow_shape/trace_state_manager.py": [
+    "mlflow_shape/01_getting_started.py": FLOW,
+    "mlflow_shape/02_error_handling.py": RISKY,
+    "mlflow_shape/03_custom_trace_manager.py": [[("<own ID>", "OK", [])]],
+    "mlflow_shape/04_batch_processing.py": batch("UNSET"),  # nobody ended it
+    "mlflow_shape/05_traced_span.py": WORKFLOW,
+    "mlflow_shape/06_trace_state_manager.py": [
         [("pipeline", "OK", [("load", "OK", [("parse", "OK", [])]), ("store", "OK", [])])]
     ],
-    "built_in/custom_ids.py": [[("report_user123", "OK", [("render", "OK", [])])]],
-    "built_in/batch_processing.py": [
-        [
-            (
-                "batch_processing",
-                "OK",
-                [
-                    ("process_item_0", "OK", [("validate", "OK", [])]),
-                    ("process_item_1", "ERROR", [("validate", "ERROR", [])]),
-                    ("process_item_2", "OK", [("validate", "OK", [])]),
-                ],
-            )
-        ]
+    "mlflow_shape/07_attributes.py": [[("answer", "OK", [("llm_call", "OK", [])])]],
+    "built_in/01_getting_started.py": FLOW,
+    "built_in/02_error_handling.py": RISKY,
+    "built_in/03_custom_ids.py": [[("report", "OK", [("render", "OK", [])])]],
+    "built_in/04_batch_processing.py": batch("ERROR"),
+    "built_in/05_spans.py": [
+        [("tasks", "OK", [("step_1", "OK", [("step_1_1", "OK", [])]), ("step_2", "OK", [("step_2_1", "OK", [])])])],
+        [("threads", "OK", [("job_0", "OK", []), ("job_1", "OK", [])])],
     ],
-    "built_in/trace_stack.py": [
-        [("pipeline", "OK", [("load", "OK", [("parse", "OK", [])])])],
-        [("pipeline", "OK", [("load", "OK", [("parse", "OK", [])])])],
-    ],
+    "built_in/06_trace_stack.py": [[("pipeline", "OK", [("load", "OK", [("parse", "OK", [])])])]] * 2,
 }
+MLFLOW_SHAPE = [name for name in EXPECTED if name.startswith("mlflow_shape/")]
 
 
 def run(command: list[str], cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -75,31 +71,48 @@ def run(command: list[str], cwd: Path, **env: str) -> subprocess.CompletedProces
     return done
 
 
-def tree(spans: list[dict[str, Any]], parent: str | None = None) -> Tree:
-    """Spans as nested (name, status, children), in start order."""
-    children = sorted((s for s in spans if s["parent"] == parent), key=lambda s: s["start"])
-    return [(s["name"], s["status"], tree(spans, s["id"])) for s in children]
+def trace(program: Path, cwd: Path) -> tuple[str, list[Trace]]:
+    """Run a program with a store of its own; return what it printed and what it traced, oldest first."""
+    store = str(cwd / "store.db")
+    done = run([sys.executable, "-W", "error", str(program)], cwd, TRACEBRIDGE_STORE=store)
+    assert done.stderr == ""
+    with Client(config={"adapters": {"store": {"path": store}}}) as client:
+        return done.stdout, list(client.search_traces(order_by=["timestamp_ms ASC"]))
 
 
-def stored(path: Path) -> list[Tree]:
-    """The trees of the traces in a store, oldest first."""
-    with Client(config={"adapters": {"store": {"path": str(path)}}}) as client:
-        traces = client.search_traces(order_by=["timestamp_ms ASC"])
+def spans_of(traces: list[Trace]) -> list[list[dict[str, Any]]]:
+    """What a person who reads a trace sees of its spans, as plain values."""
     return [
-        tree(
-            [
-                {
-                    "name": s.name,
-                    "status": s.status.status_code.value,
-                    "parent": s.parent_id,
-                    "id": s.span_id,
-                    "start": s.start_time_ns,
-                }
-                for s in trace.data.spans
-            ]
-        )
-        for trace in traces
+        [
+            {
+                "id": s.span_id,
+                "parent": s.parent_id,
+                "start": s.start_time_ns,
+                "name": s.name,
+                "type": s.span_type,
+                "status": s.status.status_code.value,
+                "description": s.status.description,
+                "inputs": s.inputs,
+                "outputs": s.outputs,
+                "attributes": s.attributes,
+            }
+            for s in each.data.spans
+        ]
+        for each in traces
     ]
+
+
+def nested(spans: list[dict[str, Any]], parent: str | None = None) -> list[dict[str, Any]]:
+    """Spans under their parents, in start order, without what differs from run to run."""
+    plain = json.loads(OWN_ID.sub("<own ID>", json.dumps(spans)))
+    children = sorted((s for s in plain if s["parent"] == parent), key=lambda s: s["start"])
+    fixed = [{k: v for k, v in s.items() if k not in ("id", "parent", "start")} for s in children]
+    return [{**f, "children": nested(plain, s["id"])} for f, s in zip(fixed, children, strict=True)]
+
+
+def tree(spans: list[dict[str, Any]]) -> Tree:
+    """Nested spans as (name, status, children)."""
+    return [(s["name"], s["status"], tree(s["children"])) for s in spans]
 
 
 def test_every_example_is_expected():
@@ -110,55 +123,138 @@ def test_every_example_is_expected():
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_example_traces_what_it_says(name, tmp_path):
-    """Names, parents and statuses are as the example's text promises."""
-    run([sys.executable, str(EXAMPLES / name)], tmp_path, TRACEBRIDGE_STORE=str(tmp_path / "store.db"))
-    assert stored(tmp_path / "store.db") == EXPECTED[name]
+    """Names, parents and statuses are as the example's text promises, and every ID is one of ours."""
+    printed, traces = trace(EXAMPLES / name, tmp_path)
+    assert printed
+    assert [tree(nested(spans)) for spans in spans_of(traces)] == EXPECTED[name]
+    for each in traces:
+        assert re.fullmatch("[0-9a-f]{32}", each.info.wire_trace_id)
+        assert {s.wire_trace_id for s in each.data.spans} == {each.info.wire_trace_id}
+
+
+def test_the_first_example_keeps_all_that_it_was_given(tmp_path):
+    """Inputs, outputs and attributes of start and end are all there, as the types they had."""
+    _, [each] = trace(EXAMPLES / "mlflow_shape/01_getting_started.py", tmp_path)
+    root, data, process = each.data.spans
+    assert root.attributes == {
+        "environment": "production",
+        "version": "1.0.0",
+        "total_duration_ms": 1250,
+        "status": "success",
+    }
+    assert (root.inputs, root.outputs) == (
+        {"user_id": "123", "action": "generate_report"},
+        {"report_url": "https://example.com/report/123"},
+    )
+    assert data.outputs == {"record_count": 42, "cache_hit": True}
+    assert data.attributes == {"database": "users_db", "query_type": "select", "duration_ms": 150}
+    assert process.attributes == {"processor": "gpu", "batch_size": 32}
+
+
+def test_the_forgotten_span_of_the_batch_is_delivered_and_marked(tmp_path):
+    """A span that the program never ends is in the trace, and says that it was not ended by the program."""
+    _, [each] = trace(EXAMPLES / "mlflow_shape/04_batch_processing.py", tmp_path)
+    causes = [(s.name, s.cause) for s in each.data.spans if s.cause is not EndCause.FINISHED]
+    assert causes == [("transform", EndCause.FLUSHED)]
 
 
 def test_the_custom_id_example_is_stored_under_its_own_id(tmp_path):
     """The ID that the program made is the trace's ID."""
-    done = run(
-        [sys.executable, str(EXAMPLES / "built_in/custom_ids.py")], tmp_path, TRACEBRIDGE_STORE=str(tmp_path / "s.db")
-    )
-    found = re.fullmatch(r"traced (user123_report_\d{8}_\d{6}_[0-9a-f]{8}), .* ([0-9a-f]{32})\n", done.stdout)
-    assert found, done.stdout
-    with Client(config={"adapters": {"store": {"path": str(tmp_path / "s.db")}}}) as client:
-        assert client.get_trace(found[1]).info.wire_trace_id == found[2]
+    printed, [each] = trace(EXAMPLES / "built_in/03_custom_ids.py", tmp_path)
+    assert printed == f"traced {each.info.trace_id}, which back-ends show as {each.info.wire_trace_id}\n"
+    assert OWN_ID.fullmatch(each.info.trace_id)
 
 
-MLFLOW_READS = """
-import json, mlflow
-from mlflow import MlflowClient
-traces = MlflowClient().search_traces(experiment_ids=["0"], order_by=["timestamp_ms ASC"])
-print(json.dumps([[{"name": s.name, "status": s.status.status_code.value, "parent": s.parent_id, "id": s.span_id,
-                    "start": s.start_time_ns} for s in t.data.spans] for t in traces]))
+def test_the_custom_trace_manager_names_its_trace_by_its_id(tmp_path):
+    """The hand-written manager's ID is the name and an attribute; the trace's own ID is another."""
+    printed, [each] = trace(EXAMPLES / "mlflow_shape/03_custom_trace_manager.py", tmp_path)
+    [root] = each.data.spans
+    assert printed == f"traced {root.name}\n"
+    assert OWN_ID.fullmatch(root.name)
+    assert root.attributes["custom_trace_id"] == root.name
+    assert root.trace_id == each.info.wire_trace_id
+
+
+def test_numbers_in_attributes_stay_numbers(tmp_path):
+    """Each attribute comes back as the value and the type that was given, and a token count is not redacted."""
+    _, [each] = trace(EXAMPLES / "mlflow_shape/07_attributes.py", tmp_path)
+    call = each.data.spans[1]
+    assert call.span_type == "LLM"
+    assert call.attributes == {
+        "model": "gpt-4",
+        "temperature": 0.7,
+        "max_tokens": 1000,
+        "prompt_template": "rag_v2",
+        "user_tier": "premium",
+    }
+
+
+# ---------------------------------------------------------------------- the same programs with the real MLflow
+
+READ_MLFLOW = """
+import json, mlflow, os
+experiment = mlflow.get_experiment_by_name(os.environ["MLFLOW_EXPERIMENT_NAME"])
+traces = MlflowClient().search_traces(locations=[experiment.experiment_id], order_by=["timestamp_ms ASC"])
+print(json.dumps([[{
+    "id": s.span_id, "parent": s.parent_id, "start": s.start_time_ns, "name": s.name, "type": s.span_type,
+    "status": s.status.status_code.value, "description": s.status.description, "inputs": s.inputs, "outputs": s.outputs,
+    "attributes": {k: v for k, v in s.attributes.items() if not k.startswith("mlflow.")},
+} for s in t.data.spans] for t in traces]))
 """
 
 
 @pytest.fixture(scope="session")
-def mlflow_python() -> str:
-    """The Python of an environment with the real MLflow."""
+def with_mlflow(tmp_path_factory):
+    """Run a program's text with the import changed back, and return the spans that the real MLflow stored."""
     try:
-        return str(mlflow_script().parent / "python")
+        python = str(mlflow_script().parent / "python")
     except MissingServerError as error:
         if os.environ.get(REQUIRE):
             pytest.fail(str(error))
         pytest.skip(f"no MLflow on this machine: {error}")
+    folder = tmp_path_factory.mktemp("mlflow")
+
+    def mlflow_traces(text: str, experiment: str) -> list[list[dict[str, Any]]]:
+        changed = text.replace(IMPORT, MLFLOW_IMPORT)
+        assert changed != text
+        (folder / "program.py").write_text(changed)
+        (folder / "experiment.py").write_text(f"import mlflow; mlflow.set_experiment({experiment!r})\n")
+        (folder / "all.py").write_text(f"import experiment\nfrom program import *\n{READ_MLFLOW}")
+        done = run(
+            [python, "-W", "ignore", "all.py"],
+            folder,
+            MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db",
+            MLFLOW_EXPERIMENT_NAME=experiment,
+            MLFLOW_DISABLE_TELEMETRY="true",
+            DO_NOT_TRACK="1",
+            MLFLOW_ENABLE_ASYNC_TRACE_LOGGING="false",
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return mlflow_traces
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("name", [name for name in EXPECTED if name.startswith("mlflow_shape/")])
-def test_the_same_program_traces_the_same_with_mlflow(name, tmp_path, mlflow_python):
-    """With the import changed back, MLflow records the same tree: only the import differs."""
-    text = (EXAMPLES / name).read_text()
-    changed = text.replace("from tracebridge import Client as MlflowClient", "from mlflow import MlflowClient")
-    assert changed != text
-    (tmp_path / "program.py").write_text(changed)
-    env = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1",
-           "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false"}  # fmt: skip
-    run([mlflow_python, "program.py"], tmp_path, **env)
-    read = run([mlflow_python, "-c", MLFLOW_READS], tmp_path, **env)
-    assert [tree(spans) for spans in json.loads(read.stdout.splitlines()[-1])] == EXPECTED[name]
+@pytest.mark.parametrize("name", MLFLOW_SHAPE)
+def test_the_same_program_traces_the_same_with_mlflow(name, tmp_path, with_mlflow):
+    """With the import changed back MLflow records the same: tree, types, statuses, inputs, outputs, attributes."""
+    text = (EXAMPLES / name).read_text().replace('"free"', '"0.5"')  # see the next test for an item that fails
+    (tmp_path / "program.py").write_text(text)
+    _, ours = trace(tmp_path / "program.py", tmp_path)
+    theirs = with_mlflow(text, name)
+    assert [nested(spans) for spans in theirs] == [nested(spans) for spans in spans_of(ours)]
+    assert theirs
+
+
+@pytest.mark.server
+def test_mlflow_stores_the_trace_without_a_forgotten_span(with_mlflow):
+    """What the batch example says of MLflow is so: a span left open is missing, where ours is delivered and marked."""
+    [theirs] = with_mlflow((EXAMPLES / "mlflow_shape/04_batch_processing.py").read_text(), "forgotten")
+    items = [[name for name, _, _ in children] for _, _, children in tree(nested(theirs))[0][2]]
+    assert items == [["validate", "transform"], ["validate"], ["validate"]]
+
+
+# ---------------------------------------------------------------------- an existing stack
 
 
 @pytest.mark.server
