@@ -22,6 +22,7 @@ import urllib3
 
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge_adapters.wires.bounded import BoundedPoolManager
 
 MAX_ANSWER = 2**20  # bytes of an answer that are read
 MAX_QUOTED = 500  # characters of an answer that a message quotes
@@ -77,7 +78,7 @@ class HttpWire:
         if parts.username is not None and "authorization" not in {key.lower() for key in headers}:
             self._headers.update(urllib3.make_headers(basic_auth=f"{parts.username}:{parts.password or ''}"))
         self._url = _without_user_info_at_all(url)
-        self._pool = urllib3.PoolManager(
+        self._pool = BoundedPoolManager(
             maxsize=max_connections,
             cert_reqs="CERT_NONE" if tls.insecure_skip_verify else "CERT_REQUIRED",
             ca_certs=tls.ca_file,
@@ -116,6 +117,8 @@ class HttpWire:
             ) from error
         except urllib3.exceptions.LocationValueError as error:
             raise Misconfigured(f"{self.shown_url}: not an address that can be reached: {error}") from error
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise Retryable(f"{self.shown_url}: the answer took longer than {self._timeout_s:g}s") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Retryable(f"{self.shown_url}: {_reason(error)}") from error
         self._judge(answer, content)
@@ -135,7 +138,9 @@ class HttpWire:
 
     def _judge(self, answer: urllib3.BaseHTTPResponse, content: bytes) -> None:
         status = answer.status
-        is_page = content[:512].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+        is_page = content[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")) or (
+            bool(content) and answer.headers.get("Content-Type", "").lower().startswith("text/html")
+        )
         if 200 <= status < 300:
             if is_page:
                 raise Misconfigured(

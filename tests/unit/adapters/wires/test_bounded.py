@@ -1,0 +1,98 @@
+"""The time of a whole answer is bounded, whatever part of it a server sends slowly."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tracebridge.errors import Retryable
+from tracebridge.settings.options import TlsOptions
+from tracebridge_adapters.wires.http import HttpWire
+
+Talk = Callable[[socket.socket], None]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Talk], str]]:
+    """Listen on loopback and let a test talk to each connection; returns the address."""
+    listeners = []
+
+    def start(talk: Talk) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=run, args=(connection,), daemon=True).start()
+
+        def run(connection: socket.socket) -> None:
+            with contextlib.suppress(OSError), connection:
+                talk(connection)
+
+        threading.Thread(target=accept, daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+    yield start
+    for listener in listeners:
+        listener.close()
+
+
+def wire(url: str, timeout_s: float = 0.3) -> HttpWire:
+    """A wire without compression."""
+    return HttpWire(
+        url, headers={}, timeout_s=timeout_s, compression="none", tls=TlsOptions(), content_type="x/y", on_500="reject"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "drip"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x"),
+    ],
+    ids=["status line", "a header", "headers", "informational answers", "body", "chunks", "a chunk's head"],
+)
+def test_a_slow_answer_is_left_at_the_timeout(serve, first, drip):
+    """A byte now and then holds nobody beyond the timeout."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(first)
+        while True:
+            connection.sendall(drip)
+            time.sleep(0.03)
+
+    one = wire(serve(talk))
+    started = time.monotonic()
+    with pytest.raises(Retryable, match="took longer than"):
+        one.post(b"body")
+    assert time.monotonic() - started < 1.5
+    one.close()
+
+
+def test_each_answer_of_a_kept_connection_has_its_own_time(serve):
+    """Three answers that take half the timeout each come over one connection."""
+    connections = []
+
+    def talk(connection: socket.socket) -> None:
+        connections.append(connection)
+        while connection.recv(65_536):
+            time.sleep(0.2)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    one = wire(serve(talk), timeout_s=0.4)
+    assert [one.post(b"body").body for _ in range(3)] == [b"ok"] * 3
+    assert len(connections) == 1
+    one.close()
