@@ -3,8 +3,9 @@
     started + ingested + adopted == open + queued + exported + sent + sum(dropped.values())
 
 Each number is a counter of its own; none is computed from the others, so that the equation is a check and not a
-definition. What moves a span from one column to another does so under `Accounts.lock`, which is also the journal's lock:
-one short lock per move, and a reader that takes it sees books that balance.
+definition. `adopted` is counted for each adapter, because what a dead process left may be delivered in part. What
+moves a span from one column to another does so under `Accounts.lock`, which is also the journal's lock: one short lock per
+move, and a reader that takes it sees books that balance.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from typing import Any
 class AdapterAccount:
     """The counters of one adapter. Changed only under `Accounts.lock`."""
 
-    __slots__ = ("dropped", "exported", "last_error", "retrying_since", "sent")
+    __slots__ = ("adopted", "dropped", "exported", "last_error", "retrying_since", "sent")
 
     def __init__(self) -> None:
+        self.adopted = 0
         self.exported = 0
         self.sent = 0
         self.dropped: Counter[str] = Counter()
@@ -40,7 +42,6 @@ class Accounts:
         """The same lock, for those who wait for a change."""
         self.started = 0
         self.ingested = 0
-        self.adopted = 0
         self.open = 0
         self.late_ends = 0
         self.misuse: Counter[str] = Counter()
@@ -69,6 +70,22 @@ class AdapterStats:
     oldest_queued_age_s: float | None = None
     """At most how long the oldest queued span has waited, in seconds; None when nothing waits."""
     last_error: str = ""
+    adopted: int = 0
+    """Spans taken over from processes that died, as far as this destination did not have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalStats:
+    """What the journal holds."""
+
+    bytes: int = 0
+    """Bytes that its segments take."""
+    in_memory_only: int = 0
+    """With a directory: spans that were kept in memory because the disk had no room."""
+    starts_lost: int = 0
+    """With a directory: open spans that would not be known after a crash, for the same reason."""
+    last_error: str = ""
+    """What the disk said last; empty when it is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +94,13 @@ class Stats:
 
     started: int
     ingested: int
-    adopted: int
     open: int
     late_ends: int
     """Real ends that came after tracebridge had closed the span itself."""
     misuse: Mapping[str, int] = field(default_factory=dict)
     """Calls that were harmless but meant nothing, by kind."""
     adapters: Mapping[str, AdapterStats] = field(default_factory=dict)
+    journal: JournalStats = field(default_factory=JournalStats)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts and numbers, for JSON."""
@@ -92,7 +109,7 @@ class Stats:
     def balance(self, adapter: str) -> int:
         """Return left side minus right side of the equation for one adapter: 0 when nothing is unaccounted for."""
         books = self.adapters[adapter]
-        arrived = self.started + self.ingested + self.adopted
+        arrived = self.started + self.ingested + books.adopted
         return arrived - (self.open + books.queued + books.exported + books.sent + sum(books.dropped.values()))
 
 

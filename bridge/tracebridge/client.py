@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import time
-import weakref
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 import msgspec
 
+from tracebridge import process
 from tracebridge.accounts import Stats
 from tracebridge.adapter import Adapter
 from tracebridge.clock import Clock, SystemClock
@@ -29,12 +28,11 @@ from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import Settings
 from tracebridge.span import Span
 from tracebridge.values import Tally
-from tracebridge.wiring import build
+from tracebridge.wiring import build, keeper_of
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
 _log = logging.getLogger("tracebridge")
-_clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 class Client(Managers, Ending, Reading):
@@ -72,13 +70,19 @@ class Client(Managers, Ending, Reading):
         self._table = LiveTable()
         self._build()
         self._off = self._settings.disabled
-        _clients.add(self)
+        process.register(self)
+        if self._lifecycle.flush_on_sigterm:
+            process.Terminator.install(self._lifecycle.shutdown_timeout)
+        if self._keeper is not None and self._keeper.has_work() and not self._off:
+            self._on_first_trace()  # what was left behind is delivered even if nothing is traced here
 
     def _build(self) -> None:
         parts = build(self._settings)
         self.accounts = parts.accounts
         self.reducer = parts.reducer
         self._journal = parts.journal
+        self.keeps_open = parts.journal.keeps_open
+        self._keeper = keeper_of(parts.journal, self._settings, self.stats)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
@@ -121,7 +125,10 @@ class Client(Managers, Ending, Reading):
             data = encode_record(SpanRecord(*bare, repaired=1))
         with self.accounts.mutex:
             self.accounts.ingested += 1
-            self._queue(data)
+            if data is None:
+                self._sampled_out()
+            else:
+                self._journal.append(data)
         self._on_first_trace()
 
     def _limited(self, record: SpanRecord) -> SpanRecord:
@@ -156,11 +163,11 @@ class Client(Managers, Ending, Reading):
             return Stats(
                 started=accounts.started,
                 ingested=accounts.ingested,
-                adopted=accounts.adopted,
                 open=accounts.open,
                 late_ends=accounts.late_ends,
                 misuse=dict(accounts.misuse),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
+                journal=self._journal.stats(),
             )
 
     def adapter(self, name: str) -> Adapter:
@@ -189,8 +196,8 @@ class Client(Managers, Ending, Reading):
     def close(self, timeout_s: float | None = None) -> None:
         """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.
 
-        The default is `lifecycle.shutdown_timeout`. What does not fit is counted as dropped, and said in one log line. Idempotent;
-        calls after it are harmless and counted.
+        The default is `lifecycle.shutdown_timeout`. What does not fit stays in a journal on disk for the next process; out of memory it is
+        counted as dropped. Either is said in one log line. Idempotent; calls after it are harmless and counted.
         """
         if self._closed:
             return
@@ -206,8 +213,18 @@ class Client(Managers, Ending, Reading):
                 delivery.request_close(deadline)
             self.accounts.lock.notify_all()
         lost = {name: left for name, delivery in self._deliveries.items() if (left := delivery.join())}
+        if self._keeper is not None:
+            self._keeper.stop()
         with self.accounts.lock:
+            kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
+        if kept:
+            _log.info(
+                "closed after %gs with %d spans undelivered; they wait in %s",
+                timeout_s,
+                kept,
+                self._settings.journal.directory,
+            )
         if lost:
             shown = ", ".join(f"{name}: {count} spans" for name, count in lost.items())
             _log.warning("closed after %gs with spans undelivered (%s); they are counted as dropped", timeout_s, shown)
@@ -230,6 +247,8 @@ class Client(Managers, Ending, Reading):
         for delivery in self._deliveries.values():
             delivery.start()
         self._janitor.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     def _on_late_children(self, trace: LiveTrace) -> None:
         if self._lifecycle.late_children <= 0:
@@ -237,7 +256,7 @@ class Client(Managers, Ending, Reading):
         else:
             self._janitor.poke()
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         """Start over in a forked child: the parent keeps its records, its open spans and its connections.
 
         The child may start spans under the parent's open spans, not end them.
@@ -245,6 +264,7 @@ class Client(Managers, Ending, Reading):
         if self._closed:
             return
         inherited = self._table.all()
+        self._journal.after_fork_in_child()
         _parents_own.append((self._deliveries, self._journal))
         self._build()
         self._table = LiveTable()
@@ -262,17 +282,3 @@ _parents_own: list[object] = []
 """What a child inherited: kept, not used and never closed, because the connections in it are the parent's."""
 
 LEAKS_REMEMBERED = 10_000  # spans already reported as leaked
-
-
-def _close_all() -> None:
-    for client in list(_clients):
-        client.close()
-
-
-def _after_fork() -> None:
-    for client in list(_clients):
-        client._after_fork_in_child()
-
-
-atexit.register(_close_all)
-os.register_at_fork(after_in_child=_after_fork)

@@ -39,6 +39,8 @@ class Core:
     _leaks_told: RecentKeys
     _off: bool
     _most_attributes: int
+    keeps_open: bool
+    """Whether the journal wants to know of open spans and what is set on them."""
 
     def _on_first_trace(self) -> None:
         """Start the workers, once."""
@@ -46,6 +48,10 @@ class Core:
 
     def end(self, span: Span, outputs: Any, attributes: Any, status: Any, end_time_ns: Any) -> None:
         """End a live span (`tracebridge.ending`)."""
+        raise NotImplementedError
+
+    def note(self, span: Span, **fields: Any) -> None:
+        """Tell a journal on disk what was set on an open span (`tracebridge.recording`)."""
         raise NotImplementedError
 
     def _on_late_children(self, trace: LiveTrace) -> None:
@@ -106,11 +112,9 @@ class Core:
             log.exception("%s failed inside; tracing goes on", where)
         return self._refuse("internal_error")
 
-    def _queue(self, data: bytes | None) -> None:
-        """Put an encoded record on the journal; None is what a stage dropped. Called with the lock held."""
-        if data is not None:
-            self._journal.append(data)
-            return
+    def _sampled_out(self, key: object = None) -> None:
+        """Count a span that a stage dropped. Called with the lock held."""
+        self._journal.forget(key)
         for account in self.accounts.adapters.values():
             account.dropped["sampled"] += 1
 

@@ -28,7 +28,7 @@ MISCONFIGURED_FACTOR = 5.0  # a misconfigured destination is tried this much mor
 CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker holds in memory
 
 REJECTED, TOO_LARGE, PARTIAL = "rejected", "too_large", "partial_success"
-GAVE_UP, SHUTDOWN, FAILED = "retries_exhausted", "shutdown", "internal_error"
+GAVE_UP, SHUTDOWN, FAILED, CORRUPT = "retries_exhausted", "shutdown", "internal_error", "corrupt"
 
 _log = logging.getLogger("tracebridge.delivery")
 _jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -93,7 +93,13 @@ class Delivery:
             retrying_since=self._account.retrying_since,
             oldest_queued_age_s=None if since is None else max(0.0, now - since),
             last_error=self._account.last_error,
+            adopted=self._account.adopted,
         )
+
+    @property
+    def queued(self) -> int:
+        """How many spans wait. Called with the lock held."""
+        return self._cursor.queued
 
     def request_flush(self, position: int) -> None:
         """Stop waiting for company up to this journal position. Called with the lock held."""
@@ -108,7 +114,10 @@ class Delivery:
         self._deadline = deadline
 
     def join(self) -> int:
-        """Wait for the workers until the deadline, release the adapter, and return how many spans had to be dropped."""
+        """Wait for the workers until the deadline, release the adapter, and return how many spans had to be dropped.
+
+        What waits in a journal on disk is not dropped: it stays queued, for the next process.
+        """
         deadline = self._deadline or 0.0
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -128,14 +137,16 @@ class Delivery:
     def _work(self) -> None:
         while (claim := self._next()) is not None:
             try:
-                self._deliver(claim, self._decode(claim))
+                records = self._decode(claim)
+                if records:
+                    self._deliver(claim, records)
+                if claim.unsettled:
+                    self._lost(claim, CORRUPT, "damaged in the journal")
             except _Stopped:
                 return  # still on the queue; join() counts it
             except Exception:  # a bug of ours must not kill the worker, nor lose spans uncounted
                 _log.exception("%s: delivery failed", self.name)
-                with self._lock:
-                    self._account.dropped[FAILED] += claim.unsettled
-                    self._cursor.settle(claim, claim.unsettled)
+                self._lost(claim, FAILED, "delivery failed inside")
 
     def _next(self) -> Claim | None:
         """Wait for a batch worth sending; None when the client closes and nothing is left, or time is up."""
@@ -156,10 +167,17 @@ class Delivery:
                 return self._cursor.claim(self._max_batch, CLAIM_BYTES)
 
     def _decode(self, claim: Claim) -> list[SpanRecord]:
-        records = [decode_record(data) for data in claim.records]
-        for record in records:
+        """Return the records of a claim that can be read, their resource filled in."""
+        resource = claim.resource or self._resource
+        records = []
+        for data in claim.records:
+            try:
+                record = decode_record(data)
+            except msgspec.DecodeError:
+                continue
             if record.resource is None:
-                msgspec.structs.force_setattr(record, "resource", self._resource)
+                msgspec.structs.force_setattr(record, "resource", resource)
+            records.append(record)
         return records
 
     def _deliver(self, claim: Claim, records: Sequence[SpanRecord]) -> None:
@@ -267,6 +285,14 @@ class Delivery:
             _log.info("%s: delivering again", self.name)
         if rejected:
             self._warn(PARTIAL, "%s: the destination did not take every span: %s", f"{rejected} spans: {sent.message}")
+
+    def _lost(self, claim: Claim, reason: str, message: str) -> None:
+        """Count what is left of a claim as dropped."""
+        with self._lock:
+            self._account.dropped[reason] += claim.unsettled
+            self._account.last_error = message
+            self._cursor.settle(claim, claim.unsettled)
+        self._warn(reason, "%s: spans lost: %s", message)
 
     def _dead(self, claim: Claim, records: Sequence[SpanRecord], reason: str, message: str) -> None:
         with self._lock:

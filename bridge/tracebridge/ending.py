@@ -10,22 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
-from tracebridge.core import Core, log, one_id
+from tracebridge.core import log, one_id
 from tracebridge.entities import SpanStatus, SpanStatusCode
 from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.journal.base import encode_record
 from tracebridge.live import ENDED_SPANS_REMEMBERED, LiveTrace
-from tracebridge.record import EndCause, SpanRecord, StatusCode
+from tracebridge.record import EndCause, StatusCode
+from tracebridge.recording import Recording
 from tracebridge.span import KEEP_ERROR, NOOP_TRACE_ID, Span
-from tracebridge.values import Tally
 
 NANOSECONDS = 1_000_000_000
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
 
 
-class Ending(Core):
+class Ending(Recording):
     """`end_span`, `end_trace`, and what is ended because nobody did."""
 
     def end_span(
@@ -141,22 +139,24 @@ class Ending(Core):
                     ]
                 )
             except Exception:  # text that UTF-8 cannot carry, most likely
-                data = self._encode(span, trace, cause)
+                data = self.encoded(span, trace, cause)
         else:
-            data = self._encode(span, trace, cause)
+            data = self.encoded(span, trace, cause)
         accounts = self.accounts
         is_root = trace.roots and span in trace.roots
         with accounts.mutex:
             accounts.open -= 1
             if data is None:
-                self._queue(None)
+                self._sampled_out(span)
             else:
-                self._journal.append(data)
+                self._journal.append(data, span)
             trace.ended.young.add(span.span_id)
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
         if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
             trace.ended.age()
+        if self._journal.commits:
+            self._journal.commit()
         if is_root and trace.late_since is not None:
             self._on_late_children(trace)
 
@@ -170,87 +170,6 @@ class Ending(Core):
         if not trace.spans:
             trace.late_since = None
             self._table.remove(trace)
-
-    def _encode(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
-        """Return the span as the journal keeps it; None when a stage dropped it."""
-        try:
-            return self._stages.encode(self._record(span, trace, cause))
-        except UnicodeEncodeError:
-            return self._encode_mended(span, trace, cause)
-        except Exception:
-            self._broken("end_span")
-            return encode_record(self._bare_record(span, trace))
-
-    def _encode_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
-        """Encode a span some of whose text UTF-8 cannot carry (lone surrogates), mended and marked."""
-        try:
-            record = self._record(span, trace, cause)
-            tally = Tally()
-            tally.repaired = record.repaired
-            text, attributes = self.reducer.text, self.reducer.attributes
-            mended = msgspec.structs.replace(
-                record,
-                name=text(record.name, tally),
-                span_type=text(record.span_type, tally),
-                status_message=text(record.status_message, tally),
-                attributes=attributes(record.attributes, tally),
-                tags=attributes(record.tags, tally),
-                opened_at=text(record.opened_at, tally),
-            )
-            mended = msgspec.structs.replace(mended, repaired=max(1, tally.repaired))
-            return self._stages.encode(mended)
-        except Exception:
-            self._broken("end_span")
-            return encode_record(self._bare_record(span, trace))
-
-    def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
-        tally = span.counts
-        is_root = span.parent_id is None or span in trace.roots
-        return SpanRecord(
-            trace_id=trace.trace_id,
-            span_id=span.raw_id,
-            parent_id=span.parent_raw,
-            name=span.name,
-            start_time_ns=span.start_time_ns,
-            end_time_ns=span.end_time_ns or 0,
-            kind=span.kind,
-            status=span.code,
-            status_message=span.status_message,
-            attributes=span.attributes_now.copy(),
-            inputs=span.inputs,
-            outputs=span.outputs,
-            span_type=span.span_type,
-            events=list(span.event_records or ()),
-            links=list(span.link_records or ()),
-            tags=trace.tags if is_root else {},
-            custom_trace_id=trace.custom_id,
-            id_scheme=trace.scheme if is_root and trace.custom_id is not None else None,
-            trace_state=trace.trace_state,
-            flags=trace.flags,
-            parent_is_remote=span.parent_is_remote,
-            debug=trace.debug,
-            end_cause=cause.value,
-            opened_at="" if cause is _FINISHED else span.opened_at,
-            dropped_attributes=span.dropped_attributes,
-            dropped_events=span.dropped_events,
-            dropped_links=span.dropped_links,
-            truncated=tally.truncated if tally is not None else 0,
-            repaired=tally.repaired if tally is not None else 0,
-            experiment_id=trace.experiment_id if is_root else "",
-        )
-
-    def _bare_record(self, span: Span, trace: LiveTrace) -> SpanRecord:
-        """What is certain about a span, for the case that the rest of it broke something."""
-        return SpanRecord(
-            trace.trace_id,
-            span.raw_id,
-            span.parent_raw,
-            str(span.name).encode("utf-8", "backslashreplace").decode(),
-            span.start_time_ns,
-            span.end_time_ns or span.start_time_ns,
-            status=span.code,
-            repaired=1,
-        )
 
     def _unknown_end(self, trace_id: Any, span_id: Any) -> None:
         """Count the end of a span that is not open; raise when the settings are strict."""

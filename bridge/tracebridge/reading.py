@@ -88,6 +88,8 @@ class Reading(Core):
         live = self.find(wanted)
         if live is not None and live.roots:
             live.tags = {**live.tags, key: text}
+            if self.keeps_open:
+                self.note(live.roots[-1], tags={key: text})
             return
         editor, wire = self._editable(wanted)
         if not editor.set_tag(wire, key, text):

@@ -122,11 +122,15 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         """Record what goes in; None means not set."""
         if inputs is not None and self._open():
             self.inputs = self.calls.reducer.payload(inputs, self.tally)
+            if self.calls.keeps_open:
+                self.calls.note(self, inputs=self.inputs)
 
     def set_outputs(self, outputs: Any) -> None:
         """Record what comes out; None means not set."""
         if outputs is not None and self._open():
             self.outputs = self.calls.reducer.payload(outputs, self.tally)
+            if self.calls.keeps_open:
+                self.calls.note(self, outputs=self.outputs)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Record one attribute; an earlier value of the same key is replaced."""
@@ -135,17 +139,23 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Record several attributes; earlier values of the same keys are replaced."""
         if attributes is not None and self._open():
-            self.fill(attributes)
+            filled = self.fill(attributes)
+            if self.calls.keeps_open:
+                self.calls.note(self, attributes=filled)
 
     def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:
         """Record a status: "OK", "ERROR", "UNSET" or a SpanStatus. Anything else counts as misuse and as ERROR."""
         if self._open():
             self.take_status(status)
+            if self.calls.keeps_open:
+                self.calls.note(self, status_message=self.status_message)
 
     def set_span_type(self, span_type: str) -> None:
         """Record the span's type, such as `SpanType.LLM`."""
         if self._open():
             self.span_type = self.calls.reducer.text(span_type, self.tally)[:MAX_NAME]
+            if self.calls.keeps_open:
+                self.calls.note(self, span_type=self.span_type)
 
     def add_event(self, event: SpanEvent) -> None:
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
@@ -163,7 +173,10 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         name = reducer.text(event if name is None else name, tally)
         given = member(event, "attributes")
         attributes = {} if given is None else reducer.attributes(given, tally)
-        self.event_records.append(Event(name, self.calls.instant(time_ns, self.trace, tally), attributes))
+        made = Event(name, self.calls.instant(time_ns, self.trace, tally), attributes)
+        self.event_records.append(made)
+        if self.calls.keeps_open:
+            self.calls.note(self, events=[made])
 
     def add_link(self, link: Link) -> None:
         """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""
@@ -179,6 +192,8 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             self.dropped_links += 1
         else:
             self.link_records.append(made)
+            if self.calls.keeps_open:
+                self.calls.note(self, links=[made])
 
     def record_exception(self, exception: BaseException | str) -> None:
         """Record an exception as an event and the status as ERROR."""
@@ -197,6 +212,8 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         if self._open():
             self.code = int(StatusCode.ERROR)
             self.status_message = f"{kind}: {message}" if kind else message
+            if self.calls.keeps_open:
+                self.calls.note(self, status_message=self.status_message)
 
     def end(
         self,
@@ -252,8 +269,8 @@ class Span(msgspec.Struct, eq=False, weakref=True):
                 return f"{code.co_filename}:{line}"
         return code.co_filename
 
-    def fill(self, attributes: Any) -> None:
-        """Add attributes, reduced, up to the limit of keys; what is over is counted."""
+    def fill(self, attributes: Any) -> dict[str, Value]:
+        """Add attributes, reduced, up to the limit of keys, and return what was added; what is over is counted."""
         reducer = self.calls.reducer
         reduced = reducer.plain(attributes)
         if reduced is None:
@@ -266,13 +283,15 @@ class Span(msgspec.Struct, eq=False, weakref=True):
                 into.update(reduced)
             else:
                 self.attributes_now = reduced
-            return
+            return reduced
+        added = {}
         for key, value in reduced.items():
             if key in into or len(into) < limit:
-                into[key] = value
+                added[key] = into[key] = value
             else:
                 self.dropped_attributes += 1
                 self.harmless = False
+        return added
 
     def take_status(self, status: Any) -> None:
         """Record a status; one that means nothing is counted and recorded as ERROR with its text."""

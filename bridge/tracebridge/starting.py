@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracebridge.context import current_span
-from tracebridge.core import NOOP, Core, one_id
+from tracebridge.core import NOOP, one_id
 from tracebridge.entities import Link
 from tracebridge.errors import (
     DuplicateTraceError,
@@ -25,6 +25,7 @@ from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId, derive
 from tracebridge.live import LiveTrace
 from tracebridge.record import Kind
+from tracebridge.recording import Recording
 from tracebridge.span import MAX_NAME, NOOP_TRACE_ID, AnySpan, Place, Span
 from tracebridge.values import Tally
 
@@ -32,7 +33,7 @@ REMOTE = "remote"  # the scheme of a trace whose root another process has
 INTERNAL = int(Kind.INTERNAL)
 
 
-class Starting(Core):
+class Starting(Recording):
     """`start_trace` and `start_span`."""
 
     def start_trace(
@@ -145,12 +146,15 @@ class Starting(Core):
                 span.parent_is_remote = parent is None and parent_id not in trace.ended
             accounts = self.accounts
             fresh = trace.done
+            data = self.started(span, trace) if self.keeps_open else None
             with accounts.mutex:
                 if trace.done:
                     self._table.add(trace)
                 trace.spans[span_id] = span
                 accounts.started += 1
                 accounts.open += 1
+                if data is not None:
+                    self._journal.started(span, data)
             if fresh:
                 self._on_first_trace()
             return span
@@ -269,6 +273,8 @@ class Starting(Core):
                 trace.late_since = None
                 self.accounts.started += 1
                 self.accounts.open += 1
+                if self.keeps_open and (data := self.started(span, trace)) is not None:
+                    self._journal.started(span, data)
             self._on_first_trace()
             return span
         except TracebridgeError:

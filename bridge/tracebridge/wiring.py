@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tracebridge.accounts import Accounts, AdapterAccount
+import msgspec
+
+from tracebridge.accounts import Accounts, AdapterAccount, Stats, now_unix_s
 from tracebridge.adapter import Context
 from tracebridge.deadletters import DeadLetters
 from tracebridge.delivery import Delivery
+from tracebridge.errors import ConfigError
 from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
 from tracebridge.record import Resource
 from tracebridge.redaction import Redaction
 from tracebridge.registry import adapter_class
-from tracebridge.settings.model import RedactionSettings, Settings
+from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
 from tracebridge.stages import Stages
 from tracebridge.values import Reducer
+
+if TYPE_CHECKING:
+    from tracebridge.journal.disk import DiskJournal
+    from tracebridge.journal.keeper import Keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +47,7 @@ def build(settings: Settings) -> Parts:
     resource = Resource(dict(settings.resource.attributes))
     accounts = Accounts()
     accounts.adapters.update({name: AdapterAccount() for name in settings.adapters})
-    journal = MemoryJournal(
-        accounts,
-        max_bytes=settings.journal.max_bytes,
-        on_full=settings.journal.on_full,
-        block_timeout_s=settings.journal.block_timeout,
-    )
+    journal = _journal(settings.journal, accounts, resource)
     dead_letters = DeadLetters()
     deliveries = {}
     for name, chosen in settings.adapters.items():
@@ -57,6 +63,51 @@ def build(settings: Settings) -> Parts:
         text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit, keys=redaction.keys
     )
     return Parts(accounts, journal, deliveries, dead_letters, stages, reducer, resource)
+
+
+def _journal(settings: JournalSettings, accounts: Accounts, resource: Resource) -> MemoryJournal | DiskJournal:
+    if settings.directory is None:
+        return MemoryJournal(
+            accounts,
+            max_bytes=settings.bound,
+            on_full=settings.on_full,
+            block_timeout_s=settings.block_timeout,
+        )
+    from tracebridge.journal.disk import DiskJournal
+    from tracebridge.journal.folder import unusable
+
+    directory = Path(settings.directory).expanduser().absolute()  # the application may change its working folder
+    wrong = unusable(directory)
+    if wrong:
+        raise ConfigError(
+            f"journal.directory: {directory} {wrong}; name a folder that this user may write, or make it one"
+        )
+    return DiskJournal(
+        accounts,
+        directory,
+        resource,
+        max_bytes=settings.bound,
+        on_full=settings.on_full,
+        block_timeout_s=settings.block_timeout,
+        fsync=settings.fsync,
+    )
+
+
+def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats]) -> Keeper | None:
+    """Return what looks after a journal on disk; None for one in memory."""
+    if settings.journal.directory is None:
+        return None
+    from tracebridge.journal.disk import DiskJournal
+    from tracebridge.journal.keeper import Keeper
+
+    assert isinstance(journal, DiskJournal)  # noqa: S101 - `build` made it from the same settings
+
+    def numbers() -> bytes:
+        resource = Resource(dict(settings.resource.attributes))
+        told = {"pid": os.getpid(), "service": resource.service_name, "time_unix_s": now_unix_s()}
+        return msgspec.json.encode({**told, **stats().to_dict()})
+
+    return Keeper(journal, sync=settings.journal.fsync == "interval", numbers=numbers)
 
 
 def _redaction(settings: RedactionSettings) -> Redaction:

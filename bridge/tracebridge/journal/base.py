@@ -1,4 +1,4 @@
-"""What delivery needs of a journal; the memory journal implements it.
+"""What the rest of the house needs of a journal; `memory` and `disk` are the two.
 
 Records are MessagePack bytes (`encode_record`): the same on disk and in memory, exact in size, and a snapshot of the
 span by construction. Every method with *locked* in its docstring is called with `Accounts.lock` held.
@@ -6,13 +6,14 @@ span by construction. Every method with *locked* in its docstring is called with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
-from tracebridge.record import SpanRecord
+from tracebridge.accounts import JournalStats
+from tracebridge.record import Resource, SpanRecord
 
 encode_record = msgspec.msgpack.Encoder().encode
 """SpanRecord, or a list of its first fields in their order, -> bytes as the journal keeps them."""
@@ -31,7 +32,9 @@ class Claim:
     since: float
     """Monotonic seconds: no record of this claim is older."""
     unsettled: int
-    """How many of its records are still in flight."""
+    """How many of its records, the last ones, are still in flight."""
+    resource: Resource | None = None
+    """What produced the records that name no resource; None is the client's own."""
 
 
 class Cursor(Protocol):
@@ -50,7 +53,7 @@ class Cursor(Protocol):
         ...
 
     def abandon(self) -> int:
-        """Give up everything that is ready or in flight; return how many records that was. Locked."""
+        """Give up what is ready or in flight and would not outlive this process; return how many that was. Locked."""
         ...
 
     @property
@@ -81,13 +84,45 @@ class Journal(Protocol):
         """Return a new cursor at the end of the log, for the adapter `name`."""
         ...
 
-    def append(self, data: bytes) -> None:
-        """Add one record. Called locked; with `on_full: block` it may wait, releasing the lock, for a bounded time."""
+    keeps_open: bool
+    """Whether the journal wants to know of open spans (`started`, `changed`), to give them back after a crash."""
+    commits: bool
+    """Whether `commit` has to be called, without the lock, before the caller is told that a record is safe."""
+
+    def append(self, data: bytes, key: Hashable = None) -> None:
+        """Add one finished record; `key` is the one that it was started under.
+
+        Called locked; with `on_full: block` it may wait, releasing the lock, for a bounded time.
+        """
+        ...
+
+    def started(self, key: Hashable, data: bytes) -> None:
+        """Remember an open span. Locked."""
+        ...
+
+    def changed(self, key: Hashable, data: bytes) -> None:
+        """Remember what was set on an open span: a record with nothing but that. Locked."""
+        ...
+
+    def forget(self, key: Hashable) -> None:
+        """The span has ended and there is no record of it (it was sampled out). Locked."""
+        ...
+
+    def commit(self) -> None:
+        """Wait until what was appended so far is on the disk itself."""
+        ...
+
+    def after_fork_in_child(self) -> None:
+        """Let go of what belongs to the parent."""
         ...
 
     @property
     def end(self) -> int:
         """The position that the next record will get. Locked."""
+        ...
+
+    def stats(self) -> JournalStats:
+        """Return what the journal holds. Locked."""
         ...
 
     def close(self) -> None:

@@ -1,25 +1,21 @@
-"""The journal in memory: bounded, shared, gone with the process.
-
-Records lie in segments (plain lists) in order. A segment is forgotten when every cursor has passed it. When the whole is
-full, `drop_oldest` forgets the oldest segment: only the cursors that have not read it yet lose its records, each
-counting for itself. `block` makes the caller wait for room for a bounded time and then drops the oldest all the same.
-"""
+"""The journal in memory: bounded, shared, gone with the process."""
 
 from __future__ import annotations
 
-import time
-from collections import deque
+from collections.abc import Hashable
 from typing import Literal
 
 from tracebridge.accounts import Accounts
 from tracebridge.journal.base import Claim
+from tracebridge.journal.segmented import (
+    DROPPED_CLOSED,
+    DROPPED_FULL,
+    SEGMENTS_IN_FULL,
+    SegmentedCursor,
+    SegmentedJournal,
+)
 
-SEGMENTS_IN_FULL = 16  # a segment is at most this part of the whole: what one drop_oldest costs
 RECORD_OVERHEAD = 41  # bytes that CPython adds to a bytes object and its place in the list
-
-DROPPED_FULL = "journal_full"
-DROPPED_CLOSED = "after_close"
-_NEVER = float("inf")
 
 
 class _Segment:
@@ -36,95 +32,11 @@ class _Segment:
         return self.first + len(self.records)
 
 
-class MemoryCursor:
-    """One adapter's place in a memory journal."""
-
-    def __init__(self, journal: MemoryJournal, name: str, position: int) -> None:
-        self._journal = journal
-        self._dropped = journal.accounts.adapters[name].dropped
-        self.position = position
-        self.wake_at = _NEVER
-        self._claims: dict[int, Claim] = {}
-        self._in_flight = 0
-        self._behind_since: float | None = None
-
-    @property
-    def ready(self) -> int:
-        """How many records wait to be claimed."""
-        return self._journal.end - self.position
-
-    @property
-    def queued(self) -> int:
-        """How many records are ready or in flight."""
-        return self._journal.end - self.position + self._in_flight
-
-    @property
-    def settled_to(self) -> int:
-        """The position below which every record is settled."""
-        return min(self._claims, default=self.position)
-
-    @property
-    def oldest_since(self) -> float | None:
-        """Monotonic seconds that no unsettled record is older than."""
-        times = [claim.since for claim in self._claims.values()]
-        if self.ready and self._behind_since is not None:
-            times.append(self._behind_since)
-        return min(times, default=None)
-
-    def wait(self, most: int, timeout_s: float | None) -> None:
-        """Wait until `most` records are ready or the time is up."""
-        self.wake_at = self.position + most
-        self._journal.expect(self.wake_at)
-        if self._journal.end < self.wake_at:
-            self._journal.lock.wait(timeout_s)
-        self.wake_at = _NEVER
-
-    def woken_by_append(self, now: float) -> None:
-        """Remember since when something has been waiting."""
-        if self._behind_since is None:
-            self._behind_since = now
-
-    def claim(self, most: int, max_bytes: int) -> Claim | None:
-        """Take up to `most` records, in order."""
-        records = self._journal.read(self.position, most, max_bytes)
-        if not records:
-            return None
-        now = time.monotonic()
-        claim = Claim(self.position, records, self._behind_since or now, len(records))
-        self.position += len(records)
-        self._in_flight += len(records)
-        self._claims[claim.first] = claim
-        self._behind_since = now if self.ready else None
-        self._journal.reclaim()
-        return claim
-
-    def settle(self, claim: Claim, spans: int) -> None:
-        """Take so many of a claim's records off the queue."""
-        claim.unsettled -= spans
-        self._in_flight -= spans
-        if not claim.unsettled:
-            del self._claims[claim.first]
-            self._journal.lock.notify_all()  # flush() waits for this
-
-    def abandon(self) -> int:
-        """Give up everything that is ready or in flight."""
-        lost = self.queued
-        self.position = self._journal.end
-        self._claims.clear()
-        self._in_flight = 0
-        self._journal.reclaim()
-        self._journal.lock.notify_all()
-        return lost
-
-    def lose_before(self, position: int) -> None:
-        """Skip what the journal had to forget, and count it."""
-        if self.position < position:
-            self._dropped[DROPPED_FULL] += position - self.position
-            self.position = position
-
-
-class MemoryJournal:
+class MemoryJournal(SegmentedJournal[_Segment]):
     """An append-only log in memory; `max_bytes` bounds what it holds, claims in flight not included."""
+
+    keeps_open = False
+    commits = False
 
     def __init__(
         self,
@@ -134,28 +46,18 @@ class MemoryJournal:
         on_full: Literal["drop_oldest", "block"] = "drop_oldest",
         block_timeout_s: float = 1.0,
     ) -> None:
-        self.accounts = accounts
-        self.lock = accounts.lock
-        self.end = 0
-        """The position that the next record will get."""
-        self._max_bytes = max_bytes
+        super().__init__(accounts, max_bytes=max_bytes, on_full=on_full, block_timeout_s=block_timeout_s)
         self._segment_bytes = max(1, max_bytes // SEGMENTS_IN_FULL)
-        self._block_timeout_s = block_timeout_s if on_full == "block" else 0.0
-        self._segments: deque[_Segment] = deque()
-        self._size = 0
         self._free = 0
         self._begin_segment(0)
-        self._wake_at: float = _NEVER
-        self._cursors: list[MemoryCursor] = []
-        self._closed = False
 
-    def cursor(self, name: str) -> MemoryCursor:
+    def cursor(self, name: str) -> SegmentedCursor[_Segment]:
         """Return a new cursor at the end of the log."""
-        cursor = MemoryCursor(self, name, self.end)
+        cursor = SegmentedCursor(self, name, self.end)
         self._cursors.append(cursor)
         return cursor
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes, key: Hashable = None) -> None:  # noqa: ARG002 - open spans are gone with the process
         """Add one record, making room first when there is none."""
         size = len(data) + RECORD_OVERHEAD
         if size > self._free and not self._next_segment(size):
@@ -169,16 +71,14 @@ class MemoryJournal:
     def _next_segment(self, size: int) -> bool:
         """Begin a segment with room for so many bytes; False (counted) when this record cannot be kept at all."""
         if self._closed or size > self._max_bytes:
-            reason = DROPPED_CLOSED if self._closed else DROPPED_FULL
-            for account in self.accounts.adapters.values():
-                account.dropped[reason] += 1
+            self._lose_record(DROPPED_CLOSED if self._closed else DROPPED_FULL)
             return False
         self._seal()
         if self._size + size > self._max_bytes:
             self._make_room(size)
             if self._closed:
                 return self._next_segment(size)
-        if not self._records:
+        if self._segments and not self._records:
             self._segments.pop()
         self._begin_segment(max(size, min(self._segment_bytes, self._max_bytes - self._size)))
         return True
@@ -196,21 +96,9 @@ class MemoryJournal:
         self._size -= self._free
         self._free = 0
 
-    def expect(self, position: int) -> None:
-        """Wake the waiters once the log has reached this position."""
-        self._wake_at = min(self._wake_at, position)
-
-    def _wake(self) -> None:
-        now = time.monotonic()
-        self._wake_at = _NEVER
-        for cursor in self._cursors:
-            if self.end < cursor.wake_at < _NEVER:
-                self._wake_at = min(self._wake_at, cursor.wake_at)
-            cursor.woken_by_append(now)
-        self.lock.notify_all()
-
-    def read(self, position: int, most: int, max_bytes: int) -> list[bytes]:
-        """Return up to `most` records from `position` on, at least one, stopping once `max_bytes` are reached."""
+    def read(self, cursor: SegmentedCursor[_Segment], most: int, max_bytes: int) -> Claim | None:
+        """Return up to `most` records at a cursor, at least one, stopping once `max_bytes` are reached."""
+        position = cursor.position
         out: list[bytes] = []
         size = 0
         for segment in self._segments:
@@ -218,14 +106,16 @@ class MemoryJournal:
                 continue
             for data in segment.records[position - segment.first :]:
                 if len(out) >= most or (out and size + len(data) > max_bytes):
-                    return out
+                    break
                 out.append(data)
                 size += len(data)
             position = segment.end
-        return out
+            if len(out) < position - cursor.position:
+                break
+        return Claim(cursor.position, out, 0.0, len(out)) if out else None
 
     def reclaim(self) -> None:
-        """Forget the segments that every cursor has passed."""
+        """Forget the segments that every cursor has passed: claims hold the records in flight themselves."""
         passed = min((cursor.position for cursor in self._cursors), default=self.end)
         freed = False
         while self._segments[0].end <= passed and self._segments[0].records:
@@ -234,30 +124,29 @@ class MemoryJournal:
         if freed and self._block_timeout_s:
             self.lock.notify_all()
 
-    def _forget_oldest(self) -> None:
+    def _forget_oldest(self) -> _Segment:
         if len(self._segments) == 1:
             self._seal()
-        self._size -= self._segments.popleft().size
+        oldest = self._segments.popleft()
+        self._size -= oldest.size
         if not self._segments:
             self._begin_segment(0)
-
-    def _make_room(self, size: int) -> None:
-        if self._block_timeout_s:
-            deadline = time.monotonic() + self._block_timeout_s
-            while self._size + size > self._max_bytes and not self._closed:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                self._wake()
-                self.lock.wait(left)
-        while self._size + size > self._max_bytes:
-            end = self._segments[0].end
-            self._forget_oldest()
-            for cursor in self._cursors:
-                cursor.lose_before(end)
+        return oldest
 
     def close(self) -> None:
         """Wake everybody who waits and take nothing more."""
-        self._closed = True
+        super().close()
         self._seal()
-        self.lock.notify_all()
+
+    def started(self, key: Hashable, data: bytes) -> None:
+        """Nothing: what is in memory is gone with the process."""
+
+    changed = started
+
+    def forget(self, key: Hashable) -> None:
+        """Nothing was remembered."""
+
+    def commit(self) -> None:
+        """Nothing to wait for."""
+
+    after_fork_in_child = commit

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.settings.options import AttributeValue, DeliveryOptions, Duration, Size, option
+from tracebridge.settings.options import AttributeValue, DeliveryOptions, Duration, FilePath, Size, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,9 @@ class LifecycleSettings:
         30.0, help="How long children may outlive their root; 0s closes them with it.", minimum=0
     )
     shutdown_timeout: Duration = option(5.0, help="Longest time close() and process exit deliver.", minimum=0)
+    flush_on_sigterm: bool = option(
+        False, help="On SIGTERM, deliver for at most shutdown_timeout before the signal takes its course."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +91,44 @@ class RedactionSettings:
                 raise ValueError(f"deny_values[{i}] is no regular expression: {error}") from None
 
 
+MEMORY_JOURNAL = 64 * 2**20  # bytes
+DISK_JOURNAL = 512 * 2**20  # bytes
+SMALLEST_DISK_JOURNAL = 2**20  # bytes
+
+
 @dataclass(frozen=True, kw_only=True)
 class JournalSettings:
-    """The queue between finished spans and delivery, in memory."""
+    """The queue between finished spans and delivery: in memory, or on disk where it survives the process."""
 
-    max_bytes: Size = option(64 * 2**20, help="Most that the journal may hold.", minimum=4096)
+    directory: FilePath | None = option(
+        None,
+        help="Keep the journal in this folder, so that spans survive crashes and restarts; without it, in memory.",
+        examples=["./spans"],
+    )
+    max_bytes: Size | None = option(
+        None,
+        help="Most that the journal of one process may hold: 64MiB in memory and 512MiB on disk when not given.",
+        examples=["512MiB"],
+        minimum=4096,
+    )
     on_full: Literal["drop_oldest", "block"] = option(
         "drop_oldest", help="When full: forget the oldest for the adapters that lag, or make the caller wait first."
     )
     block_timeout: Duration = option(1.0, help="Longest wait of one call with on_full: block.", minimum=0)
+    fsync: Literal["never", "interval", "always"] = option(
+        "interval",
+        help="On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk.",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a journal on disk that could not hold its own segments."""
+        if self.directory is not None and self.max_bytes is not None and self.max_bytes < SMALLEST_DISK_JOURNAL:
+            raise ValueError("max_bytes must be at least 1MiB with directory")
+
+    @property
+    def bound(self) -> int:
+        """`max_bytes`, or its default."""
+        return self.max_bytes or (MEMORY_JOURNAL if self.directory is None else DISK_JOURNAL)
 
 
 @dataclass(frozen=True, kw_only=True)

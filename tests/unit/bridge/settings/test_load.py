@@ -43,7 +43,7 @@ def test_defaults_are_the_documented_ones() -> None:
         limits.event_count_limit,
         limits.link_count_limit,
     ) == (128, 65536, 2**20, 128, 128)
-    assert (settings.journal.max_bytes, settings.journal.on_full) == (64 * 2**20, "drop_oldest")
+    assert (settings.journal.bound, settings.journal.on_full) == (64 * 2**20, "drop_oldest")
     assert (settings.redaction.keys, settings.redaction.action) == ("default", "mask")
 
 

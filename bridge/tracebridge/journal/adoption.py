@@ -1,0 +1,207 @@
+"""Reading what a dead process left: its finished spans in order, and its open spans as *unfinished* ones.
+
+Nothing is changed but for one segment that is added: the unfinished spans, written down as finished records like any
+other. That makes the reading repeatable: a process that dies while it adopts leaves a folder that the next one reads the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tracebridge.journal.base import decode_record, encode_record
+from tracebridge.journal.folder import DAMAGED, STATS, Folder
+from tracebridge.journal.segment import (
+    CHANGED,
+    FINISHED,
+    HEAD_BYTES,
+    RESOURCE,
+    STARTED,
+    TORN,
+    DamagedError,
+    NewerVersionError,
+    Segment,
+)
+from tracebridge.record import EndCause, Resource, SpanRecord, StatusCode
+
+UNFINISHED = "unfinished: the process ended before the span did"
+MOST_SET_ASIDE = 64 * 2**20  # bytes of damaged stretches that one adoption copies
+
+_log = logging.getLogger("tracebridge.journal")
+_decode_resource = msgspec.msgpack.Decoder(Resource).decode
+
+
+class ForeignError(Exception):
+    """None of the adapters that are owed something in a folder is configured here."""
+
+
+class _Head(msgspec.Struct, array_like=True):
+    """The first fields of a SpanRecord: enough to tell which span it is."""
+
+    trace_id: bytes
+    span_id: bytes
+
+
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+
+
+@dataclass
+class Left:
+    """What a dead process left in its folder."""
+
+    folder: Folder
+    segments: list[Segment] = field(default_factory=list)
+    unfinished: int = 0
+    """Spans that were open."""
+    damaged: int = 0
+    """Stretches, or whole segments, that could not be read and were set aside."""
+    torn: int = 0
+    """Records that were being written at the end."""
+
+    @property
+    def finished(self) -> int:
+        """Spans that had ended."""
+        return sum(len(segment.offsets) for segment in self.segments) - self.unfinished
+
+
+def read_folder(folder: Folder, adapters: list[str]) -> Left:
+    """Read a dead writer's folder, whose lock is ours.
+
+    Raises NewerVersionError when a newer tracebridge wrote it and ForeignError when it is another configuration's (nothing is touched
+    then), OSError.
+    """
+    left = Left(folder)
+    aside = folder.path.parent / DAMAGED
+    opened: dict[tuple[bytes, bytes], SpanRecord] = {}
+    resource: Resource | None = None
+    known = []
+    for path in folder.segments():
+        try:
+            segment = Segment.open(path)
+        except NewerVersionError:
+            raise
+        except DamagedError as error:
+            left.damaged += 1
+            aside.mkdir(mode=0o700, exist_ok=True)
+            path.rename(aside / f"{folder.path.name}-{path.name}")
+            _log.warning("%s cannot be read (%s); it was set aside in %s", path, error, aside)
+            continue
+        known.append(any(segment.settled(name) is not None for name in adapters))
+        found = _read_segment(segment, left, opened, aside)
+        segment.resource = resource = found or resource or Resource()
+        left.segments.append(segment)
+    if known and not any(known):
+        raise ForeignError("it holds spans for other adapters than those of this configuration")
+    if opened:
+        _write_unfinished(left, list(opened.values()), resource or Resource(), adapters)
+    return left
+
+
+def _read_segment(
+    segment: Segment, left: Left, opened: dict[tuple[bytes, bytes], SpanRecord], aside: Path
+) -> Resource | None:
+    """Find a segment's finished records, follow which spans are open, and return the resource that it names."""
+    resource = None
+    for kind, at, length in segment.scan():
+        segment.at = at + length
+        try:
+            if kind == FINISHED:
+                head = _decode_head(segment.body(at))
+                opened.pop((head.trace_id, head.span_id), None)
+                segment.offsets.append(at)
+            elif kind == STARTED:
+                record = decode_record(segment.body(at))
+                opened[record.trace_id, record.span_id] = record
+            elif kind == CHANGED:
+                change = decode_record(segment.body(at))
+                before = opened.get((change.trace_id, change.span_id))
+                if before is not None:
+                    opened[change.trace_id, change.span_id] = merged(before, change)
+            elif kind == RESOURCE:
+                resource = _decode_resource(segment.body(at))
+            elif kind == TORN:
+                left.torn += 1
+            else:
+                _set_aside(segment, at, length, left, aside)
+        except msgspec.DecodeError:  # the checksum agrees, the content does not: written by something else
+            _set_aside(segment, at, length, left, aside)
+    return resource
+
+
+def merged(record: SpanRecord, change: SpanRecord) -> SpanRecord:
+    """Return an open span's record with what was set on it since."""
+    return msgspec.structs.replace(
+        record,
+        end_time_ns=max(record.end_time_ns, change.end_time_ns),
+        status_message=change.status_message or record.status_message,
+        attributes={**record.attributes, **change.attributes},
+        span_type=record.span_type if change.span_type == "UNKNOWN" else change.span_type,
+        inputs=record.inputs if change.inputs is None else change.inputs,
+        outputs=record.outputs if change.outputs is None else change.outputs,
+        events=[*record.events, *change.events],
+        links=[*record.links, *change.links],
+        tags={**record.tags, **change.tags},
+        truncated=record.truncated + change.truncated,
+        redacted=record.redacted + change.redacted,
+        repaired=record.repaired + change.repaired,
+    )
+
+
+def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource, adapters: list[str]) -> None:
+    """Add a segment with the spans that were open, as finished records."""
+    last_seen_ns = _last_seen_ns(left.folder)
+    bodies = [
+        encode_record(
+            msgspec.structs.replace(
+                record,
+                end_time_ns=max(record.end_time_ns, last_seen_ns),
+                status=int(StatusCode.ERROR),
+                status_message=record.status_message or UNFINISHED,
+                end_cause=EndCause.UNFINISHED.value,
+            )
+        )
+        for record in records
+    ]
+    head = encode_record(resource)
+    size = sum(len(body) + HEAD_BYTES for body in [head, *bodies])
+    owing = [name for segment in left.segments for name in adapters if segment.settled(name) is not None]
+    path = left.folder.next_path()
+    unborn = path.with_suffix(".new")
+    unborn.unlink(missing_ok=True)
+    segment = Segment.create(unborn, size, list(dict.fromkeys(owing)))
+    segment.put(RESOURCE, head)
+    segment.resource = resource
+    for body in bodies:
+        segment.offsets.append(segment.put(FINISHED, body))
+    segment.rename(path)  # whole, or not there
+    left.segments.append(segment)
+    left.unfinished = len(records)
+
+
+def _last_seen_ns(folder: Folder) -> int:
+    """Return when the dead process last wrote its numbers, in Unix nanoseconds: it lived at least until then."""
+    try:
+        return (folder.path / STATS).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _set_aside(segment: Segment, at: int, length: int, left: Left, aside: Path) -> None:
+    left.damaged += 1
+    assert segment.path is not None  # noqa: S101 - what was found on the disk has a path
+    target = aside / f"{segment.path.parent.name}-{segment.path.stem}-{at}.bin"
+    _log.warning("%s: %d bytes at %d are damaged; set aside as %s", segment.path, length, at, target)
+    try:
+        aside.mkdir(mode=0o700, exist_ok=True)
+        with open(target, "wb", opener=_private) as file:
+            file.write(segment.raw(at, min(length, MOST_SET_ASIDE)))
+    except OSError as error:
+        _log.warning("cannot set aside %s: %s", target, error)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,348 @@
+"""One segment of the disk journal: a preallocated file, mapped into memory, that is written from front to back.
+
+Layout (little-endian):
+
+    0      header, 64 bytes: magic, version, slots, where the slots and the records begin, mark, salt, checksum
+    64     the same header again, for the case that the first is damaged
+    128    slots: what each adapter has settled in this segment, two copies of 128 bytes each
+    …      records: mark (4), length and kind (4), CRC-32 (4), body
+
+A record's body is written before its head, so that a process that dies in between leaves nothing half visible. The mark is
+random for each segment and never zero: behind damage the next record is found by it, and what a user logs cannot
+forge one. The checksum covers length, kind and body. A segment without a file lies in anonymous memory, for the time that the
+disk is full.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+import struct
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import blake2b
+from pathlib import Path
+from typing import overload
+
+from tracebridge.record import Resource
+
+VERSION = 1
+MAGIC = b"TBSEGMNT"
+_HEADER = struct.Struct("<8sHHIII4sI")  # magic, version, slots, slots' offset, records' offset, salt, mark, checksum
+_HEADER_BYTES = 64
+_SLOTS_AT = 2 * _HEADER_BYTES
+_SLOT = struct.Struct("<8sIII")  # name's hash, generation, taken, number of gaps; then the gaps; checksum at the end
+_SLOT_BYTES = 128
+MAX_GAPS = (_SLOT_BYTES - _SLOT.size - 4) // 8
+_HEAD = struct.Struct("<4sII")
+HEAD_BYTES = _HEAD.size
+MAX_BODY = (1 << 28) - 1  # bytes of one record
+MIN_SLOTS = 16
+
+Range = tuple[int, int]
+"""Records of one segment by number, from and up to (not including)."""
+
+
+class RecordKind(IntEnum):
+    """What a record of the journal says."""
+
+    FINISHED = 1
+    """A finished span: what is delivered."""
+    STARTED = 2
+    """A span as it was opened; known under its IDs until it finishes."""
+    CHANGED = 3
+    """What was set on an open span since."""
+    RESOURCE = 4
+    """The resource of the process that writes: the first record of every segment."""
+
+
+FINISHED, STARTED, CHANGED, RESOURCE = (int(kind) for kind in RecordKind)
+DAMAGED = 0  # what a scan calls a stretch that is no record
+TORN = -1  # and a body at the very end whose head was never written: nobody was told that it is safe
+
+
+class DamagedError(Exception):
+    """A segment's header cannot be read."""
+
+
+class NewerVersionError(DamagedError):
+    """A newer tracebridge wrote the segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one adapter has settled in a segment: everything before `taken`, except the gaps."""
+
+    taken: int = 0
+    gaps: tuple[Range, ...] = ()
+
+    def owed(self, count: int) -> list[Range]:
+        """Return the records, of `count`, that are not settled, in order."""
+        rest = [gap for gap in self.gaps if gap[0] < gap[1]]
+        return [*rest, (self.taken, count)] if self.taken < count else rest
+
+
+class Segment:
+    """A segment that is being written, or was written and is being read. Changed under the journal's lock."""
+
+    def __init__(self, memory: mmap.mmap, path: Path | None, fd: int, salt: int, mark: bytes, begin: int, slots: int):
+        self.path = path
+        """None for a segment that lies in memory only."""
+        self.size = len(memory)
+        """Bytes that it takes."""
+        self.first = 0
+        """The journal position of its first finished record."""
+        self.offsets = array("I")
+        """Where its finished records stand."""
+        self.at = begin
+        """Where the next record goes."""
+        self.begin = begin
+        self.resource: Resource | None = None
+        """What the records of an adopted segment come from; None in one of our own."""
+        self._memory = memory
+        self._fd = fd
+        self._salt = salt
+        self._mark = mark
+        self._slots = slots
+        self._slot_of: dict[str, tuple[int, int]] = {}
+        """By adapter: its slot, and the generation of what is written there."""
+
+    # ------------------------------------------------------------------ making and opening
+
+    @classmethod
+    def create(cls, path: Path | None, size: int, adapters: Sequence[str]) -> Segment:
+        """Make a segment with room for `size` bytes of records, all of its disk space taken now.
+
+        Writing into a sparse mapping on a full disk would kill the process (SIGBUS); here a full disk is an OSError. Without a path the
+        segment lies in memory.
+        """
+        slots = max(MIN_SLOTS, len(adapters))
+        begin = _SLOTS_AT + slots * 2 * _SLOT_BYTES
+        fd = -1
+        if path is None:
+            memory = mmap.mmap(-1, begin + size)
+        else:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                _allocate(fd, begin + size)
+                memory = mmap.mmap(fd, begin + size)
+            except BaseException:
+                os.close(fd)
+                path.unlink()
+                raise
+        salt = secrets.randbits(32)
+        mark = bytes(secrets.choice(range(1, 256)) for _ in range(4))
+        header = _HEADER.pack(MAGIC, VERSION, slots, _SLOTS_AT, begin, salt, mark, 0)[:-4]
+        header += struct.pack("<I", zlib.crc32(header))
+        for at in (0, _HEADER_BYTES):
+            memory[at : at + len(header)] = header
+        segment = cls(memory, path, fd, salt, mark, begin, slots)
+        for number, name in enumerate(adapters):
+            segment._slot_of[name] = (number, 0)
+            segment.settle(name, Settled())
+        return segment
+
+    @classmethod
+    def open(cls, path: Path) -> Segment:
+        """Open a segment that another process wrote. Raises DamagedError when it cannot be understood, OSError."""
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if os.fstat(fd).st_size < _SLOTS_AT:
+                raise DamagedError("it ends before its header does")
+            memory = mmap.mmap(fd, 0)
+            salt, mark, begin, slots = _read_header(memory)
+        except BaseException:
+            os.close(fd)
+            raise
+        return cls(memory, path, fd, salt, mark, begin, slots)
+
+    # ------------------------------------------------------------------ writing
+
+    @property
+    def room(self) -> int:
+        """Bytes left for records, their heads included."""
+        return self.size - self.at
+
+    @property
+    def end(self) -> int:
+        """The journal position after its last finished record."""
+        return self.first + len(self.offsets)
+
+    def put(self, kind: int, body: bytes) -> int:
+        """Write a record and return where it stands. The caller has made sure of the room."""
+        at = self.at
+        start = at + HEAD_BYTES
+        end = start + len(body)
+        word = len(body) << 4 | kind
+        memory = self._memory
+        memory[start:end] = body
+        _HEAD.pack_into(memory, at, self._mark, word, zlib.crc32(body, self._salt ^ word))
+        self.at = end
+        return at
+
+    def settle(self, adapter: str, settled: Settled) -> None:
+        """Write down what an adapter has settled here, beside the older copy of the same."""
+        if adapter not in self._slot_of:
+            return
+        number, generation = self._slot_of[adapter]
+        generation += 1
+        self._slot_of[adapter] = (number, generation)
+        taken, gaps = settled.taken, settled.gaps
+        if len(gaps) > MAX_GAPS:  # more than the slot can say: the rest counts as not settled
+            taken, gaps = gaps[MAX_GAPS][0], gaps[:MAX_GAPS]
+        head = _SLOT.pack(_name_hash(adapter), generation, taken, len(gaps))
+        body = head + b"".join(struct.pack("<II", *gap) for gap in gaps)
+        at = _SLOTS_AT + (2 * number + generation % 2) * _SLOT_BYTES
+        body = body.ljust(_SLOT_BYTES - 4, b"\0")
+        self._memory[at : at + _SLOT_BYTES] = body + struct.pack("<I", zlib.crc32(body, self._salt))
+
+    def handle(self) -> int:
+        """Return a file descriptor of its own to sync the file by, or -1; the caller closes it."""
+        return os.dup(self._fd) if self._fd >= 0 else -1
+
+    # ------------------------------------------------------------------ reading
+
+    def body(self, at: int) -> bytes:
+        """Return the body of the record at this place; empty bytes, which no body is, when it is damaged."""
+        mark, word, checksum = _HEAD.unpack_from(self._memory, at)
+        start = at + HEAD_BYTES
+        body = self._memory[start : start + (word >> 4)]
+        if mark != self._mark or zlib.crc32(body, self._salt ^ word) != checksum:
+            return b""
+        return body
+
+    def settled(self, adapter: str) -> Settled | None:
+        """Return what an adapter has settled here; None when the segment does not know it."""
+        found = self._slots_written().get(_name_hash(adapter))
+        if found is None:
+            return None
+        generation, slot, settled = found
+        self._slot_of[adapter] = (slot, generation)
+        return settled
+
+    def owed_to_others(self, adapters: Sequence[str]) -> int:
+        """Return how many records are still to go to adapters that are not among these."""
+        known = {_name_hash(adapter) for adapter in adapters}
+        owed = [
+            settled.owed(len(self.offsets))
+            for name, (_, _, settled) in self._slots_written().items()
+            if name not in known
+        ]
+        return sum(end - start for ranges in owed for start, end in ranges)
+
+    def _slots_written(self) -> dict[bytes, tuple[int, int, Settled]]:
+        """Return (generation, slot, settled) by name's hash, from the newest whole copy of each."""
+        newest: dict[bytes, tuple[int, int, Settled]] = {}
+        for copy in range(2 * self._slots):
+            at = _SLOTS_AT + copy * _SLOT_BYTES
+            raw = self._memory[at : at + _SLOT_BYTES]
+            name, generation, taken, count = _SLOT.unpack_from(raw)
+            if not generation or zlib.crc32(raw[:-4], self._salt) != int.from_bytes(raw[-4:], "little"):
+                continue
+            if name not in newest or generation > newest[name][0]:
+                gaps = tuple(struct.iter_unpack("<II", raw[_SLOT.size : _SLOT.size + 8 * count]))
+                newest[name] = (generation, copy // 2, Settled(taken, gaps))
+        return newest
+
+    def scan(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (kind, offset, length) of every whole record, and of the stretches that are none (DAMAGED, TORN).
+
+        Nothing is trusted: a record counts when its mark and checksum agree, and behind damage the search goes on for
+        the next one that does.
+        """
+        memory, mark, salt = self._memory, self._mark, self._salt
+        at = good = self.begin
+        while 0 <= at <= self.size - HEAD_BYTES:
+            _, word, checksum = _HEAD.unpack_from(memory, at)
+            end = at + HEAD_BYTES + (word >> 4)
+            if (
+                memory[at : at + 4] == mark
+                and end <= self.size
+                and zlib.crc32(memory[at + HEAD_BYTES : end], salt ^ word) == checksum
+            ):
+                if good < at:
+                    yield DAMAGED, good, at - good
+                yield word & 15, at, end - at
+                at = good = end
+            elif word == 0 and checksum == 0 and memory.find(mark, at) < 0:
+                break
+            else:
+                at = memory.find(mark, at + 1)
+        rest = memory[good : self.size]
+        used = len(rest.rstrip(b"\0"))
+        if used:
+            unpublished = len(rest) >= HEAD_BYTES and not any(rest[:HEAD_BYTES])
+            yield TORN if unpublished else DAMAGED, good, used
+
+    def raw(self, at: int, length: int) -> bytes:
+        """Return bytes as they stand, to set a damaged stretch aside."""
+        return self._memory[at : at + length]
+
+    # ------------------------------------------------------------------ the end
+
+    def rename(self, path: Path) -> None:
+        """Give the file its name, once it is whole."""
+        assert self.path is not None  # noqa: S101 - only files have names
+        self.path.rename(path)
+        self.path = path
+
+    def remove(self) -> None:
+        """Delete the file. Who still reads the mapping may go on."""
+        self.release()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Close the file; the mapping goes when nobody reads it any more."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class StoredBodies(Sequence[bytes]):
+    """Bodies of records that lie in a segment, read and checked when they are asked for."""
+
+    def __init__(self, segment: Segment, offsets: array[int]) -> None:
+        self._segment = segment
+        self._offsets = offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(index, slice):
+            return StoredBodies(self._segment, self._offsets[index])
+        return self._segment.body(self._offsets[index])
+
+
+def _read_header(memory: mmap.mmap) -> tuple[int, bytes, int, int]:
+    for at in (0, _HEADER_BYTES):
+        magic, version, slots, slots_at, begin, salt, mark, checksum = _HEADER.unpack_from(memory, at)
+        if magic != MAGIC or zlib.crc32(memory[at : at + _HEADER.size - 4]) != checksum:
+            continue
+        if version > VERSION:
+            raise NewerVersionError(f"it is of version {version}, this tracebridge reads up to {VERSION}; upgrade")
+        if slots_at == _SLOTS_AT and begin == _SLOTS_AT + slots * 2 * _SLOT_BYTES and begin <= len(memory):
+            return salt, mark, begin, slots
+    raise DamagedError("both copies of its header are damaged")
+
+
+def _name_hash(adapter: str) -> bytes:
+    return blake2b(adapter.encode(), digest_size=8).digest()
+
+
+def _allocate(fd: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+        return
+    block = bytes(2**20)  # macOS: write it, so that the space is really taken
+    while size > 0:
+        size -= os.write(fd, block[:size])

@@ -1,0 +1,108 @@
+"""The process around the clients: its exit, its forks, and SIGTERM."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import threading
+import weakref
+from types import FrameType
+from typing import Any, Protocol
+
+_log = logging.getLogger("tracebridge")
+
+
+class Resident(Protocol):
+    """What lives in a process and has to hear of its forks and its end."""
+
+    def flush(self, timeout_s: float = 30.0) -> bool:
+        """Deliver what is queued."""
+        ...
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """Deliver what is queued, and end."""
+        ...
+
+    def after_fork_in_child(self) -> None:
+        """Start over in a forked child."""
+        ...
+
+
+_residents: weakref.WeakSet[Resident] = weakref.WeakSet()
+
+
+def register(resident: Resident) -> None:
+    """Close it at exit, and tell it of forks. Held weakly."""
+    _residents.add(resident)
+
+
+def _close_all() -> None:
+    for resident in list(_residents):
+        resident.close()
+
+
+def _after_fork() -> None:
+    for resident in list(_residents):
+        resident.after_fork_in_child()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class Terminator:
+    """Delivers on SIGTERM, within a bound, and then lets the signal take the course that it had before.
+
+    The handler itself only starts a thread, because the main thread may hold a lock of ours when the signal comes; the thread sends the
+    signal once more when it has finished, and that second one is handed on.
+    """
+
+    _installed: Terminator | None = None
+
+    def __init__(self) -> None:
+        self._timeout_s = 0.0
+        self._flushed = False
+        self._before: Any = signal.SIG_DFL
+
+    @classmethod
+    def install(cls, timeout_s: float) -> None:
+        """Install the handler, once; only a main thread can, others are told so in the log."""
+        if threading.current_thread() is not threading.main_thread():
+            _log.warning("flush_on_sigterm needs the client to be made in the main thread; SIGTERM is left as it was")
+            return
+        terminator = cls._installed
+        if terminator is None:
+            terminator = cls._installed = cls()
+        current = signal.getsignal(signal.SIGTERM)
+        if current != terminator._handle:
+            terminator._before = current
+            signal.signal(signal.SIGTERM, terminator._handle)
+        terminator._timeout_s = max(terminator._timeout_s, timeout_s)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self._flushed:
+            threading.Thread(target=self._flush, name="tracebridge-sigterm", daemon=True).start()
+            return
+        self._flushed = False
+        before = self._before
+        if callable(before):
+            before(number, frame)
+        elif before == signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
+
+    def _flush(self) -> None:
+        """Deliver; where nothing else handles the signal the process ends now, so its open spans end too."""
+        ends = self._before == signal.SIG_DFL
+        threads = [
+            threading.Thread(target=r.close if ends else r.flush, args=(self._timeout_s,), daemon=True)
+            for r in list(_residents)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(self._timeout_s + 1.0)
+        self._flushed = True
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,139 @@
+"""Live spans to records: what goes on the journal when a span is opened, changed and ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tracebridge.core import Core
+from tracebridge.journal.base import encode_record
+from tracebridge.live import LiveTrace
+from tracebridge.record import EndCause, SpanRecord
+from tracebridge.span import Span
+from tracebridge.values import Tally
+
+_FINISHED = EndCause.FINISHED
+_UNFINISHED = EndCause.UNFINISHED.value
+
+
+class Recording(Core):
+    """Records of live spans, through the stages and encoded."""
+
+    def started(self, span: Span, trace: LiveTrace) -> bytes | None:
+        """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
+        if not (span.harmless and trace.plain and self._stages.harmless_pass and span.parent_raw is not None):
+            return self.encoded(span, trace, EndCause.UNFINISHED)
+        try:
+            # the fields of SpanRecord up to `opened_at`
+            return encode_record(
+                [
+                    trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
+                    span.attributes_now, span.span_type, trace.custom_id, "", None, None, (), (), {}, None, "", 1, False, False, False,
+                    _UNFINISHED, span.opened_at,
+                ]
+            )  # fmt: skip
+        except Exception:  # text that UTF-8 cannot carry, most likely
+            return self.encoded(span, trace, EndCause.UNFINISHED)
+
+    def note(self, span: Span, **fields: Any) -> None:
+        """Tell a journal on disk what was set on an open span: a record with nothing but that."""
+        trace = span.trace
+        if span.span_id not in trace.spans:
+            return  # it is being set up, and its start record will say all
+        try:
+            record = SpanRecord(
+                trace.trace_id, span.raw_id, None, "", span.start_time_ns, trace.anchor_ns + self._ticks(), **fields
+            )
+            try:
+                data = self._stages.encode(record)
+            except UnicodeEncodeError:
+                data = self._stages.encode(self._mended(record))
+        except Exception:
+            self._broken("set")
+            return
+        if data is not None:
+            with self.accounts.mutex:
+                self._journal.changed(span, data)
+
+    def encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
+        """Return the span as the journal keeps it; None when a stage dropped it."""
+        try:
+            return self._stages.encode(self._record(span, trace, cause))
+        except UnicodeEncodeError:
+            return self._encoded_mended(span, trace, cause)
+        except Exception:
+            self._broken("end_span")
+            return encode_record(self._bare_record(span, trace))
+
+    def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
+        """Encode a span some of whose text UTF-8 cannot carry (lone surrogates), mended and marked."""
+        try:
+            return self._stages.encode(self._mended(self._record(span, trace, cause)))
+        except Exception:
+            self._broken("end_span")
+            return encode_record(self._bare_record(span, trace))
+
+    def _mended(self, record: SpanRecord) -> SpanRecord:
+        tally = Tally()
+        tally.repaired = record.repaired
+        text, attributes = self.reducer.text, self.reducer.attributes
+        mended = msgspec.structs.replace(
+            record,
+            name=text(record.name, tally),
+            span_type=text(record.span_type, tally),
+            status_message=text(record.status_message, tally),
+            attributes=attributes(record.attributes, tally),
+            tags=attributes(record.tags, tally),
+            opened_at=text(record.opened_at, tally),
+        )
+        return msgspec.structs.replace(mended, repaired=max(1, tally.repaired))
+
+    def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
+        tally = span.counts
+        is_root = span.parent_id is None or span in trace.roots
+        return SpanRecord(
+            trace_id=trace.trace_id,
+            span_id=span.raw_id,
+            parent_id=span.parent_raw,
+            name=span.name,
+            start_time_ns=span.start_time_ns,
+            end_time_ns=span.end_time_ns or 0,
+            kind=span.kind,
+            status=span.code,
+            status_message=span.status_message,
+            attributes=span.attributes_now.copy(),
+            inputs=span.inputs,
+            outputs=span.outputs,
+            span_type=span.span_type,
+            events=list(span.event_records or ()),
+            links=list(span.link_records or ()),
+            tags=trace.tags if is_root else {},
+            custom_trace_id=trace.custom_id,
+            id_scheme=trace.scheme if is_root and trace.custom_id is not None else None,
+            trace_state=trace.trace_state,
+            flags=trace.flags,
+            parent_is_remote=span.parent_is_remote,
+            debug=trace.debug,
+            end_cause=cause.value,
+            opened_at="" if cause is _FINISHED else span.opened_at,
+            dropped_attributes=span.dropped_attributes,
+            dropped_events=span.dropped_events,
+            dropped_links=span.dropped_links,
+            truncated=tally.truncated if tally is not None else 0,
+            repaired=tally.repaired if tally is not None else 0,
+            experiment_id=trace.experiment_id if is_root else "",
+        )
+
+    def _bare_record(self, span: Span, trace: LiveTrace) -> SpanRecord:
+        """What is certain about a span, for the case that the rest of it broke something."""
+        return SpanRecord(
+            trace.trace_id,
+            span.raw_id,
+            span.parent_raw,
+            str(span.name).encode("utf-8", "backslashreplace").decode(),
+            span.start_time_ns,
+            span.end_time_ns or span.start_time_ns,
+            status=span.code,
+            repaired=1,
+        )
