@@ -1,7 +1,13 @@
-"""Adapter names to classes, through the entry points of `tracebridge.adapters`: the only door, ours and a stranger's alike.
+"""Names to what installed packages offer, through entry points: the only door, ours and a stranger's alike.
 
-Looking names up imports nothing; an adapter's module, and the client library that it may need, is imported when its class
-is asked for.
+| group | what a name stands for |
+|---|---|
+| `tracebridge.adapters` | a destination (`tracebridge.adapter.Adapter`) |
+| `tracebridge.formats` | a file format that can be read and written, for dead letters, `convert` and `replay` |
+| `tracebridge.sources` | a foreign library whose spans come in (`Client.source`) |
+| `tracebridge.id_schemes` | a way from the caller's own trace ID to 16 bytes |
+
+Looking names up imports nothing; a module, and the client library that it may need, is imported when its entry is loaded.
 """
 
 from __future__ import annotations
@@ -16,31 +22,68 @@ from tracebridge.errors import ConfigError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUP = "tracebridge.adapters"
+ADAPTERS = "tracebridge.adapters"
+FORMATS = "tracebridge.formats"
+SOURCES = "tracebridge.sources"
+ID_SCHEMES = "tracebridge.id_schemes"
+_GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES)
 
 
-def adapter_entries() -> dict[str, EntryPoint]:
-    """Return the installed adapters by name, none of them imported.
+def entries(group: str) -> dict[str, EntryPoint]:
+    """Return what is installed under a group by name, none of it imported.
 
     When two packages offer the same name, the one that comes first on `sys.path` wins, as with modules. What is installed
     is read once for each `sys.path`: it costs more than reading a whole configuration.
     """
-    return dict(_entries(tuple(sys.path)))
+    return dict(_entries(tuple(sys.path))[group])
 
 
 @functools.lru_cache(maxsize=4)
-def _entries(path: tuple[str, ...]) -> dict[str, EntryPoint]:  # noqa: ARG001 - what the answer depends on
+def _entries(path: tuple[str, ...]) -> dict[str, dict[str, EntryPoint]]:  # noqa: ARG001 - what the answer depends on
     from importlib.metadata import entry_points  # not needed to import tracebridge
 
-    out: dict[str, EntryPoint] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        out.setdefault(entry.name, entry)
+    installed = entry_points()
+    out: dict[str, dict[str, EntryPoint]] = {}
+    for group in _GROUPS:
+        found = out[group] = {}
+        for entry in sorted(installed.select(group=group), key=lambda entry: entry.name):
+            found.setdefault(entry.name, entry)
     return out
+
+
+def load(group: str, name: str) -> Any:
+    """Import and return what an entry of a group names.
+
+    Raises ConfigError for a name that is not known and a module that cannot be imported.
+    """
+    what = _singular(group)
+    known = entries(group)
+    entry = known.get(name)
+    if entry is None:
+        from tracebridge.settings.problems import did_you_mean
+
+        names = ", ".join(known) or "none; is the package installed? (pip install tracebridge)"
+        raise ConfigError(f'unknown {what} "{name}"{did_you_mean(name, known)} (known: {names})')
+    try:
+        return entry.load()
+    except Exception as error:
+        package = entry.dist.name if entry.dist is not None else entry.value
+        why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(f'{what} "{name}" of {package} cannot be imported from {entry.value}: {why}') from error
+
+
+def _singular(group: str) -> str:
+    """Return what one entry of a group is called in a message.
+
+    >>> _singular("tracebridge.id_schemes")
+    'ID scheme'
+    """
+    return {ID_SCHEMES: "ID scheme"}.get(group, group.rpartition(".")[2].removesuffix("s"))
 
 
 def known_adapters() -> list[str]:
     """Return the names of the installed adapters, sorted; empty in a bare checkout, where nothing is installed."""
-    return list(adapter_entries())
+    return list(entries(ADAPTERS))
 
 
 def adapter_class(name: str) -> type[Adapter]:
@@ -50,21 +93,10 @@ def adapter_class(name: str) -> type[Adapter]:
     """
     from tracebridge.settings.options import DeliveryOptions
 
-    entries = adapter_entries()
-    entry = entries.get(name)
-    if entry is None:
-        from tracebridge.settings.problems import did_you_mean
-
-        known = ", ".join(entries) or "none; is the package installed? (pip install tracebridge)"
-        raise ConfigError(f'unknown adapter "{name}"{did_you_mean(name, entries)} (known: {known})')
-    try:
-        loaded: Any = entry.load()
-    except Exception as error:
-        package = entry.dist.name if entry.dist is not None else entry.value
-        what = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
-        raise ConfigError(f'adapter "{name}" of {package} cannot be imported from {entry.value}: {what}') from error
+    loaded = load(ADAPTERS, name)
     options = getattr(loaded, "Options", None)
     if not (isinstance(options, type) and issubclass(options, DeliveryOptions)):
-        raise ConfigError(f'adapter "{name}" ({entry.value}) has no Options class derived from DeliveryOptions')
+        where = entries(ADAPTERS)[name].value
+        raise ConfigError(f'adapter "{name}" ({where}) has no Options class derived from DeliveryOptions')
     checked: type[Adapter] = loaded
     return checked

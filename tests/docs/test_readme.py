@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tracebridge.registry import adapter_entries
+from tracebridge.registry import ADAPTERS, entries
 from tracebridge.settings.load import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_the_readmes_yaml_is_valid(text, tmp_path):
 
 def test_every_adapter_is_in_the_readmes_table():
     """What is installed is documented."""
-    assert set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)) == set(adapter_entries())
+    assert set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)) == set(entries(ADAPTERS))
 
 
 def test_every_link_to_a_file_leads_somewhere():

@@ -18,7 +18,7 @@ def command() -> None:
 
     Point an editor at it with a first line `# yaml-language-server: $schema=bridge.schema.json`.
     """
-    from tracebridge.registry import adapter_entries
+    from tracebridge.registry import ADAPTERS, entries
     from tracebridge.settings.schema import json_schema
 
-    click.echo(json.dumps(json_schema(adapter_entries()), indent=2))
+    click.echo(json.dumps(json_schema(entries(ADAPTERS)), indent=2))

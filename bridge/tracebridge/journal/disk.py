@@ -103,7 +103,9 @@ class DiskCursor(SegmentedCursor[Segment]):
         segment = self._journal.segment_at(self.position)
         if segment is None:
             return None
-        ranges = self._owed.get(segment.first)
+        ranges = self._owed.get(segment.first) or []
+        while ranges and ranges[0][1] <= self.position:
+            ranges.pop(0)
         return segment, ranges[0][1] if ranges else segment.end
 
     def claim(self, most: int, max_bytes: int) -> Claim | None:

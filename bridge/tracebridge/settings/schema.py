@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from tracebridge.registry import adapter_class, adapter_entries
+from tracebridge.registry import ADAPTERS, adapter_class, entries
 from tracebridge.settings.model import Settings
 from tracebridge.settings.options import Secret
 from tracebridge.settings.reader import hints_of, is_required, keys_of
@@ -65,7 +65,7 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
 def shipped_schema() -> str:
     """Return the text of the schema with the adapters that this package brings."""
     ours = [
-        name for name, entry in adapter_entries().items() if entry.dist is not None and entry.dist.name == DISTRIBUTION
+        name for name, entry in entries(ADAPTERS).items() if entry.dist is not None and entry.dist.name == DISTRIBUTION
     ]
     return json.dumps(json_schema(ours), indent=2, ensure_ascii=False) + "\n"
 

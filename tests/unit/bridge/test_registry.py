@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from tracebridge import ConfigError
-from tracebridge.registry import adapter_class, adapter_entries, known_adapters
+from tracebridge.registry import ADAPTERS, adapter_class, entries, known_adapters
 from tracebridge.settings.load import load_settings
 
 MODULE = '''
@@ -181,6 +181,6 @@ def test_a_bare_checkout_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_misspelt_name_is_suggested() -> None:
     """Near misses name what was meant."""
-    assert {"memory", "otlp_http", "store", "zipkin"} <= set(adapter_entries())
+    assert {"memory", "otlp_http", "store", "zipkin"} <= set(entries(ADAPTERS))
     with pytest.raises(ConfigError, match='unknown adapter "zipkn"; did you mean "zipkin"'):
         adapter_class("zipkn")

@@ -1,0 +1,225 @@
+"""Laws of the journal on disk: whatever is written, settled and killed in whatever order, each adapter gets its own once."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tracebridge.accounts import Accounts, AdapterAccount
+from tracebridge.journal.adoption import read_folder
+from tracebridge.journal.base import Claim, decode_record, encode_record
+from tracebridge.journal.disk import DiskCursor, DiskJournal
+from tracebridge.journal.folder import Folder, folders
+from tracebridge.record import Resource, SpanRecord
+
+NAMES = ("a", "b")
+
+
+def record(number: int, size: int = 0, **fields: Any) -> bytes:
+    """A finished span that knows its number."""
+    return encode_record(
+        SpanRecord(b"t" * 16, number.to_bytes(8, "big"), None, "x" * size, 1, 2, attributes={"n": number}, **fields)
+    )
+
+
+def number_of(data: bytes) -> int:
+    """The number in a record."""
+    number = decode_record(data).attributes["n"]
+    assert isinstance(number, int)
+    return number
+
+
+class Life:
+    """One process's journal, without its threads."""
+
+    def __init__(self, directory: Path, max_bytes: int, names: tuple[str, ...] = NAMES) -> None:
+        self.accounts = Accounts()
+        self.accounts.adapters.update({name: AdapterAccount() for name in names})
+        self.journal = DiskJournal(self.accounts, directory, Resource({"service.name": "s"}), max_bytes=max_bytes)
+        self.cursors: dict[str, DiskCursor] = {name: self.journal.cursor(name) for name in names}
+        self.claims: dict[str, list[Claim]] = {name: [] for name in names}
+
+    def adopt(self, directory: Path) -> None:
+        """Take over what dead processes left."""
+        for path in folders(directory):
+            folder = Folder.take(path)
+            if folder is not None:
+                left = read_folder(folder, list(self.cursors))
+                folder.pending = len(left.segments)
+                with self.accounts.lock:
+                    for segment in left.segments:
+                        self.journal.adopt(segment, folder)
+
+    def die(self) -> None:
+        """Leave everything as `kill -9` does: only the system closes the locks."""
+        self.journal.after_fork_in_child()
+
+
+class JournalMachine(RuleBasedStateMachine):
+    """Two adapters, any number of lives, against lists of numbers."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        self.number = 0
+        self.owed: dict[str, list[int]] = {name: [] for name in NAMES}
+        self.life = Life(self.directory, 64 * 2**20)
+        self.life.journal._next_bytes = self.life.journal._largest = 2048  # many segments
+
+    @rule(sizes=st.lists(st.integers(0, 700), min_size=1, max_size=20))
+    def append(self, sizes: list[int]) -> None:
+        with self.life.accounts.lock:
+            for size in sizes:
+                self.number += 1
+                self.life.journal.append(record(self.number, size))
+                for name in NAMES:
+                    self.owed[name].append(self.number)
+
+    @rule(name=st.sampled_from(NAMES), most=st.integers(1, 12), max_bytes=st.integers(1, 5000))
+    def claim(self, name: str, most: int, max_bytes: int) -> None:
+        in_flight = sum(claim.unsettled for claim in self.life.claims[name])
+        with self.life.accounts.lock:
+            claim = self.life.cursors[name].claim(most, max_bytes)
+        waiting = self.owed[name][in_flight:] if len(self.life.claims[name]) < 2 else None
+        if claim is None:
+            assert waiting in ([], None)
+            return
+        numbers = [number_of(data) for data in claim.records]
+        assert numbers
+        flying = {n for c in self.life.claims[name] for n in self._unsettled(c)}
+        assert numbers == [n for n in self.owed[name] if n not in flying][: len(numbers)]
+        self.life.claims[name].append(claim)
+
+    def _unsettled(self, claim: Claim) -> list[int]:
+        return [number_of(data) for data in claim.records][len(claim.records) - claim.unsettled :]
+
+    @precondition(lambda self: any(self.life.claims.values()))
+    @rule(data=st.data())
+    def settle(self, data: Any) -> None:
+        name = data.draw(st.sampled_from([name for name in NAMES if self.life.claims[name]]))
+        claim = data.draw(st.sampled_from(self.life.claims[name]))
+        spans = data.draw(st.integers(1, claim.unsettled))
+        for number in self._unsettled(claim)[:spans]:
+            self.owed[name].remove(number)
+        with self.life.accounts.lock:
+            self.life.cursors[name].settle(claim, spans)
+        if not claim.unsettled:
+            self.life.claims[name].remove(claim)
+
+    @rule()
+    def die_and_come_back(self) -> None:
+        self.life.die()
+        self.life = Life(self.directory, 64 * 2**20)
+        self.life.journal._next_bytes = self.life.journal._largest = 2048
+        self.life.adopt(self.directory)
+
+    @invariant()
+    def what_is_queued_is_what_is_owed(self) -> None:
+        if hasattr(self, "life"):
+            with self.life.accounts.lock:
+                queued = {name: cursor.queued for name, cursor in self.life.cursors.items()}
+            assert queued == {name: len(owed) for name, owed in self.owed.items()}
+
+    def teardown(self) -> None:
+        if not hasattr(self, "life"):
+            return
+        self.die_and_come_back()
+        for name, cursor in self.life.cursors.items():
+            got = []
+            with self.life.accounts.lock:
+                while (claim := cursor.claim(50, 10**6)) is not None:
+                    got += [number_of(data) for data in claim.records]
+                    cursor.settle(claim, len(claim.records))
+            assert got == self.owed[name]
+        with self.life.accounts.lock:
+            self.life.journal.close()
+        assert list(folders(self.directory)) == []  # nothing is owed, so nothing is left
+        shutil.rmtree(self.directory)
+
+
+TestJournal = JournalMachine.TestCase
+TestJournal.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 3000), st.sampled_from(["finish", "stay", "change"])), max_size=150),
+    settle_every=st.integers(1, 9),
+)
+@settings(deadline=None, max_examples=60)
+def test_open_spans_come_back_once_however_long_the_log_went_on(
+    spans: list[tuple[int, str]], settle_every: int
+) -> None:
+    """What was open at the end is unfinished after it, with what was set; what had ended is not."""
+    directory = Path(tempfile.mkdtemp())
+    life = Life(directory, 64 * 2**20, ("a",))
+    life.journal._next_bytes = life.journal._largest = 8192
+    journal, cursor = life.journal, life.cursors["a"]
+    with life.accounts.lock:
+        for number, (size, fate) in enumerate(spans):
+            journal.started(number, record(number, size))
+            if fate == "change":
+                journal.changed(number, record(number, status_message="changed"))
+            if fate == "finish":
+                journal.append(record(number, size), number)
+            if number % settle_every == 0 and (claim := cursor.claim(100, 10**6)) is not None:
+                cursor.settle(claim, len(claim.records))
+        while (claim := cursor.claim(100, 10**6)) is not None:
+            cursor.settle(claim, len(claim.records))
+    life.die()
+    later = Life(directory, 64 * 2**20, ("a",))
+    later.adopt(directory)
+    came = {}
+    with later.accounts.lock:
+        while (claim := later.cursors["a"].claim(100, 10**6)) is not None:
+            for data in claim.records:
+                span = decode_record(data)
+                assert (span.end_cause, span.status) == ("unfinished", 2)
+                assert number_of(data) not in came
+                came[number_of(data)] = span.status_message
+            later.cursors["a"].settle(claim, len(claim.records))
+        later.journal.close()
+    wanted = {
+        n: "changed" if fate == "change" else "unfinished" for n, (_, fate) in enumerate(spans) if fate != "finish"
+    }
+    assert {n: message.partition(":")[0] for n, message in came.items()} == wanted
+    assert list(folders(directory)) == []
+    shutil.rmtree(directory)
+
+
+@given(sizes=st.lists(st.integers(0, 40_000), max_size=150), reads=st.lists(st.integers(0, 1), max_size=60))
+@settings(deadline=None, max_examples=40)
+def test_a_full_journal_loses_the_oldest_and_counts_them(sizes: list[int], reads: list[int]) -> None:
+    """Each adapter gets everything in order, but for a counted number of the oldest."""
+    directory = Path(tempfile.mkdtemp())
+    life = Life(directory, 2**20)
+    seen: dict[str, list[int]] = {name: [] for name in NAMES}
+    todo = list(reads)
+
+    def take(name: str, most: int) -> bool:
+        claim = life.cursors[name].claim(most, 10**6)
+        if claim is None:
+            return False
+        seen[name] += [number_of(data) for data in claim.records]
+        life.cursors[name].settle(claim, len(claim.records))
+        return True
+
+    with life.accounts.lock:
+        for number, size in enumerate(sizes):
+            life.journal.append(record(number, size))
+            if todo:
+                take(NAMES[todo.pop()], 5)
+        for name in NAMES:
+            while take(name, 100):
+                pass
+        life.journal.close()
+    for name in NAMES:
+        dropped = life.accounts.adapters[name].dropped.total()
+        assert len(seen[name]) + dropped == len(sizes)
+        assert seen[name] == sorted(set(seen[name]))
+    shutil.rmtree(directory)
