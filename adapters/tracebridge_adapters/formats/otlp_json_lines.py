@@ -1,0 +1,32 @@
+"""OTLP JSON as a file format: one TracesData a line (OpenTelemetry specification, OTLP file exporter)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.format import Decoded
+from tracebridge.record import SpanRecord
+from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.formats import otlp_json
+
+
+class OtlpJsonLines:
+    """`tracebridge.format.Format` for OTLP JSON lines. Every record comes back as it was."""
+
+    def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
+        self._attributes_of = partial(attributes_of, dialect="openinference", trace_id_attribute=trace_id_attribute)
+        self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
+
+    def looks_right(self, line: bytes) -> bool:
+        """Whether the line is an object that names resource spans."""
+        return line.lstrip()[:1] == b"{" and (b'"resourceSpans"' in line or b'"resource_spans"' in line)
+
+    def decode(self, line: bytes) -> Decoded:
+        """Return the spans of one line. Raises ValueError when it is no OTLP JSON."""
+        return Decoded(otlp_json.decode(line, self._absorb))
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one line for all of these records."""
+        return otlp_json.encode(records, self._attributes_of) + b"\n"

@@ -1,0 +1,104 @@
+"""Every page under docs/ is true: its code runs, its configurations are valid, its commands print what it shows.
+
+The blocks of one page run in order in one temporary folder:
+
+    ```python            a program; it ends well. With `title="app.py"` it is also kept as that file.
+    ```yaml              a whole configuration, checked; kept as bridge.yaml, or under its title
+    ```console           `$ command` lines, run by a shell; what follows each is what it prints, `...` standing for anything
+    ```text, ```json …   shown, and kept as a file when it has a title
+
+A block that only real servers could run has the word `shown` after its language, with the test that runs it named on the page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tracebridge.settings.load import load_settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+_BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_TITLE = re.compile(r'title="([^"]+)"')
+
+
+@dataclass
+class Block:
+    """One fenced block of a page."""
+
+    language: str
+    info: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        """The file it is kept as, or nothing."""
+        found = _TITLE.search(self.info)
+        return found[1] if found else ""
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page that are to be run or kept, in order."""
+    found = [Block(*match) for match in _BLOCK.findall(page.read_text())]
+    return [block for block in found if "shown" not in block.info.split()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_page_is_true(page, tmp_path):
+    """Its blocks, run in order in one folder, do and print what it says."""
+    for block in blocks(page):
+        if block.title:
+            (tmp_path / block.title).write_text(block.text)
+        if block.language == "python":
+            done = run([sys.executable, "-c", block.text], tmp_path)
+            assert (done.returncode, done.stderr) == (0, ""), block.text
+        elif block.language == "yaml":
+            (tmp_path / (block.title or "bridge.yaml")).write_text(block.text)
+            assert load_settings(tmp_path / (block.title or "bridge.yaml"), environ={}).adapters
+        elif block.language == "console":
+            for command, wanted in commands(block.text):
+                printed = run(["bash", "-c", f"{command} 2>&1"], tmp_path).stdout
+                assert re.fullmatch(pattern(wanted), tidy(printed), re.DOTALL), f"$ {command}\n{printed}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "RATIONALE.md"], ids=lambda page: page.stem)
+def test_every_link_to_a_file_leads_somewhere(page):
+    """No link to a file of the project is dead."""
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_list_of_pages():
+    """docs/README.md names each of its neighbours."""
+    named = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text()))
+    assert named == {page.name for page in PAGES} - {"README.md"}
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run in a folder as a person would, with this environment's commands first."""
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120"}
+    env.pop("TRACEBRIDGE_CONFIG", None)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    """The commands of a console block with what each prints."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
+    return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
+
+
+def pattern(wanted: str) -> str:
+    """What is shown as a pattern: exact but for `...`."""
+    return ".*".join(re.escape(part) for part in tidy(wanted).split("..."))
+
+
+def tidy(text: str) -> str:
+    """Text without trailing blanks."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
