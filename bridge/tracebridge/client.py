@@ -28,7 +28,7 @@ from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import Settings
 from tracebridge.span import Span
 from tracebridge.values import Tally
-from tracebridge.wiring import build, keeper_of
+from tracebridge.wiring import build, keeper_of, require_usable
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -68,6 +68,7 @@ class Client(Managers, Ending, Reading):
         self._most_attributes = self.limits.attribute_count_limit
         self._ids = self._settings.trace_ids
         self._table = LiveTable()
+        require_usable(self._settings.journal)
         self._build()
         self._off = self._settings.disabled
         process.register(self)
@@ -124,11 +125,11 @@ class Client(Managers, Ending, Reading):
             )
             data = encode_record(SpanRecord(*bare, repaired=1))
         with self.accounts.mutex:
-            self.accounts.ingested += 1
             if data is None:
                 self._sampled_out()
             else:
                 self._journal.append(data)
+            self.accounts.ingested += 1
         self._on_first_trace()
 
     def _limited(self, record: SpanRecord) -> SpanRecord:
@@ -264,10 +265,15 @@ class Client(Managers, Ending, Reading):
         if self._closed:
             return
         inherited = self._table.all()
+        self._table = LiveTable()
         self._journal.after_fork_in_child()
         _parents_own.append((self._deliveries, self._journal))
-        self._build()
-        self._table = LiveTable()
+        try:
+            self._build()
+        except Exception:  # whatever it is, the child must neither stop for it nor write where its parent writes
+            self._off = True
+            _log.exception("tracing is off in this forked process: it could not start over")
+            return
         for trace in inherited:
             for span_id in trace.spans:
                 trace.ended.add(span_id)
