@@ -25,7 +25,10 @@ import msgspec
 MAX_LEVELS = 4  # envelopes inside envelopes
 MAX_PARTS = 64 * 2**20  # bytes of one line that came in parts
 
-_TIME = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+_TIME = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)"  # RFC 3339; applications' own formatters leave out the zone
+_NO_LEVEL = (
+    rb"(?!(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b)"  # an application's line, not a host's
+)
 _CRI = re.compile(rb"(" + _TIME + rb") (stdout|stderr) ([FP])(?::[FP])* ")
 _PREFIXES = [
     re.compile(pattern)
@@ -34,8 +37,11 @@ _PREFIXES = [
         rb"(?:<\d{1,3}>)?1 (?:" + _TIME + rb"|-) \S{1,255} \S{1,48} \S{1,128} \S{1,32} "
         rb"(?:-|(?:\[[^\]\"]*(?:\"(?:[^\"\\]|\\.)*\"[^\]\"]*)*\])+) (?:\xef\xbb\xbf)?",
         # RFC 3164 and rsyslog's files: <PRI>TIME HOST TAG[PID]: MSG
-        rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)?|" + _TIME + rb") "
-        rb"[^\s\"{]{1,255} [^\s\"{\[:]{1,128}(?:\[[^\]\"{]{1,64}\])?: ?",
+        rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)?|"
+        + _TIME
+        + rb") "
+        + _NO_LEVEL
+        + rb"[^\s\"{]{1,255} [^\s\"{\[:]{1,128}(?:\[[^\]\"{]{1,64}\])?: ?",
         rb"<\d{1,3}>",
         rb"MESSAGE=",
         rb"\[pod/[^\]\"{]+\] ",
@@ -45,7 +51,8 @@ _PREFIXES = [
 ]
 
 _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("log", frozenset({"stream", "time", "kubernetes", "docker", "container_id", "container_name", "ecs_cluster"})),
+    ("log_processed", frozenset({"kubernetes", "stream"})),
+    ("log", frozenset({"stream", "kubernetes", "docker", "container_id", "container_name", "ecs_cluster"})),
     ("MESSAGE", frozenset({"__REALTIME_TIMESTAMP", "_BOOT_ID", "_MACHINE_ID", "SYSLOG_IDENTIFIER"})),
     ("message", frozenset({"agent", "@metadata", "input", "source_type", "logStream", "logGroup", "ingestionTime", "syslogtag", "programname"})),
     ("msg", frozenset({"syslogtag", "programname", "fromhost"})),
@@ -54,9 +61,10 @@ _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("jsonPayload", frozenset({"logName", "insertId"})),
     ("line", frozenset({"labels"})),
     ("_raw", frozenset({"_time", "sourcetype", "index"})),
-    ("log_processed", frozenset({"kubernetes", "stream"})),
 )  # fmt: skip
 """A field that holds a line, and fields of which one must stand beside it: a shipper's own, which no application writes."""
+
+_OBJECTS = frozenset({"agent", "input", "kubernetes", "docker", "labels"})  # such words are a shipper's only as objects
 
 _DOCKER_KEYS = frozenset({"log", "stream", "time", "attrs"})
 
@@ -139,7 +147,9 @@ def _inner(given: Mapping[str, Any]) -> tuple[str, bytes] | None:
     """Return the field that holds the line, and the line."""
     for key, beside in _MARKS:
         value = given.get(key)
-        if value is None or not (beside & given.keys()):
+        if value is None or not any(
+            mark not in _OBJECTS or isinstance(given[mark], dict) for mark in beside & given.keys()
+        ):
             continue
         if isinstance(value, str):
             return key, value.encode("utf-8", "surrogatepass")

@@ -13,6 +13,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -70,28 +71,33 @@ def expand(paths: Sequence[str]) -> list[str]:
     return out
 
 
-def open_input(path: str) -> BinaryIO:
+@contextmanager
+def open_input(path: str) -> Iterator[BinaryIO]:
     """Open a file or standard input, unpacking gzip and zstd. Raises UnreadableError."""
     try:
-        raw: BinaryIO = sys.stdin.buffer if path == STDIN else Path(path).open("rb", buffering=_BUFFER)  # noqa: SIM115 - the caller closes it
-        if not hasattr(raw, "peek"):
-            raw = io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER)
-        first = cast(io.BufferedReader, raw).peek(4)[:4]
+        raw = sys.stdin.buffer if path == STDIN else Path(path).open("rb", buffering=_BUFFER)  # noqa: SIM115 - closed below
+        file = raw if hasattr(raw, "peek") else io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER)
+        first = cast(io.BufferedReader, file).peek(4)[:4]
     except OSError as error:
         raise UnreadableError(f"{path}: {error.strerror or error}") from error
-    if first.startswith(_GZIP):
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER)
-    if first == _ZSTD:
-        return _unpack_zstd(path, raw)
-    return raw
+    try:
+        if first.startswith(_GZIP):
+            yield io.BufferedReader(gzip.GzipFile(fileobj=file), _BUFFER)
+        elif first == _ZSTD:
+            yield _unpack_zstd(path, file)
+        else:
+            yield file
+    finally:
+        if path != STDIN:
+            raw.close()
 
 
-def _unpack_zstd(path: str, raw: BinaryIO) -> BinaryIO:
+def _unpack_zstd(path: str, file: BinaryIO) -> BinaryIO:
     try:
         import zstandard
     except ImportError:
         raise UnreadableError(f"{path} is zstd; pip install 'tracebridge[zstd]' to read it") from None
-    reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=path != STDIN)
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
     return io.BufferedReader(reader, _BUFFER)
 
 
@@ -119,7 +125,7 @@ def read_lines(path: str, start: Position | None = None) -> Iterator[Line]:
     with open_input(path) as file:
         try:
             if at.end:
-                file.seek(at.end)
+                _go_to(file, at.end)
             yield from _lines(file, at)
         except (EOFError, zlib.error, OSError) as error:
             raise UnreadableError(f"{path}: cannot be read further: {error}") from error
@@ -127,6 +133,15 @@ def read_lines(path: str, start: Position | None = None) -> Iterator[Line]:
             if type(error).__module__.partition(".")[0] != "zstandard":
                 raise
             raise UnreadableError(f"{path}: cannot be read further: {error}") from error
+
+
+def _go_to(file: BinaryIO, end: int) -> None:
+    """Skip so many bytes: what is packed cannot be entered in the middle."""
+    if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO):
+        file.seek(end)
+        return
+    while end > 0 and (passed := file.read(min(end, _BUFFER))):
+        end -= len(passed)
 
 
 def _lines(file: BinaryIO, at: Position) -> Iterator[Line]:
