@@ -117,7 +117,9 @@ def command(
                 waiting=lambda: progress.waiting(client) or stop.is_set(),
             )
             for step in files.growing() if follow else files.once():
-                if step is not None:
+                if step is None:
+                    player.rest()
+                else:
                     player.play(step.key, step.line, step.decoded)
                 progress.at(step, files.found.spans)
             arrived = player.checkpoint(give_up)

@@ -71,7 +71,7 @@ class Player:
                 self._since_look += 1
                 if self._client is not None:
                     self._client.ingest(record)
-        if file:
+        if file and not played.unwanted:  # a file of which something was left out is not done
             self._positions[file] = Position(line.end, line.number)
         self._bytes_since_look += len(line.text)
         if self._since_look >= LOOK_EVERY or self._bytes_since_look >= self._room_bytes // 4:
@@ -81,6 +81,13 @@ class Player:
             if self._since_checkpoint >= CHECKPOINT_EVERY:
                 self.checkpoint()
 
+    def rest(self) -> None:
+        """There is nothing to read at the moment: a good one to keep what has arrived."""
+        if self._since_checkpoint or self._since_look:
+            self._since_checkpoint += self._since_look
+            self._since_look = 0
+            self.checkpoint(give_up_s=0)
+
     def checkpoint(self, give_up_s: float | None = None) -> bool:
         """Wait until everything so far is settled, at most `give_up_s` seconds, and keep how far that was."""
         deadline = None if give_up_s is None else time.monotonic() + give_up_s
@@ -88,7 +95,8 @@ class Player:
             if self._waiting() or (deadline is not None and time.monotonic() >= deadline):
                 return False
         self._since_checkpoint = 0
-        self._seen.checkpoint(self._positions)
+        if self._client is not None:
+            self._seen.checkpoint(self._positions)
         return True
 
     def _wait_for_room(self) -> None:
