@@ -21,6 +21,8 @@ from tracebridge.janitor import Janitor
 from tracebridge.journal.base import encode_record
 from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.managers import Managers
+from tracebridge.propagating import Propagating
+from tracebridge.propagation.propagator import Propagator
 from tracebridge.reading import Reading
 from tracebridge.recent import RecentKeys
 from tracebridge.record import EndCause, SpanRecord
@@ -35,7 +37,7 @@ YAML_SUFFIXES = (".yaml", ".yml")
 _log = logging.getLogger("tracebridge")
 
 
-class Client(Managers, Ending, Reading):
+class Client(Managers, Propagating, Ending, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
     `config` is a path to a YAML file, a mapping with the same keys, or Settings; without it the file that
@@ -67,6 +69,9 @@ class Client(Managers, Ending, Reading):
         self.limits = self._settings.limits
         self._most_attributes = self.limits.attribute_count_limit
         self._ids = self._settings.trace_ids
+        propagation = self._settings.propagation
+        self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
+        self._drops_unsampled = propagation.unsampled == "drop"
         self._table = LiveTable()
         self._build()
         self._off = self._settings.disabled
