@@ -82,8 +82,8 @@ class Propagator:
             write(context, headers)
         if self._writes_baggage and context.baggage:
             headers[baggage.BAGGAGE] = context.baggage
-        if self._writes_correlation and context.correlation_id:
-            headers[self._correlation] = context.correlation_id
+        if self._writes_correlation and correlation.sendable(context.correlation_id):
+            headers[self._correlation] = context.correlation_id or ""
         if not plain:
             (setter or setter_of(carrier))(carrier, headers, self._owned)
 
