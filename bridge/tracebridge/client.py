@@ -19,6 +19,8 @@ from tracebridge.ingesting import Ingesting
 from tracebridge.janitor import Janitor
 from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.managers import Managers
+from tracebridge.propagating import Propagating
+from tracebridge.propagation.propagator import Propagator
 from tracebridge.reading import Reading
 from tracebridge.recent import RecentKeys
 from tracebridge.record import EndCause
@@ -32,7 +34,7 @@ YAML_SUFFIXES = (".yaml", ".yml")
 _log = logging.getLogger("tracebridge")
 
 
-class Client(Managers, Ending, Ingesting, Reading):
+class Client(Managers, Propagating, Ending, Ingesting, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
     `config` is a path to a YAML file, a mapping with the same keys, or Settings; without it the file that
@@ -64,6 +66,9 @@ class Client(Managers, Ending, Ingesting, Reading):
         self.limits = self._settings.limits
         self._most_attributes = self.limits.attribute_count_limit
         self._ids = self._settings.trace_ids
+        propagation = self._settings.propagation
+        self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
+        self._drops_unsampled = propagation.unsampled == "drop"
         self._table = LiveTable()
         require_usable(self._settings.journal)
         self._build()
