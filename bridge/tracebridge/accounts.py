@@ -45,6 +45,7 @@ class Accounts:
         self.open = 0
         self.late_ends = 0
         self.misuse: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
         self.adapters: dict[str, AdapterAccount] = {}
 
     def note_misuse(self, what: str) -> None:
@@ -101,6 +102,8 @@ class Stats:
     """Calls that were harmless but meant nothing, by kind."""
     adapters: Mapping[str, AdapterStats] = field(default_factory=dict)
     journal: JournalStats = field(default_factory=JournalStats)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """What sources were handed and could not read as spans at all, by `source: reason`; it never entered the books."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts and numbers, for JSON."""

@@ -34,7 +34,7 @@ def _resource_spans(message: Message, absorb: Absorb) -> list[SpanRecord]:
     out = []
     for scope_spans in message.messages(2):
         shown = scope_spans.message(1)
-        scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3))
+        scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3), scope_spans.text(3))
         own = None if scope == OWN_SCOPE else scope
         out += [_span(span, resource, own, absorb) for span in scope_spans.messages(2)]
     return out
