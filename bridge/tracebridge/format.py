@@ -21,6 +21,10 @@ class Decoded:
     records: list[SpanRecord]
     notes: list[str] = field(default_factory=list)
     """What could not be restored, for a person to read: `3 attributes were cut`."""
+    writer: str = ""
+    """Who numbered the line, where lines are numbered: missing numbers of one writer are lost lines."""
+    seq: int = 0
+    """The line's number, counted from 1 by its writer; 0 when it has none."""
 
 
 class Format(Protocol):

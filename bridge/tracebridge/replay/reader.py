@@ -10,6 +10,7 @@ from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded, Format
 from tracebridge.registry import FORMATS, entries, load
 from tracebridge.replay.envelopes import MAX_LEVELS, Unwrapper
+from tracebridge.replay.gaps import Gaps
 from tracebridge.replay.lines import Line
 
 MAX_DAMAGE = 100  # places of damage that are kept to be shown; the rest is counted
@@ -49,6 +50,8 @@ class Found:
     """What could not be restored, and in how many lines."""
     damage: list[Damage] = field(default_factory=list)
     """The first places of damage."""
+    gaps: Gaps = field(default_factory=Gaps)
+    """Which numbered lines are missing."""
 
 
 class SpanReader:
@@ -103,6 +106,8 @@ class SpanReader:
         found = self._found
         found.span_lines += 1
         found.spans += len(decoded.records)
+        if decoded.seq:
+            found.gaps.note(decoded.writer, decoded.seq)
         for note in decoded.notes:
             found.notes[note] = found.notes.get(note, 0) + 1
         return decoded
