@@ -19,20 +19,22 @@ from tracebridge.ingesting import Ingesting
 from tracebridge.janitor import Janitor
 from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.managers import Managers
+from tracebridge.propagating import Propagating
+from tracebridge.propagation.propagator import Propagator
 from tracebridge.reading import Reading
 from tracebridge.recent import RecentKeys
 from tracebridge.record import EndCause
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import Settings
 from tracebridge.span import Span
-from tracebridge.wiring import build, keeper_of
+from tracebridge.wiring import build, keeper_of, require_usable
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
 _log = logging.getLogger("tracebridge")
 
 
-class Client(Managers, Ending, Ingesting, Reading):
+class Client(Managers, Propagating, Ending, Ingesting, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
     `config` is a path to a YAML file, a mapping with the same keys, or Settings; without it the file that
@@ -64,7 +66,11 @@ class Client(Managers, Ending, Ingesting, Reading):
         self.limits = self._settings.limits
         self._most_attributes = self.limits.attribute_count_limit
         self._ids = self._settings.trace_ids
+        propagation = self._settings.propagation
+        self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
+        self._drops_unsampled = propagation.unsampled == "drop"
         self._table = LiveTable()
+        require_usable(self._settings.journal)
         self._build()
         self._off = self._settings.disabled
         process.register(self)
@@ -212,10 +218,15 @@ class Client(Managers, Ending, Ingesting, Reading):
         if self._closed:
             return
         inherited = self._table.all()
+        self._table = LiveTable()
         self._journal.after_fork_in_child()
         _parents_own.append((self._deliveries, self._journal))
-        self._build()
-        self._table = LiveTable()
+        try:
+            self._build()
+        except Exception:  # whatever it is, the child must neither stop for it nor write where its parent writes
+            self._off = True
+            _log.exception("tracing is off in this forked process: it could not start over")
+            return
         for trace in inherited:
             for span_id in trace.spans:
                 trace.ended.add(span_id)
