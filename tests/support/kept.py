@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from support.readback import jaeger_value, micros, text
+from support.readback import PEERS, jaeger_value, micros, text
 from tracebridge.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
 
 replace = msgspec.structs.replace
@@ -18,6 +18,10 @@ def by_zipkin(record: SpanRecord) -> SpanRecord:
     attributes = {**others, **record.tags, **{key: text(value) for key, value in record.attributes.items()}}
     if attributes.get("error") == "false":
         del attributes["error"]
+    if "serviceName" in PEERS.get(
+        record.name, {}
+    ):  # the endpoint that Zipkin shows is told even where no such attribute was sent
+        attributes.setdefault("peer.service", PEERS[record.name]["serviceName"])
     return replace(
         record,
         name=record.name.lower(),

@@ -9,14 +9,15 @@ import msgspec
 
 from tracebridge.adapter import Context
 from tracebridge.errors import Misconfigured
-from tracebridge.record import SpanRecord
+from tracebridge.record import Resource, SpanRecord
 from tracebridge.search import Condition, Page, Query
-from tracebridge_adapters.dialects import absorb
-from tracebridge_adapters.formats import zipkin_json
+from tracebridge_adapters.dialects import DISPLACED, absorb
+from tracebridge_adapters.formats import zipkin_json_reader, zipkin_tags
 from tracebridge_adapters.readers.options import link_of
 from tracebridge_adapters.readers.searching import LOOKBACK_MS, in_order, search
 from tracebridge_adapters.wires.http_get import HttpReader
 
+_DOUBLED = {DISPLACED + key for key in (zipkin_tags.PEER_SERVICE, zipkin_tags.PEER_ADDRESS, zipkin_tags.PEER_PORT)}
 MAX_FOUND = 100  # traces that one custom ID is looked up for
 
 
@@ -77,14 +78,26 @@ class ZipkinReader:
 
     def _decoded(self, document: bytes) -> list[list[SpanRecord]]:
         try:
-            traces = msgspec.json.decode(document, type=list[msgspec.Raw])
-            return [zipkin_json.decode(bytes(trace), self._absorb) for trace in traces]
+            return [self._trace(bytes(trace)) for trace in msgspec.json.decode(document, type=list[msgspec.Raw])]
         except ValueError as error:
             raise Misconfigured(f"{self._server.shown_url}: {error}; is query_endpoint a Zipkin?") from error
+
+    def _trace(self, document: bytes) -> list[SpanRecord]:
+        read = zipkin_json_reader.decode(document, self._absorb)
+        if read.notes and not read.records:
+            raise ValueError(f"not an answer of Zipkin's API: {read.notes[0]}")
+        return [_plain(record) for record in read.records]
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of the trace in Zipkin's UI."""
         return link_of(self._ui, trace_id)
+
+
+def _plain(record: SpanRecord) -> SpanRecord:
+    """Return the record without what only a way back to Zipkin needs: endpoints that say what a tag says too, the mark of origin."""
+    attributes = {key: value for key, value in record.attributes.items() if key not in _DOUBLED}
+    resource = None if record.resource is None else Resource(record.resource.attributes)
+    return msgspec.structs.replace(record, attributes=attributes, resource=resource)
 
 
 def _can_ask(value: object) -> bool:
