@@ -13,6 +13,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -108,8 +109,9 @@ def test_what_went_to_stdout_and_through_a_tailing_rsyslog_is_in_jaeger(rsyslog,
 
 def test_a_message_above_the_shippers_limit_is_damage_with_its_place(rsyslog, tmp_path, salt):
     """What rsyslog cut is counted, never guessed."""
-    records = next(case for case in CASES if case.name == "huge").records(salt)
-    emit(records, stream="file", path=str(rsyslog.stdout), max_line_bytes=200_000)
+    (record, *_) = FITTING[0].records(salt)
+    record = msgspec.structs.replace(record, attributes={f"text.{n}": "x" * 50_000 for n in range(3)})
+    emit([record], stream="file", path=str(rsyslog.stdout), max_line_bytes=200_000)
     path = rsyslog.wait_for(1, "out.log")
     outcome = subprocess.run(
         [str(Path(sys.executable).parent / "tracebridge"), "replay", str(path), "--dry-run", "--json", "--strict"],
