@@ -112,10 +112,10 @@ class DiskJournal(SegmentedJournal[Segment]):
         segment.offsets.append(segment.put(FINISHED, data))
         self._free -= need
         self.end += 1
-        places = self._open.places.pop(key, ()) if key is not None else ()
         if segment.path is None:
             self._in_memory_only += 1
-            segment.ended.extend(places)
+        if key is not None:
+            self._open.places.pop(key, None)
         if self.end >= self._wake_at:
             self._wake()
 
@@ -259,12 +259,16 @@ class DiskJournal(SegmentedJournal[Segment]):
             oldest = self._segments[0]
             if oldest is self._current or any(cursor.settled_to < oldest.end for cursor in self._cursors):
                 break
-            if not self._open.carry(oldest, self._free):
+            if not self._open.carry(oldest, self._free if self._survives_like(oldest) else 0):
                 break
             self._forget_oldest()
             freed = True
         if freed and self._block_timeout_s:
             self.lock.notify_all()
+
+    def _survives_like(self, oldest: Segment) -> bool:
+        """Return whether a record is as safe in the current segment as in this one."""
+        return oldest.path is None or (self._current is not None and self._current.path is not None)
 
     def _forget_oldest(self) -> Segment | None:
         if not self._segments or self._segments[0] is self._current:
