@@ -21,7 +21,7 @@ from tracebridge.accounts import Accounts, JournalStats
 from tracebridge.journal.base import Claim, encode_record
 from tracebridge.journal.cursor import DiskCursor, StoredBodies
 from tracebridge.journal.folder import Folder
-from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, Segment
+from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
 from tracebridge.journal.segmented import (
     DROPPED_CLOSED,
     DROPPED_FULL,
@@ -121,7 +121,13 @@ class DiskJournal(SegmentedJournal[Segment]):
 
     def started(self, key: Hashable, data: bytes) -> None:
         """Remember an open span."""
-        self._open.begin(key, data)
+        need = len(data) + HEAD_BYTES
+        segment = self._current
+        if need > self._free or segment is None:
+            self._open.begin(key, data)
+        else:  # the same in one piece, for the hot path
+            self._free -= need
+            self._open.places[key] = [(segment, segment.put(STARTED, data))]
 
     def changed(self, key: Hashable, data: bytes) -> None:
         """Remember what was set on an open span."""

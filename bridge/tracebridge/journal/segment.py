@@ -101,6 +101,10 @@ class Settled:
 class Segment:
     """A segment that is being written, or was written and is being read. Changed under the journal's lock."""
 
+    __slots__ = (
+        "_fd", "_mark", "_memory", "_salt", "_slot_of", "_slots", "at", "begin", "first", "offsets", "path", "resource", "size"
+    )  # fmt: skip
+
     def __init__(self, memory: mmap.mmap, path: Path | None, fd: int, salt: int, mark: bytes, begin: int, slots: int):
         self.path = path
         """None for a segment that lies in memory only."""
