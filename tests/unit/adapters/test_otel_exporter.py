@@ -17,7 +17,6 @@ from support.otlp_view import ATTRIBUTES, by_id, said
 from tracebridge import Client, ConfigError
 from tracebridge_adapters.formats.readable_spans import readable_spans
 
-
 SILENT = (otel_context._SUPPRESS_INSTRUMENTATION_KEY, otel_context._SUPPRESS_HTTP_INSTRUMENTATION_KEY)
 
 
