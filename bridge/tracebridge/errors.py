@@ -6,7 +6,8 @@
     ├── TraceNotFoundError         misuse: no such open trace or span        RESOURCE_DOES_NOT_EXIST
     │   └── TraceFinishedError     misuse: the trace has already finished    INVALID_PARAMETER_VALUE
     ├── DuplicateTraceError        the custom trace ID is open already       RESOURCE_ALREADY_EXISTS
-    └── NoReaderError              no configured adapter can be read back    INVALID_STATE
+    ├── NoReaderError              no configured adapter can be read back    INVALID_STATE
+    └── ReadError                  the destination could not be read back    TEMPORARILY_UNAVAILABLE
 
     DeliveryError                  what an adapter's send() may raise; never reaches the application
     ├── Retryable                  try again later, this data is fine
@@ -77,21 +78,34 @@ class NoReaderError(TracebridgeError):
     error_code = "INVALID_STATE"
 
 
+class ReadError(TracebridgeError):
+    """A destination that can be read back did not answer, or not as its system does."""
+
+    error_code = "TEMPORARILY_UNAVAILABLE"
+
+
 class DeliveryError(Exception):
     """The base of what `Adapter.encode` and `Adapter.send` raise to tell delivery what to do next."""
+
+    status: int | str | None = None
+    """What the destination's protocol said: an HTTP status or the name of a gRPC status; None when it said nothing."""
 
 
 class Retryable(DeliveryError):
     """Try the same body again later: refused, reset, timed out, HTTP 429/502/503/504, gRPC's retryable codes.
 
     `after_s` is the destination's own wish in seconds (Retry-After, RetryInfo), or None. `bounded` says that the
-    cause may be the data after all (Zipkin's HTTP 500), so that trying for ever is not right.
+    cause may be the data after all (Zipkin's HTTP 500), so that trying for ever is not right; `tries` is how often in all, where
+    time is no measure (an exporter that says no more than FAILURE).
     """
 
-    def __init__(self, message: str, *, after_s: float | None = None, bounded: bool = False) -> None:
+    def __init__(
+        self, message: str, *, after_s: float | None = None, bounded: bool = False, tries: int | None = None
+    ) -> None:
         super().__init__(message)
         self.after_s = after_s
         self.bounded = bounded
+        self.tries = tries
 
 
 class Rejected(DeliveryError):
