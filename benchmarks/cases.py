@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import time
@@ -232,13 +233,15 @@ def _encode_otel_zipkin(fresh: bool) -> Callable[[], float]:
 
 
 def _line_ours() -> Callable[[], float]:
-    from tracebridge_adapters.formats.spanlog import encode_line
+    from tracebridge_adapters.formats.spanlog.writer import Writer
 
     records = _records(False)
+    writer = Writer(max_line_bytes=15_000)
+    encode, numbering = writer.encode, writer.numbering("benchmrk")
 
     def one_round() -> None:
         for number, record in enumerate(records):
-            encode_line(record, number, resource="always", max_bytes=15_000)
+            encode(record)[:-2] + numbering % number
 
     return _timed(one_round, BATCH)
 
@@ -246,9 +249,11 @@ def _line_ours() -> Callable[[], float]:
 def _line_structlog() -> Callable[[], float]:
     import structlog
 
-    from tracebridge_adapters.formats.spanlog import fields_of
+    from tracebridge_adapters.formats.spanlog.writer import Writer
 
-    fields = [fields_of(record, n, "always") for n, record in enumerate(_records(False))]
+    writer = Writer()
+    numbering = writer.numbering("benchmrk")
+    fields = [json.loads(writer.encode(record)[:-2] + numbering % n) for n, record in enumerate(_records(False))]
     for each in fields:
         for key in ("event", "level", "timestamp"):
             each.pop(key)
