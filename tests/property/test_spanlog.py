@@ -140,7 +140,7 @@ def test_the_line_survives_any_json_library_on_the_way(profile, record):
     assert exact(back) == exact(FORMAT.decode(line).records[0])
 
 
-big_texts = st.builds(lambda text, n: text * n, otlp.texts.filter(bool), st.integers(1, 3_000))
+big_texts = st.builds(lambda text, n: text * n, otlp.texts.filter(bool), st.integers(1, 300))
 big_attributes = st.dictionaries(otlp.texts, values | big_texts | st.lists(big_texts, max_size=3), max_size=8)
 big_records = st.builds(
     SpanRecord,
