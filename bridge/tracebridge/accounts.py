@@ -87,6 +87,16 @@ class JournalStats:
     """With a directory: open spans that would not be known after a crash, for the same reason."""
     last_error: str = ""
     """What the disk said last; empty when it is well."""
+    waiting: int = 0
+    """With a directory: spans that dead processes left and that wait for room to be queued."""
+    left_alone: int = 0
+    """With a directory: folders of dead processes that could not be taken over (the log says why)."""
+    damaged: int = 0
+    """With a directory: stretches of dead processes' segments that could not be read and were set aside."""
+    torn: int = 0
+    """With a directory: records that were being written when a process died."""
+    looked: bool = False
+    """With a directory: whether what dead processes left has been looked for since the start."""
 
 
 @dataclass(frozen=True, slots=True)

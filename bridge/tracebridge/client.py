@@ -27,7 +27,7 @@ from tracebridge.record import EndCause
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import Settings
 from tracebridge.span import Span
-from tracebridge.wiring import build, keeper_of
+from tracebridge.wiring import build, keeper_of, require_usable
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -70,6 +70,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
         self._drops_unsampled = propagation.unsampled == "drop"
         self._table = LiveTable()
+        require_usable(self._settings.journal)
         self._build()
         self._off = self._settings.disabled
         process.register(self)
@@ -217,10 +218,15 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         if self._closed:
             return
         inherited = self._table.all()
+        self._table = LiveTable()
         self._journal.after_fork_in_child()
         _parents_own.append((self._deliveries, self._journal))
-        self._build()
-        self._table = LiveTable()
+        try:
+            self._build()
+        except Exception:  # whatever it is, the child must neither stop for it nor write where its parent writes
+            self._off = True
+            _log.exception("tracing is off in this forked process: it could not start over")
+            return
         for trace in inherited:
             for span_id in trace.spans:
                 trace.ended.add(span_id)

@@ -55,11 +55,11 @@ class Ingesting(Recording):
             return
         data = self._ingested(record)
         with self.accounts.mutex:
-            self.accounts.ingested += 1
             if data is None:
                 self._sampled_out()
             else:
                 self._journal.append(data)
+            self.accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
         if self._journal.commits:
             self._journal.commit()
         self._on_first_trace()
