@@ -38,10 +38,7 @@ class LiveTrace:
     )
 
     def __init__(self, wire: WireId, custom_id: str | None, anchor_ns: int) -> None:
-        self.trace_id = wire.trace_id
-        self.hex_id = wire.trace_id.hex()
-        self.scheme = wire.scheme
-        self.custom_id = custom_id
+        self.identify(wire, custom_id)
         self.anchor_ns = anchor_ns
         """Wall clock minus ticks at the trace's start: ticks plus this is a time of the trace."""
         self.spans: dict[str, Span] = {}
@@ -61,6 +58,13 @@ class LiveTrace:
         """Not in the table: before its first span and after its last one."""
         self.plain = True
         """No trace state, flags or debug request from elsewhere: the common record says all."""
+
+    def identify(self, wire: WireId, custom_id: str | None) -> None:
+        """Give the trace its IDs; only before it is in the table."""
+        self.trace_id = wire.trace_id
+        self.hex_id = wire.trace_id.hex()
+        self.scheme = wire.scheme
+        self.custom_id = custom_id
 
     @property
     def shown_id(self) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 from tracebridge.context import current, current_span, enter, leave
 from tracebridge.core import Core, one_id
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
+from tracebridge.ids.custom import SpanId, TraceId
+from tracebridge.roots import INTERNAL
 from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
-from tracebridge.starting import INTERNAL, Starting
+from tracebridge.starting import Starting
 
 
 class SpanManager:
@@ -73,17 +75,18 @@ class Managers(Starting):
         run_id: str | None = None,
         links: Sequence[Link] | None = None,
         *,
-        trace_id: str | None = None,
-        request_id: str | None = None,
+        trace_id: str | TraceId | None = None,
+        request_id: str | TraceId | None = None,
         parent: Any = None,
         kind: int = INTERNAL,
+        span_id: str | SpanId | None = None,
     ) -> SpanManager:
         """Return a context manager around `start_trace` and the end of its root; arguments as there."""
         custom_id = one_id(trace_id, request_id)
 
         def start(place: Place) -> AnySpan:
             return self.begin_trace(
-                place, custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind
+                place, custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind, span_id
             )  # fmt: skip
 
         return SpanManager(self, start)
@@ -91,8 +94,8 @@ class Managers(Starting):
     def span(
         self,
         name: str,
-        trace_id: str | None = None,
-        parent_id: str | None = None,
+        trace_id: str | TraceId | None = None,
+        parent_id: str | SpanId | None = None,
         span_type: str = "UNKNOWN",
         inputs: Any = None,
         attributes: Mapping[str, Any] | None = None,
@@ -100,8 +103,9 @@ class Managers(Starting):
         links: Sequence[Link] | None = None,
         *,
         parent: AnySpan | None = None,
-        request_id: str | None = None,
+        request_id: str | TraceId | None = None,
         kind: int = INTERNAL,
+        span_id: str | SpanId | None = None,
     ) -> SpanManager:
         """Return a context manager around a child span.
 
@@ -111,15 +115,39 @@ class Managers(Starting):
         given_id = one_id(trace_id, request_id)
 
         def start(place: Place) -> AnySpan:
-            wanted, above = given_id, parent_id
+            wanted: Any = given_id
+            above: Any = parent_id
             if parent is not None:
                 wanted, above = parent.trace_id, parent.span_id
             if wanted is None and current_span(self, None) is None:
                 return self.begin_trace(
-                    place, None, None, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind
+                    place,
+                    None,
+                    None,
+                    name,
+                    span_type,
+                    inputs,
+                    attributes,
+                    None,
+                    None,
+                    start_time_ns,
+                    None,
+                    links,
+                    kind,
+                    span_id,
                 )
             return self.start_span(
-                name, wanted, above, span_type, inputs, attributes, start_time_ns, links, kind=kind, _place=place
+                name,
+                wanted,
+                above,
+                span_type,
+                inputs,
+                attributes,
+                start_time_ns,
+                links,
+                kind=kind,
+                span_id=span_id,
+                _place=place,
             )
 
         return SpanManager(self, start)

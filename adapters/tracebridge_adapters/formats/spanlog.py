@@ -121,6 +121,8 @@ def _rare_fields(record: SpanRecord, out: dict[str, Any]) -> None:
     for key in (
         "tags",
         "id_scheme",
+        "custom_span_id",
+        "span_id_scheme",
         "experiment_id",
         "dropped_attributes",
         "dropped_events",
@@ -267,6 +269,8 @@ def _record(given: dict[str, Any]) -> SpanRecord:
         tags=given.get("tags", {}),
         custom_trace_id=given.get("custom_trace_id"),
         id_scheme=given.get("id_scheme"),
+        custom_span_id=given.get("custom_span_id"),
+        span_id_scheme=given.get("span_id_scheme"),
         trace_state=given.get("trace_state", ""),
         flags=int(given.get("trace_flags", "01"), 16),
         parent_is_remote=given.get("parent_is_remote", False),

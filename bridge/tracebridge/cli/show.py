@@ -8,7 +8,7 @@ import msgspec
 from tracebridge.cli.exits import EXIT_NOT_FOUND
 from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
-from tracebridge.ids.schemes import derive
+from tracebridge.ids.identity import Identity
 
 EPILOG = """Example:
 
@@ -35,7 +35,7 @@ def command(
     reader, settings = open_reader(config)
     found = reader.find(trace_id)
     try:
-        wire_id = found[0] if found else derive(trace_id, settings.trace_ids.scheme).trace_id
+        wire_id = found[0] if found else Identity(settings.trace_ids).wire(trace_id).trace_id
     except TracebridgeError as error:
         raise click.UsageError(str(error)) from error
     spans = reader.get(wire_id)
