@@ -10,9 +10,10 @@ from tracebridge.accounts import Accounts
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.ids.parent import is_span_id
+from tracebridge.ids.parent import names_span, span_bytes
 from tracebridge.journal.base import Journal
 from tracebridge.live import LiveTable, LiveTrace
+from tracebridge.propagation.propagator import Propagator
 from tracebridge.recent import RecentKeys
 from tracebridge.record import Link
 from tracebridge.settings.model import LifecycleSettings, LimitsSettings
@@ -40,6 +41,9 @@ class Core:
     _table: LiveTable
     _leaks_told: RecentKeys
     _off: bool
+    _drops_unsampled: bool
+    """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
+    _propagator: Propagator
     _most_attributes: int
     keeps_open: bool
     """Whether the journal wants to know of open spans and what is set on them."""
@@ -68,10 +72,8 @@ class Core:
                 return trace
         elif type(key) is not TraceId:
             return None
-        try:
-            return self._table.traces.get(self.ids.wire(key).trace_id.hex())
-        except TracebridgeError:
-            return None
+        traces = (self._table.traces.get(wire.trace_id.hex()) for wire in self.ids.meanings(key))
+        return next((trace for trace in traces if trace is not None), None)
 
     def has_finished(self, key: Any) -> bool:
         """Return whether a trace of that ID was open here and has finished, as far as is remembered."""
@@ -102,16 +104,15 @@ class Core:
     def link_record(self, link: Any, tally: Tally) -> Link | None:
         """Return a link with wire IDs, or None when its IDs are none."""
         span_id, trace_id = member(link, "span_id"), member(link, "trace_id")
-        if not is_span_id(span_id) or not issubclass(type(trace_id), (str, TraceId)):
+        if not names_span(span_id) or not issubclass(type(trace_id), (str, TraceId)):
             return None
-        try:
-            wire = self.ids.wire(trace_id)
-        except TracebridgeError:
+        meant = self.ids.meanings(trace_id)
+        if not meant:
             return None
         given, state = member(link, "attributes"), member(link, "trace_state")
         attributes = {} if given is None else self.reducer.attributes(given, tally)
         trace_state = "" if state is None else self.reducer.text(state, tally)
-        return Link(wire.trace_id, self.ids.span(span_id).wire, trace_state, attributes)
+        return Link(meant[0].trace_id, span_bytes(span_id), trace_state, attributes)
 
     def warn_misuse(self, what: str, message: str) -> None:
         """Count a misuse and say the first of its kind."""

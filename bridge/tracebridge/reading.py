@@ -9,7 +9,7 @@ from typing import Any
 from tracebridge.adapter import TraceEditor, TraceReader
 from tracebridge.core import Core, one_id
 from tracebridge.delivery import Delivery
-from tracebridge.errors import InvalidParameterError, NoReaderError, TracebridgeError, TraceNotFoundError, misuse
+from tracebridge.errors import InvalidParameterError, NoReaderError, TraceNotFoundError, misuse
 from tracebridge.filters import build_query
 from tracebridge.ids.custom import TraceId
 from tracebridge.live import LiveTrace
@@ -193,14 +193,11 @@ class Reading(Core):
         found = adapter.find(given) if isinstance(given, str) else None
         if found:
             return found
-        try:
-            return [self.ids.wire(given).trace_id]
-        except TracebridgeError:
-            return []
+        return [wire.trace_id for wire in self.ids.meanings(given)]
 
     def _read(self, adapter: TraceReader, key: str | TraceId, live: LiveTrace | None) -> list[Any]:
         wires = [live.trace_id] if live is not None else self._wire_ids(adapter, key)
-        return adapter.get(wires[0]) if wires else []
+        return next((spans for wire in wires if (spans := adapter.get(wire))), [])
 
     def _wait_for(self, name: str) -> None:
         """Give the reader's destination a bounded time to have what was queued before this call."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tracebridge.errors import (
     DuplicateSpanError,
     DuplicateTraceError,
@@ -12,9 +14,9 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import RemoteParent, remote_parent
+from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.ids.random_ids import shared_ids
-from tracebridge.ids.schemes import WireId, shown_id
+from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.live import LiveTrace
 from tracebridge.record import Kind
 from tracebridge.recording import Recording
@@ -23,8 +25,10 @@ from tracebridge.values import Tally
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
 INTERNAL = int(Kind.INTERNAL)
-RUN_TAG = "mlflow.sourceRun"  # where MLflow keeps the run that a trace belongs to
 GENERATE = "generate_failed"  # how a generator's failures are counted
+DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
+CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
+RUN_TAG = "mlflow.sourceRun"  # where MLflow keeps the run that a trace belongs to
 
 
 class Roots(Recording):
@@ -54,11 +58,11 @@ class Roots(Recording):
             remote = None if parent is None else remote_parent(parent, self.ids)
             tally = Tally()
             generated = None
-            if custom_id is None and remote is None and self.ids.generate is not None:
+            if custom_id is None and self.ids.generate is not None and not names_trace(remote):
                 generated = custom_id = self._generated(name, attributes)
             trace = self._new_trace(custom_id, remote, tally)
             self._label(trace, tags, experiment_id, run_id, tally)
-            parent_raw = None if remote is None else remote.span_id
+            parent_id = None if remote is None else remote.span_id
             own_id = None if span_id is None else self.ids.span(span_id)
             raw_id = shared_ids.span_id() if own_id is None else own_id.wire
             span = Span(
@@ -66,8 +70,8 @@ class Roots(Recording):
                 trace,
                 raw_id.hex(),
                 raw_id,
-                None if parent_raw is None else parent_raw.hex(),
-                parent_raw,
+                parent_id,
+                None if parent_id is None else bytes.fromhex(parent_id),
                 name,
                 trace.anchor_ns + self._ticks(),
                 place,
@@ -77,7 +81,10 @@ class Roots(Recording):
             span.counts = tally
             if own_id is not None:
                 self._own(span, own_id)
-            span.parent_is_remote = remote is not None
+            span.parent_is_remote = parent_id is not None
+            span.origin = trace.origin
+            if remote is not None and (told := told_by(remote, trace.custom_id)):
+                span.fill(told)
             if attributes is not None:
                 span.fill(attributes)
             self._set_up(
@@ -90,15 +97,10 @@ class Roots(Recording):
                     trace.identify(self.ids.random(), None)
                     known = None
                 if known is not None:
-                    self._refuse_known_trace(known, trace, remote is not None)
-                    span.trace = known
+                    self._refuse_known_trace(known, trace, remote is not None, custom_id is not None)
                 if own_id is not None:
-                    self._refuse_known(span, span.trace)
-                if known is None:
-                    self._table.add(trace)
-                else:
-                    known.tags = {**known.tags, **trace.tags}
-                    trace = known
+                    self._refuse_known(span, known or trace)
+                trace = span.trace = self._table.add(trace) if known is None else known.joined_by(trace)
                 trace.spans[span.span_id] = span
                 trace.roots.append(span)
                 trace.late_since = None
@@ -136,26 +138,45 @@ class Roots(Recording):
         return made
 
     def _new_trace(self, custom_id: str | TraceId | None, remote: RemoteParent | None, tally: Tally) -> LiveTrace:
-        elsewhere = None if remote is None else self.ids.cut(remote.trace_id)
-        if custom_id is not None:
-            wire = self.ids.wire(custom_id)
-        elif remote is None or elsewhere is None:
-            wire = self.ids.random()
-        else:
-            wire = WireId(elsewhere, "hex")
-            if elsewhere != remote.trace_id:
-                custom_id = remote.trace_id.hex()  # what was cut off can still be searched
-        if elsewhere is not None and elsewhere != wire.trace_id:
+        if remote is not None:
+            return self._continued_trace(custom_id, remote, tally)
+        return self._live_trace(self.ids.random() if custom_id is None else self.ids.wire(custom_id), custom_id, tally)
+
+    def _continued_trace(self, custom_id: str | TraceId | None, remote: RemoteParent, tally: Tally) -> LiveTrace:
+        """Return an entry for a trace that goes on here: under the remote ID, or a new one where that context names no trace.
+
+        Raises InvalidParameterError when `trace_id` names another trace than the parent does.
+        """
+        wire = None if custom_id is None else self.ids.wire(custom_id)
+        elsewhere = None if remote.trace_id is None else self.ids.cut(bytes.fromhex(remote.trace_id))
+        if elsewhere is not None and wire is not None and elsewhere != wire.trace_id:
             raise misuse(
                 InvalidParameterError,
-                f"trace_id and parent name different traces ({wire.trace_id.hex()} and {elsewhere.hex()}); "
-                "give one of them.",
+                f"trace_id and parent name different traces ({wire.trace_id.hex()} and {elsewhere.hex()}); give one of them.",
             )
+        if wire is None and remote.correlation_id is not None:
+            said = self._derived(remote.correlation_id)
+            if said is not None and elsewhere in {None, said.trace_id}:
+                custom_id, wire = remote.correlation_id, said
+        if wire is None and elsewhere is not None and elsewhere.hex() != remote.trace_id:
+            custom_id, wire = remote.trace_id, WireId(elsewhere, "hex")  # what is cut off here can still be searched
+        if wire is None:
+            wire = self.ids.random() if elsewhere is None else WireId(elsewhere, RANDOM_SCHEME)
         trace = self._live_trace(wire, custom_id, tally)
-        if remote is not None:
-            trace.trace_state, trace.flags, trace.debug = remote.trace_state, remote.flags, remote.debug
-            trace.plain = False
+        if remote.trace_id is None:  # the flags are the sender's, but whether the ID is random is ours to say
+            remote = msgspec.structs.replace(remote, flags=remote.flags & SAMPLED | trace.flags & RANDOM)
+        else:
+            trace.outgoing_id = remote.trace_id
+        trace.origin = remote
+        trace.plain = remote.flags == SAMPLED and not (remote.trace_state or remote.debug)
         return trace
+
+    def _derived(self, custom_id: str) -> WireId | None:
+        """Return the wire ID of an ID that came in a header; None when it can be none."""
+        try:
+            return self.ids.wire(custom_id)
+        except TracebridgeError:
+            return None
 
     def _live_trace(self, wire: WireId, given: str | TraceId | None, tally: Tally) -> LiveTrace:
         text = given.text if type(given) is TraceId else given
@@ -165,7 +186,7 @@ class Roots(Recording):
         trace.plain = wire.scheme is not REMOTE
         return trace
 
-    def _refuse_known_trace(self, known: LiveTrace, new: LiveTrace, has_parent: bool) -> None:
+    def _refuse_known_trace(self, known: LiveTrace, new: LiveTrace, has_parent: bool, named: bool) -> None:
         """Raise DuplicateTraceError unless a second root may become a segment of an open trace; called with the lock held.
 
         Two different texts that derive the same wire ID are refused, and one text that stands for two traces.
@@ -176,10 +197,10 @@ class Roots(Recording):
                 f"trace_id {new.shown_id!r} ({new.scheme}) derives the wire ID {new.hex_id}, but names an open trace of "
                 f"another one, {known.hex_id} ({known.scheme}); end that one first, or use another ID.",
             )
-        if known.custom_id is not None and new.custom_id is not None and known.custom_id != new.custom_id:
+        if named and known.custom_id is not None and known.custom_id != new.custom_id:
             raise misuse(
                 DuplicateTraceError,
-                f"trace_id {new.custom_id!r} derives the wire ID {new.hex_id} that the open trace {known.custom_id!r} "
+                f"trace_id {new.shown_id!r} derives the wire ID {new.hex_id} that the open trace {known.custom_id!r} "
                 "has; end that one first, or use another ID.",
             )
         if known.roots and not has_parent and not self.ids.joins:
@@ -222,3 +243,18 @@ class Roots(Recording):
             f"span_id {shown_id(text)} ({span.span_id}) is that of another span of trace {trace.shown_id}, {where}; "
             "give another ID, or none.",
         )
+
+
+def names_trace(remote: RemoteParent | None) -> bool:
+    """Return whether a context from elsewhere says, in one way or another, which trace it is of."""
+    return remote is not None and (remote.trace_id is not None or remote.correlation_id is not None)
+
+
+def told_by(remote: RemoteParent, custom_id: str | None) -> dict[str, str]:
+    """Return what a context from elsewhere has to say that a person may search for, as attributes of the span that continues it."""
+    told = {}
+    if remote.debug_id:
+        told[DEBUG_ID_ATTRIBUTE] = remote.debug_id
+    if remote.correlation_id is not None and remote.correlation_id != custom_id:
+        told[CORRELATION_ATTRIBUTE] = remote.correlation_id
+    return told

@@ -20,7 +20,7 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import is_span_id
+from tracebridge.ids.parent import names_span, span_bytes
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId
 from tracebridge.live import LiveTrace
@@ -128,6 +128,7 @@ class Starting(Roots):
                 _place,
                 kind,
                 span_type,
+                origin=trace.origin if parent is None else parent.origin,
             )
             if attributes is not None:
                 plain = self.reducer.plain(attributes)
@@ -186,11 +187,12 @@ class Starting(Roots):
             )
         if parent_id == "":
             raise misuse(InvalidParameterError, EMPTY_PARENT)
-        found = self.read_span_id(parent_id)
-        if found is not None:
-            hex_id = found.wire_span_id
-            if hex_id in trace.spans or hex_id in trace.ended or (trace.scheme is REMOTE and is_span_id(parent_id)):
-                return hex_id, found.wire
+        if parent_id in trace.ended or (trace.scheme is REMOTE and names_span(parent_id)):
+            raw_id = span_bytes(parent_id)
+            return raw_id.hex(), raw_id
+        own_id = self.read_span_id(parent_id)
+        if own_id is not None and (own_id.wire_span_id in trace.spans or own_id.wire_span_id in trace.ended):
+            return own_id.wire_span_id, own_id.wire
         raise misuse(TraceNotFoundError, f"Parent span with ID '{parent_id}' not found.")
 
     def _remote_trace(self, trace_id: Any, parent_id: Any) -> LiveTrace:
@@ -201,10 +203,10 @@ class Starting(Roots):
             raise misuse(InvalidParameterError, "Trace ID must be provided to start a span.")
         if parent_id == "":
             raise misuse(InvalidParameterError, EMPTY_PARENT)
-        if self.has_finished(trace_id) or not is_span_id(parent_id):
+        if self.has_finished(trace_id) or not names_span(parent_id):
             wanted = f"Parent span with ID '{parent_id}'" if parent_id else f"Trace with ID {trace_id}"
             raise misuse(TraceNotFoundError, f"{wanted} not found.")
-        wire = self.ids.wire(trace_id)
+        wire = (self.ids.meanings(trace_id) or [self.ids.wire(trace_id)])[0]
         trace = self._live_trace(WireId(wire.trace_id, REMOTE), trace_id, Tally())
         with self.accounts.mutex:
             known = self._table.traces.get(trace.hex_id)

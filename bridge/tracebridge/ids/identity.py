@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from tracebridge.errors import ConfigError, InvalidParameterError, misuse
+from tracebridge.errors import ConfigError, InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
+from tracebridge.ids.parent import is_trace_id
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.scheme import SPAN_BYTES
-from tracebridge.ids.schemes import AUTO, WireId, derive, find_scheme, shown_id
+from tracebridge.ids.schemes import AUTO, RANDOM_SCHEME, WireId, derive, find_scheme, shown_id
 from tracebridge.settings.model import TraceIdSettings
 
 _log = logging.getLogger("tracebridge")
-
-RANDOM = "random"  # the scheme of an ID that we made
 
 
 class Identity:
@@ -42,11 +42,23 @@ class Identity:
         wire = WireId(given.wire, given.matched) if type(given) is TraceId else derive(given, self._scheme)  # type: ignore[arg-type]
         return WireId(self.cut(wire.trace_id, wire.scheme), wire.scheme) if self._short else wire
 
+    def meanings(self, given: str | TraceId) -> list[WireId]:
+        """Return what may be meant where a trace is addressed, likeliest first: an own ID, else 32 hex digits as they are.
+
+        Empty for text that can be neither.
+        """
+        found = []
+        with suppress(TracebridgeError):
+            found.append(self.wire(given))
+        if is_trace_id(given) and (not found or found[0].scheme == "hash"):
+            found.append(WireId(bytes.fromhex(str(given)), "hex"))
+        return found
+
     def random(self) -> WireId:
         """Return a new wire ID, as long as this client's may be."""
         if self._short:
-            return WireId(bytes(SPAN_BYTES) + shared_ids.span_id(), RANDOM)
-        return WireId(shared_ids.trace_id(), RANDOM)
+            return WireId(bytes(SPAN_BYTES) + shared_ids.span_id(), RANDOM_SCHEME)
+        return WireId(shared_ids.trace_id(), RANDOM_SCHEME)
 
     def cut(self, trace_id: bytes, scheme: str = "hex") -> bytes:
         """Return a wire ID as this client may send it: with `max_bits: 64` the right-most 16 digits, zeros on the left.

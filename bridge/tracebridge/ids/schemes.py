@@ -18,6 +18,7 @@ from tracebridge.ids.scheme import SPAN_BYTES, TRACE_BYTES, Refused, Scheme
 from tracebridge.ids.standards import HASH, MLFLOW, UUID, UUID_DASHED
 
 MAX_CUSTOM_ID = 512  # characters
+RANDOM_SCHEME = "random"  # what `WireId.scheme` says of an ID that we made
 AUTO = registry.AUTO_SCHEME
 _SHOWN = 80  # characters of an ID that a message repeats
 

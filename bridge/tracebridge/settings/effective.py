@@ -76,8 +76,8 @@ def effective(loaded: Loaded) -> list[Entry]:
 
 def _options(options: Any, node: Node | None, path: tuple[str, ...]) -> Iterator[Entry]:
     kind = Settings if isinstance(options, Settings) else type(options)
-    for key in keys_of(kind):
-        yield from _value(getattr(options, key), hints_of(kind)[key], _child(node, key), (*path, key))
+    for key, field in keys_of(kind).items():
+        yield from _value(getattr(options, field.name), hints_of(kind)[key], _child(node, key), (*path, key))
 
 
 def _value(value: Any, hint: Any, node: Node | None, path: tuple[str, ...]) -> Iterator[Entry]:

@@ -133,6 +133,32 @@ def test_wrong_settings_are_reported_at_start(make_client, given, text):
     assert text in str(raised.value)
 
 
+@pytest.mark.parametrize("scheme", ["hash", "ulid", "datadog"])
+def test_a_trace_is_addressed_by_its_wire_id_under_any_scheme(make_client, delivered, scheme):
+    """32 hex digits mean the wire ID where the scheme cannot read them, or nothing else of that name is open."""
+    client = make_client(trace_ids={"scheme": scheme}, adapters={"store": {"path": ":memory:"}})
+    root = client.start_trace("r", trace_id={"hash": "order-7", "ulid": ULID, "datadog": "7"}[scheme])
+    child = client.start_span("c", root.wire_trace_id, root.span_id)
+    elsewhere = client.start_trace("e", parent=root)
+    assert child.trace is elsewhere.trace is root.trace
+    for span in (child, elsewhere, root):
+        span.end()
+    assert len(client.get_trace(root.wire_trace_id).data.spans) == 3
+
+
+def test_a_parent_addressed_by_its_hex_digits_is_found_under_any_span_scheme(make_client):
+    """Sixteen hex digits are the span's own ID first, whatever scheme reads the others."""
+    client = make_client(trace_ids={"span_scheme": "decimal"})
+    root = client.start_trace("r", span_id="23")
+    first = client.start_span("c", root.trace_id, "0000000000000017")
+    first.end()
+    assert (first.parent_id, client.start_span("l", root.trace_id, first.span_id).parent_id) == (
+        root.span_id,
+        first.span_id,
+    )
+    assert client.start_span("far", "order-7", "0000000000000017").parent_id == "0000000000000017"
+
+
 # ------------------------------------------------------------------ generators
 
 
@@ -152,7 +178,7 @@ def test_a_generator_makes_the_id_of_each_new_trace(make_client, monkeypatch, ge
     made = client.start_trace("report", attributes={"user": "ann"})
     assert made.trace_id == "ann_report_20260101_ab12cd34"
     assert client.start_trace("report", trace_id="mine").trace_id == "mine"
-    assert client.start_trace("r", parent=RemoteParent(b"t" * 16, b"s" * 8)).trace_id == (b"t" * 16).hex()
+    assert client.start_trace("r", parent=RemoteParent("74" * 16, "73" * 8)).trace_id == "74" * 16
 
 
 def failing(name, attributes):
@@ -213,11 +239,12 @@ def test_64_bits_lose_nothing_of_what_is_short_random_or_hashed(make_client, cap
 
 
 def test_64_bits_apply_to_a_remote_parent_which_stays_searchable(make_client, delivered):
-    """A context of 128 bits is continued with its last 64; the whole ID is the span's tracebridge.trace_id."""
+    """A context of 128 bits is continued with its last 64; the whole ID is the span's tracebridge.trace_id, and what others are told."""
     client = make_client(trace_ids={"max_bits": 64})
-    parent = RemoteParent(bytes.fromhex(W3C), b"s" * 8)
+    parent = RemoteParent(W3C, "73" * 8)
     root = client.start_trace("a", parent=parent)
     client.start_span("b", W3C, root.span_id).end()
+    assert client.inject(root, {})["traceparent"] == f"00-{W3C}-{root.span_id}-01"
     root.end()
     assert [(r.trace_id.hex(), r.custom_trace_id) for r in delivered(client)] == [("0" * 16 + W3C_LOW, W3C)] * 2
 
@@ -292,7 +319,7 @@ def test_a_span_is_never_its_own_parent(client):
     with pytest.raises(DuplicateSpanError, match="the parent"):
         client.start_span("c", "order-7", "00f067aa0ba902b7", span_id="00f067aa0ba902b7")
     with pytest.raises(DuplicateSpanError, match="the parent"):
-        client.start_trace("r", parent=RemoteParent(b"t" * 16, b"s" * 8), span_id=(b"s" * 8).hex())
+        client.start_trace("r", parent=RemoteParent("74" * 16, "73" * 8), span_id="73" * 8)
     assert (client.stats().started, client.active_traces) == (0, [])
 
 
