@@ -18,6 +18,7 @@ from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.live import LiveTrace
+from tracebridge.otel_context import CURRENT, current_parent
 from tracebridge.record import Kind
 from tracebridge.recording import Recording
 from tracebridge.span import MAX_NAME, AnySpan, OwnId, Place, Span
@@ -55,7 +56,9 @@ class Roots(Recording):
         if self._off:
             return self._refuse("start_after_close")
         try:
-            remote = None if parent is None else remote_parent(parent, self.ids)
+            asked = isinstance(parent, str) and parent == CURRENT
+            near = current_parent(self) if asked else parent
+            remote = None if near is None else remote_parent(near, self.ids)
             tally = Tally()
             generated = None
             if custom_id is None and self.ids.generate is not None and not names_trace(remote):
@@ -81,7 +84,7 @@ class Roots(Recording):
             span.counts = tally
             if own_id is not None:
                 self._own(span, own_id)
-            span.parent_is_remote = parent_id is not None
+            span.parent_is_remote = parent_id is not None and not asked
             span.origin = trace.origin
             if remote is not None and (told := told_by(remote, trace.custom_id)):
                 span.fill(told)

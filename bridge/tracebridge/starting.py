@@ -20,7 +20,7 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import names_span, span_bytes
+from tracebridge.ids.parent import RemoteParent, names_span, span_bytes
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId
 from tracebridge.live import LiveTrace
@@ -55,7 +55,8 @@ class Starting(Roots):
         `trace_id` (or its MLflow 2 name `request_id`) is the caller's own ID: any non-empty string up to 512
         characters, or a `TraceId` that says its scheme; without it `trace_ids.generate` makes one, or it is random, of
         128 bits. `span_id` is the root's own ID likewise, of 64 bits. `parent` continues a remote context (a span, or anything
-        with `trace_id` and `span_id`); the root is a true root otherwise. Times are Unix nanoseconds, default now.
+        with `trace_id` and `span_id`) or, as "current", the span that is current here, OpenTelemetry's or ours; the root is a true
+        root otherwise. Times are Unix nanoseconds, default now.
 
         Raises DuplicateTraceError when the ID is open already (unless `trace_ids.on_duplicate: join`) and
         DuplicateSpanError when the trace has such a span, InvalidParameterError for an ID that the scheme cannot take,
@@ -211,6 +212,15 @@ class Starting(Roots):
         with self.accounts.mutex:
             known = self._table.traces.get(trace.hex_id)
         return known or trace  # `done` until its first span makes it addressable
+
+    def adopts(self, parent: RemoteParent) -> bool:
+        """Return whether a trace that is open here has this span of OpenTelemetry's in it, which may now be a parent there."""
+        trace = None if parent.trace_id is None else self._table.traces.get(parent.trace_id)
+        if trace is None or parent.span_id is None:
+            return False
+        with self.accounts.mutex:
+            trace.ended.add(parent.span_id)
+        return True
 
 
 EMPTY_PARENT = (
