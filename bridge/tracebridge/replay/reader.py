@@ -62,7 +62,7 @@ class SpanReader:
 
     def __init__(self, file: str, formats: Sequence[Format], found: Found, prefix: re.Pattern[bytes] | None = None):
         self._file = file
-        self._formats = formats
+        self._formats = list(formats)  # the one that matched last is asked first
         self._found = found
         self._prefix = prefix
         self._unwrapper = Unwrapper()
@@ -89,6 +89,7 @@ class SpanReader:
                     except ValueError as error:
                         reason = reason or str(error)
                     else:
+                        self._ask_first(form)
                         return self._kept(decoded)
             inner = self._unwrapper.unwrap(text)
             if inner is None:
@@ -101,6 +102,12 @@ class SpanReader:
             return None
         found.other_lines += 1
         return None
+
+    def _ask_first(self, form: Format) -> None:
+        formats = self._formats
+        if formats[0] is not form:
+            formats.remove(form)
+            formats.insert(0, form)
 
     def _kept(self, decoded: Decoded) -> Decoded:
         found = self._found

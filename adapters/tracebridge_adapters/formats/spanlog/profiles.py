@@ -39,13 +39,14 @@ def _profile(
     fields: list[Any] = []
     for field in msgspec.structs.fields(Line):
         kind = _OTHER_TYPES.get(names.get(field.name, ""), field.type)
-        fields.append((field.name, kind) if field.required else (field.name, kind, _default(field)))
+        fields.append((field.name, kind) if field.required else (field.name, kind, default_of(field)))
     fields += [(name, kind, default) for name, (_, kind, default) in derived.items()]
     made: Any = msgspec.defstruct(name, fields, rename=names, omit_defaults=True)
     return Profile(made, dress, spelling)
 
 
-def _default(field: msgspec.structs.FieldInfo) -> Any:
+def default_of(field: msgspec.structs.FieldInfo) -> Any:
+    """Return a field's default as `defstruct` takes it."""
     if field.default is not msgspec.NODEFAULT:
         return field.default
     return msgspec.field(default_factory=field.default_factory)
