@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterable
 
@@ -18,6 +17,7 @@ from tracebridge.replay.reader import Found, SpanReader, installed_formats
 from tracebridge_adapters.formats.spanlog_lines import writer_of
 
 LINES = load(FORMATS, "spanlog")().encode
+fewer = settings(max_examples=40)  # records are large
 PROFILES = ("otel", "ecs", "datadog", "gcp", "otlp_json")
 
 
@@ -52,7 +52,8 @@ WRAPPED = [
 ]
 
 
-@given(st.lists(records, max_size=5), st.sampled_from(WRAPPED))
+@given(st.lists(records, max_size=3), st.sampled_from(WRAPPED))
+@fewer
 def test_what_was_logged_comes_back_from_any_envelope(given_records, wrap):
     """The very records, in order."""
     lines = [wrap(LINES([record]).rstrip(b"\n")) for record in given_records]
@@ -63,7 +64,7 @@ def test_what_was_logged_comes_back_from_any_envelope(given_records, wrap):
 
 @pytest.mark.parametrize("profile", PROFILES)
 @given(record=records, cut=st.floats(0, 1))
-@settings(max_examples=50)
+@fewer
 def test_a_line_that_was_cut_short_is_never_a_span(profile, record, cut):
     """In no profile, at no place."""
     line = writer_of(profile, max_line_bytes=10**6).encode(record).rstrip(b"\n")
@@ -71,13 +72,13 @@ def test_a_line_that_was_cut_short_is_never_a_span(profile, record, cut):
     assert (back, found.spans) == ([], 0)
 
 
-@given(records, records, st.floats(0, 1), st.floats(0, 1))
-def test_lines_that_two_processes_wrote_into_each_other_are_never_a_wrong_span(one, other, at, back_at):
-    """A pipe takes large writes in pieces; what cannot be told apart is damage."""
+@given(records, records, st.floats(0, 1))
+@fewer
+def test_a_line_that_another_process_wrote_into_ours_makes_no_wrong_span(one, other, at):
+    """A pipe takes a large write in pieces, and a small one whole in between; what cannot be told apart is damage."""
     first, second = LINES([one]), LINES([other])
-    place, end = int(at * (len(first) - 1)), int(back_at * len(second))
-    mixed = (first[:place] + second[:end] + first[place:] + second[end:]).split(b"\n")
-    _, back = read(mixed)
+    place = int(at * (len(first) - 1))
+    _, back = read((first[:place] + second + first[place:]).split(b"\n"))
     assert all(record in (one, other) for record in back)
 
 
@@ -91,6 +92,7 @@ def test_no_bytes_stop_the_reading(line):
 
 
 @given(records, st.sampled_from(["message", "event", "msg", "log", "text", "line"]), st.text(max_size=20))
+@fewer
 def test_a_text_that_an_application_logs_forges_no_span(record, key, words):
     """Neither in a field of a JSON line, nor behind words, nor behind a line break that its own logger escapes."""
     forged = LINES([record]).decode()
@@ -104,18 +106,14 @@ def test_a_text_that_an_application_logs_forges_no_span(record, key, words):
     assert read([docker(line) for line in lines])[1] == []
 
 
-@given(st.lists(records, min_size=1, max_size=5))
-def test_every_format_converts_to_every_other_and_back_without_moving_an_id_or_a_time(given_records):
-    """Zipkin keeps microseconds; the others keep all."""
+@given(st.lists(records, min_size=1, max_size=3))
+@fewer
+def test_conversion_moves_no_id_and_no_time(given_records):
+    """Through every format that keeps nanoseconds; OTLP groups by resource, so that the order may differ."""
+
+    def places(of: list[SpanRecord]) -> list[str]:
+        return sorted(repr((r.trace_id, r.span_id, r.parent_id, r.start_time_ns)) for r in of)
+
     for name in ("otlp_json", "spanlog"):
-        form = load(FORMATS, name)()
-        text = gzip.decompress(gzip.compress(form.encode(given_records)))
-        _, back = read(text.splitlines())
-        assert [(r.trace_id, r.span_id, r.parent_id, r.start_time_ns) for r in back] == sorted_as(back, given_records)
-
-
-def sorted_as(back: list[SpanRecord], given_records: list[SpanRecord]) -> list[tuple[bytes, bytes, bytes | None, int]]:
-    """The given records' IDs and times, in the order of what came back: OTLP groups by resource."""
-    order = {id_: number for number, id_ in enumerate((r.trace_id, r.span_id) for r in back)}
-    wanted = sorted(given_records, key=lambda r: order.get((r.trace_id, r.span_id), -1))
-    return [(r.trace_id, r.span_id, r.parent_id, r.start_time_ns) for r in wanted]
+        _, back = read(load(FORMATS, name)().encode(given_records).splitlines())
+        assert places(back) == places(given_records)
