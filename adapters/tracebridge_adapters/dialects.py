@@ -173,7 +173,7 @@ def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TR
         elif _peek(rest, mlflow_name) is not None:
             fields[field] = from_json(_take(rest, mlflow_name))
     for field, key in COUNTS.items():
-        if str(_peek(rest, key)).isdecimal():
+        if _is_integer(_peek(rest, key)) and int(str(_peek(rest, key))) >= 0:
             fields[field] = int(str(_take(rest, key)))
     if str(_peek(rest, END_BEFORE_START)).lower() == "true" and _is_integer(_peek(rest, GIVEN_END)):
         _take(rest, END_BEFORE_START)
@@ -201,7 +201,10 @@ def _absorb_type(rest: dict[str, Value], fields: dict[str, Any]) -> None:
 
 
 def _is_integer(value: Value) -> bool:
-    return type(value) is int or (isinstance(value, str) and value.removeprefix("-").isdecimal())
+    """Whether a value is an integer of 64 bits, as a number or as text."""
+    if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) <= 20:
+        value = int(value)
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _peek(rest: Mapping[str, Value], key: str) -> Value:

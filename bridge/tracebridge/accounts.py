@@ -45,6 +45,7 @@ class Accounts:
         self.open = 0
         self.late_ends = 0
         self.misuse: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
         self.adapters: dict[str, AdapterAccount] = {}
 
     def note_misuse(self, what: str) -> None:
@@ -86,6 +87,16 @@ class JournalStats:
     """With a directory: open spans that would not be known after a crash, for the same reason."""
     last_error: str = ""
     """What the disk said last; empty when it is well."""
+    waiting: int = 0
+    """With a directory: spans that dead processes left and that wait for room to be queued."""
+    left_alone: int = 0
+    """With a directory: folders of dead processes that could not be taken over (the log says why)."""
+    damaged: int = 0
+    """With a directory: stretches of dead processes' segments that could not be read and were set aside."""
+    torn: int = 0
+    """With a directory: records that were being written when a process died."""
+    looked: bool = False
+    """With a directory: whether what dead processes left has been looked for since the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,8 @@ class Stats:
     """Calls that were harmless but meant nothing, by kind."""
     adapters: Mapping[str, AdapterStats] = field(default_factory=dict)
     journal: JournalStats = field(default_factory=JournalStats)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """What sources were handed and could not read as spans at all, by `source: reason`; it never entered the books."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts and numbers, for JSON."""

@@ -15,6 +15,7 @@ Delivery calls `encode` and then `send` from its worker threads, one batch at a 
 |---|---|---|
 | refused, reset, timed out; HTTP 429, 502, 503, 504; gRPC's retryable codes | `Retryable(after_s=…)` | backs off with jitter, at least Retry-After; the destination pauses, others go on |
 | HTTP 500 from Zipkin (its storage failed) | `Retryable(bounded=True)` | retries for a bounded time, then dead letter |
+| a third party's exporter says FAILURE, not why | `Retryable(tries=3)` | tries so often, then dead letter |
 | HTTP 400, INVALID_ARGUMENT; HTTP 500 from OTLP | `Rejected(message)` | bisects; single bad spans become dead letters |
 | HTTP 413, "larger than max" | `TooLarge` | splits; a single span becomes a dead letter |
 | 401, 403, 404, 405, 415, TLS failure, an HTML page | `Misconfigured(message)` | one loud line, tries again slowly; the backlog waits |

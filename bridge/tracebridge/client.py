@@ -9,33 +9,32 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-import msgspec
-
 from tracebridge import process
 from tracebridge.accounts import Stats
 from tracebridge.adapter import Adapter
 from tracebridge.clock import Clock, SystemClock
 from tracebridge.deadletters import DeadLetter
 from tracebridge.ending import Ending
+from tracebridge.ingesting import Ingesting
 from tracebridge.janitor import Janitor
-from tracebridge.journal.base import encode_record
 from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.managers import Managers
+from tracebridge.propagating import Propagating
+from tracebridge.propagation.propagator import Propagator
 from tracebridge.reading import Reading
 from tracebridge.recent import RecentKeys
-from tracebridge.record import EndCause, SpanRecord
+from tracebridge.record import EndCause
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import Settings
 from tracebridge.span import Span
-from tracebridge.values import Tally
-from tracebridge.wiring import build, keeper_of
+from tracebridge.wiring import build, keeper_of, require_usable
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
 _log = logging.getLogger("tracebridge")
 
 
-class Client(Managers, Ending, Reading):
+class Client(Managers, Propagating, Ending, Ingesting, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
     `config` is a path to a YAML file, a mapping with the same keys, or Settings; without it the file that
@@ -67,7 +66,11 @@ class Client(Managers, Ending, Reading):
         self.limits = self._settings.limits
         self._most_attributes = self.limits.attribute_count_limit
         self._ids = self._settings.trace_ids
+        propagation = self._settings.propagation
+        self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
+        self._drops_unsampled = propagation.unsampled == "drop"
         self._table = LiveTable()
+        require_usable(self._settings.journal)
         self._build()
         self._off = self._settings.disabled
         process.register(self)
@@ -103,56 +106,6 @@ class Client(Managers, Ending, Reading):
         trace = self.find(trace_id)
         return trace.roots[-1] if trace is not None and trace.roots else None
 
-    # ------------------------------------------------------------------ finished records from elsewhere
-
-    def ingest(self, record: SpanRecord) -> None:
-        """Take a finished record made elsewhere (a source, a replay): limits, stages, journal, as for our own spans."""
-        if self._off:
-            self.accounts.note_misuse("ingest_after_close")
-            return
-        try:
-            data = self._stages.encode(self._limited(record))
-        except Exception:
-            self._broken("ingest")
-            bare = (
-                record.trace_id,
-                record.span_id,
-                record.parent_id,
-                record.name,
-                record.start_time_ns,
-                record.end_time_ns,
-            )
-            data = encode_record(SpanRecord(*bare, repaired=1))
-        with self.accounts.mutex:
-            self.accounts.ingested += 1
-            if data is None:
-                self._sampled_out()
-            else:
-                self._journal.append(data)
-        self._on_first_trace()
-
-    def _limited(self, record: SpanRecord) -> SpanRecord:
-        """Apply the limits that our own spans meet at the call."""
-        tally = Tally()
-        limits = self.limits
-        attributes = self.reducer.attributes(record.attributes, tally)
-        over = len(attributes) - limits.attribute_count_limit
-        if over > 0:
-            attributes = dict(list(attributes.items())[: limits.attribute_count_limit])
-        return msgspec.structs.replace(
-            record,
-            attributes=attributes,
-            inputs=None if record.inputs is None else self.reducer.payload(record.inputs, tally),
-            outputs=None if record.outputs is None else self.reducer.payload(record.outputs, tally),
-            events=record.events[: limits.event_count_limit],
-            links=record.links[: limits.link_count_limit],
-            dropped_attributes=record.dropped_attributes + max(0, over),
-            dropped_events=record.dropped_events + max(0, len(record.events) - limits.event_count_limit),
-            dropped_links=record.dropped_links + max(0, len(record.links) - limits.link_count_limit),
-            truncated=record.truncated + tally.truncated,
-            repaired=record.repaired + tally.repaired,
-        )
-
     # ------------------------------------------------------------------ the books
 
     def stats(self) -> Stats:
@@ -166,6 +119,7 @@ class Client(Managers, Ending, Reading):
                 open=accounts.open,
                 late_ends=accounts.late_ends,
                 misuse=dict(accounts.misuse),
+                rejected=dict(accounts.rejected),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
                 journal=self._journal.stats(),
             )
@@ -264,10 +218,15 @@ class Client(Managers, Ending, Reading):
         if self._closed:
             return
         inherited = self._table.all()
+        self._table = LiveTable()
         self._journal.after_fork_in_child()
         _parents_own.append((self._deliveries, self._journal))
-        self._build()
-        self._table = LiveTable()
+        try:
+            self._build()
+        except Exception:  # whatever it is, the child must neither stop for it nor write where its parent writes
+            self._off = True
+            _log.exception("tracing is off in this forked process: it could not start over")
+            return
         for trace in inherited:
             for span_id in trace.spans:
                 trace.ended.add(span_id)

@@ -12,6 +12,7 @@ from tracebridge.ids.parent import is_span_id
 from tracebridge.ids.schemes import derive
 from tracebridge.journal.base import Journal
 from tracebridge.live import LiveTable, LiveTrace
+from tracebridge.propagation.propagator import Propagator
 from tracebridge.recent import RecentKeys
 from tracebridge.record import Link
 from tracebridge.settings.model import LifecycleSettings, LimitsSettings, TraceIdSettings
@@ -38,6 +39,9 @@ class Core:
     _table: LiveTable
     _leaks_told: RecentKeys
     _off: bool
+    _drops_unsampled: bool
+    """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
+    _propagator: Propagator
     _most_attributes: int
     keeps_open: bool
     """Whether the journal wants to know of open spans and what is set on them."""

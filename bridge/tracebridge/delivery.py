@@ -245,6 +245,8 @@ class Delivery:
             pause = max(pause, error.after_s)
         if longest and elapsed + pause > longest:
             return None
+        if isinstance(error, Retryable) and error.tries is not None and attempt + 1 >= error.tries:
+            return None
         return pause
 
     def _sleep(self, seconds: float) -> None:

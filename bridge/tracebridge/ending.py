@@ -145,11 +145,11 @@ class Ending(Recording):
         accounts = self.accounts
         is_root = trace.roots and span in trace.roots
         with accounts.mutex:
-            accounts.open -= 1
             if data is None:
                 self._sampled_out(span)
             else:
                 self._journal.append(data, span)
+            accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
             trace.ended.young.add(span.span_id)
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)

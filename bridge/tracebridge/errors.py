@@ -85,13 +85,17 @@ class Retryable(DeliveryError):
     """Try the same body again later: refused, reset, timed out, HTTP 429/502/503/504, gRPC's retryable codes.
 
     `after_s` is the destination's own wish in seconds (Retry-After, RetryInfo), or None. `bounded` says that the
-    cause may be the data after all (Zipkin's HTTP 500), so that trying for ever is not right.
+    cause may be the data after all (Zipkin's HTTP 500), so that trying for ever is not right; `tries` is how often in all, where
+    time is no measure (an exporter that says no more than FAILURE).
     """
 
-    def __init__(self, message: str, *, after_s: float | None = None, bounded: bool = False) -> None:
+    def __init__(
+        self, message: str, *, after_s: float | None = None, bounded: bool = False, tries: int | None = None
+    ) -> None:
         super().__init__(message)
         self.after_s = after_s
         self.bounded = bounded
+        self.tries = tries
 
 
 class Rejected(DeliveryError):

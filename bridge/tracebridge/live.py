@@ -6,11 +6,13 @@ decided by one `dict.pop`. A trace is in the table while it has open spans.
 
 from __future__ import annotations
 
+from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent
 from tracebridge.ids.schemes import WireId
 from tracebridge.recent import RecentKeys
 from tracebridge.span import Span
 
 FINISHED_TRACES_REMEMBERED = 10_000  # to tell "already finished" from "not found"
+RANDOM_SCHEME = "random"  # what `WireId.scheme` says of an ID that we made
 ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new spans
 CLOSED_SPANS_REMEMBERED = 10_000  # spans that we ended ourselves, to recognise a late real end
 
@@ -21,20 +23,19 @@ class LiveTrace:
     __slots__ = (
         "anchor_ns",
         "custom_id",
-        "debug",
         "done",
         "ended",
         "experiment_id",
         "flags",
         "hex_id",
         "late_since",
+        "origin",
         "plain",
         "roots",
         "scheme",
         "spans",
         "tags",
         "trace_id",
-        "trace_state",
     )
 
     def __init__(self, wire: WireId, custom_id: str | None, anchor_ns: int) -> None:
@@ -51,16 +52,17 @@ class LiveTrace:
         self.roots: list[Span] = []
         """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace."""
         self.tags: dict[str, str] = {}
-        self.trace_state = ""
-        self.flags = 1
-        self.debug = False
+        self.flags = SAMPLED | RANDOM if wire.scheme == RANDOM_SCHEME else SAMPLED
+        """W3C trace flags of what starts here; a span with an `origin` has that one's."""
+        self.origin: RemoteParent | None = None
+        """The newest context from elsewhere that a segment of this trace continues."""
         self.experiment_id = ""
         self.late_since: int | None = None
         """Ticks (ns) at which the last root ended while children were open."""
         self.done = True
         """Not in the table: before its first span and after its last one."""
         self.plain = True
-        """No trace state, flags or debug request from elsewhere: the common record says all."""
+        """No trace state, odd flags or debug request from elsewhere: the common record says all."""
 
     @property
     def shown_id(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from tracebridge.context import current, current_span, enter, leave
 from tracebridge.core import Core, one_id
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
+from tracebridge.ids.parent import RemoteParent
 from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
 from tracebridge.starting import INTERNAL, Starting
 
@@ -99,24 +100,37 @@ class Managers(Starting):
         start_time_ns: int | None = None,
         links: Sequence[Link] | None = None,
         *,
-        parent: AnySpan | None = None,
+        parent: AnySpan | RemoteParent | None = None,
         request_id: str | None = None,
         kind: int = INTERNAL,
     ) -> SpanManager:
         """Return a context manager around a child span.
 
-        The parent is `parent` (a span), else `trace_id` and `parent_id` as in `start_span`, else the current span; where
-        there is none of these, the span starts a trace of its own.
+        The parent is `parent` (a span, or what `extract` returned), else `trace_id` and `parent_id` as in `start_span`, else the current
+        span; where there is none of these, the span starts a trace of its own.
         """
         given_id = one_id(trace_id, request_id)
 
         def start(place: Place) -> AnySpan:
             wanted, above = given_id, parent_id
-            if parent is not None:
+            remote = parent if isinstance(parent, RemoteParent) else None
+            if parent is not None and remote is None:
                 wanted, above = parent.trace_id, parent.span_id
-            if wanted is None and current_span(self, None) is None:
+            if remote is not None or (wanted is None and current_span(self, None) is None):
                 return self.begin_trace(
-                    place, None, None, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind
+                    place,
+                    None,
+                    remote,
+                    name,
+                    span_type,
+                    inputs,
+                    attributes,
+                    None,
+                    None,
+                    start_time_ns,
+                    None,
+                    links,
+                    kind,
                 )
             return self.start_span(
                 name, wanted, above, span_type, inputs, attributes, start_time_ns, links, kind=kind, _place=place

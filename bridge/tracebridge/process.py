@@ -6,8 +6,10 @@ import atexit
 import logging
 import os
 import signal
+import sys
 import threading
 import weakref
+from _thread import start_new_thread
 from types import FrameType
 from typing import Any, Protocol
 
@@ -44,8 +46,12 @@ def _close_all() -> None:
 
 
 def _after_fork() -> None:
+    Terminator.after_fork_in_child()
     for resident in list(_residents):
         resident.after_fork_in_child()
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:  # its children leave by os._exit, past every atexit hook, but not past its own
+        util.register_after_fork(_residents, lambda _: util.Finalize(None, _close_all, exitpriority=0))
 
 
 atexit.register(_close_all)
@@ -55,14 +61,15 @@ os.register_at_fork(after_in_child=_after_fork)
 class Terminator:
     """Delivers on SIGTERM, within a bound, and then lets the signal take the course that it had before.
 
-    The handler itself only starts a thread, because the main thread may hold a lock of ours when the signal comes; the thread sends the
-    signal once more when it has finished, and that second one is handed on.
+    The handler itself only starts a thread, because the main thread may hold a lock of ours when the signal comes, or one of
+    threading's (hence `start_new_thread`); the thread sends the signal once more when it has finished, and that one is handed on.
     """
 
     _installed: Terminator | None = None
 
     def __init__(self) -> None:
         self._timeout_s = 0.0
+        self._flushing = False
         self._flushed = False
         self._before: Any = signal.SIG_DFL
 
@@ -81,11 +88,19 @@ class Terminator:
             signal.signal(signal.SIGTERM, terminator._handle)
         terminator._timeout_s = max(terminator._timeout_s, timeout_s)
 
+    @classmethod
+    def after_fork_in_child(cls) -> None:
+        """Forget that the parent was flushing."""
+        if cls._installed is not None:
+            cls._installed._flushing = cls._installed._flushed = False
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._flushed:
-            threading.Thread(target=self._flush, name="tracebridge-sigterm", daemon=True).start()
+            if not self._flushing:  # an impatient second signal changes nothing: what we do has its bound
+                self._flushing = True
+                start_new_thread(self._flush, ())
             return
-        self._flushed = False
+        self._flushing = self._flushed = False
         before = self._before
         if callable(before):
             before(number, frame)

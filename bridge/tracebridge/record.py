@@ -76,6 +76,7 @@ class Scope(msgspec.Struct, frozen=True, array_like=True):
     name: str = "tracebridge"
     version: str = ""
     attributes: dict[str, Value] = {}
+    schema_url: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.core import Core
+from tracebridge.ids.parent import SAMPLED
 from tracebridge.journal.base import encode_record
 from tracebridge.live import LiveTrace
 from tracebridge.record import EndCause, SpanRecord
@@ -57,7 +58,9 @@ class Recording(Core):
                 self._journal.changed(span, data)
 
     def encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
-        """Return the span as the journal keeps it; None when a stage dropped it."""
+        """Return the span as the journal keeps it; None when a stage dropped it, or whoever called us decided so for the trace."""
+        if span.origin is not None and not span.origin.flags & SAMPLED and self._drops_unsampled:
+            return None
         try:
             return self._stages.encode(self._record(span, trace, cause))
         except UnicodeEncodeError:
@@ -90,7 +93,7 @@ class Recording(Core):
         return msgspec.structs.replace(mended, repaired=max(1, tally.repaired))
 
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
-        tally = span.counts
+        tally, origin = span.counts, span.origin
         is_root = span.parent_id is None or span in trace.roots
         return SpanRecord(
             trace_id=trace.trace_id,
@@ -111,10 +114,10 @@ class Recording(Core):
             tags=trace.tags if is_root else {},
             custom_trace_id=trace.custom_id,
             id_scheme=trace.scheme if is_root and trace.custom_id is not None else None,
-            trace_state=trace.trace_state,
-            flags=trace.flags,
+            trace_state="" if origin is None else origin.trace_state,
+            flags=SAMPLED if origin is None else origin.flags,
             parent_is_remote=span.parent_is_remote,
-            debug=trace.debug,
+            debug=origin is not None and origin.debug,
             end_cause=cause.value,
             opened_at="" if cause is _FINISHED else span.opened_at,
             dropped_attributes=span.dropped_attributes,

@@ -20,6 +20,7 @@ from tracebridge.values import Tally
 
 if TYPE_CHECKING:
     from tracebridge.core import Core
+    from tracebridge.ids.parent import RemoteParent
     from tracebridge.live import LiveTrace
 
 NOOP_TRACE_ID = "TRACEBRIDGE_NO_OP_TRACE_ID"
@@ -73,6 +74,8 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     dropped_events: int = 0
     dropped_links: int = 0
     parent_is_remote: bool = False
+    origin: RemoteParent | None = None
+    """The context from elsewhere that this span descends from: its flags, trace state and baggage go on to whatever is called."""
 
     # ------------------------------------------------------------------ reading
 

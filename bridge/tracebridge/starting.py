@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from tracebridge.context import current_span
 from tracebridge.core import NOOP, one_id
 from tracebridge.entities import Link
@@ -20,10 +22,10 @@ from tracebridge.errors import (
     TraceNotFoundError,
     misuse,
 )
-from tracebridge.ids.parent import RemoteParent, is_span_id, remote_parent
+from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, is_span_id, remote_parent
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId, derive
-from tracebridge.live import LiveTrace
+from tracebridge.live import RANDOM_SCHEME, LiveTrace
 from tracebridge.record import Kind
 from tracebridge.recording import Recording
 from tracebridge.span import MAX_NAME, NOOP_TRACE_ID, AnySpan, Place, Span
@@ -125,6 +127,7 @@ class Starting(Recording):
                 _place,
                 kind,
                 span_type,
+                origin=trace.origin if parent is None else parent.origin,
             )
             if attributes is not None:
                 plain = self.reducer.plain(attributes)
@@ -237,7 +240,7 @@ class Starting(Recording):
             tally = Tally()
             trace = self._new_trace(custom_id, remote, tally)
             self._label(trace, tags, experiment_id, run_id, tally)
-            parent_raw = None if remote is None else remote.span_id
+            parent_id = None if remote is None else remote.span_id
             try:
                 raw_id, span_id = pop_span_id()
             except IndexError:
@@ -247,8 +250,8 @@ class Starting(Recording):
                 trace,
                 span_id,
                 raw_id,
-                None if parent_raw is None else parent_raw.hex(),
-                parent_raw,
+                parent_id,
+                None if parent_id is None else bytes.fromhex(parent_id),
                 name,
                 trace.anchor_ns + self._ticks(),
                 place,
@@ -256,7 +259,10 @@ class Starting(Recording):
                 span_type,
             )
             span.counts = tally
-            span.parent_is_remote = remote is not None
+            span.parent_is_remote = parent_id is not None
+            span.origin = trace.origin
+            if remote is not None and (told := told_by(remote, trace.custom_id)):
+                span.fill(told)
             if attributes is not None:
                 span.fill(attributes)
             self._set_up(
@@ -265,7 +271,7 @@ class Starting(Recording):
             with self.accounts.mutex:
                 known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.shown_id)
                 if known is not None:
-                    trace = span.trace = self._join(known, trace, remote is not None)
+                    trace = span.trace = self._join(known, trace, remote is not None, custom_id is not None)
                 else:
                     self._table.add(trace)
                 trace.spans[span.span_id] = span
@@ -292,21 +298,44 @@ class Starting(Recording):
             trace.experiment_id = text(experiment_id, tally)
 
     def _new_trace(self, custom_id: str | None, remote: RemoteParent | None, tally: Tally) -> LiveTrace:
-        if custom_id is not None:
-            wire = derive(custom_id, self._ids.scheme)
-        else:
-            wire = WireId(shared_ids.trace_id() if remote is None else remote.trace_id, "random")
-        if remote is not None and remote.trace_id != wire.trace_id:
+        if remote is not None:
+            return self._continued_trace(custom_id, remote, tally)
+        wire = (
+            WireId(shared_ids.trace_id(), RANDOM_SCHEME) if custom_id is None else derive(custom_id, self._ids.scheme)
+        )
+        return self._live_trace(wire, custom_id, tally)
+
+    def _continued_trace(self, custom_id: str | None, remote: RemoteParent, tally: Tally) -> LiveTrace:
+        """Return an entry for a trace that goes on here: under the remote ID, or a new one where that context names no trace.
+
+        Raises InvalidParameterError when `trace_id` names another trace than the parent does.
+        """
+        wire = None if custom_id is None else derive(custom_id, self._ids.scheme)
+        if remote.trace_id is not None and wire is not None and remote.trace_id != wire.trace_id.hex():
             raise misuse(
                 InvalidParameterError,
-                f"trace_id and parent name different traces ({wire.trace_id.hex()} and {remote.trace_id.hex()}); "
-                "give one of them.",
+                f"trace_id and parent name different traces ({wire.trace_id.hex()} and {remote.trace_id}); give one of them.",
             )
+        if wire is None and remote.correlation_id is not None:
+            said = self._derived(remote.correlation_id)
+            if said is not None and remote.trace_id in {None, said.trace_id.hex()}:
+                custom_id, wire = remote.correlation_id, said
+        if wire is None:
+            known = None if remote.trace_id is None else bytes.fromhex(remote.trace_id)
+            wire = WireId(known or shared_ids.trace_id(), RANDOM_SCHEME)
         trace = self._live_trace(wire, custom_id, tally)
-        if remote is not None:
-            trace.trace_state, trace.flags, trace.debug = remote.trace_state, remote.flags, remote.debug
-            trace.plain = False
+        if remote.trace_id is None:  # the flags are the sender's, but whether the ID is random is ours to say
+            remote = msgspec.structs.replace(remote, flags=remote.flags & SAMPLED | trace.flags & RANDOM)
+        trace.origin = remote
+        trace.plain = remote.flags == SAMPLED and not (remote.trace_state or remote.debug)
         return trace
+
+    def _derived(self, custom_id: str) -> WireId | None:
+        """Return the wire ID of an ID that came in a header; None when it can be none."""
+        try:
+            return derive(custom_id, self._ids.scheme)
+        except TracebridgeError:
+            return None
 
     def _live_trace(self, wire: WireId, given: str | None, tally: Tally) -> LiveTrace:
         shown = None if given is None else self.reducer.text(given, tally)
@@ -315,12 +344,12 @@ class Starting(Recording):
         trace.plain = wire.scheme is not REMOTE
         return trace
 
-    def _join(self, known: LiveTrace, new: LiveTrace, has_parent: bool) -> LiveTrace:
+    def _join(self, known: LiveTrace, new: LiveTrace, has_parent: bool, named: bool) -> LiveTrace:
         """Return the open trace that a second root becomes a segment of; called with the lock held.
 
         Raises DuplicateTraceError when that is not wanted, or when two different texts derived the same wire ID.
         """
-        if known.custom_id is not None and new.custom_id is not None and known.custom_id != new.custom_id:
+        if named and known.custom_id is not None and known.custom_id != new.custom_id:
             raise misuse(
                 DuplicateTraceError,
                 f"trace_id {new.custom_id!r} derives the wire ID {new.hex_id} that the open trace {known.custom_id!r} "
@@ -328,6 +357,8 @@ class Starting(Recording):
             )
         if has_parent or self._ids.on_duplicate == "join" or not known.roots:
             known.tags = {**known.tags, **new.tags}
+            known.origin = new.origin or known.origin
+            known.plain = known.plain and new.plain
             return known
         raise misuse(
             DuplicateTraceError,
@@ -336,6 +367,18 @@ class Starting(Recording):
         )
 
 
+def told_by(remote: RemoteParent, custom_id: str | None) -> dict[str, str]:
+    """Return what a context from elsewhere has to say that a person may search for, as attributes of the span that continues it."""
+    told = {}
+    if remote.debug_id:
+        told[DEBUG_ID_ATTRIBUTE] = remote.debug_id
+    if remote.correlation_id is not None and remote.correlation_id != custom_id:
+        told[CORRELATION_ATTRIBUTE] = remote.correlation_id
+    return told
+
+
+DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
+CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
 RUN_TAG = "mlflow.sourceRun"  # where MLflow keeps the run that a trace belongs to
 EMPTY_PARENT = (
     "start_span() must be called with an explicit parent_id. If you haven't started any span yet, use start_trace() to "

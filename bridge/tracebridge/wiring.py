@@ -74,23 +74,34 @@ def _journal(settings: JournalSettings, accounts: Accounts, resource: Resource) 
             block_timeout_s=settings.block_timeout,
         )
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.folder import unusable
 
-    directory = Path(settings.directory).expanduser().absolute()  # the application may change its working folder
-    wrong = unusable(directory)
-    if wrong:
-        raise ConfigError(
-            f"journal.directory: {directory} {wrong}; name a folder that this user may write, or make it one"
-        )
     return DiskJournal(
         accounts,
-        directory,
+        _directory(settings.directory),
         resource,
         max_bytes=settings.bound,
         on_full=settings.on_full,
         block_timeout_s=settings.block_timeout,
         fsync=settings.fsync,
     )
+
+
+def require_usable(settings: JournalSettings) -> None:
+    """Raise ConfigError when the journal's folder is one that a person has to put right first."""
+    if settings.directory is None:
+        return
+    from tracebridge.journal.folder import unusable
+
+    directory = _directory(settings.directory)
+    wrong = unusable(directory)
+    if wrong:
+        raise ConfigError(
+            f"journal.directory: {directory} {wrong}; name a folder that this user may write, or make it one"
+        )
+
+
+def _directory(given: str) -> Path:
+    return Path(given).expanduser().absolute()  # the application may change its working folder
 
 
 def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats]) -> Keeper | None:

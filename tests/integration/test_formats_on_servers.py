@@ -12,6 +12,7 @@ from support.cases import CASES
 from support.otlp_view import expected as expected_of_otlp
 from tracebridge.adapter import Adapter, Context, Sent
 from tracebridge.record import SpanRecord, StatusCode
+from tracebridge_adapters.otel_exporter import OtelExporterAdapter, OtelExporterOptions
 from tracebridge_adapters.otlp_grpc import OtlpGrpcAdapter, OtlpGrpcOptions
 from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions
 from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions
@@ -67,6 +68,38 @@ def test_the_collector_understands_every_field_of_otlp(collector, salt, case, wi
     records = case.records(salt)
     send(otlp(collector, wire), records)
     assert readback.collector_says(collector, records) == by_hex(records, expected_of_otlp)
+
+
+OFFICIAL = "opentelemetry.exporter.otlp.proto.http.trace_exporter:OTLPSpanExporter"
+
+
+def official(server: Any) -> Adapter:
+    """OpenTelemetry's own OTLP exporter as a destination."""
+    options = OtelExporterOptions(class_=OFFICIAL, args={"endpoint": f"{server.otlp_http}/v1/traces"})
+    return OtelExporterAdapter(options, CONTEXT)
+
+
+@every_case
+def test_the_official_exporter_delivers_the_same_to_jaeger(jaeger, salt, case):
+    """Through `otel_exporter` Jaeger tells what it tells of our own OTLP."""
+    records = case.records(salt)
+    send(official(jaeger), records)
+    assert readback.jaeger_says(jaeger, records) == by_hex(records, readback.expected_of_jaeger)
+
+
+def expected_of_official(record: SpanRecord) -> dict[str, Any]:
+    """The official exporter leaves out W3C's flag bits and the links' trace state."""
+    wanted = expected_of_otlp(record)
+    links = [(trace_id, span_id, "", attributes) for trace_id, span_id, _, attributes in wanted["links"]]
+    return {**wanted, "flags": wanted["flags"] & 0x300, "links": links}
+
+
+@every_case
+def test_the_official_exporter_delivers_the_same_to_a_collector(collector, salt, case):
+    """To the nanosecond and the type."""
+    records = case.records(salt)
+    send(official(collector), records)
+    assert readback.collector_says(collector, records) == by_hex(records, expected_of_official)
 
 
 def expected_of_collector_from_zipkin(record: SpanRecord) -> dict[str, Any]:

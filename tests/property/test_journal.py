@@ -58,6 +58,9 @@ class Life:
 
     def die(self) -> None:
         """Leave everything as `kill -9` does: only the system closes the locks."""
+        for folder in [self.journal.folder, *self.journal._adopted.values()]:
+            if folder is not None:
+                folder.close()
         self.journal.after_fork_in_child()
 
 

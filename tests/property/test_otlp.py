@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from support.otlp_view import hex_ids_to_base64, plain
-from tracebridge.record import EndCause, Event, Link, Resource, Scope, SpanRecord
+from support.strategies import hostile_records, records, texts, trace_ids
+from tracebridge.record import Resource, Scope, SpanRecord
 from tracebridge_adapters.dialects import absorb, attributes_of
 from tracebridge_adapters.formats import otlp_json, otlp_protobuf, otlp_protobuf_reader
 
@@ -23,62 +24,6 @@ ENCODINGS = {
     "json": (otlp_json.encode, otlp_json.decode),
 }
 DIALECTS = ("openinference", "mlflow", "genai")
-
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-broken_texts = st.text(max_size=20)  # lone surrogates too
-numbers = st.integers(-(2**63), 2**63 - 1)
-times = st.integers(0, 2**63 - 1)
-floats = st.floats(allow_nan=False)
-scalars = texts | numbers | floats | st.booleans()
-values = st.recursive(
-    scalars | st.binary(max_size=20),
-    lambda inner: st.lists(st.none() | inner, max_size=4) | st.dictionaries(texts, st.none() | inner, max_size=4),
-    max_leaves=10,
-)
-attributes = st.dictionaries(texts, values, max_size=6)
-json_values = st.recursive(
-    texts | numbers | st.floats(allow_nan=False, allow_infinity=False) | st.booleans(),
-    lambda inner: st.lists(st.none() | inner, max_size=3) | st.dictionaries(texts, st.none() | inner, max_size=3),
-    max_leaves=8,
-)
-trace_ids = st.binary(min_size=16, max_size=16).filter(any)
-span_ids = st.binary(min_size=8, max_size=8).filter(any)
-counts = st.integers(0, 2**32 - 1)
-resources = st.builds(
-    Resource, st.builds(lambda name, rest: {**rest, "service.name": name}, texts.filter(bool), attributes), texts
-)
-scopes = st.none() | st.builds(Scope, texts, texts, attributes).filter(lambda scope: scope != Scope())
-records = st.builds(
-    SpanRecord,
-    trace_id=trace_ids,
-    span_id=span_ids,
-    parent_id=st.none() | span_ids,
-    name=texts,
-    start_time_ns=times,
-    end_time_ns=times,
-    kind=st.integers(0, 5),
-    status=st.integers(0, 2),
-    status_message=texts,
-    attributes=attributes,
-    inputs=st.none() | json_values,
-    outputs=st.none() | json_values,
-    span_type=st.sampled_from(["UNKNOWN", "LLM", "CHAIN", "MY_OWN", "123", "null"]),
-    events=st.lists(st.builds(Event, texts, times, attributes, counts), max_size=3),
-    links=st.lists(st.builds(Link, trace_ids, span_ids, texts, attributes, counts, counts), max_size=3),
-    custom_trace_id=st.none() | texts.filter(bool),
-    trace_state=texts,
-    flags=st.integers(0, 255),
-    parent_is_remote=st.booleans(),
-    end_cause=st.sampled_from([cause.value for cause in EndCause]),
-    dropped_attributes=counts,
-    dropped_events=counts,
-    dropped_links=counts,
-    truncated=counts,
-    redacted=counts,
-    repaired=counts,
-    scope=scopes,
-    resource=resources,
-)
 
 
 def typed(value: Any) -> Any:
@@ -145,30 +90,10 @@ def test_opentelemetrys_decoder_reads_the_same_attributes(record):
         assert expected == {pair.key: typed(plain(pair.value)) for pair in span.attributes}
 
 
-hostile = st.recursive(
-    broken_texts | st.integers() | st.floats() | st.none() | st.binary(max_size=9) | st.sampled_from(EndCause),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(broken_texts, inner, max_size=3),
-    max_leaves=6,
-)
-
-
 @pytest.mark.parametrize("dialect", DIALECTS)
-@given(
-    attributes=st.dictionaries(broken_texts, hostile, max_size=4),
-    payload=hostile,
-    words=broken_texts,
-    tags=st.dictionaries(broken_texts, broken_texts, max_size=3),
-    instants=st.tuples(st.integers(), st.integers(), st.integers()),
-)
-def test_no_value_stops_an_encoder(dialect, attributes, payload, words, tags, instants):
+@given(record=hostile_records)
+def test_no_value_stops_an_encoder(dialect, record):
     """Lone surrogates, odd floats, big integers and impossible times cost accuracy, never the batch."""
-    start, end, at = instants
-    record = SpanRecord(
-        b"t" * 16, b"s" * 8, None, words, start, end, status=2, status_message=words, attributes=attributes, inputs=payload,
-        outputs=payload, span_type=words, events=[Event(words, at, attributes)], tags=tags, custom_trace_id=words,
-        links=[Link(b"t" * 16, b"s" * 8, words, attributes)], scope=Scope(words),
-        resource=Resource({"service.name": words, **attributes}),
-    )  # fmt: skip
     message = TracesData.FromString(otlp_protobuf.encode([record], shown(dialect)))
     document = hex_ids_to_base64(json.loads(otlp_json.encode([record], shown(dialect))))
     for decoded in (message, json_format.ParseDict(document, TracesData())):

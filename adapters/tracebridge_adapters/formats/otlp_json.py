@@ -153,7 +153,8 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
         out += (b"" if len(out) == 1 else b",", b'{"resource":', _resource(resource), b',"scopeSpans":[')
         for number, (scope, members) in enumerate(scopes):
             out += (b",{" if number else b"{", b'"scope":', _scope(scope), b',"spans":[')
-            out += (b",".join([_span(record, attributes_of(record)) for record in members]), b"]}")
+            out.append(b",".join([_span(record, attributes_of(record)) for record in members]))
+            out.append(b'],"schemaUrl":' + _text(scope.schema_url) + b"}" if scope.schema_url else b"]}")
         out.append(b'],"schemaUrl":' + _text(resource.schema_url) + b"}" if resource.schema_url else b"]}")
     out.append(b"]}")
     return b"".join(out)

@@ -36,7 +36,9 @@ def decode(data: bytes | str, absorb: Absorb) -> list[SpanRecord]:
             resource = Resource(_attributes(given), _text(resource_spans, "schemaUrl"))
             for scope_spans in _get(resource_spans, "scopeSpans", []):
                 shown = _get(scope_spans, "scope", {})
-                scope = Scope(_text(shown, "name"), _text(shown, "version"), _attributes(shown))
+                scope = Scope(
+                    _text(shown, "name"), _text(shown, "version"), _attributes(shown), _text(scope_spans, "schemaUrl")
+                )
                 own = None if scope == OWN_SCOPE else scope
                 records += [_span(span, resource, own, absorb) for span in _get(scope_spans, "spans", [])]
     except (

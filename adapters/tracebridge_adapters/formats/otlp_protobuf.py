@@ -232,7 +232,8 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
         body = _message(b"\x0a", _resource(resource))
         for scope, members in scopes:
             spans = [_message(b"\x12", _span(record, attributes_of(record))) for record in members]
-            body += _message(b"\x12", _message(b"\x0a", _scope(scope)) + b"".join(spans))
+            schema = _message(b"\x1a", _text(scope.schema_url)) if scope.schema_url else b""
+            body += _message(b"\x12", _message(b"\x0a", _scope(scope)) + b"".join(spans) + schema)
         if resource.schema_url:
             body += _message(b"\x1a", _text(resource.schema_url))
         out.append(_message(b"\x0a", body))

@@ -11,7 +11,7 @@ from typing import Any
 
 from tracebridge.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.otlp_protobuf import FLAG_IS_REMOTE, OWN_SCOPE
-from tracebridge_adapters.formats.protobuf_fields import double, fields, signed
+from tracebridge_adapters.formats.protobuf_fields import Message, double, signed
 
 Absorb = Callable[[dict[str, Value]], dict[str, Any]]
 W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
@@ -24,61 +24,23 @@ def decode(data: bytes, absorb: Absorb) -> list[SpanRecord]:
     `absorb` splits a span's attributes into record fields. Raises ValueError for what is no OTLP protobuf.
     """
     try:
-        return [record for message in _Message(data).messages(1) for record in _resource_spans(message, absorb)]
+        return [record for message in Message(data).messages(1) for record in _resource_spans(message, absorb)]
     except (ValueError, TypeError) as error:
         raise ValueError(f"not OTLP protobuf: {error}") from error
 
 
-class _Message:
-    """A message's fields by number, each a list in the order of the wire."""
-
-    def __init__(self, data: bytes) -> None:
-        self._fields: dict[int, list[int | bytes]] = {}
-        for number, value in fields(data):
-            self._fields.setdefault(number, []).append(value)
-
-    def has(self, field: int) -> bool:
-        return field in self._fields
-
-    def number(self, field: int, default: int = 0) -> int:
-        value = self._fields.get(field, [default])[-1]  # the last one wins, as protobuf asks
-        if not isinstance(value, int):
-            raise ValueError(f"field {field} is no number")
-        return value
-
-    def bytes(self, field: int) -> bytes:
-        value = self._fields.get(field, [b""])[-1]
-        if not isinstance(value, bytes):
-            raise ValueError(f"field {field} is no text and no message")
-        return value
-
-    def text(self, field: int) -> str:
-        return self.bytes(field).decode()
-
-    def messages(self, field: int) -> list[_Message]:
-        contents = self._fields.get(field, [])
-        if not all(isinstance(content, bytes) for content in contents):
-            raise ValueError(f"field {field} is no message")
-        return [_Message(content) for content in contents if isinstance(content, bytes)]
-
-    def message(self, field: int) -> _Message:
-        """Return the message of a field that stands once; several pieces of one are read as one, as protobuf asks."""
-        pieces = [content for content in self._fields.get(field, []) if isinstance(content, bytes)]
-        return _Message(b"".join(pieces))
-
-
-def _resource_spans(message: _Message, absorb: Absorb) -> list[SpanRecord]:
+def _resource_spans(message: Message, absorb: Absorb) -> list[SpanRecord]:
     resource = Resource(_attributes(message.message(1), 1), message.text(3))
     out = []
     for scope_spans in message.messages(2):
         shown = scope_spans.message(1)
-        scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3))
+        scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3), scope_spans.text(3))
         own = None if scope == OWN_SCOPE else scope
         out += [_span(span, resource, own, absorb) for span in scope_spans.messages(2)]
     return out
 
 
-def _span(span: _Message, resource: Resource, scope: Scope | None, absorb: Absorb) -> SpanRecord:
+def _span(span: Message, resource: Resource, scope: Scope | None, absorb: Absorb) -> SpanRecord:
     parent, status = span.bytes(4), span.message(15)
     flags = span.number(16, W3C_SAMPLED)
     absorbed = absorb(_attributes(span, 9))
@@ -129,11 +91,11 @@ def _known(number: int, kind: type[Kind] | type[StatusCode]) -> int:
     return number if number in {int(member) for member in kind} else 0
 
 
-def _attributes(holder: _Message, field: int, depth: int = 0) -> dict[str, Value]:
+def _attributes(holder: Message, field: int, depth: int = 0) -> dict[str, Value]:
     return {pair.text(1): _any_value(pair.message(2), depth) for pair in holder.messages(field)}
 
 
-def _any_value(given: _Message, depth: int) -> Value:
+def _any_value(given: Message, depth: int) -> Value:
     if depth > MAX_DEPTH:
         raise ValueError(f"values more than {MAX_DEPTH} deep")
     if given.has(1):

@@ -62,3 +62,46 @@ def double(number: int) -> float:
     """Return the double of a fixed64's bits."""
     value: float = struct.unpack("<d", number.to_bytes(8, "little"))[0]
     return value
+
+
+class Message:
+    """A message's fields by number, each a list in the order of the wire. Its methods raise ValueError for a field of another kind."""
+
+    def __init__(self, data: bytes) -> None:
+        self._fields: dict[int, list[int | bytes]] = {}
+        for number, value in fields(data):
+            self._fields.setdefault(number, []).append(value)
+
+    def has(self, field: int) -> bool:
+        """Whether the field stands in the message at all."""
+        return field in self._fields
+
+    def number(self, field: int, default: int = 0) -> int:
+        """Return a varint or a fixed-width number, unsigned."""
+        value = self._fields.get(field, [default])[-1]  # the last one wins, as protobuf asks
+        if not isinstance(value, int):
+            raise ValueError(f"field {field} is no number")
+        return value
+
+    def bytes(self, field: int) -> bytes:
+        """Return a length-delimited field's content; empty when it is not there."""
+        value = self._fields.get(field, [b""])[-1]
+        if not isinstance(value, bytes):
+            raise ValueError(f"field {field} is no text and no message")
+        return value
+
+    def text(self, field: int) -> str:
+        """Return a text. Raises ValueError when it is no UTF-8."""
+        return self.bytes(field).decode()
+
+    def messages(self, field: int) -> list[Message]:
+        """Return the messages of a repeated field."""
+        contents = self._fields.get(field, [])
+        if not all(isinstance(content, bytes) for content in contents):
+            raise ValueError(f"field {field} is no message")
+        return [Message(content) for content in contents if isinstance(content, bytes)]
+
+    def message(self, field: int) -> Message:
+        """Return the message of a field that stands once; several pieces of one are read as one, as protobuf asks."""
+        pieces = [content for content in self._fields.get(field, []) if isinstance(content, bytes)]
+        return Message(b"".join(pieces))

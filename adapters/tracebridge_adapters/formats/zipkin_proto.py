@@ -7,12 +7,12 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tracebridge.record import Kind, SpanRecord, Value
+from tracebridge.record import Kind, Resource, SpanRecord, Value
 from tracebridge_adapters.formats import zipkin_tags as z
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 
-_KIND_NUMBERS = {Kind.CLIENT: 1, Kind.SERVER: 2, Kind.PRODUCER: 3, Kind.CONSUMER: 4}
+_KIND_NUMBERS = {int(Kind.CLIENT): 1, int(Kind.SERVER): 2, int(Kind.PRODUCER): 3, int(Kind.CONSUMER): 4}
 _fixed64 = struct.Struct("<Q").pack
 
 
@@ -50,12 +50,19 @@ def _span(record: SpanRecord, attributes: dict[str, Value], local: bytes) -> byt
     if record.parent_id is not None and record.parent_id != record.span_id:
         parts.append(_bytes(2, record.parent_id))
     parts.append(_bytes(3, record.span_id))
-    if record.kind > Kind.INTERNAL:
-        parts.append(b"\x20" + _varint(_KIND_NUMBERS[Kind(record.kind)]))
-    parts += (_text(5, record.name), b"\x31" + _fixed64(timestamp), b"\x38" + _varint(duration), local)
+    kind = _KIND_NUMBERS.get(record.kind)
+    if kind:
+        parts.append(b"\x20" + _varint(kind))
+    parts.append(_text(5, record.name))
+    if timestamp:
+        parts.append(b"\x31" + _fixed64(timestamp))
+    if duration:
+        parts.append(b"\x38" + _varint(duration))
+    parts.append(local)
     parts.append(_endpoint(9, z.remote_endpoint(record)))
-    for event in record.events:
-        parts.append(_bytes(10, b"\x09" + _fixed64(event.time_ns // 1000) + _text(2, z.annotation_text(event))))
+    parts += [
+        _bytes(10, b"\x09" + _fixed64(z.instant(event)) + _text(2, z.annotation_text(event))) for event in record.events
+    ]
     parts += [_bytes(11, _text(1, key) + _text(2, value)) for key, value in z.tags_of(record, attributes).items()]
     if record.debug:
         parts.append(b"\x60\x01")
@@ -66,6 +73,11 @@ def _span(record: SpanRecord, attributes: dict[str, Value], local: bytes) -> byt
 
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return a ListOfSpans. `attributes_of` gives the attributes that each span shows."""
-    return b"".join(
-        [_bytes(1, _span(record, attributes_of(record), _endpoint(8, z.local_endpoint(record)))) for record in records]
-    )
+    spans = []
+    resource: Resource | None = None
+    local = b""
+    for record in records:
+        if record.resource is not resource or not local:
+            resource, local = record.resource, _endpoint(8, z.local_endpoint(record))
+        spans.append(_bytes(1, _span(record, attributes_of(record), local)))
+    return b"".join(spans)

@@ -11,12 +11,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from tracebridge.record import UNKNOWN_SERVICE, Event, Kind, Link, SpanRecord, StatusCode, Value
+from tracebridge_adapters.dialects import DISPLACED, as_json
 
-KIND_NAMES: Final = {Kind.SERVER: "SERVER", Kind.CLIENT: "CLIENT", Kind.PRODUCER: "PRODUCER", Kind.CONSUMER: "CONSUMER"}
-KINDS_BY_NAME: Final = {name: int(kind) for kind, name in KIND_NAMES.items()}
+KIND_NAMES: Final = {int(kind): kind.name for kind in (Kind.SERVER, Kind.CLIENT, Kind.PRODUCER, Kind.CONSUMER)}
+KINDS_BY_NAME: Final = {name: kind for kind, name in KIND_NAMES.items()}
 STATUS_KEY, ERROR_KEY, TRACE_STATE_KEY, LINK_PREFIX = "otel.status_code", "error", "w3c.tracestate", "otlp.link."
 SCOPE_NAME, SCOPE_VERSION = "otel.scope.name", "otel.scope.version"
 DROPPED: Final = {
@@ -25,6 +24,12 @@ DROPPED: Final = {
     "otel.dropped_links_count": "dropped_links",
 }
 OWN_SCOPE_NAME = "tracebridge"
+SCHEMA_URL: Final = "https://zipkin.io/zipkin-api/"
+"""The schema of a resource that stands for a Zipkin endpoint. A span of such a resource was made by a Zipkin tracer: its endpoints go back
+to Zipkin as endpoints, not as tags, and a time that it does not tell stays untold."""
+HOST_IP, HOST_PORT = "host.ip", "net.host.port"
+PEER_SERVICE, PEER_ADDRESS, PEER_PORT = "peer.service", "network.peer.address", "network.peer.port"
+MAX_US = 2**63 // 1000  # the last microsecond that nanoseconds in 64 bits can say
 _V1_MARK, _V1_MENDED = 'yAnnotations"', "yAnnotations\\u0022"
 
 PEER_KEYS: Final = (
@@ -42,8 +47,6 @@ PEER_KEYS: Final = (
 )
 """Where the other side of a CLIENT or PRODUCER span is named, the most telling first, and the port beside it."""
 
-_json = msgspec.json.Encoder().encode
-
 
 def as_text(value: Value) -> str:
     """Return a value as Zipkin shows it: text as it is, truth values as true/false, the rest as JSON."""
@@ -55,7 +58,12 @@ def as_text(value: Value) -> str:
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return _json(value).decode()
+    return as_json(value)
+
+
+def is_zipkins_own(record: SpanRecord) -> bool:
+    """Whether a Zipkin tracer made the span."""
+    return record.resource is not None and record.resource.schema_url == SCHEMA_URL
 
 
 def tags_of(record: SpanRecord, attributes: Mapping[str, Value]) -> dict[str, str]:
@@ -66,6 +74,10 @@ def tags_of(record: SpanRecord, attributes: Mapping[str, Value]) -> dict[str, st
     tags = {
         key: value if type(value) is str else as_text(value) for key, value in attributes.items() if value is not None
     }
+    own = is_zipkins_own(record)
+    if own:
+        for key in (PEER_SERVICE, PEER_ADDRESS, PEER_PORT):
+            tags.pop(DISPLACED + key if DISPLACED + key in tags else key, None)
     if str(tags.get(ERROR_KEY)).lower() == "false":
         del tags[ERROR_KEY]
     if record.status == StatusCode.ERROR:
@@ -84,7 +96,7 @@ def tags_of(record: SpanRecord, attributes: Mapping[str, Value]) -> dict[str, st
     for key, field in DROPPED.items():
         if getattr(record, field):
             tags[key] = str(getattr(record, field))
-    if record.resource is not None and len(record.resource.attributes) > 1:
+    if record.resource is not None and len(record.resource.attributes) > 1 and not own:
         for key, value in record.resource.attributes.items():
             if key != "service.name":
                 tags.setdefault(key, as_text(value))
@@ -93,38 +105,80 @@ def tags_of(record: SpanRecord, attributes: Mapping[str, Value]) -> dict[str, st
 
 def link_text(link: Link) -> str:
     """Return a link as the Collector writes it: `traceid|spanid|tracestate|{json}|dropped`."""
-    attributes = _json(link.attributes).decode()
-    return f"{link.trace_id.hex()}|{link.span_id.hex()}|{link.trace_state}|{attributes}|{link.dropped_attributes}"
+    start = f"{link.trace_id.hex()}|{link.span_id.hex()}|{link.trace_state}"
+    return f"{start}|{as_json(link.attributes)}|{link.dropped_attributes}"
 
 
 def annotation_text(event: Event) -> str:
     """Return an event as an annotation's text: `"name": {attributes as JSON}`, or the bare name."""
     if not event.attributes:
         return event.name
-    return f"{_json(event.name).decode()}: {_json(event.attributes).decode()}"
+    return f"{as_json(event.name)}: {as_json(event.attributes)}"
 
 
 def microseconds(record: SpanRecord) -> tuple[int, int]:
-    """Return (timestamp, duration) in whole µs; a finished span lasts at least 1 µs, because 0 means absent."""
-    return record.start_time_ns // 1000, max(1, record.duration_ns // 1000)
+    """Return (timestamp, duration) in whole µs, 0 for what is not told.
+
+    A finished span lasts at least 1 µs, because 0 means absent; one that a Zipkin tracer left without a duration stays so.
+    """
+    duration = record.duration_ns // 1000
+    if not duration and not (is_zipkins_own(record) and not record.end_before_start):
+        duration = 1
+    return min(max(0, record.start_time_ns // 1000), MAX_US), min(duration, MAX_US)
+
+
+def instant(event: Event) -> int:
+    """Return an event's time in whole µs."""
+    return min(max(0, event.time_ns // 1000), MAX_US)
 
 
 def remote_endpoint(record: SpanRecord) -> dict[str, Any]:
-    """Return the other side of a CLIENT or PRODUCER span, as Zipkin's JSON endpoint; empty when it is not known."""
+    """Return the other side of a span, as Zipkin's JSON endpoint; empty when it is not known.
+
+    It is looked for in CLIENT and PRODUCER spans; spans of Zipkin tracers bring theirs along, whatever their kind.
+    """
+    attributes = record.attributes
+    if is_zipkins_own(record):
+        service, address, port = (
+            attributes[DISPLACED + key] if DISPLACED + key in attributes else attributes.get(key)
+            for key in (PEER_SERVICE, PEER_ADDRESS, PEER_PORT)
+        )
+        return {**({"serviceName": service} if service else {}), **_addresses(address), **_port(port)}
     if record.kind not in {Kind.CLIENT, Kind.PRODUCER}:
         return {}
-    attributes = record.attributes
     for key, port_key in PEER_KEYS:
         name = attributes.get(key)
         if isinstance(name, str) and name:
-            endpoint: dict[str, Any] = ip_fields(name) or {"serviceName": name}
-            port = attributes.get(port_key) if port_key else None
-            if isinstance(port, str) and port.isdigit():
-                port = int(port)
-            if type(port) is int and 1 <= port <= 65535:
-                endpoint["port"] = port
-            return endpoint
+            return {**(ip_fields(name) or {"serviceName": name}), **_port(attributes.get(port_key or ""))}
     return {}
+
+
+def local_endpoint(record: SpanRecord) -> dict[str, Any]:
+    """Return the span's own side, from its own resource: every span has one."""
+    resource = record.resource
+    if resource is None:
+        return {"serviceName": UNKNOWN_SERVICE}
+    attributes = resource.attributes
+    return {
+        "serviceName": resource.service_name,
+        **_addresses(attributes.get(HOST_IP)),
+        **_port(attributes.get(HOST_PORT)),
+    }
+
+
+def _port(given: Value) -> dict[str, int]:
+    if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) <= 5:
+        given = int(given)
+    return {"port": given} if type(given) is int and 1 <= given <= 65535 else {}
+
+
+def _addresses(given: Value) -> dict[str, str]:
+    """Return the first address of each version."""
+    out: dict[str, str] = {}
+    for address in reversed(given if isinstance(given, list) else [given]):
+        if isinstance(address, str):
+            out.update(ip_fields(address))
+    return out
 
 
 def ip_fields(text: str) -> dict[str, str]:
@@ -138,84 +192,7 @@ def ip_fields(text: str) -> dict[str, str]:
     return {f"ipv{address.version}": str(address)}
 
 
-def local_endpoint(record: SpanRecord) -> dict[str, Any]:
-    """Return the span's own side, from its own resource: every span has one."""
-    resource = record.resource
-    if resource is None:
-        return {"serviceName": UNKNOWN_SERVICE}
-    endpoint: dict[str, Any] = {"serviceName": resource.service_name}
-    ip = resource.attributes.get("host.ip")
-    first = ip[0] if isinstance(ip, list) and ip else ip
-    if isinstance(first, str):
-        endpoint.update(ip_fields(first))
-    return endpoint
-
-
 def not_v1(body: bytes) -> bytes:
     """Return a v2 body in which nothing makes Zipkin take it for v1: it looks for `yAnnotations"` in the bytes."""
     mark = _V1_MARK.encode()
     return body.replace(mark, _V1_MENDED.encode()) if mark in body else body
-
-
-# ---------------------------------------------------------------------- reading
-
-
-def status_of(tags: dict[str, Any]) -> tuple[int, str]:
-    """Take the status out of tags: OK/ERROR in any spelling, or any `error` tag but "false". Returns (code, message)."""
-    said = str(tags.pop(STATUS_KEY, "")).removeprefix("STATUS_CODE_").upper()
-    error = tags.get(ERROR_KEY)
-    if said == "ERROR" or (said != "OK" and error is not None and str(error).lower() != "false"):
-        tags.pop(ERROR_KEY, None)
-        return int(StatusCode.ERROR), "" if error is None else str(error)
-    return int(StatusCode.OK if said == "OK" else StatusCode.UNSET), ""
-
-
-def links_from(tags: dict[str, Any]) -> list[Link]:
-    """Take the links out of tags, in their order; what cannot be read as a link stays a tag."""
-    found = sorted(
-        (key for key in tags if key.startswith(LINK_PREFIX) and key[len(LINK_PREFIX) :].isdigit()), key=_number
-    )
-    links = []
-    for key in found:
-        link = _read_link(str(tags[key]))
-        if link is not None:
-            del tags[key]
-            links.append(link)
-    return links
-
-
-def _number(key: str) -> int:
-    return int(key[len(LINK_PREFIX) :])
-
-
-def _read_link(text: str) -> Link | None:
-    try:
-        trace_id, span_id, rest = text.split("|", 2)
-        front, dropped = rest.rsplit("|", 1)
-        trace_state, attributes = front.split("|", 1)
-        return Link(
-            bytes.fromhex(trace_id.zfill(32)),
-            bytes.fromhex(span_id),
-            trace_state,
-            msgspec.json.decode(attributes),
-            int(dropped),
-        )
-    except (ValueError, TypeError, msgspec.DecodeError):
-        return None
-
-
-def event_from(text: str, time_us: int) -> Event:
-    """Return the event that an annotation's text stands for."""
-    if text.startswith('"') and text.endswith("}"):
-        name, colon, attributes = text.partition('": {')
-        if colon:
-            try:
-                return Event(msgspec.json.decode(name + '"'), time_us * 1000, msgspec.json.decode("{" + attributes))
-            except msgspec.DecodeError:
-                pass
-    return Event(text, time_us * 1000)
-
-
-def dropped_from(tags: dict[str, Any]) -> dict[str, Any]:
-    """Take the counts of what was dropped out of tags."""
-    return {field: int(tags.pop(key)) for key, field in DROPPED.items() if str(tags.get(key, "")).isdigit()}

@@ -1,32 +1,68 @@
-"""A parent that lives elsewhere: its IDs and what its process decided about the trace."""
+"""A parent that lives elsewhere: its IDs, what its process decided about the trace, and what travels with it.
+
+The same value is what `extract` reads and what `inject` writes: what one process writes, the next one has as its parent.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from tracebridge.errors import InvalidParameterError, misuse
 from tracebridge.ids.schemes import derive
 
+SAMPLED, RANDOM = 1, 2  # W3C Trace Context level 2, trace-flags
+
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteParent:
-    """The context of a span in another process (or another client). IDs are 16 and 8 bytes, never zero."""
+class RemoteParent(msgspec.Struct, frozen=True, gc=False):
+    """The context of a span in another process (or another client).
 
-    trace_id: bytes
-    span_id: bytes
-    flags: int = 1
-    """W3C trace flags; 1 is sampled."""
+    A context without `span_id` names no parent: it may still bring a decision (B3's `0`), a trace to join (X-Ray's bare `Root`), the
+    caller's own trace ID, or baggage. Raises InvalidParameterError for IDs that no header could carry, when it is used.
+    """
+
+    trace_id: str | None = None
+    """32 lower-case hex digits, never all zero."""
+    span_id: str | None = None
+    """16 lower-case hex digits, never all zero."""
+    flags: int = SAMPLED
+    """W3C trace flags, 8 bits: 1 is sampled, 2 says that the trace ID is random."""
     trace_state: str = ""
+    """W3C tracestate, valid, at most 512 characters."""
     debug: bool = False
+    """A real debug request (B3 `d`, Jaeger flag 2), never merely sampled."""
+    deferred: bool = False
+    """The sender left the sampling decision to us; `flags` say what we decided."""
+    baggage: str = ""
+    """W3C baggage, as in its header: `key=percent-encoded value;property,…`; `tracebridge.propagation.baggage.decode` reads it."""
+    correlation_id: str | None = None
+    """What the correlation header said, letter for letter: the caller's own ID of the trace, if the trace ID derives from it."""
+    debug_id: str = ""
+    """Jaeger's `jaeger-debug-id`: text under which a person will look for the trace that this request starts."""
+    parent_id: str | None = None
+    """The parent of that span, 16 hex digits; B3 and Jaeger carry it, nobody needs it."""
+    format: str = ""
+    """The header format that the IDs came in."""
+
+    @property
+    def sampled(self) -> bool | None:
+        """What the sender decided; None when it left that to us."""
+        return None if self.deferred else bool(self.flags & SAMPLED)
 
 
 def is_span_id(text: Any) -> bool:
     """Return whether this is a span ID as we show it: 16 lower-case hex digits, not all zero."""
     return type(text) is str and _SPAN_ID.fullmatch(text) is not None
+
+
+def is_trace_id(text: Any) -> bool:
+    """Return whether this is a wire trace ID as we show it: 32 lower-case hex digits, not all zero."""
+    return type(text) is str and _TRACE_ID.fullmatch(text) is not None
 
 
 def remote_parent(given: Any) -> RemoteParent:
@@ -35,6 +71,13 @@ def remote_parent(given: Any) -> RemoteParent:
     Raises InvalidParameterError for anything else.
     """
     if isinstance(given, RemoteParent):
+        named = given.trace_id is not None or given.span_id is not None
+        if named and not (is_trace_id(given.trace_id) and (given.span_id is None or is_span_id(given.span_id))):
+            raise misuse(
+                InvalidParameterError,
+                f"parent needs a trace_id of 32 and a span_id of 16 lower-case hex digits, not zero; got {given.trace_id!r} and "
+                f"{given.span_id!r}.",
+            )
         return given
     trace_id = getattr(given, "wire_trace_id", None) or getattr(given, "trace_id", None)
     span_id = getattr(given, "span_id", None)
@@ -43,4 +86,8 @@ def remote_parent(given: Any) -> RemoteParent:
             InvalidParameterError,
             f"parent must be a span, or have trace_id and span_id (16 hex digits); got {type(given).__name__}.",
         )
-    return RemoteParent(derive(trace_id).trace_id, bytes.fromhex(str(span_id)))
+    origin = getattr(given, "origin", None)
+    here = RemoteParent(derive(trace_id).trace_id.hex(), span_id)
+    if isinstance(origin, RemoteParent):
+        return msgspec.structs.replace(origin, trace_id=here.trace_id, span_id=span_id)
+    return here

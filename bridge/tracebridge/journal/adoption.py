@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +23,12 @@ from tracebridge.journal.segment import (
     RESOURCE,
     STARTED,
     TORN,
+    VOID,
     DamagedError,
     NewerVersionError,
     Segment,
 )
+from tracebridge.journal.starts import merged
 from tracebridge.record import EndCause, Resource, SpanRecord, StatusCode
 
 UNFINISHED = "unfinished: the process ended before the span did"
@@ -68,18 +71,29 @@ class Left:
         return sum(len(segment.offsets) for segment in self.segments) - self.unfinished
 
 
-def read_folder(folder: Folder, adapters: list[str]) -> Left:
-    """Read a dead writer's folder, whose lock is ours.
+def read_folder(folder: Folder, adapters: list[str], between: Callable[[], None] = lambda: None) -> Left:
+    """Read a dead writer's folder, whose lock is ours. `between` is called between segments, because reading may take seconds.
 
-    Raises NewerVersionError when a newer tracebridge wrote it and ForeignError when it is another configuration's (nothing is touched
-    then), OSError.
+    Raises NewerVersionError when a newer tracebridge wrote it, ForeignError when it is another configuration's, OSError.
     """
     left = Left(folder)
+    try:
+        _read(left, adapters, between)
+    except BaseException:
+        for segment in left.segments:
+            segment.release()
+        raise
+    return left
+
+
+def _read(left: Left, adapters: list[str], between: Callable[[], None]) -> None:
+    folder = left.folder
     aside = folder.path.parent / DAMAGED
     opened: dict[tuple[bytes, bytes], SpanRecord] = {}
     resource: Resource | None = None
     known = []
     for path in folder.segments():
+        between()
         try:
             segment = Segment.open(path)
         except NewerVersionError:
@@ -88,17 +102,16 @@ def read_folder(folder: Folder, adapters: list[str]) -> Left:
             left.damaged += 1
             aside.mkdir(mode=0o700, exist_ok=True)
             path.rename(aside / f"{folder.path.name}-{path.name}")
-            _log.warning("%s cannot be read (%s); it was set aside in %s", path, error, aside)
+            _log.debug("%s cannot be read (%s); it was set aside in %s", path, error, aside)
             continue
+        left.segments.append(segment)
         known.append(any(segment.settled(name) is not None for name in adapters))
         found = _read_segment(segment, left, opened, aside)
         segment.resource = resource = found or resource or Resource()
-        left.segments.append(segment)
     if known and not any(known):
         raise ForeignError("it holds spans for other adapters than those of this configuration")
     if opened:
         _write_unfinished(left, list(opened.values()), resource or Resource(), adapters)
-    return left
 
 
 def _read_segment(
@@ -125,30 +138,11 @@ def _read_segment(
                 resource = _decode_resource(segment.body(at))
             elif kind == TORN:
                 left.torn += 1
-            else:
+            elif kind != VOID:
                 _set_aside(segment, at, length, left, aside)
         except msgspec.DecodeError:  # the checksum agrees, the content does not: written by something else
             _set_aside(segment, at, length, left, aside)
     return resource
-
-
-def merged(record: SpanRecord, change: SpanRecord) -> SpanRecord:
-    """Return an open span's record with what was set on it since."""
-    return msgspec.structs.replace(
-        record,
-        end_time_ns=max(record.end_time_ns, change.end_time_ns),
-        status_message=change.status_message or record.status_message,
-        attributes={**record.attributes, **change.attributes},
-        span_type=record.span_type if change.span_type == "UNKNOWN" else change.span_type,
-        inputs=record.inputs if change.inputs is None else change.inputs,
-        outputs=record.outputs if change.outputs is None else change.outputs,
-        events=[*record.events, *change.events],
-        links=[*record.links, *change.links],
-        tags={**record.tags, **change.tags},
-        truncated=record.truncated + change.truncated,
-        redacted=record.redacted + change.redacted,
-        repaired=record.repaired + change.repaired,
-    )
 
 
 def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource, adapters: list[str]) -> None:
@@ -169,15 +163,16 @@ def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource,
     head = encode_record(resource)
     size = sum(len(body) + HEAD_BYTES for body in [head, *bodies])
     owing = [name for segment in left.segments for name in adapters if segment.settled(name) is not None]
-    path = left.folder.next_path()
-    unborn = path.with_suffix(".new")
-    unborn.unlink(missing_ok=True)
-    segment = Segment.create(unborn, size, list(dict.fromkeys(owing)))
+    names = list(dict.fromkeys(owing))
+    segment = Segment.create(None, size + Segment.overhead(len(names)), names)
     segment.put(RESOURCE, head)
     segment.resource = resource
     for body in bodies:
         segment.offsets.append(segment.put(FINISHED, body))
-    segment.rename(path)  # whole, or not there
+    try:
+        segment.move_to(left.folder.next_path())  # whole, or not there
+    except OSError as error:
+        _log.warning("unfinished spans from %s lie in memory until they are delivered: %s", left.folder.path, error)
     left.segments.append(segment)
     left.unfinished = len(records)
 
@@ -194,7 +189,7 @@ def _set_aside(segment: Segment, at: int, length: int, left: Left, aside: Path) 
     left.damaged += 1
     assert segment.path is not None  # noqa: S101 - what was found on the disk has a path
     target = aside / f"{segment.path.parent.name}-{segment.path.stem}-{at}.bin"
-    _log.warning("%s: %d bytes at %d are damaged; set aside as %s", segment.path, length, at, target)
+    _log.debug("%s: %d bytes at %d are damaged; set aside as %s", segment.path, length, at, target)
     try:
         aside.mkdir(mode=0o700, exist_ok=True)
         with open(target, "wb", opener=_private) as file:

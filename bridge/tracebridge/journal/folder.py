@@ -6,10 +6,12 @@
         00000001.seg 00000002.seg …
         stats.json                              the writer's numbers, for `tracebridge stats`
       damaged/                                  stretches that could not be read, for a person to look at
-      dead/                                     what destinations refused for good, one file for each
+      dead/                                     what destinations refused for good (`tracebridge.deadletters`)
 
 A folder whose lock can be taken belongs to nobody any more, and who takes the lock owns it. `flock` is used directly because a
-forked child must close its copy of the lock without unlocking it, which lock libraries do not offer.
+forked child must close its copy of the lock without unlocking it, which lock libraries do not offer. It closes every lock that
+this process holds, and no fork comes between the opening of a lock and its entry in the list: a child with a copy that it does not
+know of would make a dead writer look alive.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 LOCK, STATS = "lock", "stats.json"
-DAMAGED, DEAD = "damaged", "dead"
+DAMAGED = "damaged"
 _NAME = re.compile(r"\d{20}-\d+-[0-9a-f]{8}")
 _UNBORN = ".new-"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
@@ -49,29 +52,33 @@ class Folder:
         name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
         unborn = directory / (_UNBORN + name)
         unborn.mkdir(mode=0o700)
-        lock = os.open(unborn / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        unborn.rename(directory / name)  # locked before anybody can see it
+        try:
+            lock = _open_lock(unborn / LOCK, fcntl.LOCK_EX)
+            unborn.rename(directory / name)  # locked before anybody can see it
+        except OSError:
+            shutil.rmtree(unborn, ignore_errors=True)
+            raise
         return cls(directory / name, lock)
 
     @classmethod
     def take(cls, path: Path) -> Folder | None:
-        """Return a folder whose writer is dead, now ours; None when its writer lives or somebody else was faster."""
+        """Return a folder whose writer is dead, now ours; None when its writer lives or somebody else was faster.
+
+        Raises OSError.
+        """
         try:
-            lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
+            lock = _open_lock(path / LOCK, fcntl.LOCK_EX)
+        except (FileNotFoundError, BlockingIOError):
             return None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
-                return None
-            raise
         if os.fstat(lock).st_nlink == 0:  # it was delivered and removed between the two calls
-            os.close(lock)
+            _close_lock(lock)
             return None
         return cls(path, lock)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody has deleted it under our feet."""
+        return self._lock >= 0 and os.fstat(self._lock).st_nlink == 0
 
     def segments(self) -> list[Path]:
         """Return the segments' paths, oldest first."""
@@ -80,7 +87,11 @@ class Folder:
     def next_path(self) -> Path:
         """Return a path for one more segment."""
         self._number += 1
-        return self.path / f"{self._number:08d}.seg"
+        return self.path_of(self._number)
+
+    def path_of(self, number: int) -> Path:
+        """Return the path of the segment of this number."""
+        return self.path / f"{number:08d}.seg"
 
     def release(self) -> None:
         """Give the folder up; remove it when it holds no segments any more."""
@@ -90,11 +101,66 @@ class Folder:
             shutil.rmtree(self.path, ignore_errors=True)
         self.close()
 
+    def let_go(self) -> None:
+        """In a forked child: forget the parent's lock, whose copy here is closed by itself."""
+        self._lock = -1
+
     def close(self) -> None:
-        """Close this process's copy of the lock: in a forked child the parent goes on holding it."""
+        """Give the lock up."""
         if self._lock >= 0:
-            os.close(self._lock)
+            _close_lock(self._lock)
             self._lock = -1
+
+
+# ---------------------------------------------------------------------- locks
+
+_held: dict[int, int] = {}
+"""The file descriptors of all locks that are open here, with the process that opened them."""
+_no_fork = threading.RLock()  # not a Lock: in a child another hook may trace, and come here, before ours has run
+"""Held while `_held` and the open locks disagree; a fork waits for it."""
+
+
+def _open_lock(path: Path, how: int) -> int:
+    """Open and take a lock at once. Raises BlockingIOError when somebody else has it, OSError."""
+    with _no_fork:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(lock)
+            raise
+        _held[lock] = os.getpid()
+        return lock
+
+
+def _close_lock(lock: int) -> None:
+    with _no_fork:
+        if _held.pop(lock, None) is not None:
+            os.close(lock)
+
+
+def _close_the_parents_locks() -> None:
+    """In a forked child: closing, never unlocking, because the parent goes on holding them."""
+    for lock, owner in list(_held.items()):
+        if owner != os.getpid():
+            del _held[lock]
+            os.close(lock)
+    _no_fork.release()
+
+
+os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_close_the_parents_locks)
+
+
+def is_alive(path: Path) -> bool:
+    """Return whether the process whose folder this is still runs. Raises OSError."""
+    try:
+        _close_lock(_open_lock(path / LOCK, fcntl.LOCK_SH))
+    except BlockingIOError:
+        return True
+    return False
+
+
+# ---------------------------------------------------------------------- the directory
 
 
 def unusable(directory: Path) -> str:

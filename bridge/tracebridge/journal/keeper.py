@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tracebridge.journal.segment import NewerVersionError, Segment
 TICK_S = 1.0  # how often the numbers are written, and the longest that `fsync: interval` leaves unsynced
 ADOPT_EVERY_S = 30.0  # how often folders of processes that died meanwhile are looked for
 ROOM_EVERY_S = 0.05  # how often a backlog larger than the budget is tried again
+PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # errors worth another look later
 
 _log = logging.getLogger("tracebridge.journal")
 
@@ -29,8 +32,10 @@ class Keeper:
         self._sync = sync
         self._numbers = numbers
         self._stop = threading.Event()
-        self._told: set[str] = set()
-        self._adopt_at = 0.0
+        self._left_alone: set[str] = set()
+        self._waiting: deque[tuple[Segment, Folder]] = deque()
+        """What was read and not queued yet, because there was no room."""
+        self._tick_at = self._adopt_at = 0.0
         self._thread = threading.Thread(target=self._run, name="tracebridge-journal", daemon=True)
 
     def has_work(self) -> bool:
@@ -42,25 +47,45 @@ class Keeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; waits for what it is doing."""
+        """End the thread; waits for what it is doing, for a while. What was not queued stays for the next process."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(TICK_S)
+        else:
+            self._let_go()
+        self.write_numbers()
+
+    def _let_go(self) -> None:
+        """Leave what was not queued to the next process."""
+        while self._waiting:
+            segment, folder = self._waiting.popleft()
+            segment.release()
+            folder.close()
 
     def _run(self) -> None:
-        while True:
+        while not self._stop.is_set():
             try:
                 self.look()
             except Exception:  # a bug of ours, or a disk that is gone, must not end the looking
                 _log.exception("looking after the journal in %s failed", self._journal.directory)
-            if self._stop.wait(TICK_S):
-                return
+            self._stop.wait(ROOM_EVERY_S if self._waiting else TICK_S)
+        self._let_go()
 
     def look(self) -> None:
         """Do what is due."""
+        self._tick()
         if time.monotonic() >= self._adopt_at:
             self._adopt_at = time.monotonic() + ADOPT_EVERY_S
             self.adopt_all()
+        self._admit()
+
+    def _tick(self) -> None:
+        """Do what is due every second."""
+        if time.monotonic() < self._tick_at:
+            return
+        self._tick_at = time.monotonic() + TICK_S
+        with self._journal.lock:
+            self._journal.look_after_disk()
         if self._sync:
             self._journal.sync()
         self.write_numbers()
@@ -68,7 +93,7 @@ class Keeper:
     def write_numbers(self) -> None:
         """Write the numbers beside the segments, whole or not at all."""
         folder = self._journal.folder
-        if folder is None:
+        if folder is None or not folder.path.exists():
             return
         path = folder.path / STATS
         unborn = path.with_suffix(".new")
@@ -83,59 +108,62 @@ class Keeper:
 
     def adopt_all(self) -> None:
         """Take over what processes that are dead left in the directory, oldest first."""
-        found = [left for path in folders(self._journal.directory) if (left := self._take(path)) is not None]
+        found = [left for path in folders(self._journal.directory) if (left := self._take(str(path))) is not None]
+        with self._journal.lock:
+            self._journal.found.looked = True
         if not found:
             return
         finished, unfinished = sum(left.finished for left in found), sum(left.unfinished for left in found)
         damaged, torn = sum(left.damaged for left in found), sum(left.torn for left in found)
-        _log.info(
+        _log.log(
+            logging.WARNING if damaged else logging.INFO,
             "adopted from %s what %d process%s left: %d finished spans, %d unfinished, %d damaged stretches set aside, "
             "%d records torn at the end",
             self._journal.directory, len(found), "" if len(found) == 1 else "es", finished, unfinished, damaged, torn,
         )  # fmt: skip
 
-    def _take(self, path: Path) -> Left | None:
-        """Adopt one folder if its writer is dead; returns what it held."""
-        name = str(path)
-        if name in self._told or self._stop.is_set():
+    def _take(self, path: str) -> Left | None:
+        """Read one folder if its writer is dead, and queue what there is room for; returns what it held."""
+        if path in self._left_alone or self._stop.is_set():
             return None
         folder = None
         try:
-            folder = Folder.take(path)
+            folder = Folder.take(Path(path))
             if folder is None:
                 return None
-            left = read_folder(folder, self._journal.names)
-        except (NewerVersionError, ForeignError) as error:
-            self._told.add(name)
-            _log.error("%s is left alone: %s", name, error)
-        except OSError as error:
-            self._told.add(name)
-            _log.error("%s cannot be adopted: %s", name, error)
-        else:
-            self._queue(left)
-            return left
-        if folder is not None:
-            folder.close()
-        return None
+            left = read_folder(folder, self._journal.names, between=self._tick)
+        except (NewerVersionError, ForeignError, OSError) as error:
+            if not (isinstance(error, OSError) and error.errno in PASSING):
+                self._left_alone.add(path)
+            _log.error("%s is left alone: %s", path, error)
+            with self._journal.lock:
+                self._journal.found.left_alone = len(self._left_alone)
+            if folder is not None:
+                folder.close()
+            return None
+        folder.pending = len(left.segments)
+        if not left.segments:
+            folder.release()
+        self._waiting.extend((segment, folder) for segment in left.segments)
+        with self._journal.lock:
+            self._journal.found.damaged += left.damaged
+            self._journal.found.torn += left.torn
+        self._admit()
+        return left
 
-    def _queue(self, left: Left) -> None:
-        """Hand the segments to the journal one after the other, as there is room."""
+    def _admit(self) -> None:
+        """Hand segments to the journal one after the other, as there is room."""
         journal = self._journal
-        waiting = list(left.segments)
-        left.folder.pending = len(waiting)
-        if not waiting:
-            left.folder.release()
-        while waiting:
+        while self._waiting and not self._stop.is_set():
+            segment, folder = self._waiting[0]
             with journal.lock:
-                if journal.room_for(waiting[0]):
-                    segment = waiting.pop(0)
-                    self._warn_of_unnamed(segment)
-                    journal.adopt(segment, left.folder)
-                    continue
-            if self._stop.wait(ROOM_EVERY_S):  # the rest stays where it is
-                for segment in waiting:
-                    segment.release()
-                return
+                if not journal.room_for(segment):
+                    break
+                self._waiting.popleft()
+                self._warn_of_unnamed(segment)
+                journal.adopt(segment, folder)
+        with journal.lock:
+            journal.found.waiting = sum(len(segment.offsets) for segment, _ in self._waiting)
 
     def _warn_of_unnamed(self, segment: Segment) -> None:
         lost = segment.owed_to_others(self._journal.names)

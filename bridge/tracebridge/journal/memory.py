@@ -75,7 +75,7 @@ class MemoryJournal(SegmentedJournal[_Segment]):
             return False
         self._seal()
         if self._size + size > self._max_bytes:
-            self._make_room(size)
+            self._make_room(size, self._deadline())
             if self._closed:
                 return self._next_segment(size)
         if self._segments and not self._records:

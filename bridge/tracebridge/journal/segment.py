@@ -4,13 +4,13 @@ Layout (little-endian):
 
     0      header, 64 bytes: magic, version, slots, where the slots and the records begin, mark, salt, checksum
     64     the same header again, for the case that the first is damaged
-    128    slots: what each adapter has settled in this segment, two copies of 128 bytes each
+    128    slots: what each adapter has settled in this segment, two copies of 512 bytes each
     …      records: mark (4), length and kind (4), CRC-32 (4), body
 
 A record's body is written before its head, so that a process that dies in between leaves nothing half visible. The mark is
 random for each segment and never zero: behind damage the next record is found by it, and what a user logs cannot
-forge one. The checksum covers length, kind and body. A segment without a file lies in anonymous memory, for the time that the
-disk is full.
+forge one. The checksum covers length, kind and body. A file gets its name once its header is whole. A segment without a file
+lies in anonymous memory, for the time that the disk is full, and can be given a file later.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ import secrets
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
 from pathlib import Path
-from typing import overload
 
 from tracebridge.record import Resource
 
@@ -36,12 +35,12 @@ _HEADER = struct.Struct("<8sHHIII4sI")  # magic, version, slots, slots' offset, 
 _HEADER_BYTES = 64
 _SLOTS_AT = 2 * _HEADER_BYTES
 _SLOT = struct.Struct("<8sIII")  # name's hash, generation, taken, number of gaps; then the gaps; checksum at the end
-_SLOT_BYTES = 128
+_SLOT_BYTES = 512  # room for the gaps that the most requests in flight can leave, and one more
 MAX_GAPS = (_SLOT_BYTES - _SLOT.size - 4) // 8
 _HEAD = struct.Struct("<4sII")
 HEAD_BYTES = _HEAD.size
 MAX_BODY = (1 << 28) - 1  # bytes of one record
-MIN_SLOTS = 16
+UNBORN = ".new"
 
 Range = tuple[int, int]
 """Records of one segment by number, from and up to (not including)."""
@@ -58,9 +57,11 @@ class RecordKind(IntEnum):
     """What was set on an open span since."""
     RESOURCE = 4
     """The resource of the process that writes: the first record of every segment."""
+    VOID = 5
+    """Of an open span, and no longer true."""
 
 
-FINISHED, STARTED, CHANGED, RESOURCE = (int(kind) for kind in RecordKind)
+FINISHED, STARTED, CHANGED, RESOURCE, VOID = (int(kind) for kind in RecordKind)
 DAMAGED = 0  # what a scan calls a stretch that is no record
 TORN = -1  # and a body at the very end whose head was never written: nobody was told that it is safe
 
@@ -79,6 +80,17 @@ class Settled:
 
     taken: int = 0
     gaps: tuple[Range, ...] = ()
+
+    @classmethod
+    def of(cls, taken: int, gaps: Iterable[Range]) -> Settled:
+        """Return it with gaps in order and neighbours joined."""
+        joined: list[Range] = []
+        for start, end in sorted(gaps):
+            if joined and start <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+            else:
+                joined.append((start, end))
+        return cls(taken, tuple(joined))
 
     def owed(self, count: int) -> list[Range]:
         """Return the records, of `count`, that are not settled, in order."""
@@ -101,6 +113,8 @@ class Segment:
         self.at = begin
         """Where the next record goes."""
         self.begin = begin
+        self.ended: list[tuple[Segment, int]] = []
+        """For a segment in memory: where the starts of spans that end in it stand, on the disk perhaps."""
         self.resource: Resource | None = None
         """What the records of an adopted segment come from; None in one of our own."""
         self._memory = memory
@@ -115,36 +129,50 @@ class Segment:
 
     @classmethod
     def create(cls, path: Path | None, size: int, adapters: Sequence[str]) -> Segment:
-        """Make a segment with room for `size` bytes of records, all of its disk space taken now.
+        """Make a segment of `size` bytes, `overhead` included, all of its disk space taken now.
 
         Writing into a sparse mapping on a full disk would kill the process (SIGBUS); here a full disk is an OSError. Without a path the
         segment lies in memory.
         """
-        slots = max(MIN_SLOTS, len(adapters))
+        slots = max(1, len(adapters))
         begin = _SLOTS_AT + slots * 2 * _SLOT_BYTES
-        fd = -1
-        if path is None:
-            memory = mmap.mmap(-1, begin + size)
-        else:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                _allocate(fd, begin + size)
-                memory = mmap.mmap(fd, begin + size)
-            except BaseException:
-                os.close(fd)
-                path.unlink()
-                raise
+        fd, memory = (-1, mmap.mmap(-1, size)) if path is None else _mapped(path.with_suffix(UNBORN), size)
         salt = secrets.randbits(32)
         mark = bytes(secrets.choice(range(1, 256)) for _ in range(4))
         header = _HEADER.pack(MAGIC, VERSION, slots, _SLOTS_AT, begin, salt, mark, 0)[:-4]
         header += struct.pack("<I", zlib.crc32(header))
         for at in (0, _HEADER_BYTES):
             memory[at : at + len(header)] = header
-        segment = cls(memory, path, fd, salt, mark, begin, slots)
+        segment = cls(memory, None, fd, salt, mark, begin, slots)
         for number, name in enumerate(adapters):
             segment._slot_of[name] = (number, 0)
             segment.settle(name, Settled())
+        if path is not None:
+            segment._name(path)
         return segment
+
+    @staticmethod
+    def overhead(adapters: int) -> int:
+        """Return how many bytes a segment for so many adapters needs beside its records."""
+        return _SLOTS_AT + max(1, adapters) * 2 * _SLOT_BYTES
+
+    def move_to(self, path: Path) -> None:
+        """Give a segment that lies in memory a file. Raises OSError and stays as it is."""
+        fd, memory = _mapped(path.with_suffix(UNBORN), self.size)
+        memory[: self.at] = self._memory[: self.at]
+        self._memory, self._fd = memory, fd
+        self.ended.clear()
+        self._name(path)
+
+    def lose_file(self) -> None:
+        """Somebody has deleted the file: from now on the segment lies in memory."""
+        self.release()
+        self.path = None
+
+    def _name(self, path: Path) -> None:
+        """Give the file its name, once it is whole."""
+        path.with_suffix(UNBORN).rename(path)
+        self.path = path
 
     @classmethod
     def open(cls, path: Path) -> Segment:
@@ -183,6 +211,12 @@ class Segment:
         _HEAD.pack_into(memory, at, self._mark, word, zlib.crc32(body, self._salt ^ word))
         self.at = end
         return at
+
+    def void(self, at: int) -> None:
+        """Say of the record of an open span at this place that it is no longer true."""
+        body = self.body(at)
+        word = len(body) << 4 | VOID
+        _HEAD.pack_into(self._memory, at, self._mark, word, zlib.crc32(body, self._salt ^ word))
 
     def settle(self, adapter: str, settled: Settled) -> None:
         """Write down what an adapter has settled here, beside the older copy of the same."""
@@ -284,15 +318,14 @@ class Segment:
 
     # ------------------------------------------------------------------ the end
 
-    def rename(self, path: Path) -> None:
-        """Give the file its name, once it is whole."""
-        assert self.path is not None  # noqa: S101 - only files have names
-        self.path.rename(path)
-        self.path = path
-
     def remove(self) -> None:
-        """Delete the file. Who still reads the mapping may go on."""
+        """Delete the file. Who still reads the mapping may go on.
+
+        Spans that were only in memory have been delivered by now, or dropped: their starts are not to come back as unfinished.
+        """
         self.release()
+        for segment, at in self.ended:
+            segment.void(at)
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
@@ -302,25 +335,10 @@ class Segment:
             os.close(self._fd)
             self._fd = -1
 
-
-class StoredBodies(Sequence[bytes]):
-    """Bodies of records that lie in a segment, read and checked when they are asked for."""
-
-    def __init__(self, segment: Segment, offsets: array[int]) -> None:
-        self._segment = segment
-        self._offsets = offsets
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
-        if isinstance(index, slice):
-            return StoredBodies(self._segment, self._offsets[index])
-        return self._segment.body(self._offsets[index])
+    def unmap(self) -> None:
+        """Let go of a parent's segment in a forked child, where nobody reads it: its space is not to hang on the child."""
+        self.release()
+        self._memory.close()
 
 
 def _read_header(memory: mmap.mmap) -> tuple[int, bytes, int, int]:
@@ -337,6 +355,18 @@ def _read_header(memory: mmap.mmap) -> tuple[int, bytes, int, int]:
 
 def _name_hash(adapter: str) -> bytes:
     return blake2b(adapter.encode(), digest_size=8).digest()
+
+
+def _mapped(path: Path, size: int) -> tuple[int, mmap.mmap]:
+    """Make a file whose space is taken and map it. Raises OSError, and leaves nothing then."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _allocate(fd, size)
+        return fd, mmap.mmap(fd, size)
+    except BaseException:
+        os.close(fd)
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _allocate(fd: int, size: int) -> None:

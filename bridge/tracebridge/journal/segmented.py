@@ -120,6 +120,9 @@ class SegmentedCursor(Generic[S]):
         self._journal.lock.notify_all()
         return lost
 
+    def forget(self, segment: S) -> None:
+        """Forget a segment that is gone."""
+
     def lose(self, segment: S) -> None:
         """Skip what is left of a segment that the journal has to forget, and count it."""
         if self.position < segment.end:
@@ -143,6 +146,8 @@ class SegmentedJournal(ABC, Generic[S]):
         self.end = 0
         """The position that the next record will get."""
         self._max_bytes = max_bytes
+        self._bound = max_bytes
+        """How much may be here now."""
         self._block_timeout_s = block_timeout_s if on_full == "block" else 0.0
         self._segments: deque[S] = deque()
         self._size = 0
@@ -184,15 +189,17 @@ class SegmentedJournal(ABC, Generic[S]):
         for account in self.accounts.adapters.values():
             account.dropped[reason] += 1
 
-    def _make_room(self, size: int) -> None:
-        """Wait, where that is wanted, until so many bytes fit in the bound; then forget the oldest until they do."""
-        if self._block_timeout_s:
-            self._wait_for(lambda: self._size + size <= self._max_bytes)
-        while self._size + size > self._max_bytes and self._drop_oldest():
+    def _make_room(self, size: int, deadline: float) -> None:
+        """Wait, at most until the deadline, until so many bytes fit in the bound; then forget the oldest until they do."""
+        self._wait_for(lambda: self._size + size <= self._bound, deadline)
+        while self._size + size > self._bound and self._drop_oldest():
             pass
 
-    def _wait_for(self, enough: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + self._block_timeout_s
+    def _deadline(self) -> float:
+        """Return until when a call that begins now may wait (monotonic seconds)."""
+        return time.monotonic() + self._block_timeout_s if self._block_timeout_s else 0.0
+
+    def _wait_for(self, enough: Callable[[], bool], deadline: float) -> None:
         while not enough() and not self._closed:
             left = deadline - time.monotonic()
             if left <= 0:

@@ -41,7 +41,7 @@ def describe(options: type[Any], prefix: str = "", default: Any = None) -> list[
     out: list[Described] = []
     for name, field in keys_of(options).items():
         hint = hints[name]
-        value = _default(field) if default is None else getattr(default, name)
+        value = _default(field) if default is None else getattr(default, field.name)
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             out += describe(hint, f"{prefix}{name}.", value)
         else:

@@ -38,6 +38,8 @@ class Node:
     """Variables that this scalar named and that were neither set nor had a default."""
     substituted: bool = False
     """The value came from the environment, at least in part: it is never shown in a report."""
+    variables: tuple[str, ...] = ()
+    """The environment variables that the value came from, at least in part."""
     raw: str | None = None
     """What a plain scalar was written as, after substitution; None for anything else."""
     shown: bool | None = None
@@ -152,6 +154,7 @@ class _Builder:
                 message = f"malformed reference ({fault}); write ${{VAR}}, ${{env:VAR}} or ${{VAR:-default}}, or $$ for a dollar"
                 self._document.problems.append(Problem("bad-substitution", message, path, place))
             node = Node(outcome.text, place, unset=tuple(outcome.unset), substituted=outcome.changed)
+            node.variables = tuple(outcome.used)
             node.broken = bool(outcome.malformed)
         if plain:
             node.raw = node.value

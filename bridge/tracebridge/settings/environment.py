@@ -19,6 +19,7 @@ from tracebridge.settings.problems import Problem
 from tracebridge.settings.reader import BAD, OptionsReader, hints_of, keys_of
 
 STORE_VARIABLE = "TRACEBRIDGE_STORE"
+SERVICE_VARIABLE, RESOURCE_VARIABLE = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
 TRACES_PATH = "/v1/traces"
 
 _log = logging.getLogger("tracebridge")
@@ -30,14 +31,38 @@ def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
     >>> resource_attributes({"OTEL_RESOURCE_ATTRIBUTES": "service.name=a,team=x%20y", "OTEL_SERVICE_NAME": "b"})
     {'service.name': 'b', 'team': 'x y'}
     """
-    text = environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    text = environ.get(RESOURCE_VARIABLE, "")
     pairs = _pairs(text)
     if pairs is None:
-        _log.warning("OTEL_RESOURCE_ATTRIBUTES is not key=value,key=value and is ignored as a whole")
+        _log.warning("%s is not key=value,key=value and is ignored as a whole", RESOURCE_VARIABLE)
         pairs = {}
-    if environ.get("OTEL_SERVICE_NAME"):
-        pairs["service.name"] = environ["OTEL_SERVICE_NAME"]
+    if environ.get(SERVICE_VARIABLE):
+        pairs["service.name"] = environ[SERVICE_VARIABLE]
+    if not pairs.get("service.name"):
+        pairs.pop("service.name", None)  # an empty name is none
     return pairs
+
+
+def with_resource(tree: Node, environ: Mapping[str, str]) -> Node:
+    """Return the whole configuration's tree with the resource attributes that it leaves out and the environment gives."""
+    found = resource_attributes(environ)
+    resource = tree.value.get("resource") or Node({})
+    attributes = (
+        Node({})
+        if resource.value is None
+        else resource.value.get("attributes") or Node({})
+        if isinstance(resource.value, dict)
+        else None
+    )
+    if not found or attributes is None or not (attributes.value is None or isinstance(attributes.value, dict)):
+        return tree  # nothing to add, or a mistake that the reader reports
+    given = dict(attributes.value or {})
+    for key, value in found.items():
+        variable = SERVICE_VARIABLE if key == "service.name" and environ.get(SERVICE_VARIABLE) else RESOURCE_VARIABLE
+        given.setdefault(key, _node(value, variable))
+    inner = {**(resource.value or {}), "attributes": Node(given, attributes.place, attributes.key_places)}
+    whole = {**tree.value, "resource": Node(inner, resource.place, resource.key_places)}
+    return Node(whole, tree.place, tree.key_places)
 
 
 def filled(kind: str, options: type[Any], node: Node, environ: Mapping[str, str]) -> Node:
@@ -66,7 +91,7 @@ def _merged(options: type[Any], node: Node, values: Mapping[str, tuple[str, Any]
         if key in given:
             continue
         problems: list[Problem] = []
-        made = _node(value)
+        made = _node(value, variable)
         if OptionsReader(problems).value(hints[key], made, key, keys[key].metadata) is BAD:
             _log.warning("%s cannot be used and is ignored: %s", variable, problems[0].message)
             continue
@@ -74,10 +99,10 @@ def _merged(options: type[Any], node: Node, values: Mapping[str, tuple[str, Any]
     return Node(given, node.place, node.key_places)
 
 
-def _node(value: Any) -> Node:
+def _node(value: Any, variable: str) -> Node:
     if isinstance(value, dict):
-        return Node({key: _node(item) for key, item in value.items()})
-    return Node(value, substituted=True)
+        return Node({key: _node(item, variable) for key, item in value.items()})
+    return Node(value, substituted=True, variables=(variable,))
 
 
 def _for_store(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:

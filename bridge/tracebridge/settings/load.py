@@ -10,6 +10,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,27 +30,42 @@ Source = str | os.PathLike[str] | Mapping[str, Any] | Settings | None
 _log = logging.getLogger("tracebridge")
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and the tree that they were read from: what `tracebridge validate --print-effective` explains."""
+
+    settings: Settings
+    tree: Node | None = None
+    """Everything that was given, the environment's part included; None when nothing had to be read."""
+
+
 def load_settings(source: Source = None, *, environ: Mapping[str, str] | None = None) -> Settings:
     """Return checked Settings from a path, a mapping with the YAML file's keys, Settings, or (None) the environment.
 
     A mapping is read by the same rules as a file, except that `${…}` in it is ordinary text. `environ` is `os.environ` by
     default. No network is used. Raises ConfigError whose text is the whole report.
     """
+    return load(source, environ=environ).settings
+
+
+def load(source: Source = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Do what `load_settings` does, and keep where each value came from."""
     environ = os.environ if environ is None else environ
     if isinstance(source, Settings):
-        return _filled(source, environ)
+        return Loaded(_filled(source, environ))
     named = ""
     if source is None:
         source = environ.get(CONFIG_VARIABLE) or None
         named = f" ({CONFIG_VARIABLE} names it)"
     if source is None:
-        return _filled(_default_settings(environ), environ)
-    if isinstance(source, Mapping):
-        return _filled(_from_mapping(source, environ), environ)
-    return _filled(_from_file(os.fspath(source), named, environ), environ)
+        return Loaded(_filled(_default_settings(environ), environ))
+    loaded = (
+        _from_mapping(source, environ) if isinstance(source, Mapping) else _from_file(os.fspath(source), named, environ)
+    )
+    return Loaded(_switched(loaded.settings, environ), loaded.tree)
 
 
-def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Settings:
+def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
     from tracebridge.settings.document import MAX_BYTES, read_document
     from tracebridge.settings.problems import Problem, fail
 
@@ -66,7 +82,7 @@ def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Settings:
     return _read(document.root, document.problems, path, document, environ)
 
 
-def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Loaded:
     from tracebridge.settings.mapping import from_mapping
     from tracebridge.settings.problems import Problem
 
@@ -76,19 +92,22 @@ def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Setti
 
 def _read(
     node: Node, problems: list[Any], source: str, document: Document | None, environ: Mapping[str, str]
-) -> Settings:
+) -> Loaded:
     from tracebridge.settings.document import Node
+    from tracebridge.settings.environment import with_resource
     from tracebridge.settings.problems import fail
     from tracebridge.settings.reader import BAD, OptionsReader, keys_of
 
     reader = OptionsReader(problems)
     settings: Any = BAD
     chosen: dict[str, AdapterSettings] = {}
+    destinations: dict[str, Node] = {}
     if node.value is None and not node.unset:
         node = Node({}, node.place)
     if isinstance(node.value, dict):
+        node = with_resource(node, environ)
         rest = {key: child for key, child in node.value.items() if key != "adapters"}
-        chosen = _adapters(reader, node, environ)
+        chosen = _adapters(reader, node, environ, destinations)
         node = Node(rest, node.place, node.key_places)
         for key in set(rest) - set(keys_of(Settings)):  # `adapters` is a key too, though not an option
             reader.unknown_key(key, rest.pop(key), "", node.key_places.get(key, node.place), _top_level())
@@ -98,8 +117,8 @@ def _read(
         reader.bad(node.value["file_format"], "file_format", "wrong-value", message, allowed=[f'"{FILE_FORMAT}"'])
     if problems or settings is BAD:
         raise fail(problems, source, document)
-    checked: Settings = dataclasses.replace(settings, adapters=chosen)
-    return checked
+    tree = Node({**node.value, "adapters": Node(destinations)}, node.place, node.key_places)
+    return Loaded(dataclasses.replace(settings, adapters=chosen), tree)
 
 
 def _top_level() -> list[str]:
@@ -108,7 +127,10 @@ def _top_level() -> list[str]:
     return [*keys_of(Settings), "adapters"]
 
 
-def _adapters(reader: OptionsReader, whole: Node, environ: Mapping[str, str]) -> dict[str, AdapterSettings]:
+def _adapters(
+    reader: OptionsReader, whole: Node, environ: Mapping[str, str], read: dict[str, Node]
+) -> dict[str, AdapterSettings]:
+    """Return the destinations by their keys; `read` gets the nodes that their options were read from."""
     node = whole.value.get("adapters")
     if node is None or node.value in (None, {}):
         message = "adapters must name at least one destination, such as `store: {}`"
@@ -119,14 +141,14 @@ def _adapters(reader: OptionsReader, whole: Node, environ: Mapping[str, str]) ->
         return {}
     chosen: dict[str, AdapterSettings] = {}
     for key, child in node.value.items():
-        found = _adapter(reader, key, child, node, environ)
+        found = _adapter(reader, key, child, node, environ, read)
         if found is not None:
             chosen[key] = found
     return chosen
 
 
 def _adapter(
-    reader: OptionsReader, key: str, child: Node, parent: Node, environ: Mapping[str, str]
+    reader: OptionsReader, key: str, child: Node, parent: Node, environ: Mapping[str, str], read: dict[str, Node]
 ) -> AdapterSettings | None:
     from tracebridge.registry import adapter_class, known_adapters
     from tracebridge.settings.environment import filled
@@ -152,7 +174,8 @@ def _adapter(
     except ConfigError as error:
         reader.problems.append(Problem("broken-adapter", str(error), path, place))
         return None
-    options = reader.options(options_class, filled(kind, options_class, child, environ), path)
+    read[key] = filled(kind, options_class, child, environ)
+    options = reader.options(options_class, read[key], path)
     return None if options is BAD else AdapterSettings(name=key, type=kind, options=options)
 
 
@@ -175,15 +198,16 @@ def _writable(path: Path) -> bool:
 
 
 def _filled(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """Fill the resource from the environment, and take OTEL_SDK_DISABLED, which an operator can set above any file."""
-    given = settings.resource.attributes
+    """Fill the resource of Settings that were not read, but made in code, from the environment."""
     if environ.get("OTEL_SERVICE_NAME") or environ.get("OTEL_RESOURCE_ATTRIBUTES"):
         from tracebridge.settings.environment import resource_attributes
 
-        given = {**resource_attributes(environ), **given}
+        given = {**resource_attributes(environ), **settings.resource.attributes}
+        settings = dataclasses.replace(settings, resource=dataclasses.replace(settings.resource, attributes=given))
+    return _switched(settings, environ)
+
+
+def _switched(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """Take OTEL_SDK_DISABLED, which an operator can set above any file."""
     off = settings.disabled or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    if off == settings.disabled and given is settings.resource.attributes:
-        return settings
-    return dataclasses.replace(
-        settings, resource=dataclasses.replace(settings.resource, attributes=given), disabled=off
-    )
+    return settings if off == settings.disabled else dataclasses.replace(settings, disabled=off)

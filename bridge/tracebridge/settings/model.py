@@ -28,6 +28,9 @@ class ResourceSettings:
             raise ValueError("attributes.service.name must be text with something in it; put it in quotes")
 
 
+HeaderFormat = Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TraceIdSettings:
     """How the caller's own trace IDs become wire IDs."""
@@ -39,6 +42,38 @@ class TraceIdSettings:
     on_duplicate: Literal["error", "join"] = option(
         "error", help="A custom ID that is open already: refuse it, or add another root to that trace."
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropagationSettings:
+    """Which headers carry a trace into this process and out of it."""
+
+    extract: list[HeaderFormat] = option(
+        factory=lambda: ["tracecontext", "baggage"],
+        help="Header formats that are read; the first one that names a parent span wins.",
+        examples=[["tracecontext", "baggage", "b3", "uber"]],
+    )
+    inject: list[HeaderFormat] = option(
+        factory=lambda: ["tracecontext", "baggage"],
+        help="Header formats that are written, all of them each time: this is how a migration runs.",
+        examples=[["tracecontext", "baggage", "b3"]],
+    )
+    correlation_header: str = option(
+        "X-Request-ID", help="The header of the format correlation, which carries your own trace ID as it is."
+    )
+    unsampled: Literal["drop", "record"] = option(
+        "drop",
+        help="Spans of a trace that the caller decided not to sample: count and drop them, or deliver them all the same.",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a header that no request could have, and formats named twice."""
+        if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", self.correlation_header):
+            raise ValueError("correlation_header must be the name of an HTTP header, such as X-Request-ID")
+        for key in ("extract", "inject"):
+            names = getattr(self, key)
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key} names a format twice; its order is its precedence, so name each once")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +184,9 @@ class Settings:
     file_format: str = option("1.0", help="Version of this file's format.")
     resource: ResourceSettings = option(factory=ResourceSettings, help="What produces the spans.")
     trace_ids: TraceIdSettings = option(factory=TraceIdSettings, help="How your own trace IDs become wire IDs.")
+    propagation: PropagationSettings = option(
+        factory=PropagationSettings, help="Which headers carry a trace in and out."
+    )
     lifecycle: LifecycleSettings = option(factory=LifecycleSettings, help="Spans that nobody ends; closing.")
     limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")

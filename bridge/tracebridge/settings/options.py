@@ -1,6 +1,6 @@
 """The vocabulary in which options are declared, by the core and by every adapter.
 
-An options class is a frozen dataclass. A field's name is its YAML key, its annotation is one of the types below (or
+An options class is a frozen dataclass. A field's name is its YAML key (a field `class_` stands for the key `class`), its annotation is one of the types below (or
 str, int, float, bool, Literal, list[T], dict[str, T], another options class, or T | None), and `option()` gives its
 default and its help. From that one declaration come parsing, errors, `tracebridge adapters NAME` and the JSON
 Schema. A `__post_init__` may raise ValueError for options that contradict each other; it becomes a

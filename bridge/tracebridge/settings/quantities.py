@@ -49,12 +49,13 @@ def parse_size(value: object) -> int | None:
 def show_duration(seconds: float) -> str:
     """Return seconds as they would be written in YAML.
 
-    >>> show_duration(0.25), show_duration(3600.0), show_duration(90.0), show_duration(0.0)
-    ('250ms', '1h', '90s', '0s')
+    >>> show_duration(0.25), show_duration(3600.0), show_duration(90.0), show_duration(0.0), show_duration(1e-07)
+    ('250ms', '1h', '90s', '0s', '100ns')
     """
     if seconds and seconds % 3600 == 0:
-        return f"{seconds / 3600:g}h"
-    return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
+        return f"{seconds / 3600:.0f}h"
+    unit = "s" if seconds >= 1 or not seconds else "ms" if seconds >= 1e-3 else "us" if seconds >= 1e-6 else "ns"
+    return f"{seconds / _SECONDS[unit]:.12f}".rstrip("0").rstrip(".") + unit
 
 
 def show_size(size: int) -> str:

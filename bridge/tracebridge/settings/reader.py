@@ -34,20 +34,26 @@ _hints: weakref.WeakKeyDictionary[type[Any], dict[str, Any]] = weakref.WeakKeyDi
 
 
 def hints_of(options: type[Any]) -> dict[str, Any]:
-    """Return the annotations of an options class, resolved, with their `Annotated` marks."""
+    """Return the annotations of an options class by YAML key, resolved, with their `Annotated` marks."""
     found = _hints.get(options)
     if found is None:
-        found = _hints[options] = typing.get_type_hints(options, include_extras=True)
+        hints = typing.get_type_hints(options, include_extras=True)
+        found = _hints[options] = {_key(name): hint for name, hint in hints.items()}
     return found
 
 
 def keys_of(options: type[Any]) -> dict[str, dataclasses.Field[Any]]:
-    """Return the fields that are YAML keys: a class's own first, those that it inherits after."""
+    """Return the fields by YAML key: a class's own first, those that it inherits after."""
     inherited = {
         f.name for base in options.__bases__ if dataclasses.is_dataclass(base) for f in dataclasses.fields(base)
     }
     fields = [f for f in dataclasses.fields(options) if f.init and "help" in f.metadata]
-    return {f.name: f for f in sorted(fields, key=lambda f: f.name in inherited)}
+    return {_key(f.name): f for f in sorted(fields, key=lambda f: f.name in inherited)}
+
+
+def _key(name: str) -> str:
+    """Return the YAML key of a field: `class_` has the underscore only because Python has the word."""
+    return name.removesuffix("_")
 
 
 def is_required(field: dataclasses.Field[Any]) -> bool:
@@ -84,7 +90,7 @@ class OptionsReader:
         if any(value is BAD for value in values.values()):
             return BAD
         try:
-            return cls(**values)
+            return cls(**{fields[key].name: value for key, value in values.items()})
         except (ValueError, TypeError) as error:
             return self.bad(node, path, "conflict", f"{path or 'the file'}: {_without_values(str(error), node)}")
 

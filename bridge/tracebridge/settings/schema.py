@@ -79,7 +79,7 @@ def _object(options: type[Any], default: Any) -> dict[str, Any]:
         hint = hints[name]
         made: Any = dataclasses.MISSING
         if default is not None:
-            made = getattr(default, name)
+            made = getattr(default, field.name)
         elif field.default_factory is not dataclasses.MISSING:
             made = field.default_factory()
         elif field.default is not dataclasses.MISSING:

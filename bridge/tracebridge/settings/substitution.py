@@ -26,6 +26,8 @@ class Substituted:
     text: str
     changed: bool = False
     """Something was replaced, so that the type of a plain scalar must be resolved anew."""
+    used: list[str] = field(default_factory=list)
+    """Variables whose values stand in the text now."""
     unset: list[str] = field(default_factory=list)
     """Variables that were neither set nor had a default."""
     malformed: list[str] = field(default_factory=list)
@@ -49,8 +51,7 @@ def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
         name, default = body["name"], body["default"]
         value = environ.get(name, "")
         if value or default is None:
-            if name not in environ:
-                result.unset.append(name)
+            (result.used if name in environ else result.unset).append(name)
             return value
         return str(default)
 

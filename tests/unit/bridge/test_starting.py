@@ -146,7 +146,7 @@ def test_ids_from_another_process_continue_the_trace_under_a_remote_parent(clien
 
 def test_a_root_can_continue_a_remote_context(client, delivered):
     """start_trace(parent=…) joins the remote trace."""
-    parent = RemoteParent(bytes.fromhex("4bf92f3577b34da6a3ce929d0e0e4736"), bytes.fromhex("00f067aa0ba902b7"), flags=1)
+    parent = RemoteParent("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
     client.start_trace("r", parent=parent).end()
     (record,) = delivered(client)
     assert (record.trace_id.hex(), record.parent_id.hex(), record.parent_is_remote) == (

@@ -62,6 +62,58 @@ def test_a_missing_file_is_a_wrong_configuration(file: Path) -> None:
     assert "[unreadable-file]" in result.stderr
 
 
+def test_the_effective_configuration(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every value with its source on stdout, as YAML; words on stderr."""
+    file.write_text("adapters:\n  zipkin: {headers: {authorization: c4n4ry}, timeout: '${T}'}\n")
+    monkeypatch.setenv("T", "3s")
+    result = CliRunner().invoke(main, ["validate", str(file), "--print-effective"])
+    shown = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert f"timeout: 3s # {file}:2, $T" in shown
+    assert f'authorization: "***" # {file}:2' in shown
+    assert "compression: gzip # default" in shown
+    assert (result.exit_code, result.stderr) == (0, f"{file}: no problems; 1 destination: zipkin\n")
+    assert "c4n4ry" not in result.output
+
+
+def test_the_effective_configuration_as_json(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for programs; an operator's switch is told too."""
+    file.write_text("adapters: {memory: {}}\n")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    result = CliRunner().invoke(main, ["validate", str(file), "--print-effective", "--json"])
+    outcome = json.loads(result.stdout)
+    assert (outcome["valid"], outcome["disabled"]) == (True, True)
+    assert outcome["effective"][0] == {
+        "path": ["file_format"],
+        "value": "1.0",
+        "source": {"kind": "default", "line": None, "variables": []},
+    }
+    assert "switched off" in CliRunner().invoke(main, ["validate", str(file), "--print-effective"]).stdout
+
+
+def test_github_annotations(file: Path) -> None:
+    """One workflow command a problem, escaped as GitHub asks, on stdout; nothing when all is well."""
+    file.write_text("adapters: {memory: {}, 'a%,: b': {}}\nlimts: {}\n")
+    result = CliRunner().invoke(main, ["validate", "--github", str(file)])
+    lines = sorted(result.stdout.splitlines())
+    assert result.exit_code == 78
+    assert lines[1] == (
+        f"::error file={file},line=2,col=1,endColumn=6,title=tracebridge [unknown-key]::"
+        'unknown key "limts"; did you mean "limits"?'
+    )
+    assert lines[0].startswith(f"::error file={file},line=1,col=24,endColumn=32,title=tracebridge [unknown-adapter]::")
+    file.write_text(GOOD)
+    assert CliRunner().invoke(main, ["validate", "--github", str(file)]).exit_code == 0
+
+
+def test_without_a_file_the_environment_names_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TRACEBRIDGE_CONFIG, as for the client; neither is wrong usage, and so are two forms of output."""
+    file.write_text(GOOD)
+    assert CliRunner().invoke(main, ["validate"]).exit_code == 2
+    assert CliRunner().invoke(main, ["validate", str(file), "--json", "--github"]).exit_code == 2
+    monkeypatch.setenv("TRACEBRIDGE_CONFIG", str(file))
+    assert CliRunner().invoke(main, ["validate"]).stdout.startswith(f"{file}: no problems")
+
+
 def test_adapters_as_json() -> None:
     """Names with summaries, and options with types, defaults and help."""
     listed = json.loads(CliRunner().invoke(main, ["adapters", "--json"]).stdout)

@@ -10,6 +10,7 @@ import pytest
 
 from tracebridge import ConfigError, Settings
 from tracebridge.settings.load import load_settings
+from tracebridge.settings.model import ResourceSettings
 
 MINIMAL = {"adapters": {"memory": {}}}
 
@@ -104,12 +105,16 @@ def test_without_any_configuration_there_is_the_store(tmp_path: Path, monkeypatc
         ({}, {"OTEL_RESOURCE_ATTRIBUTES": "service.name=a", "OTEL_SERVICE_NAME": "b"}, {"service.name": "b"}),
         ({"team": "file"}, {"OTEL_RESOURCE_ATTRIBUTES": "team=env,zone=1"}, {"team": "file", "zone": "1"}),
         ({}, {"OTEL_SERVICE_NAME": ""}, {}),
+        ({}, {"OTEL_RESOURCE_ATTRIBUTES": "service.name=,team=x"}, {"team": "x"}),
+        (None, {"OTEL_SERVICE_NAME": "env"}, {"service.name": "env"}),
     ],
 )
 def test_resource_attributes(attributes: Any, environ: dict[str, str], expected: Any) -> None:
     """The file is stronger than OTEL_SERVICE_NAME, which is stronger than OTEL_RESOURCE_ATTRIBUTES."""
     settings = load_settings({**MINIMAL, "resource": {"attributes": attributes}}, environ=environ)
     assert expected == settings.resource.attributes
+    made = Settings(resource=ResourceSettings(attributes=attributes or {}))
+    assert expected == load_settings(made, environ=environ).resource.attributes
 
 
 OTLP = "OTEL_EXPORTER_OTLP_"

@@ -1,0 +1,124 @@
+"""Any OpenTelemetry SDK span exporter, a vendor's or an official one. Needs `pip install 'tracebridge[opentelemetry]'`.
+
+    adapters:
+      otel_exporter/vendor: {class: "vendor.tracing:VendorSpanExporter", args: {region: eu}}
+
+An exporter answers only SUCCESS or FAILURE, not why: a batch is tried three times and then becomes dead letters. Batches come from the
+journal, one at a time, as the SDK's contract with exporters asks; what the exporter itself retries and waits for is its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import msgspec
+
+from tracebridge.adapter import Context, Sent
+from tracebridge.errors import ConfigError, Retryable
+from tracebridge.record import SpanRecord
+from tracebridge.settings.options import ClassPath, DeliveryOptions, option
+from tracebridge_adapters.dialects import Dialect, attributes_of
+
+MAX_BATCH_SPANS = 10_000
+TRIES = 3
+SHORTEST_SECRET = 4  # characters; hiding shorter ones would hide half of every message
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[SpanRecord]).decode
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtelExporterOptions(DeliveryOptions):
+    """Options of the `otel_exporter` adapter."""
+
+    class_: ClassPath = option(
+        help="The exporter's class, or a function that returns an exporter.",
+        examples=["opentelemetry.exporter.otlp.proto.http.trace_exporter:OTLPSpanExporter"],
+    )
+    args: dict[str, Any] = option(factory=dict, help="Keyword arguments of the class.", examples=[{"timeout": 5}])
+    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
+
+
+class OtelExporterAdapter:
+    """Builds the exporter and hands it readable spans."""
+
+    Options: ClassVar[type[OtelExporterOptions]] = OtelExporterOptions
+    max_batch_spans = MAX_BATCH_SPANS
+    max_batch_bytes: int | None = None
+
+    def __init__(self, options: OtelExporterOptions, context: Context) -> None:
+        try:
+            from tracebridge_adapters.formats.readable_spans import readable_spans
+        except ImportError as error:
+            needed = "the otel_exporter adapter needs opentelemetry-sdk: pip install 'tracebridge[opentelemetry]'"
+            raise ConfigError(needed) from error
+        shown = partial(attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute)
+        self._spans_of = partial(readable_spans, attributes_of=shown)
+        self._secrets = _texts(options.args)
+        self._exporter = _built(options, context.name)
+        self._one_at_a_time = threading.Lock()  # the SDK promises exporters that `export` is never called twice at once
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return the records as MessagePack: an exporter takes objects, which `send` makes of them."""
+        return _encode(list(records))
+
+    def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
+        """Call `export`. Raises Retryable for FAILURE, for any other answer but SUCCESS, and for what it raises."""
+        exported = self._spans_of(_decode(body))
+        try:
+            with self._one_at_a_time:
+                result = self._exporter.export(exported)
+        except Exception as error:
+            raise Retryable(f"{_shown(self._exporter)} raised {_without(self._secrets, error)}", tries=TRIES) from error
+        if getattr(result, "name", None) != "SUCCESS":
+            raise Retryable(f"{_shown(self._exporter)} answered {getattr(result, 'name', repr(result))}", tries=TRIES)
+        return Sent()
+
+    def close(self) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown()
+
+
+def _built(options: OtelExporterOptions, name: str) -> Any:
+    """Import what the options name, and call it. Raises ConfigError for whatever goes wrong."""
+    module, _, member = options.class_.partition(":")
+    try:
+        build = attrgetter(member)(importlib.import_module(module))
+    except Exception as error:
+        raise ConfigError(f'adapters.{name}.class: "{options.class_}" cannot be imported: {error}') from error
+    try:
+        exporter = build(**options.args)
+    except Exception as error:
+        given = ", ".join(options.args) or "no arguments"
+        raise ConfigError(
+            f"adapters.{name}.args: {options.class_} does not take {given}: {_without(_texts(options.args), error)}"
+        ) from error
+    if not callable(getattr(exporter, "export", None)) or not callable(getattr(exporter, "shutdown", None)):
+        raise ConfigError(f"adapters.{name}.class: {options.class_} made no span exporter: {type(exporter).__name__}")
+    return exporter
+
+
+def _without(secrets: Sequence[str], error: Exception) -> str:
+    """Return an error's words without the arguments' values, any of which may be a secret."""
+    text = f"{type(error).__name__}: {error}"
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _texts(value: Any) -> list[str]:
+    """Return every text in a value that is long enough to be a secret."""
+    if isinstance(value, str):
+        return [str.__str__(value)] if len(value) >= SHORTEST_SECRET else []
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [text for item in items for text in _texts(item)]
+
+
+def _shown(exporter: Any) -> str:
+    return type(exporter).__name__

@@ -1,0 +1,1 @@
+"""Inbound: foreign tracing libraries whose spans become finished records."""

@@ -1,0 +1,107 @@
+"""`tracebridge convert`: spans from one file format to another, without a server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import BinaryIO
+
+import click
+import msgspec
+
+from tracebridge.cli.exits import EXIT_INCOMPLETE
+from tracebridge.cli.spanfiles import as_json, compiled, complain, paths_argument, prefix_option, strict_option, tell
+from tracebridge.record import SpanRecord
+
+BATCH = 256  # spans that are encoded together: an OTLP line holds so many at most
+EPILOG = """Examples:
+
+    tracebridge convert app.log --to otlp_json --output spans.jsonl
+
+    tracebridge convert spans.jsonl --to zipkin_json | gzip > spans.zipkin.jsonl.gz
+"""
+
+
+def _installed(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    """Return the name of an installed format. Raises BadParameter with those that are known."""
+    from tracebridge.registry import FORMATS, entries
+    from tracebridge.settings.problems import did_you_mean
+
+    known = entries(FORMATS)
+    if name not in known:
+        raise click.BadParameter(f'unknown format "{name}"{did_you_mean(name, known)} (known: {", ".join(known)})')
+    return name
+
+
+@click.command(epilog=EPILOG)
+@paths_argument
+@click.option(
+    "--to",
+    "target",
+    metavar="FORMAT",
+    callback=_installed,
+    required=True,
+    help="otlp_json, zipkin_json, spanlog, or another that is installed.",
+)
+@click.option("--output", "-o", default="-", show_default=True, help="The file to write (0600); - for stdout.")
+@click.option("--force", is_flag=True, help="Replace the output when it is there.")
+@prefix_option
+@strict_option
+@click.option(
+    "--json",
+    "json_output",
+    is_flag=True,
+    help="Print the counts as one JSON object, on stderr when the spans go to stdout.",
+)
+@click.pass_context
+def command(
+    context: click.Context,
+    paths: tuple[str, ...],
+    target: str,
+    output: str,
+    force: bool,
+    prefix: str | None,
+    strict: bool,
+    json_output: bool,
+) -> None:
+    """Write the spans of FILEs (or directories, or - for standard input) in another format, IDs and times unchanged.
+
+    Reads what `tracebridge replay` reads. Exits with 1 when a file cannot be read or the output is there already (or, with --strict, when a
+    line is damaged).
+    """  # fmt: skip
+    from tracebridge.registry import FORMATS, load
+    from tracebridge.replay.stream import SpanFiles
+
+    encode = load(FORMATS, target)().encode
+    files = SpanFiles(paths, prefix=compiled(prefix), unreadable=complain)
+    with _opened(output, force) as out:
+        batch: list[SpanRecord] = []
+        for step in files.once():
+            if step.decoded is not None:
+                batch += step.decoded.records
+                if len(batch) >= BATCH:
+                    out.write(encode(batch))
+                    batch = []
+        if batch:
+            out.write(encode(batch))
+    found = files.found
+    tell(found)
+    if json_output:
+        click.echo(msgspec.json.encode(as_json(found)), err=output == "-")
+    else:
+        others = f"{found.other_lines:,} others, {found.damaged_lines:,} damaged"
+        click.echo(f"{found.spans:,} spans of {found.lines:,} lines ({others})", err=True)
+    if files.failed or (strict and found.damaged_lines):
+        context.exit(EXIT_INCOMPLETE)
+
+
+def _opened(output: str, force: bool) -> BinaryIO:
+    if output == "-":
+        return os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+    try:
+        return os.fdopen(os.open(output, flags, 0o600), "wb")
+    except FileExistsError:
+        raise click.ClickException(f"{output} is there already; --force replaces it") from None
+    except OSError as error:
+        raise click.FileError(output, error.strerror or str(error)) from error

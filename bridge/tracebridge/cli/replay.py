@@ -1,0 +1,183 @@
+"""`tracebridge replay`: spans out of log files, into the systems that a configuration names."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from tracebridge.cli.progress import Progress
+from tracebridge.cli.spanfiles import (
+    as_json,
+    compiled,
+    complain,
+    paths_argument,
+    prefix_option,
+    stopped_by_signals,
+    strict_option,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
+    from tracebridge.replay.player import Played
+    from tracebridge.replay.reader import Found
+
+ROOM = 2  # the part of the journal that may wait: a half
+EPILOG = """Examples:
+
+    tracebridge replay app.log --config bridge.yaml
+
+    tracebridge replay /var/log/containers app.log.2.gz --since 2026-01-01 --state replay.state
+
+    kubectl logs -f deploy/shop | tracebridge replay - --config bridge.yaml
+"""
+
+
+@click.command(epilog=EPILOG)
+@paths_argument
+@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--follow", is_flag=True, help="Go on as the files grow, through rotations, until Ctrl-C.")
+@click.option("--since", type=click.DateTime(), help="Only spans that started at or after this time (UTC).")
+@click.option("--until", type=click.DateTime(), help="Only spans that started before this time (UTC).")
+@click.option(
+    "--trace",
+    "traces",
+    metavar="ID",
+    multiple=True,
+    help="Only this trace, by its own ID or its 32 hex digits; may be repeated.",
+)
+@click.option(
+    "--state",
+    metavar="FILE",
+    help="Remember here what was delivered: a second run goes on where the first ended, without doubles.",
+)
+@click.option(
+    "--give-up",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="At the end, wait at most so long for destinations that are ill; default: until they are well.",
+)
+@prefix_option
+@strict_option
+@click.option("--dry-run", is_flag=True, help="Read and count; send nothing.")
+@click.option("--json", "json_output", is_flag=True, help="Print the outcome as one JSON object.")
+@click.pass_context
+def command(
+    context: click.Context,
+    paths: tuple[str, ...],
+    config: str | None,
+    follow: bool,
+    since: datetime.datetime | None,
+    until: datetime.datetime | None,
+    traces: tuple[str, ...],
+    state: str | None,
+    give_up: float | None,
+    prefix: str | None,
+    strict: bool,
+    dry_run: bool,
+    json_output: bool,
+) -> None:
+    """Read spans from FILEs (or directories, or - for standard input) and deliver them, IDs and times unchanged.
+
+    Reads span lines in every profile, OTLP JSON lines and Zipkin JSON, plain, gzip or zstd, bare or as log shippers wrap them; other
+    log lines are skipped and counted. A span that was met before is not sent again.
+
+    Exits with 1 when not every span has arrived (or, with --strict, when a line is damaged), 78 when the configuration is wrong,
+    130 when it was interrupted.
+    """  # fmt: skip
+    from tracebridge.client import Client
+    from tracebridge.replay.player import Player
+    from tracebridge.replay.seen import open_seen
+    from tracebridge.replay.stream import SpanFiles
+    from tracebridge.settings.load import load_settings
+
+    settings = load_settings(config)
+    wanted = _wanted(since, until, traces, settings.trace_ids.scheme)
+    with stopped_by_signals() as stop, open_seen(state) as seen:
+        files = SpanFiles(
+            paths,
+            trace_id_attribute=settings.trace_ids.attribute,
+            prefix=compiled(prefix),
+            start=seen.position,
+            stop=stop.is_set,
+            unreadable=complain,
+        )
+        client = None if dry_run else Client(config=settings)
+        with Progress(files.files, growing=follow, quiet=json_output) as progress:
+            player = Player(
+                client,
+                seen,
+                wanted=wanted,
+                room_bytes=settings.journal.bound // ROOM,
+                waiting=lambda: progress.waiting(client) or stop.is_set(),
+            )
+            for step in files.growing() if follow else files.once():
+                if step is None:
+                    player.rest()
+                else:
+                    player.play(step.key, step.line, step.decoded)
+                progress.at(step, files.found.spans)
+            arrived = player.checkpoint(give_up)
+        stats = client.stats().to_dict()["adapters"] if client is not None else {}
+        if client is not None:
+            client.close(None if arrived else 0.0)
+    tell(files.found)
+    _report(json_output, player.played, files.found, stats, dry_run)
+    if stop.is_set() and not follow:
+        context.exit(EXIT_INTERRUPTED)
+    if (
+        not arrived
+        or files.failed
+        or any(b["dropped"] for b in stats.values())
+        or (strict and files.found.damaged_lines)
+    ):
+        context.exit(EXIT_INCOMPLETE)
+
+
+def _wanted(
+    since: datetime.datetime | None, until: datetime.datetime | None, traces: Sequence[str], scheme: str
+) -> Callable[[SpanRecord], bool]:
+    from tracebridge.errors import TracebridgeError
+    from tracebridge.ids.schemes import derive
+
+    first = _unix_ns(since) if since is not None else -(2**63)
+    last = _unix_ns(until) if until is not None else 2**63
+    try:
+        wire = {derive(trace, scheme).trace_id for trace in traces}
+    except TracebridgeError as error:
+        raise click.BadParameter(str(error), param_hint="--trace") from error
+
+    def wanted(record: SpanRecord) -> bool:
+        if wire and record.trace_id not in wire and record.custom_trace_id not in traces:
+            return False
+        return first <= record.start_time_ns < last
+
+    return wanted
+
+
+def _unix_ns(moment: datetime.datetime) -> int:
+    return int(moment.replace(tzinfo=datetime.UTC).timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+
+
+def _report(json_output: bool, played: Played, found: Found, stats: dict[str, Any], dry_run: bool) -> None:
+    if json_output:
+        outcome = {**as_json(found), **msgspec.to_builtins(played), "dry_run": dry_run, "adapters": stats}
+        click.echo(msgspec.json.encode(outcome))
+        return
+    counts = [
+        f"{found.lines:,} lines: {found.span_lines:,} with spans, {found.other_lines:,} others, {found.damaged_lines:,} damaged",
+        f"{found.spans:,} spans: {played.delivered:,} {'would be delivered' if dry_run else 'handed to delivery'}, "
+        f"{played.doubles:,} met before, {played.unwanted:,} outside what was asked for",
+    ]
+    for name, books in stats.items():
+        dropped = sum(books["dropped"].values())
+        why = f" ({', '.join(books['dropped'])}: {books['last_error']})" if dropped else ""
+        counts.append(
+            f"{name}: {books['exported'] + books['sent']:,} acknowledged, {books['queued']:,} queued, {dropped:,} dropped{why}"
+        )
+    click.echo("\n".join(counts))

@@ -1,0 +1,81 @@
+"""What `replay`, `convert` and `tail` share: their arguments, what they say of the lines they read, and how they stop."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from tracebridge.replay.lines import UnreadableError
+from tracebridge.replay.reader import Found
+
+paths_argument = click.argument("paths", metavar="FILE...", nargs=-1, required=True)
+prefix_option = click.option(
+    "--prefix",
+    metavar="REGEX",
+    help="What your own log formatter puts in front of each line, as a regular expression; shippers' envelopes are known.",
+)
+strict_option = click.option("--strict", is_flag=True, help="Exit with 1 when a line looks like a span and is damaged.")
+
+
+def compiled(prefix: str | None) -> re.Pattern[bytes] | None:
+    """Return the pattern of --prefix. Raises BadParameter."""
+    try:
+        return re.compile(prefix.encode()) if prefix else None
+    except re.error as error:
+        raise click.BadParameter(f"{prefix!r} is no regular expression: {error}", param_hint="--prefix") from error
+
+
+def complain(error: UnreadableError) -> None:
+    """Say at once which file cannot be read."""
+    click.echo(f"error: {error}", err=True)
+
+
+def tell(found: Found) -> None:
+    """Say on stderr what could not be read or restored."""
+    for damage in found.damage:
+        click.echo(f"damaged: {damage}", err=True)
+    if found.damaged_lines > len(found.damage):
+        click.echo(f"damaged: {found.damaged_lines - len(found.damage)} more lines", err=True)
+    for note, lines in found.notes.items():
+        click.echo(f"not restored: {note} ({lines} line{'s' if lines != 1 else ''})", err=True)
+
+
+def as_json(found: Found) -> dict[str, Any]:
+    """Return the counts for --json."""
+    return {
+        "lines": found.lines,
+        "span_lines": found.span_lines,
+        "other_lines": found.other_lines,
+        "damaged_lines": found.damaged_lines,
+        "spans": found.spans,
+        "not_restored": found.notes,
+        "damage": [{"file": d.file, "line": d.line, "reason": d.reason} for d in found.damage],
+    }
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set, so that what is in hand is finished; a second one ends at once."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        click.echo(f"{signal.Signals(number).name}: finishing what is in hand; once more to end at once", err=True)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,75 @@
+"""`tracebridge tail`: traces as trees in the terminal, as their roots end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import click
+import msgspec
+
+from tracebridge.cli.exits import EXIT_INCOMPLETE
+from tracebridge.cli.spanfiles import compiled, complain, paths_argument, prefix_option, stopped_by_signals, tell
+from tracebridge.record import SpanRecord
+
+LOOK_EVERY_S = 0.1  # how often what is complete is looked for while lines come in
+EPILOG = """Examples:
+
+    tracebridge tail app.log
+
+    tracebridge tail app.log --once --details
+"""
+
+
+@click.command(epilog=EPILOG)
+@paths_argument
+@click.option("--once", is_flag=True, help="Read to the end and stop; otherwise go on as the files grow, until Ctrl-C.")
+@click.option("--details", is_flag=True, help="Show inputs and outputs.")
+@click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
+@prefix_option
+@click.option("--json", "json_output", is_flag=True, help="Print each trace as one JSON array of spans, one a line.")
+@click.pass_context
+def command(
+    context: click.Context,
+    paths: tuple[str, ...],
+    once: bool,
+    details: bool,
+    attributes: bool,
+    prefix: str | None,
+    json_output: bool,
+) -> None:
+    """Draw the traces in FILEs (or directories, or - for standard input) as they complete.
+
+    Reads what `tracebridge replay` reads. A trace is drawn shortly after its root has ended; one whose root is elsewhere when it has been
+    silent for five seconds. Exits with 1 when a file cannot be read.
+    """  # fmt: skip
+    from rich.console import Console
+
+    from tracebridge.cli.tree import span_json, trace_tree
+    from tracebridge.replay.stream import SpanFiles
+    from tracebridge.replay.waiting import Waiting
+
+    waiting, console = Waiting(), Console(highlight=False)
+
+    def show(traces: Iterable[list[SpanRecord]]) -> None:
+        for spans in traces:
+            if json_output:
+                click.echo(msgspec.json.encode([span_json(span) for span in spans]))
+            else:
+                console.print(trace_tree(spans, details=details, attributes=attributes))
+
+    with stopped_by_signals() as stop:
+        files = SpanFiles(paths, prefix=compiled(prefix), stop=stop.is_set, unreadable=complain)
+        look_at = 0.0
+        for step in files.once() if once else files.growing():
+            now = time.monotonic()
+            if step is not None and step.decoded is not None:
+                for record in step.decoded.records:
+                    waiting.add(record, now)
+            if step is None or now >= look_at:
+                look_at = now + LOOK_EVERY_S
+                show(waiting.complete(now))
+        show(waiting.rest())
+    tell(files.found)
+    if files.failed:
+        context.exit(EXIT_INCOMPLETE)

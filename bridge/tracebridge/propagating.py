@@ -1,0 +1,92 @@
+"""`client.inject` and `client.extract`: a span's context into the headers of a request, and out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from tracebridge.context import current_span
+from tracebridge.core import Core, log
+from tracebridge.ids.parent import RemoteParent, remote_parent
+from tracebridge.propagation import baggage as baggage_header
+from tracebridge.propagation import tracestate
+from tracebridge.propagation.carriers import Getter, Setter
+from tracebridge.span import NoopSpan, Span
+
+Carrier = TypeVar("Carrier")
+
+
+class Propagating(Core):
+    """Between processes."""
+
+    def inject(
+        self,
+        span: Any,
+        carrier: Carrier,
+        *,
+        baggage: Mapping[str, str] | None = None,
+        trace_state: Mapping[str, str] | None = None,
+        setter: Setter | None = None,
+    ) -> Carrier:
+        """Write a span's context into the headers of a request, in every format of `propagation.inject`, and return the carrier.
+
+        `span` is a span of this client, None for the current one, or what `extract` returned (to pass it on untouched). `carrier` is a dict
+        or any mutable mapping, a list of pairs of text or bytes, or an `Environment`; `setter` writes into anything else. Headers of the
+        formats written that the carrier has already are replaced. `baggage` is sent along on this request, beside what came with the
+        trace; `trace_state` members stand in front of those that came (an empty value removes one).
+
+        Without a span nothing is written. Raises TypeError for a carrier that cannot be written to.
+        """
+        if span.__class__ is Span:
+            trace, origin = span.trace, span.origin
+            if origin is None:
+                context = RemoteParent(
+                    trace.hex_id, span.span_id, trace.flags, correlation_id=trace.custom_id, parent_id=span.parent_id
+                )
+            else:
+                context = msgspec.structs.replace(
+                    origin,
+                    trace_id=trace.hex_id,
+                    span_id=span.span_id,
+                    correlation_id=trace.custom_id,
+                    parent_id=span.parent_id,
+                )
+        else:
+            found = self._context_of(span)
+            if found is None:
+                return carrier
+            context = found
+        if baggage or trace_state:
+            context = msgspec.structs.replace(
+                context,
+                baggage=baggage_header.put(context.baggage, baggage or {}),
+                trace_state=tracestate.put(context.trace_state, trace_state or {}),
+            )
+        self._propagator.inject(context, carrier, setter)
+        return carrier
+
+    def extract(self, carrier: Any, *, getter: Getter | None = None) -> RemoteParent | None:
+        """Return the context that a request's headers carry, for `start_trace(parent=…)`; None when they carry none.
+
+        The formats of `propagation.extract` are tried in their order; the first that names a parent span wins. `carrier` is a mapping, a
+        list of pairs of text or bytes, a WSGI environ or `os.environ`; `getter` reads pairs from anything else. Never raises: what is
+        malformed is ignored, and a carrier that cannot be read is counted.
+        """
+        try:
+            return self._propagator.extract(carrier, getter)
+        except Exception as error:
+            if "unreadable_carrier" not in self.accounts.misuse:
+                log.warning("headers cannot be read from a %s: %s", type(carrier).__name__, type(error).__name__)
+            self.accounts.note_misuse("unreadable_carrier")
+            return None
+
+    def _context_of(self, given: Any) -> RemoteParent | None:
+        """Return the context of what is no span of ours; None where there is none to send."""
+        if given is None:
+            given = current_span(self, None)
+        if given is None or isinstance(given, NoopSpan):
+            return None
+        context = remote_parent(given)
+        return None if context.span_id is None else context

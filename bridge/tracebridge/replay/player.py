@@ -1,0 +1,113 @@
+"""Records into a client: what is wanted, once each, at the pace that the destinations take, with checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tracebridge.client import Client
+from tracebridge.format import Decoded
+from tracebridge.record import SpanRecord
+from tracebridge.replay.lines import Line, Position
+from tracebridge.replay.seen import Seen, key_of
+
+MOST_QUEUED = 50_000  # spans that wait for the slowest destination before reading pauses
+PAUSE_S = 0.02
+LOOK_EVERY = 512  # records between two looks at the queue, at most
+CHECKPOINT_EVERY = 20_000  # spans
+FLUSH_S = 1.0  # one wait for the destinations; between two, whoever waits is told
+
+
+@dataclass(slots=True)
+class Played:
+    """What became of the records."""
+
+    delivered: int = 0
+    """Handed to delivery."""
+    doubles: int = 0
+    """Met before."""
+    unwanted: int = 0
+    """Outside what was asked for."""
+
+
+class Player:
+    """Hands records to a client; without one (a dry run) it counts.
+
+    `wanted` says which records are asked for, `room_bytes` how much may wait in the client's journal, `waiting` is called now and
+    then while a destination has to be waited for, and ends the waiting by returning True.
+    """
+
+    def __init__(
+        self,
+        client: Client | None,
+        seen: Seen,
+        *,
+        wanted: Callable[[SpanRecord], bool],
+        room_bytes: int,
+        waiting: Callable[[], bool],
+    ) -> None:
+        self.played = Played()
+        self._client = client
+        self._seen = seen
+        self._wanted = wanted
+        self._room_bytes = room_bytes
+        self._waiting = waiting
+        self._positions: dict[str, Position] = {}
+        self._since_look = 0
+        self._bytes_since_look = 0
+        self._since_checkpoint = 0
+
+    def play(self, file: str, line: Line, decoded: Decoded | None) -> None:
+        """Take what one line of a file holds; `file` is the file's identity."""
+        played = self.played
+        for record in decoded.records if decoded is not None else ():
+            if not self._wanted(record):
+                played.unwanted += 1
+            elif not self._seen.first_time(key_of(record)):
+                played.doubles += 1
+            else:
+                played.delivered += 1
+                self._since_look += 1
+                if self._client is not None:
+                    self._client.ingest(record)
+        if file and not played.unwanted:  # a file of which something was left out is not done
+            self._positions[file] = Position(line.end, line.number)
+        self._bytes_since_look += len(line.text)
+        if self._since_look >= LOOK_EVERY or self._bytes_since_look >= self._room_bytes // 4:
+            self._since_checkpoint += self._since_look
+            self._since_look = self._bytes_since_look = 0
+            self._wait_for_room()
+            if self._since_checkpoint >= CHECKPOINT_EVERY:
+                self.checkpoint()
+
+    def rest(self) -> None:
+        """There is nothing to read at the moment: a good one to keep what has arrived."""
+        if self._since_checkpoint or self._since_look:
+            self._since_checkpoint += self._since_look
+            self._since_look = 0
+            self.checkpoint(give_up_s=0)
+
+    def checkpoint(self, give_up_s: float | None = None) -> bool:
+        """Wait until everything so far is settled, at most `give_up_s` seconds, and keep how far that was."""
+        deadline = None if give_up_s is None else time.monotonic() + give_up_s
+        while self._client is not None and not self._client.flush(FLUSH_S):
+            if self._waiting() or (deadline is not None and time.monotonic() >= deadline):
+                return False
+        self._since_checkpoint = 0
+        if self._client is not None:
+            self._seen.checkpoint(self._positions)
+        return True
+
+    def _wait_for_room(self) -> None:
+        """Pause while too much waits: nothing is ever pushed out of the journal by reading too fast."""
+        if self._client is None:
+            return
+        while True:
+            stats = self._client.stats()
+            queued = max((books.queued for books in stats.adapters.values()), default=0)
+            if queued <= MOST_QUEUED and (stats.journal.bytes <= self._room_bytes or not queued):
+                return
+            if self._waiting():
+                return
+            time.sleep(PAUSE_S)

@@ -1,0 +1,116 @@
+"""Lines to records: every format that is installed, inside any known envelope, among any other log lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.format import Decoded, Format
+from tracebridge.registry import FORMATS, entries, load
+from tracebridge.replay.envelopes import MAX_LEVELS, Unwrapper
+from tracebridge.replay.lines import Line
+
+MAX_DAMAGE = 100  # places of damage that are kept to be shown; the rest is counted
+MAX_REASON = 300  # characters of one
+
+
+def installed_formats(trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> list[Format]:
+    """Return every installed file format. Raises ConfigError for one that cannot be imported."""
+    return [load(FORMATS, name)(trace_id_attribute) for name in entries(FORMATS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A line that should hold spans and could not be read."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.reason}"
+
+
+@dataclass(slots=True)
+class Found:
+    """What was in the lines so far."""
+
+    lines: int = 0
+    span_lines: int = 0
+    """Lines that held spans, or told of spans without being one (`span.start`)."""
+    other_lines: int = 0
+    """The application's other log lines."""
+    damaged_lines: int = 0
+    """Lines that look like ours and cannot be read."""
+    spans: int = 0
+    notes: dict[str, int] = field(default_factory=dict)
+    """What could not be restored, and in how many lines."""
+    damage: list[Damage] = field(default_factory=list)
+    """The first places of damage."""
+
+
+class SpanReader:
+    """Reads the lines of one file. `found` is shared by the readers of several.
+
+    `prefix` is a regular expression for what a formatter of the user's own puts in front of each line.
+    """
+
+    def __init__(self, file: str, formats: Sequence[Format], found: Found, prefix: re.Pattern[bytes] | None = None):
+        self._file = file
+        self._formats = formats
+        self._found = found
+        self._prefix = prefix
+        self._unwrapper = Unwrapper()
+
+    def read(self, line: Line) -> Decoded | None:
+        """Return what a line holds; None for a line without spans, counted for what it is. Never raises."""
+        found = self._found
+        found.lines += 1
+        if not line.whole:
+            self.note_damage(line.number, "longer than any line that holds spans")
+            return None
+        text = line.text
+        if self._prefix is not None and (match := self._prefix.match(text)) is not None:
+            text = text[match.end() :]
+        reason = ""
+        for _ in range(MAX_LEVELS + 1):
+            text = text.strip()
+            if not text:
+                break
+            for form in self._formats:
+                if form.looks_right(text):
+                    try:
+                        decoded = form.decode(text)
+                    except ValueError as error:
+                        reason = reason or str(error)
+                    else:
+                        return self._kept(decoded)
+            inner = self._unwrapper.unwrap(text)
+            if inner is None:
+                break
+            if inner:
+                reason = ""  # what looked like ours was the envelope
+            text = inner
+        if reason:
+            self.note_damage(line.number, reason)
+            return None
+        found.other_lines += 1
+        return None
+
+    def _kept(self, decoded: Decoded) -> Decoded:
+        found = self._found
+        found.span_lines += 1
+        found.spans += len(decoded.records)
+        for note in decoded.notes:
+            found.notes[note] = found.notes.get(note, 0) + 1
+        return decoded
+
+    def note_damage(self, number: int, reason: str) -> None:
+        """Count a place that cannot be read; `number` is the line's."""
+        found = self._found
+        found.damaged_lines += 1
+        if len(found.damage) < MAX_DAMAGE:
+            shown = "".join(char if char.isprintable() else " " for char in reason)
+            found.damage.append(Damage(self._file, number, shown[:MAX_REASON]))

@@ -1,0 +1,98 @@
+"""Files in, lines with what they hold out: the one loop behind `replay`, `convert` and `tail`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.format import Decoded
+from tracebridge.replay.follower import Follower
+from tracebridge.replay.lines import Line, Position, UnreadableError, expand, identity, read_lines
+from tracebridge.replay.reader import Found, SpanReader, installed_formats
+
+
+class Step(NamedTuple):
+    """One line that was read."""
+
+    path: str
+    key: str
+    """The file's identity (`lines.identity`)."""
+    line: Line
+    decoded: Decoded | None
+    """What it holds; None for a line without spans."""
+
+
+def _from_the_beginning(key: str) -> Position:  # noqa: ARG001 - whatever the file is
+    return Position()
+
+
+def _never() -> bool:
+    return False
+
+
+class SpanFiles:
+    """The lines of files and directories (`-` is standard input), read once; counts what it meets in `found`.
+
+    `prefix` is what a formatter of the user's own puts before each line, `start` says where to begin in a file of an identity, `stop` ends the
+    reading between two lines. A file that cannot be read (further) is told to `unreadable` and kept in `failed`.
+
+    Raises UnreadableError, when made, for a path that is not there.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        *,
+        trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE,
+        prefix: re.Pattern[bytes] | None = None,
+        start: Callable[[str], Position] = _from_the_beginning,
+        stop: Callable[[], bool] = _never,
+        unreadable: Callable[[UnreadableError], None],
+    ) -> None:
+        self.found = Found()
+        self.failed = 0
+        self.files = expand(paths)
+        self._paths = paths
+        self._formats = installed_formats(trace_id_attribute)
+        self._prefix = prefix
+        self._start = start
+        self._stop = stop
+        self._unreadable = unreadable
+
+    def once(self) -> Iterator[Step]:
+        """Yield every line, file after file, to the end of each."""
+        for path in self.files:
+            reader = self._reader(path)
+            try:
+                key = identity(path)
+                for line in read_lines(path, self._start(key)):
+                    yield Step(path, key, line, reader.read(line))
+                    if self._stop():
+                        return
+            except UnreadableError as error:
+                self._fail(error)
+
+    def growing(self) -> Iterator[Step | None]:
+        """Yield every line as the files grow, until `stop`; None while there is nothing new."""
+        readers: dict[str, tuple[str, SpanReader]] = {}
+        for found in Follower(self._paths, self._start, self._stop).lines():
+            if found is None:
+                yield None
+                continue
+            path, line = found
+            if isinstance(line, UnreadableError):
+                self._fail(line)
+                continue
+            if path not in readers or line.number == 1:
+                readers[path] = (identity(path), self._reader(path))
+            key, reader = readers[path]
+            yield Step(path, key, line, reader.read(line))
+
+    def _reader(self, path: str) -> SpanReader:
+        return SpanReader(path, self._formats, self.found, self._prefix)
+
+    def _fail(self, error: UnreadableError) -> None:
+        self.failed += 1
+        self._unreadable(error)

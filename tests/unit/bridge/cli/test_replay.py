@@ -1,0 +1,212 @@
+"""`tracebridge replay`, `convert` and `tail`, run as commands."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tracebridge.cli import main
+from tracebridge.record import Kind, Resource, SpanRecord
+from tracebridge.registry import FORMATS, load
+
+T0 = 1_790_000_000_000_000_000
+RESOURCE = Resource({"service.name": "shop"})
+ENCODE = load(FORMATS, "otlp_json")().encode
+
+
+def span(number: int, parent: int | None = None, **more: Any) -> SpanRecord:
+    """A span of a trace that carries an ID of its own."""
+    return SpanRecord(
+        trace_id=b"t" * 16, span_id=number.to_bytes(8, "big"), parent_id=None if parent is None else parent.to_bytes(8, "big"),
+        name=f"s{number}", start_time_ns=T0 + number * 10**9, end_time_ns=T0 + number * 10**9 + 5, kind=int(Kind.SERVER),
+        attributes={"n": number}, custom_trace_id="order-7", resource=RESOURCE, **more,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch) -> Path:
+    """A log file with three spans among other lines."""
+    monkeypatch.setenv("TRACEBRIDGE_STORE", str(tmp_path / "store.db"))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "app.log"
+    spans = [ENCODE([span(number, 1 if number > 1 else None)]) for number in (2, 3, 1)]
+    path.write_bytes(b"hello\n" + b"other\n".join(spans))
+    return path
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> Result:
+    """Run one command."""
+    return CliRunner().invoke(main, list(arguments), input=stdin)
+
+
+def stored() -> list[dict[str, Any]]:
+    """What the store has of the trace."""
+    result = run("show", "order-7", "--json")
+    return json.loads(result.stdout) if result.exit_code == 0 else []
+
+
+def test_replay_delivers_the_very_spans(log):
+    """IDs, times, the resource and the custom ID are as they were."""
+    result = run("replay", str(log), "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    outcome = json.loads(result.stdout)
+    assert (outcome["lines"], outcome["spans"], outcome["other_lines"], outcome["delivered"]) == (6, 3, 3, 3)
+    assert outcome["adapters"]["store"]["exported"] == 3
+    assert [(s["name"], s["start_time_ns"], s["attributes"], s["resource"]["service.name"]) for s in stored()] == [
+        (f"s{n}", T0 + n * 10**9, {"n": n}, "shop") for n in (1, 2, 3)
+    ]
+
+
+def test_replay_says_in_words_what_became_of_the_lines(log):
+    """For people."""
+    result = run("replay", str(log))
+    assert "3 spans: 3 handed to delivery, 0 met before, 0 outside what was asked for" in result.stdout
+    assert "store: 3 acknowledged, 0 queued, 0 dropped" in result.stdout
+
+
+def test_replay_reads_standard_input_and_packed_files(log):
+    """`zcat app.log.gz | tracebridge replay -` and the file itself are the same."""
+    assert json.loads(run("replay", "-", "--json", stdin=log.read_bytes()).stdout)["delivered"] == 3
+    assert json.loads(run("replay", "-", "--json", stdin=gzip.compress(log.read_bytes())).stdout)["delivered"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "delivered"),
+    [
+        (["--since", "2026-09-21T14:13:22"], 2),
+        (["--until", "2026-09-21T14:13:22"], 1),
+        (["--trace", "order-7"], 3),
+        (["--trace", (b"t" * 16).hex()], 3),
+        (["--trace", "order-8"], 0),
+        (["--dry-run"], 3),
+    ],
+)
+def test_replay_takes_only_what_is_asked_for(log, arguments, delivered):
+    """By time and by trace; a dry run sends nothing."""
+    outcome = json.loads(run("replay", str(log), "--json", *arguments).stdout)
+    assert (outcome["delivered"], outcome["unwanted"]) == (delivered, 3 - delivered)
+    assert len(stored()) == (0 if "--dry-run" in arguments else delivered)
+
+
+def test_a_span_that_stands_twice_is_delivered_once(log):
+    """Logs are shipped at least once."""
+    outcome = json.loads(run("replay", str(log), str(log), "--json").stdout)
+    assert (outcome["spans"], outcome["delivered"], outcome["doubles"]) == (6, 3, 3)
+
+
+def test_with_a_state_a_second_run_goes_on_where_the_first_ended(log):
+    """Old lines are not read again, and a copy of them is recognised."""
+    assert json.loads(run("replay", str(log), "--state", "s", "--json").stdout)["delivered"] == 3
+    with log.open("ab") as file:
+        file.write(ENCODE([span(4, 1)]))
+    (log.parent / "copy.gz").write_bytes(gzip.compress(log.read_bytes()))
+    outcome = json.loads(run("replay", str(log), "copy.gz", "--state", "s", "--json").stdout)
+    assert (outcome["lines"], outcome["delivered"], outcome["doubles"]) == (1 + 7, 1, 4)
+    assert len(stored()) == 4
+
+
+@pytest.mark.parametrize("first", [["--dry-run"], ["--trace", "order-8"]])
+def test_what_was_not_delivered_is_not_remembered_as_done(log, first):
+    """After a dry run or a run for something else, everything is still to be read."""
+    run("replay", str(log), "--state", "s", *first)
+    assert json.loads(run("replay", str(log), "--state", "s", "--json").stdout)["delivered"] == 3
+
+
+def test_damage_is_told_with_file_and_line_and_fails_only_when_strict(log):
+    """The rest is delivered."""
+    with log.open("ab") as file:
+        file.write(ENCODE([span(4)])[:100] + b"\n")
+    assert (result := run("replay", str(log))).exit_code == 0
+    assert f"damaged: {log}:7: not OTLP JSON" in result.stderr
+    assert run("replay", str(log), "--strict").exit_code == 1
+    assert run("convert", str(log), "--to", "otlp_json", "--strict").exit_code == 1
+    assert len(stored()) == 3
+
+
+def test_a_destination_that_takes_nothing_is_exit_1_after_the_time_given(log):
+    """Nothing listens there; the state is not moved on, so that the next run sends everything."""
+    (log.parent / "b.yaml").write_text("adapters: {zipkin: {endpoint: 'http://127.0.0.1:9/api/v2/spans'}}")
+    result = run("replay", str(log), "--config", "b.yaml", "--state", "s", "--give-up", "0")
+    assert result.exit_code == 1
+    assert "zipkin: 0 acknowledged, 3 queued" in result.stdout
+    assert json.loads(run("replay", str(log), "--state", "s", "--json").stdout)["delivered"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["replay", "nowhere.log"], 1, "nowhere.log: there is no such file"),
+        (["replay", "app.log", "--config", "nowhere.yaml"], 78, "unreadable-file"),
+        (["replay", "app.log", "--prefix", "("], 2, "no regular expression"),
+        (["replay"], 2, "Missing argument"),
+        (["convert", "app.log", "--to", "otlp"], 2, "did you mean"),
+        (["convert", "app.log", "--to", "otlp_json", "--output", "app.log"], 1, "--force replaces it"),
+        (["tail", "nowhere.log", "--once"], 1, "nowhere.log"),
+    ],
+)
+def test_mistakes_are_told_and_exit_codes_mean_something(log, arguments, code, said):
+    """1: not everything; 2: wrong usage; 78: wrong configuration."""
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said in result.stderr
+
+
+def test_convert_writes_another_format_and_loses_nothing(log):
+    """To a file of 0600, or to stdout."""
+    result = run("convert", str(log), "--to", "otlp_json", "--output", "out.jsonl")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "3 spans of 6 lines (3 others, 0 damaged)\n"
+    (line,) = Path("out.jsonl").read_bytes().splitlines()
+    assert load(FORMATS, "otlp_json")().decode(line).records == [span(2, 1), span(3, 1), span(1)]
+    assert Path("out.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_tail_draws_a_trace_once_it_is_complete(log):
+    """As a tree, or as JSON."""
+    result = run("tail", str(log), "--once")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].startswith("order-7")
+    assert [name for name in ("s1", "s2", "s3") if f"· {name}" in result.stdout] == ["s1", "s2", "s3"]
+    (line,) = run("tail", str(log), "--once", "--json").stdout.splitlines()
+    assert [each["name"] for each in json.loads(line)] == ["s1", "s2", "s3"]
+
+
+def test_following_delivers_as_the_file_grows_until_the_signal(log):
+    """A real process, ended by SIGTERM: what it has read has arrived, and its state knows."""
+    command = [
+        str(Path(sys.executable).parent / "tracebridge"),
+        "replay",
+        str(log),
+        "--follow",
+        "--state",
+        "s",
+        "--json",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(stored()) == 3)
+    log.rename(f"{log}.1")
+    log.write_bytes(ENCODE([span(4, 1)]))
+    wait_for(lambda: len(stored()) == 4)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert json.loads(out)["delivered"] == 4
+    again = json.loads(run("replay", str(log), f"{log}.1", "--state", "s", "--json").stdout)
+    assert (again["lines"], again["delivered"]) == (0, 0)
+
+
+def wait_for(done: Any) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,61 @@
+"""Lines to records: what is a span, what is another log line, what is damage."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tracebridge.format import Decoded
+from tracebridge.record import Resource, SpanRecord
+from tracebridge.registry import FORMATS, load
+from tracebridge.replay.lines import Line
+from tracebridge.replay.reader import Damage, Found, SpanReader, installed_formats
+
+RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "a", 1, 2, resource=Resource({"service.name": "shop"}))
+OTLP = load(FORMATS, "otlp_json")().encode([RECORD]).rstrip()
+
+
+def read(*texts: bytes, prefix: str = "") -> tuple[Found, list[Decoded | None]]:
+    """Read lines as those of one file."""
+    found = Found()
+    reader = SpanReader("app.log", installed_formats(), found, re.compile(prefix.encode()) if prefix else None)
+    return found, [reader.read(Line(text, number, 0)) for number, text in enumerate(texts, 1)]
+
+
+def test_spans_are_found_among_other_lines_bare_and_wrapped():
+    """Each line is counted for what it is."""
+    wrapped = json.dumps({"log": OTLP.decode() + "\n", "stream": "stdout", "time": "x"}).encode()
+    found, decoded = read(b"hello", OTLP, wrapped, b'{"event":"x"}', b"", b"  " + OTLP + b"\r")
+    assert [one.records if one else None for one in decoded] == [None, [RECORD], [RECORD], None, None, [RECORD]]
+    assert (found.lines, found.span_lines, found.other_lines, found.damaged_lines, found.spans) == (6, 3, 3, 0, 3)
+
+
+def test_a_line_that_looks_like_a_span_and_is_none_is_damage_with_its_place():
+    """Cut short, mixed up with another line, or claiming to be what it is not; never a span."""
+    found, decoded = read(b"ok", OTLP[:-20], OTLP[:50] + OTLP, b'{"resourceSpans": 7}')
+    assert decoded == [None] * 4
+    assert found.damaged_lines == 3
+    assert [(damage.file, damage.line) for damage in found.damage] == [("app.log", 2), ("app.log", 3), ("app.log", 4)]
+    assert str(found.damage[0]).startswith("app.log:2: not OTLP JSON: ")
+
+
+def test_a_line_that_is_too_long_is_damage():
+    """It is not looked at."""
+    found = Found()
+    reader = SpanReader("app.log", installed_formats(), found)
+    assert reader.read(Line(OTLP, 7, 0, whole=False)) is None
+    assert found.damage == [Damage("app.log", 7, "longer than any line that holds spans")]
+
+
+def test_a_users_own_prefix_comes_off():
+    """Told as a regular expression; without it such a line is an ordinary one."""
+    line = b"2026-01-02 03:04:05,123 INFO spans " + OTLP
+    assert read(line)[0].other_lines == 1
+    assert read(line, prefix=r"\S+ \S+ \w+ spans ")[0].spans == 1
+
+
+def test_control_characters_of_a_damaged_line_do_not_reach_the_terminal():
+    """The reason may quote the line."""
+    found = Found()
+    SpanReader("app.log", [], found).note_damage(1, "bad \x1b[31m thing\n")
+    assert found.damage[0].reason == "bad  [31m thing "
