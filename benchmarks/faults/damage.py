@@ -14,17 +14,23 @@ from pathlib import Path
 from benchmarks.faults.spans import attributes_of
 
 LARGEST = 4000  # bytes of one damage
-FRONT = 4224  # bytes of a segment before its first record, with few adapters: headers, and what each adapter has settled
 WAYS = ("flip", "flip", "flip", "zero", "zero", "overwrite", "overwrite", "cut")
 _BEFORE, _AFTER = attributes_of(0)["text"].encode().split(b"0")
 _SPAN = re.compile(re.escape(_BEFORE) + rb"(\d+)" + re.escape(_AFTER))
 
 
 def damage(path: Path, chance: random.Random, *, front: bool) -> set[int]:
-    """Damage a file in one place; return the numbers of the spans that may be gone for it. In front: a bit, for no span."""
+    """Damage a file in one place; return the numbers of the spans that may be gone for it.
+
+    `front` flips one bit before the first span: everything there that matters is written twice.
+    """
     content = path.read_bytes()
+    spans = [(found.start(), int(found[1])) for found in _SPAN.finditer(content)]
     used = len(content.rstrip(b"\0"))
-    at = chance.randrange(FRONT) if front else chance.randrange(FRONT, max(used, FRONT + 1))
+    first = spans[0][0] if spans else used
+    if not front and first == used:
+        return set()
+    at = chance.randrange(first) if front else chance.randrange(first, used)
     how = "flip" if front else chance.choice(WAYS)
     length = min(chance.randint(1, LARGEST), len(content) - at)
     with path.open("r+b") as file:
@@ -36,9 +42,6 @@ def damage(path: Path, chance: random.Random, *, front: bool) -> set[int]:
             os.ftruncate(file.fileno(), at)
         else:
             os.pwrite(file.fileno(), bytes(length) if how == "zero" else chance.randbytes(length), at)
-    if front:
-        return set()
-    spans = [(found.start(), int(found[1])) for found in _SPAN.finditer(content)]
     return _near(spans, at, at + length)
 
 

@@ -13,7 +13,7 @@ from benchmarks.faults.subjects import Kind
 
 POISON = 97  # each number that this divides is refused for good
 MOST_IN_A_REQUEST = 100
-AFTER_S = 1.5  # how long tracing goes on once the illness is over
+AFTER_S = 1.0  # how long tracing goes on once the illness is over
 THREE = ("first", "zipkin", "down")
 
 

@@ -23,7 +23,7 @@ from benchmarks.faults.subjects import SUBJECTS
 
 CAPACITY = 32 * 2**20  # numbers in a ledger; the file is sparse
 A_LIFE = 40_000  # numbers that a life gets when it does not ask for more
-QUIET_S = 1.0  # a receiver that got nothing for so long has got everything
+QUIET_S = 0.4  # when nothing has come for so long after the last process ended, everything has come
 
 
 class Run:
