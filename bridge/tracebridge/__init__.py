@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracebridge.errors import DuplicateTraceError as DuplicateTraceError
     from tracebridge.errors import InvalidParameterError as InvalidParameterError
     from tracebridge.errors import NoReaderError as NoReaderError
+    from tracebridge.errors import ReadError as ReadError
     from tracebridge.errors import TracebridgeError as TracebridgeError
     from tracebridge.errors import TraceFinishedError as TraceFinishedError
     from tracebridge.errors import TraceNotFoundError as TraceNotFoundError
@@ -43,7 +44,7 @@ _HOMES = {
     "client": "Client",
     "deadletters": "DeadLetter",
     "entities": "Link SpanEvent SpanStatus SpanStatusCode SpanType TraceState",
-    "errors": "ConfigError DuplicateTraceError InvalidParameterError NoReaderError TracebridgeError TraceFinishedError "
+    "errors": "ConfigError DuplicateTraceError InvalidParameterError NoReaderError ReadError TracebridgeError TraceFinishedError "
     "TraceNotFoundError",
     "ids.parent": "RemoteParent",
     "managers": "TraceStack",

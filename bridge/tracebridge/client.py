@@ -66,6 +66,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self.limits = self._settings.limits
         self._most_attributes = self.limits.attribute_count_limit
         self._ids = self._settings.trace_ids
+        self.shares_current = self._settings.opentelemetry.current_span == "shared"
         propagation = self._settings.propagation
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
         self._drops_unsampled = propagation.unsampled == "drop"

@@ -43,6 +43,8 @@ class Core:
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
     _propagator: Propagator
     _most_attributes: int
+    shares_current: bool
+    """Whether what is current here is OpenTelemetry's current span too."""
     keeps_open: bool
     """Whether the journal wants to know of open spans and what is set on them."""
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from tracebridge.context import current, current_span, enter, leave
+from tracebridge.context import current, current_span
 from tracebridge.core import Core, one_id
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
 from tracebridge.ids.parent import RemoteParent
+from tracebridge.otel_context import CURRENT, current_parent, enter, leave
 from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
 from tracebridge.starting import INTERNAL, Starting
 
@@ -100,27 +101,29 @@ class Managers(Starting):
         start_time_ns: int | None = None,
         links: Sequence[Link] | None = None,
         *,
-        parent: AnySpan | RemoteParent | None = None,
+        parent: AnySpan | RemoteParent | str | None = None,
         request_id: str | None = None,
         kind: int = INTERNAL,
     ) -> SpanManager:
         """Return a context manager around a child span.
 
         The parent is `parent` (a span, or what `extract` returned), else `trace_id` and `parent_id` as in `start_span`, else the current
-        span; where there is none of these, the span starts a trace of its own.
+        span; where there is none of these, the span starts a trace of its own. `parent="current"` asks OpenTelemetry too: its current span
+        is the parent, in a trace of ours or of its own.
         """
         given_id = one_id(trace_id, request_id)
 
         def start(place: Place) -> AnySpan:
             wanted, above = given_id, parent_id
-            remote = parent if isinstance(parent, RemoteParent) else None
-            if parent is not None and remote is None:
-                wanted, above = parent.trace_id, parent.span_id
-            if remote is not None or (wanted is None and current_span(self, None) is None):
+            near: Any = current_parent(self) if parent == CURRENT else parent
+            elsewhere = isinstance(near, RemoteParent) and not (parent == CURRENT and self.adopts(near))
+            if near is not None and not elsewhere:
+                wanted, above = near.trace_id, near.span_id
+            if elsewhere or (wanted is None and current_span(self, None) is None):
                 return self.begin_trace(
                     place,
                     None,
-                    remote,
+                    parent if elsewhere else None,
                     name,
                     span_type,
                     inputs,

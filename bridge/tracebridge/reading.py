@@ -1,15 +1,24 @@
-"""Reading traces back, and changing what is stored, through the first adapter that can be read."""
+"""Reading traces back, and changing what is stored, through an adapter that can be read: one that can be edited, else the first."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from tracebridge.adapter import TraceEditor, TraceReader
+from tracebridge.adapter import TraceEditor, TraceReader, reader_of
 from tracebridge.core import Core, one_id
 from tracebridge.delivery import Delivery
-from tracebridge.errors import InvalidParameterError, NoReaderError, TracebridgeError, TraceNotFoundError, misuse
+from tracebridge.errors import (
+    DeliveryError,
+    InvalidParameterError,
+    NoReaderError,
+    ReadError,
+    TracebridgeError,
+    TraceNotFoundError,
+    misuse,
+)
 from tracebridge.filters import build_query
 from tracebridge.ids.schemes import derive
 from tracebridge.live import LiveTrace
@@ -22,8 +31,17 @@ _log = logging.getLogger("tracebridge")
 READ_WAIT_S = 10.0  # longest wait for the reader's own destination to have what was queued before the call
 
 
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what an adapter says of an ill destination into an error of the call."""
+    try:
+        yield
+    except DeliveryError as error:
+        raise misuse(ReadError, str(error)) from error
+
+
 class Reading(Core):
-    """The calls that read: live spans first, then the destination."""
+    """The calls that read: live spans first, then the destination. Each raises ReadError when that does not answer."""
 
     _deliveries: Mapping[str, Delivery]
 
@@ -43,13 +61,20 @@ class Reading(Core):
         if reader is not None:
             name, adapter = reader
             self._wait_for(name)
-            spans = {record.span_id.hex(): FinishedSpan(record) for record in self._read(adapter, key or "", live)}
+            try:
+                with _answering():
+                    spans = {r.span_id.hex(): FinishedSpan(r) for r in self._read(adapter, key or "", live)}
+            except ReadError as error:
+                if live is None:
+                    raise
+                _log.warning("%s; only the open spans of the trace are told", error)
         if live is not None:
             spans.update(live.spans.copy())
         if not spans:
             raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
         return trace_of(list(spans.values()), live.tags if live is not None else None)
 
+    @_answering()
     def search_traces(
         self,
         experiment_ids: Sequence[str] | None = None,
@@ -76,6 +101,7 @@ class Reading(Core):
         traces = [trace_of([FinishedSpan(record) for record in spans], None, include_spans) for spans in page.traces]
         return PagedList(traces, page.token)
 
+    @_answering()
     def set_trace_tag(
         self, trace_id: str | None = None, key: str = "", value: Any = None, *, request_id: str | None = None
     ) -> None:
@@ -95,6 +121,7 @@ class Reading(Core):
         if not editor.set_tag(wire, key, text):
             raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
 
+    @_answering()
     def delete_trace_tag(self, trace_id: str | None = None, key: str = "", *, request_id: str | None = None) -> None:
         """Delete a tag from an open trace, or from the store. Raises TraceNotFoundError for an unknown trace or tag."""
         wanted = one_id(trace_id, request_id)
@@ -108,6 +135,7 @@ class Reading(Core):
         if not editor.delete_tag(wire, key):
             raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {wanted}.")
 
+    @_answering()
     def delete_traces(
         self,
         experiment_id: str | None = None,
@@ -151,13 +179,16 @@ class Reading(Core):
         return deleted
 
     def _reader(self, required: bool) -> tuple[str, TraceReader] | None:
-        for name, delivery in self._deliveries.items():
-            if isinstance(delivery.adapter, TraceReader):
-                return name, delivery.adapter
+        found = [
+            (name, reader) for name, delivery in self._deliveries.items() if (reader := reader_of(delivery.adapter))
+        ]
+        if found:
+            return next((pair for pair in found if isinstance(pair[1], TraceEditor)), found[0])
         if required:
             raise misuse(
                 NoReaderError,
-                "none of the configured adapters can be read back; add `store: {path: ./tracebridge.db}`.",
+                "none of the configured adapters can be read back; add `store: {path: ./tracebridge.db}`, or give an adapter "
+                "its query_endpoint.",
             )
         return None
 

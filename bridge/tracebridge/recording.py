@@ -30,8 +30,7 @@ class Recording(Core):
             return encode_record(
                 [
                     trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
-                    span.attributes_now, span.span_type, trace.custom_id, "", None, None, (), (), {}, None, "", 1, False, False, False,
-                    _UNFINISHED, span.opened_at,
+                    span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
                 ]
             )  # fmt: skip
         except Exception:  # text that UTF-8 cannot carry, most likely

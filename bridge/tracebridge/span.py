@@ -267,10 +267,8 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def opened_at(self) -> str:
         """`file:line` of the call that opened the span."""
         code, offset = self.place
-        for start, end, line in code.co_lines():
-            if start <= offset < end and line is not None:
-                return f"{code.co_filename}:{line}"
-        return code.co_filename
+        known = _shown_places.get((id(code), offset))
+        return known[1] if known is not None else _show_place(code, offset)
 
     def fill(self, attributes: Any) -> dict[str, Value]:
         """Add attributes, reduced, up to the limit of keys, and return what was added; what is over is counted."""
@@ -370,6 +368,24 @@ class NoopSpan:
 
 
 AnySpan = Span | NoopSpan
+
+
+PLACES_REMEMBERED = 4096  # a program has few; a journal on disk asks for one with every start
+
+_shown_places: dict[tuple[int, int], tuple[CodeType, str]] = {}
+"""By identity, because the hash of a code object costs as much as looking the line up; the object itself keeps that from being reused."""
+
+
+def _show_place(code: CodeType, offset: int) -> str:
+    shown = code.co_filename
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            shown = f"{code.co_filename}:{line}"
+            break
+    if len(_shown_places) >= PLACES_REMEMBERED:
+        _shown_places.clear()
+    _shown_places[id(code), offset] = (code, shown)
+    return shown
 
 
 def member(given: Any, name: str) -> Any:

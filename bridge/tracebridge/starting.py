@@ -26,6 +26,7 @@ from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, is_span_id, re
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId, derive
 from tracebridge.live import RANDOM_SCHEME, LiveTrace
+from tracebridge.otel_context import CURRENT, current_parent
 from tracebridge.record import Kind
 from tracebridge.recording import Recording
 from tracebridge.span import MAX_NAME, NOOP_TRACE_ID, AnySpan, Place, Span
@@ -59,7 +60,8 @@ class Starting(Recording):
 
         `trace_id` (or its MLflow 2 name `request_id`) is the caller's own ID: any non-empty string up to 512
         characters; without it a random 128-bit ID is made. `parent` continues a remote context (a span, or anything
-        with `trace_id` and `span_id`); the root is a true root otherwise. Times are Unix nanoseconds, default now.
+        with `trace_id` and `span_id`) or, as "current", the span that is current here, OpenTelemetry's or ours; the root is a true
+        root otherwise. Times are Unix nanoseconds, default now.
 
         Raises DuplicateTraceError when the ID is open already (unless `trace_ids.on_duplicate: join`),
         InvalidParameterError for an ID that no scheme can take, ValueError when both names of the ID are given.
@@ -214,6 +216,15 @@ class Starting(Recording):
             known = self._table.traces.get(trace.hex_id)
         return known or trace  # `done` until its first span makes it addressable
 
+    def adopts(self, parent: RemoteParent) -> bool:
+        """Return whether a trace that is open here has this span of OpenTelemetry's in it, which may now be a parent there."""
+        trace = None if parent.trace_id is None else self._table.traces.get(parent.trace_id)
+        if trace is None or parent.span_id is None:
+            return False
+        with self.accounts.mutex:
+            trace.ended.add(parent.span_id)
+        return True
+
     # ------------------------------------------------------------------ a trace
 
     def begin_trace(
@@ -236,7 +247,9 @@ class Starting(Recording):
         if self._off:
             return self._refuse("start_after_close")
         try:
-            remote = None if parent is None else remote_parent(parent)
+            asked = isinstance(parent, str) and parent == CURRENT
+            near = current_parent(self) if asked else parent
+            remote = None if near is None else remote_parent(near)
             tally = Tally()
             trace = self._new_trace(custom_id, remote, tally)
             self._label(trace, tags, experiment_id, run_id, tally)
@@ -259,7 +272,7 @@ class Starting(Recording):
                 span_type,
             )
             span.counts = tally
-            span.parent_is_remote = parent_id is not None
+            span.parent_is_remote = parent_id is not None and not asked
             span.origin = trace.origin
             if remote is not None and (told := told_by(remote, trace.custom_id)):
                 span.fill(told)

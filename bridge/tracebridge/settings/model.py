@@ -77,6 +77,15 @@ class PropagationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenTelemetrySettings:
+    """How this process's own OpenTelemetry, if it has any, goes together with tracebridge."""
+
+    current_span: Literal["shared", "separate"] = option(
+        "shared", help="Whether a span that is current here is the parent of what OpenTelemetry starts meanwhile."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LifecycleSettings:
     """How spans that nobody ends are treated, and how the client closes."""
 
@@ -186,6 +195,9 @@ class Settings:
     trace_ids: TraceIdSettings = option(factory=TraceIdSettings, help="How your own trace IDs become wire IDs.")
     propagation: PropagationSettings = option(
         factory=PropagationSettings, help="Which headers carry a trace in and out."
+    )
+    opentelemetry: OpenTelemetrySettings = option(
+        factory=OpenTelemetrySettings, help="One tree with OpenTelemetry's instrumentation."
     )
     lifecycle: LifecycleSettings = option(factory=LifecycleSettings, help="Spans that nobody ends; closing.")
     limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")
