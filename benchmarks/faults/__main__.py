@@ -82,7 +82,9 @@ def main() -> int:
     console.print(f"seed {seed}", style="dim")
     if arguments.json:
         command = shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]])
-        Path(arguments.json).write_text(json.dumps(document(results, seed, command), indent=1, ensure_ascii=False) + "\n")
+        Path(arguments.json).write_text(
+            json.dumps(document(results, seed, command), indent=1, ensure_ascii=False) + "\n"
+        )
     return int(any(row.broken for _, rows, _ in results for row in rows) or any(SUBJECTS[name].ours for name in stuck))
 
 

@@ -65,8 +65,6 @@ def _decoded(datagram: bytes) -> list[Arrived]:
         trace_id = f"{span.traceIdHigh % 2**64:016x}{span.traceIdLow % 2**64:016x}"
         parent_id = f"{span.parentSpanId % 2**64:016x}" if span.parentSpanId else ""
         spans.append(
-            Arrived(
-                span.operationName, trace_id, f"{span.spanId % 2**64:016x}", parent_id, attributes, span.duration
-            )
+            Arrived(span.operationName, trace_id, f"{span.spanId % 2**64:016x}", parent_id, attributes, span.duration)
         )
     return spans

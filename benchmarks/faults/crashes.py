@@ -21,7 +21,9 @@ def _calm(run: Run, scale: Scale) -> None:
 def _kill(run: Run, scale: Scale) -> None:
     """Two processes at any time; one of them is killed at a random instant and another takes its place."""
     run.killed = True
-    run.receiver.script = lambda numbers: Mood(delay_s=run.random.uniform(0, 0.03))  # requests are in flight most of the time
+    run.receiver.script = lambda numbers: Mood(
+        delay_s=run.random.uniform(0, 0.03)
+    )  # requests are in flight most of the time
     alive = [run.live(rate=KILL_RATE) for _ in range(AT_ONCE)]
     for done in range(scale.kills):
         run.sleep(run.random.uniform(0, LONGEST_LIFE_S), done / scale.kills, (done + 1) / scale.kills)

@@ -14,7 +14,9 @@ from benchmarks.faults.subjects import SUBJECTS
 FAULTS = {fault.name: fault for fault in (*crashes.FAULTS, *networks.FAULTS, *disks.FAULTS)}
 
 
-def do(fault: Fault, subject: str, scale: Scale, seed: str, tick: Callable[[float], None] = lambda done: None) -> list[Row]:
+def do(
+    fault: Fault, subject: str, scale: Scale, seed: str, tick: Callable[[float], None] = lambda done: None
+) -> list[Row]:
     """Do a fault to a subject and return what came of it. Raises NotHere where this machine does not allow it."""
     begun = time.monotonic()
     with Run(subject, f"{seed} {fault.name}", tick, fault.destinations) as run:

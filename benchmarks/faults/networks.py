@@ -49,7 +49,7 @@ def _up(run: Run) -> None:
 def _long_outage(run: Run, scale: Scale) -> None:
     """Three destinations, one of them down for long."""
     direct = f"http://127.0.0.1:{run.receiver.port}"
-    run.destinations = {name: direct for name in THREE} | {"down": run.destinations["down"]}
+    run.destinations = dict.fromkeys(THREE, direct) | {"down": run.destinations["down"]}
     run.proxy.down()
     life = run.live(rate=scale.rate, numbers=int(scale.rate * (scale.outage_s + 60) * 2), close_s=120)
     run.sleep(scale.outage_s, 0, 0.9)

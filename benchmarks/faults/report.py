@@ -42,7 +42,7 @@ def show(fault: Fault, rows: Sequence[Row], absent: dict[str, str], console: Con
 
 def _cell(row: Row, column: str) -> str:
     value = getattr(row, column)
-    return "–" if value is None else f"{value:,}"
+    return "-" if value is None else f"{value:,}"
 
 
 def document(results: Sequence[tuple[Fault, Sequence[Row], dict[str, str]]], seed: str, command: str) -> dict[str, Any]:
