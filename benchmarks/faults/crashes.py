@@ -9,9 +9,9 @@ from benchmarks.faults.run import Run
 
 LONGEST_LIFE_S = 0.6
 AT_ONCE = 2  # processes that share a journal directory
-KILL_RATE = 4000.0  # spans a second of each
 BACKLOGS = 3  # dead processes
 PAD = 2000  # characters of ballast on a span
+FAST = 4000.0  # spans a second
 
 
 def _calm(run: Run, scale: Scale) -> None:
@@ -26,7 +26,7 @@ def _kill(run: Run, scale: Scale) -> None:
     run.receiver.script = lambda numbers: Mood(
         delay_s=run.random.uniform(0, 0.03)
     )  # requests are in flight most of the time
-    alive = [run.live(rate=KILL_RATE) for _ in range(AT_ONCE)]
+    alive = [run.live(rate=scale.kill_rate) for _ in range(AT_ONCE)]
     for done in range(scale.kills):
         run.sleep(run.random.uniform(0, LONGEST_LIFE_S), done / scale.kills, (done + 1) / scale.kills)
         victim = alive.pop(run.random.randrange(len(alive)))
@@ -34,7 +34,7 @@ def _kill(run: Run, scale: Scale) -> None:
             raise Stuck("a workload ended before it was killed")
         victim.kill()
         if done + AT_ONCE < scale.kills:
-            alive.append(run.live(rate=KILL_RATE))
+            alive.append(run.live(rate=scale.kill_rate))
         if not alive:
             break
     run.recover()
@@ -46,7 +46,7 @@ def _kill_in_outage(run: Run, scale: Scale) -> None:
     run.cut_off()
     kills = max(6, scale.kills // 5)
     for done in range(kills):
-        life = run.live(rate=KILL_RATE)
+        life = run.live(rate=scale.kill_rate)
         run.sleep(run.random.uniform(0, 2 * LONGEST_LIFE_S), done / kills, (done + 1) / kills)
         life.kill()
     run.reconnect()
@@ -69,7 +69,7 @@ def _backlog(run: Run, scale: Scale) -> None:
     run.killed = True
     run.cut_off()
     for done in range(BACKLOGS):
-        life = run.live(rate=KILL_RATE, pad=PAD, journal={"max_bytes": "512MiB"})
+        life = run.live(rate=FAST, pad=PAD, journal={"max_bytes": "512MiB"})
         run.sleep(1.5, done / BACKLOGS, (done + 0.8) / BACKLOGS)
         life.kill()
     run.reconnect()

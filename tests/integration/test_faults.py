@@ -21,7 +21,7 @@ from benchmarks.faults.subjects import SUBJECTS
 from support.backends.cache import REQUIRE
 
 ROOT = Path(__file__).parents[2]
-A_MOMENT = Scale(kills=10, ends=2, children=4, seconds=0.8, outage_s=2, damages=10)
+A_MOMENT = Scale(kills=10, ends=2, children=4, seconds=0.8, outage_s=2, damages=10, kill_rate=1000)
 IN_MEMORY = ("outage", "cut", "400", "413", "partial", "restart", "budget")
 
 
