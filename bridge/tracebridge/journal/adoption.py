@@ -29,10 +29,12 @@ from tracebridge.journal.segment import (
     Segment,
 )
 from tracebridge.journal.starts import merged
+from tracebridge.pruning import prune
 from tracebridge.record import EndCause, Resource, SpanRecord, StatusCode
 
 UNFINISHED = "unfinished: the process ended before the span did"
-MOST_SET_ASIDE = 64 * 2**20  # bytes of damaged stretches that one adoption copies
+MOST_SET_ASIDE = 256 * 2**20  # bytes that are kept of what was damaged; the oldest goes first
+MOST_FILES_ASIDE = 10_000
 
 _log = logging.getLogger("tracebridge.journal")
 _decode_resource = msgspec.msgpack.Decoder(Resource).decode
@@ -108,6 +110,8 @@ def _read(left: Left, adapters: list[str], between: Callable[[], None]) -> None:
         known.append(any(segment.settled(name) is not None for name in adapters))
         found = _read_segment(segment, left, opened, aside)
         segment.resource = resource = found or resource or Resource()
+    if left.damaged and aside.exists():
+        prune(aside, most_files=MOST_FILES_ASIDE, most_bytes=MOST_SET_ASIDE)
     if known and not any(known):
         raise ForeignError("it holds spans for other adapters than those of this configuration")
     if opened:
@@ -193,7 +197,7 @@ def _set_aside(segment: Segment, at: int, length: int, left: Left, aside: Path) 
     try:
         aside.mkdir(mode=0o700, exist_ok=True)
         with open(target, "wb", opener=_private) as file:
-            file.write(segment.raw(at, min(length, MOST_SET_ASIDE)))
+            file.write(segment.raw(at, length))
     except OSError as error:
         _log.warning("cannot set aside %s: %s", target, error)
 
