@@ -54,6 +54,12 @@ class _Head(msgspec.Struct, array_like=True):
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 
 
+def key_of(body: bytes) -> tuple[bytes, bytes]:
+    """Return the trace's and the span's ID out of an encoded record. Raises msgspec.DecodeError."""
+    head = _decode_head(body)
+    return head.trace_id, head.span_id
+
+
 @dataclass
 class Left:
     """What a dead process left in its folder."""
@@ -127,8 +133,7 @@ def _read_segment(
         segment.at = at + length
         try:
             if kind == FINISHED:
-                head = _decode_head(segment.body(at))
-                opened.pop((head.trace_id, head.span_id), None)
+                opened.pop(key_of(segment.body(at)), None)
                 segment.offsets.append(at)
             elif kind == STARTED:
                 record = decode_record(segment.body(at))
