@@ -101,6 +101,10 @@ class Settled:
 class Segment:
     """A segment that is being written, or was written and is being read. Changed under the journal's lock."""
 
+    __slots__ = (
+        "_fd", "_mark", "_memory", "_salt", "_slot_of", "_slots", "at", "begin", "first", "offsets", "path", "resource", "size"
+    )  # fmt: skip
+
     def __init__(self, memory: mmap.mmap, path: Path | None, fd: int, salt: int, mark: bytes, begin: int, slots: int):
         self.path = path
         """None for a segment that lies in memory only."""
@@ -113,8 +117,6 @@ class Segment:
         self.at = begin
         """Where the next record goes."""
         self.begin = begin
-        self.ended: list[tuple[Segment, int]] = []
-        """For a segment in memory: where the starts of spans that end in it stand, on the disk perhaps."""
         self.resource: Resource | None = None
         """What the records of an adopted segment come from; None in one of our own."""
         self._memory = memory
@@ -161,7 +163,6 @@ class Segment:
         fd, memory = _mapped(path.with_suffix(UNBORN), self.size)
         memory[: self.at] = self._memory[: self.at]
         self._memory, self._fd = memory, fd
-        self.ended.clear()
         self._name(path)
 
     def lose_file(self) -> None:
@@ -319,13 +320,8 @@ class Segment:
     # ------------------------------------------------------------------ the end
 
     def remove(self) -> None:
-        """Delete the file. Who still reads the mapping may go on.
-
-        Spans that were only in memory have been delivered by now, or dropped: their starts are not to come back as unfinished.
-        """
+        """Delete the file. Who still reads the mapping may go on."""
         self.release()
-        for segment, at in self.ended:
-            segment.void(at)
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
