@@ -16,7 +16,6 @@ from typing import Any
 
 import grpc
 import pytest
-import trustme
 
 from support.plain_server import Answer, PlainServer
 from tracebridge.doctor import examine as examining
@@ -24,6 +23,7 @@ from tracebridge.doctor.findings import Outcome
 from tracebridge.settings.load import load_settings
 
 UTC = datetime.UTC
+trustme = pytest.importorskip("trustme", reason="pip install -e '.[test]' brings it")
 HTML = Answer(200, "text/html", b"<!doctype html><title>Welcome</title>")
 ADAPTERS = {"zipkin": "/api/v2/spans", "otlp_http": ""}
 
@@ -169,26 +169,26 @@ def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
+def authority() -> Any:
     """Nobody trusts it by itself."""
     return trustme.CA()
 
 
 @pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+def ca_file(authority: Any, tmp_path: Path) -> str:
     """Its certificate as a file."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     return str(tmp_path / "ca.pem")
 
 
-def context(authority: trustme.CA, *names: str, **validity: Any) -> ssl.SSLContext:
+def context(authority: Any, *names: str, **validity: Any) -> ssl.SSLContext:
     """A server's side of TLS."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names, **validity).configure_cert(made)
     return made
 
 
-def test_a_certificate_of_an_unknown_authority(serve: Any, authority: trustme.CA) -> None:
+def test_a_certificate_of_an_unknown_authority(serve: Any, authority: Any) -> None:
     """Until `ca_file` names it."""
     outcome = examine({"otlp_http": {"endpoint": serve(tls=context(authority, "localhost")).url}})
     assert outcome.problem is not None
@@ -196,7 +196,7 @@ def test_a_certificate_of_an_unknown_authority(serve: Any, authority: trustme.CA
     assert "ca_file" in outcome.problem.advice
 
 
-def test_a_certificate_of_an_authority_that_is_named(serve: Any, authority: trustme.CA, ca_file: str) -> None:
+def test_a_certificate_of_an_authority_that_is_named(serve: Any, authority: Any, ca_file: str) -> None:
     """The handshake is a step of its own."""
     outcome = examine(
         {"otlp_http": {"endpoint": serve(tls=context(authority, "localhost")).url, "tls": {"ca_file": ca_file}}}
@@ -214,7 +214,7 @@ def test_a_certificate_of_an_authority_that_is_named(serve: Any, authority: trus
     ],
 )  # fmt: skip
 def test_certificates_that_are_wrong(
-    serve: Any, authority: trustme.CA, ca_file: str, names: Any, validity: Any, cause: str
+    serve: Any, authority: Any, ca_file: str, names: Any, validity: Any, cause: str
 ) -> None:
     """For another host, over, or not yet begun."""
     server = serve(tls=context(authority, *names, **validity))
@@ -225,7 +225,7 @@ def test_certificates_that_are_wrong(
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_server_that_wants_a_client_certificate(
-    serve: Any, authority: trustme.CA, ca_file: str, tmp_path: Path, version: Any
+    serve: Any, authority: Any, ca_file: str, tmp_path: Path, version: Any
 ) -> None:
     """Told as such without one, and well with one, whichever version of TLS is spoken."""
     asking = context(authority, "localhost")
@@ -249,7 +249,7 @@ def test_https_to_a_port_without_tls(serve: Any) -> None:
     assert (outcome.problem.cause, "http://" in outcome.problem.advice) == ("tls-not-spoken", True)
 
 
-def test_http_to_a_port_with_tls(serve: Any, authority: trustme.CA) -> None:
+def test_http_to_a_port_with_tls(serve: Any, authority: Any) -> None:
     """The scheme is wrong the other way; the server ends the connection without a word or with an alert."""
     server = serve(tls=context(authority, "localhost"))
     outcome = examine({"otlp_http": {"endpoint": server.url.replace("https:", "http:")}})
