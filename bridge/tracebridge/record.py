@@ -166,6 +166,10 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True):
     """None means tracebridge's own."""
     resource: Resource | None = None
     """In the journal None means the client's own; an adapter always sees it filled in."""
+    custom_span_id: str | None = None
+    """The caller's own span ID, letter for letter; None when the client made the ID."""
+    span_id_scheme: str | None = None
+    """The scheme that derived `span_id` from `custom_span_id`."""
 
     @property
     def is_root(self) -> bool:

@@ -125,6 +125,8 @@ class Recording(Core):
             truncated=tally.truncated if tally is not None else 0,
             repaired=tally.repaired if tally is not None else 0,
             experiment_id=trace.experiment_id if is_root else "",
+            custom_span_id=span.custom_span_id,
+            span_id_scheme=None if span.own_id is None else span.own_id.scheme,
         )
 
     def _bare_record(self, span: Span, trace: LiveTrace) -> SpanRecord:

@@ -13,7 +13,8 @@ from tracebridge.cli.exits import EXIT_CONFIG
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 
 COMMANDS = (
-    "demo", "init", "validate", "schema", "adapters", "show", "search", "replay", "convert", "tail", "stats", "drain", "dead"
+    "demo", "init", "validate", "doctor", "schema", "adapters", "show", "search", "replay", "convert", "tail", "stats", "drain",
+    "dead",
 )  # fmt: skip
 
 EPILOG = """Example:
