@@ -14,7 +14,7 @@ from tracebridge.journal.base import Journal
 from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.recent import RecentKeys
-from tracebridge.record import Link
+from tracebridge.record import Link, Resource
 from tracebridge.settings.model import LifecycleSettings, LimitsSettings, TraceIdSettings
 from tracebridge.span import NOOP_TRACE_ID, NoopSpan, Span, member
 from tracebridge.stages import Stages
@@ -30,6 +30,8 @@ class Core:
     accounts: Accounts
     reducer: Reducer
     limits: LimitsSettings
+    resource: Resource
+    """What produces the spans."""
     _ids: TraceIdSettings
     _lifecycle: LifecycleSettings
     _journal: Journal
