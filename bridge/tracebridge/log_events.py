@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from tracebridge.entities import SpanEvent
@@ -25,8 +25,8 @@ class _Guard(threading.local):
 _guard = _Guard()
 
 
-def _add_event(attributes: dict[str, Any]) -> None:
-    """Add a log line to the current span of ours."""
+def _add_event(attributes: Callable[[], dict[str, Any]]) -> None:
+    """Add a log line to the current span of ours. `attributes` is asked only when there is one."""
     if _guard.busy:
         return
     span = current_span()
@@ -34,7 +34,7 @@ def _add_event(attributes: dict[str, Any]) -> None:
         return
     _guard.busy = True
     try:
-        span.add_event(SpanEvent(LOG_EVENT, attributes=attributes))
+        span.add_event(SpanEvent(LOG_EVENT, attributes=attributes()))
     finally:
         _guard.busy = False
 
@@ -50,20 +50,24 @@ class CaptureLogs(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Add the record to the current span, if there is one."""
-        if _guard.busy or record.name.partition(".")[0] == "tracebridge" or current_span() is None:
+        if record.name.partition(".")[0] == "tracebridge":
             return
         try:
-            attributes: dict[str, Any] = {
-                "log.severity": record.levelname,
-                "log.logger": record.name,
-                "log.message": record.getMessage(),
-            }
-            if record.exc_info and record.exc_info[0] is not None:
-                attributes["exception.type"] = record.exc_info[0].__name__
-                attributes["exception.message"] = str(record.exc_info[1])
-            _add_event(attributes)
+            _add_event(lambda: _attributes_of(record))
         except Exception:
             self.handleError(record)
+
+
+def _attributes_of(record: logging.LogRecord) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "log.severity": record.levelname,
+        "log.logger": record.name,
+        "log.message": record.getMessage(),
+    }
+    if record.exc_info and record.exc_info[0] is not None:
+        attributes["exception.type"] = record.exc_info[0].__name__
+        attributes["exception.message"] = str(record.exc_info[1])
+    return attributes
 
 
 def capture_logs(
@@ -75,6 +79,14 @@ def capture_logs(
 
     The event's text becomes `log.message`, its level `log.severity`, its other keys attributes of the same names.
     """
-    rest = {key: value for key, value in event_dict.items() if key not in ("event", "level", "timestamp", "exc_info")}
-    _add_event({"log.severity": method_name.upper(), "log.message": event_dict.get("event", ""), **rest})
+    _add_event(
+        lambda: {
+            "log.severity": method_name.upper(),
+            "log.message": event_dict.get("event", ""),
+            **{key: value for key, value in event_dict.items() if key not in _SAID_OTHERWISE},
+        }
+    )
     return event_dict
+
+
+_SAID_OTHERWISE = ("event", "level", "timestamp", "exc_info")
