@@ -58,12 +58,13 @@ def _timed(one_round: Callable[[], None], spans: int = SPANS) -> Callable[[], fl
 # ---------------------------------------------------------------------- start and end
 
 
-def _tracebridge(attributes: dict[str, Any] | None) -> Callable[[], float]:
+def _tracebridge(attributes: dict[str, Any] | None, **journal: Any) -> Callable[[], float]:
     """Queued, as the SDK's BatchSpanProcessor queues: delivery's thread waits for a full batch."""
     from tracebridge import Client
 
     queue = {"flush_interval": "1h", "max_batch": 10_000}
-    client = Client(config={"journal": {"max_bytes": "1GiB"}, "adapters": {"memory": {"sending_queue": queue}}})
+    journal = {"max_bytes": "1GiB", **journal}
+    client = Client(config={"journal": journal, "adapters": {"memory": {"sending_queue": queue}}})
     root = client.start_trace("root")
     trace_id, root_id = root.trace_id, root.span_id
 
@@ -151,6 +152,17 @@ def _lifecycle(attributes: dict[str, Any] | None) -> dict[str, Callable[[], Call
         "py_zipkin (with its encoding)": lambda: _py_zipkin(attributes),
         "mlflow": lambda: _mlflow(attributes),
     }
+
+
+def _durable() -> Callable[[], float]:
+    """On the disk when `end_span` returns: what `kill -9` leaves for the next process."""
+    import shutil
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="tracebridge-benchmark-")
+    run: Any = _tracebridge(ATTRIBUTES, directory=folder)
+    run.close = lambda: shutil.rmtree(folder)
+    return run
 
 
 # ---------------------------------------------------------------------- encoding
@@ -316,6 +328,15 @@ CASES = {
     for case in (
         Case("lifecycle", "at most 1/6 of the OpenTelemetry SDK", contestants=_lifecycle(ATTRIBUTES)),
         Case("lifecycle-bare", "at most 1/6 of the OpenTelemetry SDK", contestants=_lifecycle(None)),
+        Case(
+            "durable",
+            "at most 1/5 of the OpenTelemetry SDK, which keeps its spans in memory",
+            contestants={
+                "tracebridge": _durable,
+                "opentelemetry-sdk (in memory)": lambda: _otel(ATTRIBUTES),
+                "tracebridge (in memory)": lambda: _tracebridge(ATTRIBUTES),
+            },
+        ),
         Case(
             "otlp-protobuf",
             "at most 1/10 of the OpenTelemetry exporter (attributes repeat)",

@@ -6,6 +6,7 @@
     ├── TraceNotFoundError         misuse: no such open trace or span        RESOURCE_DOES_NOT_EXIST
     │   └── TraceFinishedError     misuse: the trace has already finished    INVALID_PARAMETER_VALUE
     ├── DuplicateTraceError        the custom trace ID is open already       RESOURCE_ALREADY_EXISTS
+    ├── DuplicateSpanError         the trace has a span of that ID           RESOURCE_ALREADY_EXISTS
     ├── NoReaderError              no configured adapter can be read back    INVALID_STATE
     └── ReadError                  the destination could not be read back    TEMPORARILY_UNAVAILABLE
 
@@ -68,6 +69,12 @@ class TraceFinishedError(TraceNotFoundError):
 
 class DuplicateTraceError(TracebridgeError):
     """A trace with that ID is open in this client already."""
+
+    error_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class DuplicateSpanError(TracebridgeError):
+    """The trace has a span with that ID already."""
 
     error_code = "RESOURCE_ALREADY_EXISTS"
 

@@ -15,12 +15,11 @@ from tracebridge.errors import (
     InvalidParameterError,
     NoReaderError,
     ReadError,
-    TracebridgeError,
     TraceNotFoundError,
     misuse,
 )
 from tracebridge.filters import build_query
-from tracebridge.ids.schemes import derive
+from tracebridge.ids.custom import TraceId
 from tracebridge.live import LiveTrace
 from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Query
 from tracebridge.trace import FinishedSpan, PagedList, Trace, trace_of
@@ -46,7 +45,12 @@ class Reading(Core):
     _deliveries: Mapping[str, Delivery]
 
     def get_trace(
-        self, trace_id: str | None = None, display: bool = True, flush: bool = False, *, request_id: str | None = None
+        self,
+        trace_id: str | TraceId | None = None,
+        display: bool = True,
+        flush: bool = False,
+        *,
+        request_id: str | TraceId | None = None,
     ) -> Trace:
         """Return a trace by the caller's own ID or the wire ID; spans that are still open are in it.
 
@@ -103,7 +107,12 @@ class Reading(Core):
 
     @_answering()
     def set_trace_tag(
-        self, trace_id: str | None = None, key: str = "", value: Any = None, *, request_id: str | None = None
+        self,
+        trace_id: str | TraceId | None = None,
+        key: str = "",
+        value: Any = None,
+        *,
+        request_id: str | TraceId | None = None,
     ) -> None:
         """Set a tag: on an open trace for every destination, on a finished one in the store.
 
@@ -122,7 +131,9 @@ class Reading(Core):
             raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
 
     @_answering()
-    def delete_trace_tag(self, trace_id: str | None = None, key: str = "", *, request_id: str | None = None) -> None:
+    def delete_trace_tag(
+        self, trace_id: str | TraceId | None = None, key: str = "", *, request_id: str | TraceId | None = None
+    ) -> None:
         """Delete a tag from an open trace, or from the store. Raises TraceNotFoundError for an unknown trace or tag."""
         wanted = one_id(trace_id, request_id)
         live = self.find(wanted)
@@ -141,9 +152,9 @@ class Reading(Core):
         experiment_id: str | None = None,
         max_timestamp_millis: int | None = None,
         max_traces: int | None = None,
-        trace_ids: Sequence[str] | None = None,
+        trace_ids: Sequence[str | TraceId] | None = None,
         *,
-        request_ids: Sequence[str] | None = None,
+        request_ids: Sequence[str | TraceId] | None = None,
     ) -> int:
         """Delete finished traces from the store, by ID or up to a start time (Unix ms); return how many there were.
 
@@ -197,7 +208,7 @@ class Reading(Core):
         assert reader is not None  # noqa: S101 - required=True raises instead
         return reader
 
-    def _editable(self, wanted: str | None) -> tuple[TraceEditor, bytes]:
+    def _editable(self, wanted: str | TraceId | None) -> tuple[TraceEditor, bytes]:
         name, adapter = self._need_reader()
         if not isinstance(adapter, TraceEditor):
             raise misuse(NoReaderError, f"traces of adapter {name} cannot be changed; configure the `store` adapter.")
@@ -207,19 +218,16 @@ class Reading(Core):
             raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
         return adapter, wires[0]
 
-    def _wire_ids(self, adapter: TraceReader, text: str) -> list[bytes]:
-        """Every wire ID that this text may mean: what the destination has under it as a custom ID, else what it derives."""
-        found = adapter.find(text)
+    def _wire_ids(self, adapter: TraceReader, given: str | TraceId) -> list[bytes]:
+        """Every wire ID that this may mean: what the destination has under the text as a custom ID, else what it derives."""
+        found = adapter.find(given) if isinstance(given, str) else None
         if found:
             return found
-        try:
-            return [derive(text, self._ids.scheme).trace_id]
-        except TracebridgeError:
-            return []
+        return [wire.trace_id for wire in self.ids.meanings(given)]
 
-    def _read(self, adapter: TraceReader, key: str, live: LiveTrace | None) -> list[Any]:
+    def _read(self, adapter: TraceReader, key: str | TraceId, live: LiveTrace | None) -> list[Any]:
         wires = [live.trace_id] if live is not None else self._wire_ids(adapter, key)
-        return adapter.get(wires[0]) if wires else []
+        return next((spans for wire in wires if (spans := adapter.get(wire))), [])
 
     def _wait_for(self, name: str) -> None:
         """Give the reader's destination a bounded time to have what was queued before this call."""

@@ -36,6 +36,13 @@ class RandomIds:
         self._span_ids.extend(fresh)
         return first
 
+    def span_id(self) -> bytes:
+        """Return 8 bytes."""
+        try:
+            return self.pop_span_id()[0]
+        except IndexError:
+            return self.more_span_ids()[0]
+
     def trace_id(self) -> bytes:
         """Return 16 bytes."""
         return (self._random.getrandbits(128) or 1).to_bytes(16, "big")

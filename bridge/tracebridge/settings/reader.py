@@ -162,7 +162,10 @@ class OptionsReader:
         except Wrong as wrong:
             if mark == "url":
                 self._hide_odd_address(node)
-            return self.bad(node, path, wrong.kind, f"{path} must be {wrong}{self._not(node)}")
+            near = nearest(str(node.value), wrong.allowed) if wrong.allowed and not node.substituted else ""
+            meant = f'; did you mean "{near}"?' if near else ""
+            message = f"{path} must be {wrong}{self._not(node)}{meant}"
+            return self.bad(node, path, wrong.kind, message, allowed=wrong.allowed, suggestion=near)
         return self._ranged(read, node, path, metadata, form.show)
 
     @staticmethod

@@ -88,6 +88,8 @@ def record_of(line: Line) -> SpanRecord:
         links=[_link(link) for link in line.links],
         tags=line.tags,
         id_scheme=None if line.id_scheme is UNSET else line.id_scheme,
+        custom_span_id=None if line.custom_span_id is UNSET else line.custom_span_id,
+        span_id_scheme=None if line.span_id_scheme is UNSET else line.span_id_scheme,
         trace_state=line.trace_state,
         flags=int(line.trace_flags or "01", 16),
         parent_is_remote=line.parent_is_remote,

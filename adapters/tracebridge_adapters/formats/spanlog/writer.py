@@ -233,6 +233,8 @@ _RARE: Final = {
     "links": "links",
     "scope": "scope",
     "id_scheme": "id_scheme",
+    "custom_span_id": "custom_span_id",
+    "span_id_scheme": "span_id_scheme",
     "status_message": "status_message",
     "trace_state": "trace_state",
     "opened_at": "opened_at",
@@ -261,6 +263,7 @@ def _is_common(r: SpanRecord) -> bool:
         or r.end_cause != _FINISHED
         or r.scope
         or r.id_scheme
+        or r.custom_span_id
         or r.tags
         or r.trace_state
         or r.opened_at

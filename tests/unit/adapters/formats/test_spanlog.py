@@ -11,7 +11,8 @@ import pytest
 
 import tracebridge_config
 from support.cases import CASES, T0, Build
-from tracebridge.record import EndCause, Event, Kind, Link, Resource, SpanRecord, StatusCode
+from tracebridge.format import Decoded
+from tracebridge.record import EndCause, Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode
 from tracebridge_adapters.formats.spanlog.schema import schema_text
 from tracebridge_adapters.formats.spanlog_lines import SpanlogLines, writer_of
 
@@ -397,6 +398,25 @@ def test_every_case_comes_back_in_every_exact_profile():
         for case in CASES:
             records = case.records("back")
             assert [FORMAT.decode(writer.encode(record)).records[0] for record in records] == records
+
+
+FULL = SpanRecord(
+    bytes.fromhex(TRACE), bytes.fromhex(SPAN), bytes.fromhex(PARENT), "name", 2, 1, kind=2, status=2, attributes={"b": b"\x00", "f": 1.5},
+    span_type="LLM", custom_trace_id="mine", status_message="bad", inputs=[None, 1], outputs={"$float": "nan"},
+    events=[Event("exception", 3, {"exception.stacktrace": "stack"}, 1)], links=[Link(b"l" * 16, b"m" * 8, "a=b", {"k": 1}, 2, 3)],
+    tags={"t": "u"}, id_scheme="hash", trace_state="c=d", flags=3, parent_is_remote=True, debug=True, shared=True,
+    end_cause=EndCause.LEAKED.value, opened_at="app.py:7", dropped_attributes=1, dropped_events=2, dropped_links=3, truncated=4,
+    redacted=5, repaired=6, experiment_id="0", scope=Scope("s", "1", {"k": 1}), resource=Resource({"service.name": "s"}, "https://schema"),
+    custom_span_id="my-span", span_id_scheme="hash",
+)  # fmt: skip
+
+
+def test_every_field_of_a_record_has_a_place_on_the_line():
+    """A record with nothing at its default comes back; a field that is new must be put here, and on the line."""
+    plain = SpanRecord(b"", b"", None, "", 0, 0)
+    assert [name for name in FULL.__struct_fields__ if getattr(FULL, name) == getattr(plain, name)] == []
+    for profile in PROFILES[:-1]:
+        assert FORMAT.decode(writer_of(profile).encode(FULL)) == Decoded([FULL])
 
 
 def test_user_data_forges_nothing():
