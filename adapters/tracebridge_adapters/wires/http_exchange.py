@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import urllib3
@@ -82,9 +83,9 @@ class HttpExchange:
         self._pool = BoundedPoolManager(
             maxsize=max_connections,
             cert_reqs="CERT_NONE" if tls.insecure_skip_verify else "CERT_REQUIRED",
-            ca_certs=tls.ca_file,
-            cert_file=tls.cert_file,
-            key_file=tls.key_file,
+            ca_certs=_expanded(tls.ca_file),
+            cert_file=_expanded(tls.cert_file),
+            key_file=_expanded(tls.key_file),
         )
 
     def request(self, method: str, suffix: str = "", body: bytes | None = None) -> HttpAnswer:
@@ -137,6 +138,10 @@ class HttpExchange:
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+
+def _expanded(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser())
 
 
 def without_user_info(url: str) -> str:
