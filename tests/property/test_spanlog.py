@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tracebridge_config
-from property import test_otlp as otlp
+from support import strategies as otlp
 from tracebridge.record import EndCause, Event, Link, Resource, Scope, SpanRecord
 from tracebridge_adapters.formats.spanlog_lines import SpanlogLines, writer_of
 from tracebridge_adapters.log import DEFAULT_MAX_LINE_BYTES, MIN_LINE_BYTES
@@ -63,6 +63,7 @@ records = st.builds(
     tags=st.dictionaries(otlp.texts, otlp.texts, max_size=2),
     custom_trace_id=st.none() | otlp.texts.filter(bool),
     id_scheme=st.sampled_from([None, "hash"]),
+    custom_span_id=st.none() | otlp.texts.filter(bool),
     trace_state=otlp.texts,
     flags=st.integers(0, 255),
     parent_is_remote=st.booleans(),
