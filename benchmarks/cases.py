@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import time
@@ -57,12 +58,13 @@ def _timed(one_round: Callable[[], None], spans: int = SPANS) -> Callable[[], fl
 # ---------------------------------------------------------------------- start and end
 
 
-def _tracebridge(attributes: dict[str, Any] | None) -> Callable[[], float]:
+def _tracebridge(attributes: dict[str, Any] | None, **journal: Any) -> Callable[[], float]:
     """Queued, as the SDK's BatchSpanProcessor queues: delivery's thread waits for a full batch."""
     from tracebridge import Client
 
     queue = {"flush_interval": "1h", "max_batch": 10_000}
-    client = Client(config={"journal": {"max_bytes": "1GiB"}, "adapters": {"memory": {"sending_queue": queue}}})
+    journal = {"max_bytes": "1GiB", **journal}
+    client = Client(config={"journal": journal, "adapters": {"memory": {"sending_queue": queue}}})
     root = client.start_trace("root")
     trace_id, root_id = root.trace_id, root.span_id
 
@@ -152,6 +154,17 @@ def _lifecycle(attributes: dict[str, Any] | None) -> dict[str, Callable[[], Call
     }
 
 
+def _durable() -> Callable[[], float]:
+    """On the disk when `end_span` returns: what `kill -9` leaves for the next process."""
+    import shutil
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="tracebridge-benchmark-")
+    run: Any = _tracebridge(ATTRIBUTES, directory=folder)
+    run.close = lambda: shutil.rmtree(folder)
+    return run
+
+
 # ---------------------------------------------------------------------- encoding
 
 BATCH = 500
@@ -220,13 +233,15 @@ def _encode_otel_zipkin(fresh: bool) -> Callable[[], float]:
 
 
 def _line_ours() -> Callable[[], float]:
-    from tracebridge_adapters.formats.spanlog import encode_line
+    from tracebridge_adapters.formats.spanlog.writer import Writer
 
     records = _records(False)
+    writer = Writer(max_line_bytes=15_000)
+    encode, numbering = writer.encode, writer.numbering("benchmrk")
 
     def one_round() -> None:
         for number, record in enumerate(records):
-            encode_line(record, number, resource="always", max_bytes=15_000)
+            encode(record)[:-2] + numbering % number
 
     return _timed(one_round, BATCH)
 
@@ -234,9 +249,11 @@ def _line_ours() -> Callable[[], float]:
 def _line_structlog() -> Callable[[], float]:
     import structlog
 
-    from tracebridge_adapters.formats.spanlog import fields_of
+    from tracebridge_adapters.formats.spanlog.writer import Writer
 
-    fields = [fields_of(record, n, "always") for n, record in enumerate(_records(False))]
+    writer = Writer()
+    numbering = writer.numbering("benchmrk")
+    fields = [json.loads(writer.encode(record)[:-2] + numbering % n) for n, record in enumerate(_records(False))]
     for each in fields:
         for key in ("event", "level", "timestamp"):
             each.pop(key)
@@ -274,6 +291,15 @@ CASES = {
     for case in (
         Case("lifecycle", "at most 1/6 of the OpenTelemetry SDK", contestants=_lifecycle(ATTRIBUTES)),
         Case("lifecycle-bare", "at most 1/6 of the OpenTelemetry SDK", contestants=_lifecycle(None)),
+        Case(
+            "durable",
+            "at most 1/5 of the OpenTelemetry SDK, which keeps its spans in memory",
+            contestants={
+                "tracebridge": _durable,
+                "opentelemetry-sdk (in memory)": lambda: _otel(ATTRIBUTES),
+                "tracebridge (in memory)": lambda: _tracebridge(ATTRIBUTES),
+            },
+        ),
         Case(
             "otlp-protobuf",
             "at most 1/10 of the OpenTelemetry exporter (attributes repeat)",

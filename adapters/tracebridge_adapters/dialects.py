@@ -19,6 +19,7 @@ from tracebridge.record import EndCause, SpanRecord, Value
 Dialect = Literal["openinference", "mlflow", "genai"]
 
 SCHEME_SUFFIX = ".scheme"
+SPAN_ID = "tracebridge.span_id"
 SPAN_TYPE = "tracebridge.span_type"
 END_CAUSE = "tracebridge.end_cause"
 OPENED_AT = "tracebridge.opened_at"
@@ -62,6 +63,7 @@ def attributes_of(record: SpanRecord, dialect: Dialect, trace_id_attribute: str)
         record.inputs is None
         and record.outputs is None
         and record.id_scheme is None
+        and record.custom_span_id is None
         and record.span_type == "UNKNOWN"
         and record.end_cause == "finished"
         and not (record.tags or record.truncated or record.redacted or record.repaired)
@@ -75,6 +77,10 @@ def attributes_of(record: SpanRecord, dialect: Dialect, trace_id_attribute: str)
         added[trace_id_attribute] = custom
         if record.id_scheme is not None:
             added[trace_id_attribute + SCHEME_SUFFIX] = record.id_scheme
+    if record.custom_span_id is not None:
+        added[SPAN_ID] = record.custom_span_id
+        if record.span_id_scheme is not None:
+            added[SPAN_ID + SCHEME_SUFFIX] = record.span_id_scheme
     _PAYLOADS[dialect](record, added)
     if record.end_cause != EndCause.FINISHED:
         added[END_CAUSE] = record.end_cause
@@ -152,6 +158,8 @@ def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TR
     for key, field in (
         (trace_id_attribute, "custom_trace_id"),
         (trace_id_attribute + SCHEME_SUFFIX, "id_scheme"),
+        (SPAN_ID, "custom_span_id"),
+        (SPAN_ID + SCHEME_SUFFIX, "span_id_scheme"),
         (END_CAUSE, "end_cause"),
         (OPENED_AT, "opened_at"),
         (MLFLOW_EXPERIMENT, "experiment_id"),

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
-
-import msgspec
+from typing import ClassVar, Literal
 
 from tracebridge.adapter import Context, Sent
 from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, FilePath, option
-from tracebridge_adapters.formats.spanlog import ResourceChoice, encode_line
+from tracebridge_adapters.formats.spanlog.writer import ExtraLine, ResourceChoice
+from tracebridge_adapters.formats.spanlog_lines import ProfileName, writer_of
+from tracebridge_adapters.wires.loggers import Emit, line_emitter, logging_emitter, structlog_emitter
 from tracebridge_adapters.wires.stream import FileWire, StandardStream
 
 MAX_BATCH_SPANS = 1_000
 DEFAULT_MAX_LINE_BYTES = 15_000  # container runtimes split lines at 16 KiB
-
-_seq = itertools.count(1)  # one numbering for the whole process: order, and gaps, can be seen
+MIN_LINE_BYTES = 4_096  # what is never cut fits in, and a pipe takes as much in one piece
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogOptions(DeliveryOptions):
     """Options of the `log` adapter."""
 
-    stream: Literal["stdout", "stderr", "file", "logger"] = option("stdout", help="Where lines go.")
+    stream: Literal["stdout", "stderr", "file", "logger", "structlog"] = option("stdout", help="Where lines go.")
     path: FilePath | None = option(None, help="The file, with stream: file; created 0600, reopened after a logrotate.")
-    logger: str | None = option(None, help="The logger's name, with stream: logger.")
-    profile: Literal["otel"] = option("otel", help="The names of the fields.")
-    max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=2048)
+    logger: str | None = option(
+        None,
+        help="With stream: logger, the standard logger's name; with stream: structlog, a name for get_logger or `module:logger`.",
+        examples=("spans", "myapp.logs:span_logger"),
+    )
+    profile: ProfileName = option("otel", help="The names of the fields.")
+    project: str | None = option(None, help="The Google Cloud project that profile: gcp names in its traces.")
     resource: ResourceChoice = option("always", help="Which lines carry the resource.")
+    max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=MIN_LINE_BYTES)
+    extra_lines: list[ExtraLine] = option(factory=list, help="Lines besides the one that every finished span gets.")
 
     def __post_init__(self) -> None:
         """Refuse a stream without its target and a target without its stream."""
         if (self.stream == "file") != (self.path is not None):
             raise ValueError("path goes with stream: file, and stream: file needs a path")
-        if (self.stream == "logger") != (self.logger is not None):
-            raise ValueError("logger goes with stream: logger, and stream: logger needs a logger")
+        if self.stream == "logger" and self.logger is None:
+            raise ValueError("stream: logger needs a logger")
+        if self.logger is not None and self.stream not in ("logger", "structlog"):
+            raise ValueError("logger goes with stream: logger or stream: structlog")
+        if self.project is not None and self.profile != "gcp":
+            raise ValueError("project goes with profile: gcp")
 
 
 class LogAdapter:
@@ -48,81 +56,66 @@ class LogAdapter:
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = None
 
-    def __init__(self, options: LogOptions, context: Context) -> None:  # noqa: ARG002 - the contract's signature
-        self._resource: ResourceChoice = options.resource
-        self._max_line_bytes = options.max_line_bytes
-        self._profile = options.profile
-        self._wire: FileWire | StandardStream | None = None
-        self._logger_name = options.logger or ""
-        if options.stream == "file":
-            self._wire = FileWire(options.path or "")
-        elif options.stream != "logger":
-            self._wire = StandardStream(options.stream)
+    def __init__(self, options: LogOptions, context: Context) -> None:
+        self._writer = writer_of(
+            options.profile,
+            trace_id_attribute=context.trace_id_attribute,
+            resource=options.resource,
+            max_line_bytes=options.max_line_bytes,
+            extra_lines=options.extra_lines,
+            project=options.project or "",
+        )
+        self._numbering = self._writer.numbering(secrets.token_hex(4))
+        self._seq = 0
+        self._begun: tuple[bytes, int] = (b"", 0)
+        self._wire, self._emitter = _target(options)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        """Return one line a record."""
-        return b"".join(
-            [
-                encode_line(
-                    record, next(_seq), resource=self._resource, max_bytes=self._max_line_bytes, profile=self._profile
-                )
-                for record in records
-            ]
-        )
+        """Return one line a record, and the extra lines that were asked for."""
+        encode = self._writer.encode
+        return b"".join([encode(record) for record in records])
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
-        """Emit the lines, one write each. Raises Retryable or Misconfigured when the target takes none."""
-        if self._wire is None:
-            logger = _application_logger(self._logger_name)
-            for line in body.splitlines():
-                _emit(logger, msgspec.json.decode(line))
-            return Sent()
-        logger = _line_logger(self._wire)
-        for line in body.splitlines(keepends=True):
-            logger._logger.msg(line)
+        """Number the lines and emit them, one write each. Raises Retryable or Misconfigured when the target takes none.
+
+        A body that comes again goes on where it stopped. Numbers are given here and not in `encode`, so that a line
+        that was never written leaves no gap.
+        """
+        lines = body.splitlines(keepends=True)
+        begun, done = self._begun
+        if begun is not body:
+            done = 0
+        emit, numbering = self._emitter(), self._numbering
+        try:
+            for line in lines[done:]:
+                emit(line[:-2] + numbering % (self._seq + 1))
+                self._seq += 1
+                done += 1
+        except BaseException:
+            self._begun = (body, done)
+            raise
+        self._begun = (b"", 0)
         return Sent()
 
     def close(self) -> None:
-        """Close the file; standard streams stay their owner's."""
+        """Close the file; standard streams and loggers stay their owner's."""
         if self._wire is not None:
             self._wire.close()
 
 
-class _LineLogger:
-    """What structlog wraps: finished bytes, one line, one write."""
+def _target(options: LogOptions) -> tuple[FileWire | StandardStream | None, Callable[[], Emit]]:
+    """Return the wire, if there is one, and what makes an emitter; it is asked anew for each batch.
 
-    def __init__(self, wire: FileWire | StandardStream) -> None:
-        self._wire = wire
-
-    def msg(self, line: bytes) -> None:
-        """Write one line."""
-        self._wire.write(line)
-
-
-def _line_logger(wire: FileWire | StandardStream) -> Any:
-    """Return a structlog logger over a wire; no processors, because a line is rendered once, in the format.
-
-    Made anew for each batch: a bound logger that is kept escapes structlog's later reconfiguration.
+    A bound logger that was kept would escape the application's later configuration, and structlog's `capture_logs`.
     """
-    import structlog
-
-    return structlog.wrap_logger(_LineLogger(wire), processors=[]).bind()
-
-
-def _application_logger(name: str) -> Any:
-    """Return the application's logger: structlog's when structlog has been configured, else the standard library's."""
-    import structlog
-
-    return structlog.get_logger(name) if structlog.is_configured() else logging.getLogger(name)
+    if options.stream == "logger":
+        return None, lambda: logging_emitter(options.logger or "")
+    if options.stream == "structlog":
+        as_text = options.profile in TEXT_PROFILES
+        return None, lambda: structlog_emitter(options.logger, as_text=as_text)
+    wire = FileWire(options.path or "") if options.stream == "file" else StandardStream(options.stream)
+    return wire, lambda: line_emitter(wire.write)
 
 
-def _emit(logger: Any, fields: dict[str, Any]) -> None:
-    """Hand the fields over in the logger's own way, at the line's own level."""
-    level = fields.pop("level")
-    method = logger.error if level == "error" else logger.info
-    if isinstance(logger, logging.Logger):
-        text = msgspec.json.encode({"timestamp": fields.pop("timestamp"), "level": level, **fields}).decode()
-        method("%s", text)
-    else:
-        event = fields.pop("event")
-        method(event, **fields)
+TEXT_PROFILES = frozenset(["ecs", "gcp", "otlp_json"])
+"""Profiles that go to structlog as one text: `message` is a name that `logging` keeps for itself, and resourceSpans must stand first."""

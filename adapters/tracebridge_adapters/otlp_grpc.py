@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
-from tracebridge.adapter import Context, Sent
+from tracebridge.adapter import Context, Sent, TraceReader
 from tracebridge.record import SpanRecord
-from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
+from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.dialects import Dialect, attributes_of
 from tracebridge_adapters.formats import otlp_protobuf
 from tracebridge_adapters.formats.otlp_answer import read_partial_success
+from tracebridge_adapters.readers.options import ReadableOptions, link_of
+from tracebridge_adapters.readers.otlp import otlp_reader
 from tracebridge_adapters.wires.grpc import GrpcWire, check_headers
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -21,7 +23,7 @@ MAX_BATCH_BYTES = 4_000_000  # servers take 4 MiB of message, less its frame
 
 
 @dataclass(frozen=True, kw_only=True)
-class OtlpGrpcOptions(DeliveryOptions):
+class OtlpGrpcOptions(ReadableOptions):
     """Options of the `otlp_grpc` adapter."""
 
     endpoint: Url = option("http://localhost:4317", help="Address; https:// for TLS, http:// for none.")
@@ -33,6 +35,7 @@ class OtlpGrpcOptions(DeliveryOptions):
 
     def __post_init__(self) -> None:
         """Refuse headers that gRPC cannot send."""
+        super().__post_init__()
         check_headers(self.headers)
 
 
@@ -42,6 +45,7 @@ class OtlpGrpcAdapter:
     Options: ClassVar[type[OtlpGrpcOptions]] = OtlpGrpcOptions
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = MAX_BATCH_BYTES
+    reader: TraceReader | None
 
     def __init__(self, options: OtlpGrpcOptions, context: Context) -> None:
         self._attributes_of = partial(
@@ -55,6 +59,15 @@ class OtlpGrpcAdapter:
             compression=options.compression,
             tls=options.tls,
         )
+        self._ui = options.ui
+        self.reader = otlp_reader(
+            options,
+            context,
+            dialect=options.dialect,
+            headers=options.headers,
+            timeout_s=options.timeout,
+            tls=options.tls,
+        )
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one ExportTraceServiceRequest."""
@@ -64,6 +77,10 @@ class OtlpGrpcAdapter:
         """Call Export and read `partial_success` from the answer."""
         rejected, message = read_partial_success(self._wire.call(body), "application/grpc")
         return Sent(rejected=rejected, message=message)
+
+    def link(self, trace_id: bytes) -> str | None:
+        """Return the address of a trace in the destination's own UI, as far as the options tell it."""
+        return link_of(self._ui, trace_id) if self.reader is None else self.reader.link(trace_id)
 
     def close(self) -> None:
         """Close the channel."""

@@ -8,24 +8,24 @@ from functools import partial
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.adapter import Context, Sent
+from tracebridge.adapter import Context, Sent, TraceReader
 from tracebridge.record import SpanRecord
-from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
+from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.dialects import Dialect, attributes_of
 from tracebridge_adapters.formats import otlp_json, otlp_protobuf
 from tracebridge_adapters.formats.otlp_answer import read_partial_success
+from tracebridge_adapters.readers.options import ReadableOptions, link_of
+from tracebridge_adapters.readers.otlp import MLFLOW_DEFAULT_EXPERIMENT, MLFLOW_EXPERIMENT_HEADER, otlp_reader
 from tracebridge_adapters.wires.http import HttpWire
 
 TRACES_PATH = "/v1/traces"
 MAX_BATCH_SPANS = 10_000
 MAX_BATCH_BYTES = 16 * 2**20  # servers take 20 MiB
-MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"
-MLFLOW_DEFAULT_EXPERIMENT = "0"  # the one that every MLflow server is born with
 CONTENT_TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class OtlpHttpOptions(DeliveryOptions):
+class OtlpHttpOptions(ReadableOptions):
     """Options of the `otlp_http` adapter."""
 
     endpoint: Url = option("http://localhost:4318", help="Base address; /v1/traces is added unless it ends so already.")
@@ -47,6 +47,7 @@ class OtlpHttpAdapter:
     Options: ClassVar[type[OtlpHttpOptions]] = OtlpHttpOptions
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = MAX_BATCH_BYTES
+    reader: TraceReader | None
 
     def __init__(self, options: OtlpHttpOptions, context: Context) -> None:
         self._attributes_of = partial(
@@ -63,6 +64,15 @@ class OtlpHttpAdapter:
             on_500="reject",
             max_connections=options.sending_queue.max_in_flight,
         )
+        self._ui = options.ui
+        self.reader = otlp_reader(
+            options,
+            context,
+            dialect=options.dialect,
+            headers=options.headers,
+            timeout_s=options.timeout,
+            tls=options.tls,
+        )
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one ExportTraceServiceRequest."""
@@ -73,6 +83,10 @@ class OtlpHttpAdapter:
         answer = self._wire.post(body)
         rejected, message = read_partial_success(answer.body, answer.content_type)
         return Sent(rejected=rejected, message=message)
+
+    def link(self, trace_id: bytes) -> str | None:
+        """Return the address of a trace in the destination's own UI, as far as the options tell it."""
+        return link_of(self._ui, trace_id) if self.reader is None else self.reader.link(trace_id)
 
     def close(self) -> None:
         """Close the connections."""

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
-from tracebridge.adapter import Context, Sent
+from tracebridge.adapter import Context, Sent, TraceReader
 from tracebridge.record import SpanRecord
-from tracebridge.settings.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
+from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.dialects import Dialect, attributes_of
 from tracebridge_adapters.formats import zipkin_json, zipkin_proto
+from tracebridge_adapters.readers.options import ReadableOptions, link_of
+from tracebridge_adapters.readers.zipkin import ZipkinReader
 from tracebridge_adapters.wires.http import HttpWire
+from tracebridge_adapters.wires.http_get import HttpReader
 
 MAX_BATCH_SPANS = 10_000
 MAX_BATCH_BYTES = 8 * 2**20  # servers take 10 MiB
@@ -20,7 +23,7 @@ CONTENT_TYPES = {"json": "application/json", "protobuf": "application/x-protobuf
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZipkinOptions(DeliveryOptions):
+class ZipkinOptions(ReadableOptions):
     """Options of the `zipkin` adapter."""
 
     endpoint: Url = option("http://localhost:9411/api/v2/spans", help="Where spans are posted, path included.")
@@ -38,6 +41,7 @@ class ZipkinAdapter:
     Options: ClassVar[type[ZipkinOptions]] = ZipkinOptions
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = MAX_BATCH_BYTES
+    reader: TraceReader | None
 
     def __init__(self, options: ZipkinOptions, context: Context) -> None:
         self._attributes_of = partial(
@@ -54,6 +58,13 @@ class ZipkinAdapter:
             on_500="retry_bounded",
             max_connections=options.sending_queue.max_in_flight,
         )
+        self._ui = options.ui
+        self.reader = None
+        if options.query_endpoint is not None:
+            server = HttpReader(
+                options.query_endpoint, headers=options.headers, timeout_s=options.timeout, tls=options.tls
+            )
+            self.reader = ZipkinReader(server, context, options.ui)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return a list of Zipkin spans."""
@@ -63,6 +74,10 @@ class ZipkinAdapter:
         """POST the body."""
         self._wire.post(body)
         return Sent()
+
+    def link(self, trace_id: bytes) -> str | None:
+        """Return the address of a trace in the destination's own UI, as far as the options tell it."""
+        return link_of(self._ui, trace_id) if self.reader is None else self.reader.link(trace_id)
 
     def close(self) -> None:
         """Close the connections."""

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from tracebridge.entities import SpanType as SpanType
     from tracebridge.entities import TraceState as TraceState
     from tracebridge.errors import ConfigError as ConfigError
+    from tracebridge.errors import DuplicateSpanError as DuplicateSpanError
     from tracebridge.errors import DuplicateTraceError as DuplicateTraceError
     from tracebridge.errors import InvalidParameterError as InvalidParameterError
     from tracebridge.errors import NoReaderError as NoReaderError
+    from tracebridge.errors import ReadError as ReadError
     from tracebridge.errors import TracebridgeError as TracebridgeError
     from tracebridge.errors import TraceFinishedError as TraceFinishedError
     from tracebridge.errors import TraceNotFoundError as TraceNotFoundError
+    from tracebridge.ids.custom import SpanId as SpanId
+    from tracebridge.ids.custom import TraceId as TraceId
     from tracebridge.ids.parent import RemoteParent as RemoteParent
     from tracebridge.managers import TraceStack as TraceStack
     from tracebridge.record import EndCause as EndCause
@@ -43,8 +47,9 @@ _HOMES = {
     "client": "Client",
     "deadletters": "DeadLetter",
     "entities": "Link SpanEvent SpanStatus SpanStatusCode SpanType TraceState",
-    "errors": "ConfigError DuplicateTraceError InvalidParameterError NoReaderError TracebridgeError TraceFinishedError "
+    "errors": "ConfigError DuplicateSpanError DuplicateTraceError InvalidParameterError NoReaderError ReadError TracebridgeError TraceFinishedError "
     "TraceNotFoundError",
+    "ids.custom": "SpanId TraceId",
     "ids.parent": "RemoteParent",
     "managers": "TraceStack",
     "record": "EndCause Kind SpanRecord StatusCode",

@@ -99,7 +99,10 @@ class Adapter(Protocol):
 
 @runtime_checkable
 class TraceReader(Protocol):
-    """An adapter whose destination can be read back. Called from the application's threads, not delivery's."""
+    """A destination that can be read back. Called from the application's threads, not delivery's.
+
+    An adapter is one itself; or, where that depends on its options, it declares `reader: TraceReader | None`.
+    """
 
     def get(self, trace_id: bytes) -> list[SpanRecord]:
         """Return the trace's spans in start order; empty when the trace is unknown. `trace_id` is 16 bytes."""
@@ -116,6 +119,19 @@ class TraceReader(Protocol):
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of the trace in the destination's own UI, or None."""
         ...
+
+
+def may_be_read(kind: type[Any]) -> bool:
+    """Return whether adapters of a class can be read back: all of them, or those whose options say so."""
+    return issubclass(kind, TraceReader) or "reader" in getattr(kind, "__annotations__", ())
+
+
+def reader_of(adapter: Any) -> TraceReader | None:
+    """Return what reads an adapter's destination back: the adapter itself, its `reader`, or None."""
+    if isinstance(adapter, TraceReader):
+        return adapter
+    reader = getattr(adapter, "reader", None)
+    return reader if isinstance(reader, TraceReader) else None
 
 
 @runtime_checkable

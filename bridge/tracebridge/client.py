@@ -15,6 +15,8 @@ from tracebridge.adapter import Adapter
 from tracebridge.clock import Clock, SystemClock
 from tracebridge.deadletters import DeadLetter
 from tracebridge.ending import Ending
+from tracebridge.ids.custom import TraceId
+from tracebridge.ids.identity import Identity
 from tracebridge.ingesting import Ingesting
 from tracebridge.janitor import Janitor
 from tracebridge.live import LiveTable, LiveTrace
@@ -65,7 +67,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._lifecycle = self._settings.lifecycle
         self.limits = self._settings.limits
         self._most_attributes = self.limits.attribute_count_limit
-        self._ids = self._settings.trace_ids
+        self.ids = Identity(self._settings.trace_ids)
+        self.shares_current = self._settings.opentelemetry.current_span == "shared"
         propagation = self._settings.propagation
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
         self._drops_unsampled = propagation.unsampled == "drop"
@@ -101,7 +104,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         """The roots of the traces that are open here, oldest first."""
         return [root for trace in self._table.all() for root in trace.roots]
 
-    def get_active_trace(self, trace_id: str) -> Span | None:
+    def get_active_trace(self, trace_id: str | TraceId) -> Span | None:
         """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here."""
         trace = self.find(trace_id)
         return trace.roots[-1] if trace is not None and trace.roots else None
@@ -182,6 +185,18 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         if lost:
             shown = ", ".join(f"{name}: {count} spans" for name, count in lost.items())
             _log.warning("closed after %gs with spans undelivered (%s); they are counted as dropped", timeout_s, shown)
+
+    def wind_down(self, timeout_s: float) -> None:
+        """Do what `close` does for a process that is about to die of a signal while its threads go on tracing.
+
+        A journal on disk stays open to the last instant: what ends between here and the death is in it, for the next process.
+        """
+        if self._keeper is None:
+            self.close(timeout_s)
+            return
+        for trace in self._table.all():
+            self.close_spans(trace, EndCause.FLUSHED)
+        self.flush(timeout_s)
 
     def __enter__(self) -> Client:
         return self

@@ -7,7 +7,7 @@ other or their parent, because frames are immutable and only the variable of one
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from tracebridge.core import Core
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 class Frame(NamedTuple):
-    """One span made current, who made it so, and what was current before."""
+    """One span made current, who made it so, what was current before, and how OpenTelemetry was told."""
 
     core: Core
     span: Span
     owner: object
     before: Frame | None
+    showing: Any = None
 
 
 current: ContextVar[Frame | None] = ContextVar("tracebridge_current", default=None)
@@ -37,13 +38,23 @@ def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
     return None
 
 
-def enter(core: Core, span: Span, owner: object) -> None:
+def enter(core: Core, span: Span, owner: object, showing: Any = None) -> None:
     """Make a span the current one in this context."""
-    current.set(Frame(core, span, owner, current.get()))
+    current.set(Frame(core, span, owner, current.get(), showing))
 
 
-def leave(span: Span, owner: object) -> None:
-    """Take a span off this context's frames, wherever it stands; a no-op in a context that never had it.
+def has(span: Span, owner: object) -> bool:
+    """Return whether a span is on this context's frames by that owner."""
+    frame = current.get()
+    while frame is not None:
+        if frame.span is span and frame.owner is owner:
+            return True
+        frame = frame.before
+    return False
+
+
+def leave(span: Span, owner: object) -> Frame | None:
+    """Take a span off this context's frames, wherever it stands, and return its frame; None in a context that never had it.
 
     Generators and callbacks may leave in another order, or in another context, than they entered: no token is used, so
     nothing can fail with "created in a different Context".
@@ -56,6 +67,7 @@ def leave(span: Span, owner: object) -> None:
             for above in reversed(kept):
                 before = above._replace(before=before)
             current.set(before)
-            return
+            return frame
         kept.append(frame)
         frame = frame.before
+    return None

@@ -8,14 +8,15 @@ from typing import Any
 
 from tracebridge.accounts import Accounts
 from tracebridge.errors import TracebridgeError
-from tracebridge.ids.parent import is_span_id
-from tracebridge.ids.schemes import derive
+from tracebridge.ids.custom import SpanId, TraceId
+from tracebridge.ids.identity import Identity
+from tracebridge.ids.parent import names_span, span_bytes
 from tracebridge.journal.base import Journal
 from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.recent import RecentKeys
 from tracebridge.record import Link
-from tracebridge.settings.model import LifecycleSettings, LimitsSettings, TraceIdSettings
+from tracebridge.settings.model import LifecycleSettings, LimitsSettings
 from tracebridge.span import NOOP_TRACE_ID, NoopSpan, Span, member
 from tracebridge.stages import Stages
 from tracebridge.values import Reducer, Tally
@@ -30,7 +31,8 @@ class Core:
     accounts: Accounts
     reducer: Reducer
     limits: LimitsSettings
-    _ids: TraceIdSettings
+    ids: Identity
+    """This client's schemes, width and generator of IDs."""
     _lifecycle: LifecycleSettings
     _journal: Journal
     _stages: Stages
@@ -43,6 +45,8 @@ class Core:
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
     _propagator: Propagator
     _most_attributes: int
+    shares_current: bool
+    """Whether what is current here is OpenTelemetry's current span too."""
     keeps_open: bool
     """Whether the journal wants to know of open spans and what is set on them."""
 
@@ -64,11 +68,25 @@ class Core:
 
     def find(self, key: Any) -> LiveTrace | None:
         """Return an open trace by any spelling of its ID, or None."""
-        trace = self._table.traces.get(key) if isinstance(key, str) else None
-        if trace is not None or not isinstance(key, str) or not key or key == NOOP_TRACE_ID:
-            return trace
+        if issubclass(type(key), str):
+            trace = self._table.traces.get(key)
+            if trace is not None or not key or key == NOOP_TRACE_ID:
+                return trace
+        elif type(key) is not TraceId:
+            return None
+        traces = (self._table.traces.get(wire.trace_id.hex()) for wire in self.ids.meanings(key))
+        return next((trace for trace in traces if trace is not None), None)
+
+    def has_finished(self, key: Any) -> bool:
+        """Return whether a trace of that ID was open here and has finished, as far as is remembered."""
+        if type(key) is TraceId:
+            key = self.ids.wire(key).trace_id.hex()
+        return key in self._table.finished
+
+    def read_span_id(self, key: Any) -> SpanId | None:
+        """Return what a caller addresses a span by, read; None for what can be no span ID."""
         try:
-            return self._table.traces.get(derive(key, self._ids.scheme).trace_id.hex())
+            return self.ids.span(key)
         except TracebridgeError:
             return None
 
@@ -88,16 +106,15 @@ class Core:
     def link_record(self, link: Any, tally: Tally) -> Link | None:
         """Return a link with wire IDs, or None when its IDs are none."""
         span_id, trace_id = member(link, "span_id"), member(link, "trace_id")
-        if not is_span_id(span_id) or type(trace_id) is not str:
+        if not names_span(span_id) or not issubclass(type(trace_id), (str, TraceId)):
             return None
-        try:
-            wire = derive(trace_id, self._ids.scheme)
-        except TracebridgeError:
+        meant = self.ids.meanings(trace_id)
+        if not meant:
             return None
         given, state = member(link, "attributes"), member(link, "trace_state")
         attributes = {} if given is None else self.reducer.attributes(given, tally)
         trace_state = "" if state is None else self.reducer.text(state, tally)
-        return Link(wire.trace_id, bytes.fromhex(str(span_id)), trace_state, attributes)
+        return Link(meant[0].trace_id, span_bytes(span_id), trace_state, attributes)
 
     def warn_misuse(self, what: str, message: str) -> None:
         """Count a misuse and say the first of its kind."""
@@ -123,7 +140,7 @@ class Core:
             account.dropped["sampled"] += 1
 
 
-def one_id(trace_id: str | None, request_id: str | None) -> str | None:
+def one_id(trace_id: str | TraceId | None, request_id: str | TraceId | None) -> str | TraceId | None:
     """Return whichever of the two names of one thing was given; raises ValueError when both were."""
     if trace_id is not None and request_id is not None:
         raise ValueError("give trace_id or request_id, not both: they are two names of the same ID")

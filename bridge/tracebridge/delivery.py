@@ -20,6 +20,7 @@ from tracebridge.adapter import Adapter, Sent
 from tracebridge.deadletters import DeadLetter, DeadLetters
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.base import Claim, Cursor, decode_record
+from tracebridge.quiet import silence_instrumentation
 from tracebridge.record import Resource, SpanRecord
 from tracebridge.settings.options import DeliveryOptions
 
@@ -138,6 +139,7 @@ class Delivery:
     def _work(self) -> None:
         while (claim := self._next()) is not None:
             try:
+                silence_instrumentation()
                 records = self._decode(claim)
                 for group in _by_resource(records) if self._by_resource else [records] if records else []:
                     self._deliver(claim, group)

@@ -13,6 +13,7 @@ from typing import Any
 from tracebridge.core import log, one_id
 from tracebridge.entities import SpanStatus, SpanStatusCode
 from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
+from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.live import ENDED_SPANS_REMEMBERED, LiveTrace
 from tracebridge.record import EndCause, StatusCode
@@ -28,14 +29,14 @@ class Ending(Recording):
 
     def end_span(
         self,
-        trace_id: str | None = None,
-        span_id: str | None = None,
+        trace_id: str | TraceId | None = None,
+        span_id: str | SpanId | None = None,
         outputs: Any = None,
         attributes: Mapping[str, Any] | None = None,
         status: SpanStatus | SpanStatusCode | str | None = KEEP_ERROR,
         end_time_ns: int | None = None,
         *,
-        request_id: str | None = None,
+        request_id: str | TraceId | None = None,
     ) -> None:
         """End a span, merging `attributes` into its own. Ending the root completes the trace.
 
@@ -50,19 +51,22 @@ class Ending(Recording):
             trace = self.find(trace_id)
         span = trace.spans.get(span_id) if trace is not None and span_id.__class__ is str else None
         if span is None:
+            own_id = None if trace is None else self.read_span_id(span_id)
+            span = None if trace is None or own_id is None else trace.spans.get(own_id.wire_span_id)
+        if span is None:
             self._unknown_end(trace_id, span_id)
         else:
             self.end(span, outputs, attributes, status, end_time_ns)
 
     def end_trace(
         self,
-        trace_id: str | None = None,
+        trace_id: str | TraceId | None = None,
         outputs: Any = None,
         attributes: Mapping[str, Any] | None = None,
         status: SpanStatus | SpanStatusCode | str | None = KEEP_ERROR,
         end_time_ns: int | None = None,
         *,
-        request_id: str | None = None,
+        request_id: str | TraceId | None = None,
     ) -> None:
         """End the trace's root. Children still open may end normally within `lifecycle.late_children`.
 
@@ -77,7 +81,7 @@ class Ending(Recording):
         roots = trace.roots.copy() if trace is not None else ()
         if roots:
             self.end(roots[-1], outputs, attributes, status, end_time_ns)
-        elif trace is not None or key in self._table.finished:
+        elif trace is not None or self.has_finished(key):
             raise misuse(TraceFinishedError, f"Trace with ID {key} already finished.")
         else:
             raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")

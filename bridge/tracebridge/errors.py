@@ -6,7 +6,9 @@
     ├── TraceNotFoundError         misuse: no such open trace or span        RESOURCE_DOES_NOT_EXIST
     │   └── TraceFinishedError     misuse: the trace has already finished    INVALID_PARAMETER_VALUE
     ├── DuplicateTraceError        the custom trace ID is open already       RESOURCE_ALREADY_EXISTS
-    └── NoReaderError              no configured adapter can be read back    INVALID_STATE
+    ├── DuplicateSpanError         the trace has a span of that ID           RESOURCE_ALREADY_EXISTS
+    ├── NoReaderError              no configured adapter can be read back    INVALID_STATE
+    └── ReadError                  the destination could not be read back    TEMPORARILY_UNAVAILABLE
 
     DeliveryError                  what an adapter's send() may raise; never reaches the application
     ├── Retryable                  try again later, this data is fine
@@ -71,14 +73,29 @@ class DuplicateTraceError(TracebridgeError):
     error_code = "RESOURCE_ALREADY_EXISTS"
 
 
+class DuplicateSpanError(TracebridgeError):
+    """The trace has a span with that ID already."""
+
+    error_code = "RESOURCE_ALREADY_EXISTS"
+
+
 class NoReaderError(TracebridgeError):
     """None of the configured adapters can be read back."""
 
     error_code = "INVALID_STATE"
 
 
+class ReadError(TracebridgeError):
+    """A destination that can be read back did not answer, or not as its system does."""
+
+    error_code = "TEMPORARILY_UNAVAILABLE"
+
+
 class DeliveryError(Exception):
     """The base of what `Adapter.encode` and `Adapter.send` raise to tell delivery what to do next."""
+
+    status: int | str | None = None
+    """What the destination's protocol said: an HTTP status or the name of a gRPC status; None when it said nothing."""
 
 
 class Retryable(DeliveryError):

@@ -7,12 +7,11 @@ decided by one `dict.pop`. A trace is in the table while it has open spans.
 from __future__ import annotations
 
 from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent
-from tracebridge.ids.schemes import WireId
+from tracebridge.ids.schemes import RANDOM_SCHEME, WireId
 from tracebridge.recent import RecentKeys
 from tracebridge.span import Span
 
 FINISHED_TRACES_REMEMBERED = 10_000  # to tell "already finished" from "not found"
-RANDOM_SCHEME = "random"  # what `WireId.scheme` says of an ID that we made
 ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new spans
 CLOSED_SPANS_REMEMBERED = 10_000  # spans that we ended ourselves, to recognise a late real end
 
@@ -30,6 +29,7 @@ class LiveTrace:
         "hex_id",
         "late_since",
         "origin",
+        "outgoing_id",
         "plain",
         "roots",
         "scheme",
@@ -39,10 +39,7 @@ class LiveTrace:
     )
 
     def __init__(self, wire: WireId, custom_id: str | None, anchor_ns: int) -> None:
-        self.trace_id = wire.trace_id
-        self.hex_id = wire.trace_id.hex()
-        self.scheme = wire.scheme
-        self.custom_id = custom_id
+        self.identify(wire, custom_id)
         self.anchor_ns = anchor_ns
         """Wall clock minus ticks at the trace's start: ticks plus this is a time of the trace."""
         self.spans: dict[str, Span] = {}
@@ -52,8 +49,6 @@ class LiveTrace:
         self.roots: list[Span] = []
         """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace."""
         self.tags: dict[str, str] = {}
-        self.flags = SAMPLED | RANDOM if wire.scheme == RANDOM_SCHEME else SAMPLED
-        """W3C trace flags of what starts here; a span with an `origin` has that one's."""
         self.origin: RemoteParent | None = None
         """The newest context from elsewhere that a segment of this trace continues."""
         self.experiment_id = ""
@@ -63,6 +58,23 @@ class LiveTrace:
         """Not in the table: before its first span and after its last one."""
         self.plain = True
         """No trace state, odd flags or debug request from elsewhere: the common record says all."""
+
+    def identify(self, wire: WireId, custom_id: str | None) -> None:
+        """Give the trace its IDs; only before it is in the table."""
+        self.trace_id = wire.trace_id
+        self.hex_id = self.outgoing_id = wire.trace_id.hex()
+        """`outgoing_id` is what other processes are told: longer than ours where `max_bits` cut an ID that came from elsewhere."""
+        self.scheme = wire.scheme
+        self.custom_id = custom_id
+        self.flags = SAMPLED | RANDOM if wire.scheme == RANDOM_SCHEME else SAMPLED
+        """W3C trace flags of what starts here; a span with an `origin` has that one's."""
+
+    def joined_by(self, other: LiveTrace) -> LiveTrace:
+        """Take what another root says of the trace, and return this trace."""
+        self.tags = {**self.tags, **other.tags}
+        self.origin = other.origin or self.origin
+        self.plain = self.plain and other.plain
+        return self
 
     @property
     def shown_id(self) -> str:
@@ -79,12 +91,13 @@ class LiveTable:
         self.finished = RecentKeys(FINISHED_TRACES_REMEMBERED)
         self.closed_spans = RecentKeys(CLOSED_SPANS_REMEMBERED)
 
-    def add(self, trace: LiveTrace) -> None:
-        """Make a trace addressable."""
+    def add(self, trace: LiveTrace) -> LiveTrace:
+        """Make a trace addressable, and return it."""
         trace.done = False
         self.traces[trace.hex_id] = trace
         if trace.custom_id is not None:
             self.traces[trace.custom_id] = trace
+        return trace
 
     def remove(self, trace: LiveTrace) -> None:
         """Forget a trace that has no open spans left, but remember that it was."""

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from tracebridge.context import current, current_span, enter, leave
+from tracebridge.context import current, current_span
 from tracebridge.core import Core, one_id
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
+from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.parent import RemoteParent
+from tracebridge.otel_context import CURRENT, current_parent, enter, leave
+from tracebridge.roots import INTERNAL
 from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
-from tracebridge.starting import INTERNAL, Starting
+from tracebridge.starting import Starting
 
 
 class SpanManager:
@@ -74,17 +77,18 @@ class Managers(Starting):
         run_id: str | None = None,
         links: Sequence[Link] | None = None,
         *,
-        trace_id: str | None = None,
-        request_id: str | None = None,
+        trace_id: str | TraceId | None = None,
+        request_id: str | TraceId | None = None,
         parent: Any = None,
         kind: int = INTERNAL,
+        span_id: str | SpanId | None = None,
     ) -> SpanManager:
         """Return a context manager around `start_trace` and the end of its root; arguments as there."""
         custom_id = one_id(trace_id, request_id)
 
         def start(place: Place) -> AnySpan:
             return self.begin_trace(
-                place, custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind
+                place, custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind, span_id
             )  # fmt: skip
 
         return SpanManager(self, start)
@@ -92,35 +96,39 @@ class Managers(Starting):
     def span(
         self,
         name: str,
-        trace_id: str | None = None,
-        parent_id: str | None = None,
+        trace_id: str | TraceId | None = None,
+        parent_id: str | SpanId | None = None,
         span_type: str = "UNKNOWN",
         inputs: Any = None,
         attributes: Mapping[str, Any] | None = None,
         start_time_ns: int | None = None,
         links: Sequence[Link] | None = None,
         *,
-        parent: AnySpan | RemoteParent | None = None,
-        request_id: str | None = None,
+        parent: AnySpan | RemoteParent | str | None = None,
+        request_id: str | TraceId | None = None,
         kind: int = INTERNAL,
+        span_id: str | SpanId | None = None,
     ) -> SpanManager:
         """Return a context manager around a child span.
 
         The parent is `parent` (a span, or what `extract` returned), else `trace_id` and `parent_id` as in `start_span`, else the current
-        span; where there is none of these, the span starts a trace of its own.
+        span; where there is none of these, the span starts a trace of its own. `parent="current"` asks OpenTelemetry too: its current span
+        is the parent, in a trace of ours or of its own.
         """
         given_id = one_id(trace_id, request_id)
 
         def start(place: Place) -> AnySpan:
-            wanted, above = given_id, parent_id
-            remote = parent if isinstance(parent, RemoteParent) else None
-            if parent is not None and remote is None:
-                wanted, above = parent.trace_id, parent.span_id
-            if remote is not None or (wanted is None and current_span(self, None) is None):
+            wanted: Any = given_id
+            above: Any = parent_id
+            near: Any = current_parent(self) if parent == CURRENT else parent
+            elsewhere = isinstance(near, RemoteParent) and not (parent == CURRENT and self.adopts(near))
+            if near is not None and not elsewhere:
+                wanted, above = near.trace_id, near.span_id
+            if elsewhere or (wanted is None and current_span(self, None) is None):
                 return self.begin_trace(
                     place,
                     None,
-                    remote,
+                    parent if elsewhere else None,
                     name,
                     span_type,
                     inputs,
@@ -131,9 +139,20 @@ class Managers(Starting):
                     None,
                     links,
                     kind,
+                    span_id,
                 )
             return self.start_span(
-                name, wanted, above, span_type, inputs, attributes, start_time_ns, links, kind=kind, _place=place
+                name,
+                wanted,
+                above,
+                span_type,
+                inputs,
+                attributes,
+                start_time_ns,
+                links,
+                kind=kind,
+                span_id=span_id,
+                _place=place,
             )
 
         return SpanManager(self, start)

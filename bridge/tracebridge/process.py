@@ -27,6 +27,10 @@ class Resident(Protocol):
         """Deliver what is queued, and end."""
         ...
 
+    def wind_down(self, timeout_s: float) -> None:
+        """Deliver what is queued, and be ready for the process to die at any instant."""
+        ...
+
     def after_fork_in_child(self) -> None:
         """Start over in a forked child."""
         ...
@@ -38,6 +42,7 @@ _residents: weakref.WeakSet[Resident] = weakref.WeakSet()
 def register(resident: Resident) -> None:
     """Close it at exit, and tell it of forks. Held weakly."""
     _residents.add(resident)
+    _hook_multiprocessing()
 
 
 def _close_all() -> None:
@@ -49,8 +54,23 @@ def _after_fork() -> None:
     Terminator.after_fork_in_child()
     for resident in list(_residents):
         resident.after_fork_in_child()
+    _hook_multiprocessing()
+
+
+_multiprocessing_hooked = False
+
+
+def _hook_multiprocessing() -> None:
+    """Close at the end of a multiprocessing child: it leaves by `os._exit`, past every atexit hook, but not past its own."""
+    global _multiprocessing_hooked  # noqa: PLW0603 - what it says is as global as the registry of multiprocessing
+    process: Any = sys.modules.get("multiprocessing.process")
     util: Any = sys.modules.get("multiprocessing.util")
-    if util is not None:  # its children leave by os._exit, past every atexit hook, but not past its own
+    if process is None or util is None:
+        return
+    if process.parent_process() is not None:  # we are in such a child, and it is running
+        util.Finalize(None, _close_all, exitpriority=0)
+    if not _multiprocessing_hooked:  # a child begins by forgetting its finalizers and then calls this
+        _multiprocessing_hooked = True
         util.register_after_fork(_residents, lambda _: util.Finalize(None, _close_all, exitpriority=0))
 
 
@@ -112,7 +132,7 @@ class Terminator:
         """Deliver; where nothing else handles the signal the process ends now, so its open spans end too."""
         ends = self._before == signal.SIG_DFL
         threads = [
-            threading.Thread(target=r.close if ends else r.flush, args=(self._timeout_s,), daemon=True)
+            threading.Thread(target=r.wind_down if ends else r.flush, args=(self._timeout_s,), daemon=True)
             for r in list(_residents)
         ]
         for thread in threads:

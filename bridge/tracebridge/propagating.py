@@ -43,12 +43,16 @@ class Propagating(Core):
             trace, origin = span.trace, span.origin
             if origin is None:
                 context = RemoteParent(
-                    trace.hex_id, span.span_id, trace.flags, correlation_id=trace.custom_id, parent_id=span.parent_id
+                    trace.outgoing_id,
+                    span.span_id,
+                    trace.flags,
+                    correlation_id=trace.custom_id,
+                    parent_id=span.parent_id,
                 )
             else:
                 context = msgspec.structs.replace(
                     origin,
-                    trace_id=trace.hex_id,
+                    trace_id=trace.outgoing_id,
                     span_id=span.span_id,
                     correlation_id=trace.custom_id,
                     parent_id=span.parent_id,
@@ -88,5 +92,5 @@ class Propagating(Core):
             given = current_span(self, None)
         if given is None or isinstance(given, NoopSpan):
             return None
-        context = remote_parent(given)
+        context = remote_parent(given, self.ids)
         return None if context.span_id is None else context

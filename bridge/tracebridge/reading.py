@@ -1,17 +1,25 @@
-"""Reading traces back, and changing what is stored, through the first adapter that can be read."""
+"""Reading traces back, and changing what is stored, through an adapter that can be read: one that can be edited, else the first."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from tracebridge.adapter import TraceEditor, TraceReader
+from tracebridge.adapter import TraceEditor, TraceReader, reader_of
 from tracebridge.core import Core, one_id
 from tracebridge.delivery import Delivery
-from tracebridge.errors import InvalidParameterError, NoReaderError, TracebridgeError, TraceNotFoundError, misuse
+from tracebridge.errors import (
+    DeliveryError,
+    InvalidParameterError,
+    NoReaderError,
+    ReadError,
+    TraceNotFoundError,
+    misuse,
+)
 from tracebridge.filters import build_query
-from tracebridge.ids.schemes import derive
+from tracebridge.ids.custom import TraceId
 from tracebridge.live import LiveTrace
 from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Query
 from tracebridge.trace import FinishedSpan, PagedList, Trace, trace_of
@@ -22,13 +30,27 @@ _log = logging.getLogger("tracebridge")
 READ_WAIT_S = 10.0  # longest wait for the reader's own destination to have what was queued before the call
 
 
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what an adapter says of an ill destination into an error of the call."""
+    try:
+        yield
+    except DeliveryError as error:
+        raise misuse(ReadError, str(error)) from error
+
+
 class Reading(Core):
-    """The calls that read: live spans first, then the destination."""
+    """The calls that read: live spans first, then the destination. Each raises ReadError when that does not answer."""
 
     _deliveries: Mapping[str, Delivery]
 
     def get_trace(
-        self, trace_id: str | None = None, display: bool = True, flush: bool = False, *, request_id: str | None = None
+        self,
+        trace_id: str | TraceId | None = None,
+        display: bool = True,
+        flush: bool = False,
+        *,
+        request_id: str | TraceId | None = None,
     ) -> Trace:
         """Return a trace by the caller's own ID or the wire ID; spans that are still open are in it.
 
@@ -43,13 +65,20 @@ class Reading(Core):
         if reader is not None:
             name, adapter = reader
             self._wait_for(name)
-            spans = {record.span_id.hex(): FinishedSpan(record) for record in self._read(adapter, key or "", live)}
+            try:
+                with _answering():
+                    spans = {r.span_id.hex(): FinishedSpan(r) for r in self._read(adapter, key or "", live)}
+            except ReadError as error:
+                if live is None:
+                    raise
+                _log.warning("%s; only the open spans of the trace are told", error)
         if live is not None:
             spans.update(live.spans.copy())
         if not spans:
             raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
         return trace_of(list(spans.values()), live.tags if live is not None else None)
 
+    @_answering()
     def search_traces(
         self,
         experiment_ids: Sequence[str] | None = None,
@@ -76,8 +105,14 @@ class Reading(Core):
         traces = [trace_of([FinishedSpan(record) for record in spans], None, include_spans) for spans in page.traces]
         return PagedList(traces, page.token)
 
+    @_answering()
     def set_trace_tag(
-        self, trace_id: str | None = None, key: str = "", value: Any = None, *, request_id: str | None = None
+        self,
+        trace_id: str | TraceId | None = None,
+        key: str = "",
+        value: Any = None,
+        *,
+        request_id: str | TraceId | None = None,
     ) -> None:
         """Set a tag: on an open trace for every destination, on a finished one in the store.
 
@@ -95,7 +130,10 @@ class Reading(Core):
         if not editor.set_tag(wire, key, text):
             raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
 
-    def delete_trace_tag(self, trace_id: str | None = None, key: str = "", *, request_id: str | None = None) -> None:
+    @_answering()
+    def delete_trace_tag(
+        self, trace_id: str | TraceId | None = None, key: str = "", *, request_id: str | TraceId | None = None
+    ) -> None:
         """Delete a tag from an open trace, or from the store. Raises TraceNotFoundError for an unknown trace or tag."""
         wanted = one_id(trace_id, request_id)
         live = self.find(wanted)
@@ -108,14 +146,15 @@ class Reading(Core):
         if not editor.delete_tag(wire, key):
             raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {wanted}.")
 
+    @_answering()
     def delete_traces(
         self,
         experiment_id: str | None = None,
         max_timestamp_millis: int | None = None,
         max_traces: int | None = None,
-        trace_ids: Sequence[str] | None = None,
+        trace_ids: Sequence[str | TraceId] | None = None,
         *,
-        request_ids: Sequence[str] | None = None,
+        request_ids: Sequence[str | TraceId] | None = None,
     ) -> int:
         """Delete finished traces from the store, by ID or up to a start time (Unix ms); return how many there were.
 
@@ -151,13 +190,16 @@ class Reading(Core):
         return deleted
 
     def _reader(self, required: bool) -> tuple[str, TraceReader] | None:
-        for name, delivery in self._deliveries.items():
-            if isinstance(delivery.adapter, TraceReader):
-                return name, delivery.adapter
+        found = [
+            (name, reader) for name, delivery in self._deliveries.items() if (reader := reader_of(delivery.adapter))
+        ]
+        if found:
+            return next((pair for pair in found if isinstance(pair[1], TraceEditor)), found[0])
         if required:
             raise misuse(
                 NoReaderError,
-                "none of the configured adapters can be read back; add `store: {path: ./tracebridge.db}`.",
+                "none of the configured adapters can be read back; add `store: {path: ./tracebridge.db}`, or give an adapter "
+                "its query_endpoint.",
             )
         return None
 
@@ -166,7 +208,7 @@ class Reading(Core):
         assert reader is not None  # noqa: S101 - required=True raises instead
         return reader
 
-    def _editable(self, wanted: str | None) -> tuple[TraceEditor, bytes]:
+    def _editable(self, wanted: str | TraceId | None) -> tuple[TraceEditor, bytes]:
         name, adapter = self._need_reader()
         if not isinstance(adapter, TraceEditor):
             raise misuse(NoReaderError, f"traces of adapter {name} cannot be changed; configure the `store` adapter.")
@@ -176,19 +218,16 @@ class Reading(Core):
             raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
         return adapter, wires[0]
 
-    def _wire_ids(self, adapter: TraceReader, text: str) -> list[bytes]:
-        """Every wire ID that this text may mean: what the destination has under it as a custom ID, else what it derives."""
-        found = adapter.find(text)
+    def _wire_ids(self, adapter: TraceReader, given: str | TraceId) -> list[bytes]:
+        """Every wire ID that this may mean: what the destination has under the text as a custom ID, else what it derives."""
+        found = adapter.find(given) if isinstance(given, str) else None
         if found:
             return found
-        try:
-            return [derive(text, self._ids.scheme).trace_id]
-        except TracebridgeError:
-            return []
+        return [wire.trace_id for wire in self.ids.meanings(given)]
 
-    def _read(self, adapter: TraceReader, key: str, live: LiveTrace | None) -> list[Any]:
+    def _read(self, adapter: TraceReader, key: str | TraceId, live: LiveTrace | None) -> list[Any]:
         wires = [live.trace_id] if live is not None else self._wire_ids(adapter, key)
-        return adapter.get(wires[0]) if wires else []
+        return next((spans for wire in wires if (spans := adapter.get(wire))), [])
 
     def _wait_for(self, name: str) -> None:
         """Give the reader's destination a bounded time to have what was queued before this call."""

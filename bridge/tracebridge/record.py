@@ -127,6 +127,10 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True):
     """MLflow's span type, such as LLM or CHAIN; UNKNOWN when not set."""
     custom_trace_id: str | None = None
     """The caller's own trace ID, letter for letter; None when the client made the ID."""
+    end_cause: str = EndCause.FINISHED.value
+    """An `EndCause` as plain str."""
+    opened_at: str = ""
+    """`file:line` of the call that opened the span; set when the end cause is not FINISHED."""
     status_message: str = ""
     inputs: Value = None
     """What went in (MLflow's inputs); None means not set."""
@@ -147,10 +151,6 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True):
     """A real debug request (B3 `d`, Jaeger flag 2), never merely sampled."""
     shared: bool = False
     """Zipkin's shared span: the server side of an RPC that reuses the client's span ID."""
-    end_cause: str = EndCause.FINISHED.value
-    """An `EndCause` as plain str."""
-    opened_at: str = ""
-    """`file:line` of the call that opened the span; set when the end cause is not FINISHED."""
     dropped_attributes: int = 0
     dropped_events: int = 0
     dropped_links: int = 0
@@ -166,6 +166,10 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True):
     """None means tracebridge's own."""
     resource: Resource | None = None
     """In the journal None means the client's own; an adapter always sees it filled in."""
+    custom_span_id: str | None = None
+    """The caller's own span ID, letter for letter; None when the client made the ID."""
+    span_id_scheme: str | None = None
+    """The scheme that derived `span_id` from `custom_span_id`."""
 
     @property
     def is_root(self) -> bool:

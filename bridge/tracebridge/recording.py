@@ -30,8 +30,7 @@ class Recording(Core):
             return encode_record(
                 [
                     trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
-                    span.attributes_now, span.span_type, trace.custom_id, "", None, None, (), (), {}, None, "", 1, False, False, False,
-                    _UNFINISHED, span.opened_at,
+                    span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
                 ]
             )  # fmt: skip
         except Exception:  # text that UTF-8 cannot carry, most likely
@@ -126,6 +125,8 @@ class Recording(Core):
             truncated=tally.truncated if tally is not None else 0,
             repaired=tally.repaired if tally is not None else 0,
             experiment_id=trace.experiment_id if is_root else "",
+            custom_span_id=span.custom_span_id,
+            span_id_scheme=None if span.own_id is None else span.own_id.scheme,
         )
 
     def _bare_record(self, span: Span, trace: LiveTrace) -> SpanRecord:

@@ -26,6 +26,8 @@ ADAPTERS = "tracebridge.adapters"
 FORMATS = "tracebridge.formats"
 SOURCES = "tracebridge.sources"
 ID_SCHEMES = "tracebridge.id_schemes"
+AUTO_SCHEME = "auto"
+"""The choice between ID schemes: no entry point, but a name wherever a scheme is named."""
 _GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES)
 
 
@@ -84,6 +86,11 @@ def _singular(group: str) -> str:
 def known_adapters() -> list[str]:
     """Return the names of the installed adapters, sorted; empty in a bare checkout, where nothing is installed."""
     return list(entries(ADAPTERS))
+
+
+def known_schemes() -> list[str]:
+    """Return what may be named as an ID scheme: `auto`, then the installed ones, sorted."""
+    return [AUTO_SCHEME, *entries(ID_SCHEMES)]
 
 
 def adapter_class(name: str) -> type[Adapter]:

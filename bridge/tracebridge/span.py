@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 NOOP_TRACE_ID = "TRACEBRIDGE_NO_OP_TRACE_ID"
 MAX_NAME = 1024  # characters of a span's name and of its type
 MAX_STACKTRACE = 16_384  # characters kept of an exception's stack trace
+
+
+class OwnId(NamedTuple):
+    """The caller's own text for a span's ID, and the scheme that read it."""
+
+    text: str
+    scheme: str
+
 
 Place = tuple[CodeType, int]
 """Where a span was opened: a code object and an instruction offset in it; the line is looked up only when shown."""
@@ -76,6 +84,8 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     parent_is_remote: bool = False
     origin: RemoteParent | None = None
     """The context from elsewhere that this span descends from: its flags, trace state and baggage go on to whatever is called."""
+    own_id: OwnId | None = None
+    """What the caller gave as the span's ID, where it is not the ID itself."""
 
     # ------------------------------------------------------------------ reading
 
@@ -91,6 +101,11 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def wire_trace_id(self) -> str:
         """The 32 lower-case hex digits that back-ends show."""
         return self.trace.hex_id
+
+    @property
+    def custom_span_id(self) -> str | None:
+        """The caller's own span ID, letter for letter; None when none was given, or it is `span_id` itself."""
+        return None if self.own_id is None else self.own_id.text
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -267,10 +282,8 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def opened_at(self) -> str:
         """`file:line` of the call that opened the span."""
         code, offset = self.place
-        for start, end, line in code.co_lines():
-            if start <= offset < end and line is not None:
-                return f"{code.co_filename}:{line}"
-        return code.co_filename
+        known = _shown_places.get((id(code), offset))
+        return known[1] if known is not None else _show_place(code, offset)
 
     def fill(self, attributes: Any) -> dict[str, Value]:
         """Add attributes, reduced, up to the limit of keys, and return what was added; what is over is counted."""
@@ -322,6 +335,7 @@ class NoopSpan:
     trace_id = request_id = NOOP_TRACE_ID
     wire_trace_id = "0" * 32
     span_id = "0" * 16
+    custom_span_id: str | None = None
     parent_id: str | None = None
     name = ""
     inputs: Any = None
@@ -370,6 +384,24 @@ class NoopSpan:
 
 
 AnySpan = Span | NoopSpan
+
+
+PLACES_REMEMBERED = 4096  # a program has few; a journal on disk asks for one with every start
+
+_shown_places: dict[tuple[int, int], tuple[CodeType, str]] = {}
+"""By identity, because the hash of a code object costs as much as looking the line up; the object itself keeps that from being reused."""
+
+
+def _show_place(code: CodeType, offset: int) -> str:
+    shown = code.co_filename
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            shown = f"{code.co_filename}:{line}"
+            break
+    if len(_shown_places) >= PLACES_REMEMBERED:
+        _shown_places.clear()
+    _shown_places[id(code), offset] = (code, shown)
+    return shown
 
 
 def member(given: Any, name: str) -> Any:

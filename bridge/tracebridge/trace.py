@@ -43,6 +43,11 @@ class FinishedSpan:
         return self.record.span_id.hex()
 
     @property
+    def custom_span_id(self) -> str | None:
+        """The caller's own span ID; None when none was given, or it is `span_id` itself."""
+        return self.record.custom_span_id
+
+    @property
     def parent_id(self) -> str | None:
         """16 lower-case hex digits, or None for a root."""
         return None if self.record.parent_id is None else self.record.parent_id.hex()

@@ -11,57 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tracebridge.accounts import Accounts, AdapterAccount
-from tracebridge.journal.adoption import read_folder
-from tracebridge.journal.base import Claim, decode_record, encode_record
-from tracebridge.journal.disk import DiskCursor, DiskJournal
-from tracebridge.journal.folder import Folder, folders
-from tracebridge.record import Resource, SpanRecord
-
-NAMES = ("a", "b")
-
-
-def record(number: int, size: int = 0, **fields: Any) -> bytes:
-    """A finished span that knows its number."""
-    return encode_record(
-        SpanRecord(b"t" * 16, number.to_bytes(8, "big"), None, "x" * size, 1, 2, attributes={"n": number}, **fields)
-    )
-
-
-def number_of(data: bytes) -> int:
-    """The number in a record."""
-    number = decode_record(data).attributes["n"]
-    assert isinstance(number, int)
-    return number
-
-
-class Life:
-    """One process's journal, without its threads."""
-
-    def __init__(self, directory: Path, max_bytes: int, names: tuple[str, ...] = NAMES) -> None:
-        self.accounts = Accounts()
-        self.accounts.adapters.update({name: AdapterAccount() for name in names})
-        self.journal = DiskJournal(self.accounts, directory, Resource({"service.name": "s"}), max_bytes=max_bytes)
-        self.cursors: dict[str, DiskCursor] = {name: self.journal.cursor(name) for name in names}
-        self.claims: dict[str, list[Claim]] = {name: [] for name in names}
-
-    def adopt(self, directory: Path) -> None:
-        """Take over what dead processes left."""
-        for path in folders(directory):
-            folder = Folder.take(path)
-            if folder is not None:
-                left = read_folder(folder, list(self.cursors))
-                folder.pending = len(left.segments)
-                with self.accounts.lock:
-                    for segment in left.segments:
-                        self.journal.adopt(segment, folder)
-
-    def die(self) -> None:
-        """Leave everything as `kill -9` does: only the system closes the locks."""
-        for folder in [self.journal.folder, *self.journal._adopted.values()]:
-            if folder is not None:
-                folder.close()
-        self.journal.after_fork_in_child()
+from support.journals import NAMES, Life, number_of, record
+from tracebridge.journal.base import Claim, decode_record
+from tracebridge.journal.folder import folders
 
 
 class JournalMachine(RuleBasedStateMachine):

@@ -74,7 +74,9 @@ class GrpcWire:
         try:
             answer: bytes = self._not_traced(call, body)
         except self._grpc.RpcError as error:
-            raise self._judged(error) from error
+            wrong = self._judged(error)
+            wrong.status = error.code().name
+            raise wrong from error
         except ValueError as error:  # the channel was closed meanwhile
             raise Retryable(f"{self.shown_url}: {error}") from error
         return answer

@@ -22,17 +22,25 @@ class FileWire:
         self._lock = threading.Lock()
         self._fd: int | None = None
         self._identity: tuple[int, int] | None = None
+        self._torn = False
 
     def write(self, data: bytes) -> None:
-        """Append in one write. Raises Retryable when the disk is full, Misconfigured when the file cannot be opened."""
+        """Append in one write. Raises Retryable when the disk is full, Misconfigured when the file cannot be opened.
+
+        What a full disk took only a part of is ended with a line break before the next write, so that it spoils no other line.
+        """
         with self._lock:
             fd = self._open()
+            if self._torn:
+                data = b"\n" + data
+            written = 0
             try:
-                written = os.write(fd, data)
-                while written < len(data):  # a disk that is nearly full takes a part
+                while written < len(data):  # more than once only when a disk that is nearly full takes a part
                     written += os.write(fd, data[written:])
             except OSError as error:
+                self._torn = self._torn or written > 0
                 raise _translated(self._path, error) from error
+            self._torn = False
 
     def _open(self) -> int:
         """Return the descriptor of the file that has the path now."""
@@ -49,6 +57,7 @@ class FileWire:
         except OSError as error:
             raise _translated(self._path, error) from error
         opened = os.fstat(fd)
+        self._torn = False
         self._fd, self._identity = fd, (opened.st_dev, opened.st_ino)
         return fd
 
@@ -83,6 +92,8 @@ class StandardStream:
             else:
                 stream.write(data.decode("utf-8", "replace"))
                 stream.flush()
+        except BlockingIOError as error:  # a pipe that was made non-blocking, and is full
+            raise Retryable(f"{self._name}: {error.strerror or error}") from error
         except (OSError, ValueError) as error:  # ValueError: closed
             raise Misconfigured(f"{self._name}: {error}") from error
 

@@ -12,7 +12,7 @@ import click
 from tracebridge.cli.exits import EXIT_CONFIG
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 
-COMMANDS = ("demo", "init", "validate", "schema", "adapters", "show", "search", "replay", "convert", "tail")
+COMMANDS = ("demo", "init", "validate", "doctor", "schema", "adapters", "show", "search", "replay", "convert", "tail")
 
 EPILOG = """Example:
 

@@ -8,7 +8,7 @@ import msgspec
 from tracebridge.cli.exits import EXIT_NOT_FOUND
 from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
-from tracebridge.ids.schemes import derive
+from tracebridge.ids.identity import Identity
 
 EPILOG = """Example:
 
@@ -34,11 +34,12 @@ def command(
 
     reader, settings = open_reader(config)
     found = reader.find(trace_id)
+    ids = Identity(settings.trace_ids)
     try:
-        wire_id = found[0] if found else derive(trace_id, settings.trace_ids.scheme).trace_id
+        wire_ids = found or [wire.trace_id for wire in ids.meanings(trace_id)] or [ids.wire(trace_id).trace_id]
     except TracebridgeError as error:
         raise click.UsageError(str(error)) from error
-    spans = reader.get(wire_id)
+    wire_id, spans = next(((wire, spans) for wire in wire_ids if (spans := reader.get(wire))), (wire_ids[0], []))
     if not spans:
         click.echo(
             f"no trace {trace_id!r} (wire ID {wire_id.hex()}); `tracebridge search` lists what is there", err=True

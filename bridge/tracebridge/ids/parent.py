@@ -6,12 +6,15 @@ The same value is what `extract` reads and what `inject` writes: what one proces
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tracebridge.errors import InvalidParameterError, misuse
-from tracebridge.ids.schemes import derive
+from tracebridge.ids.custom import SpanId, TraceId
+
+if TYPE_CHECKING:
+    from tracebridge.ids.identity import Identity
 
 SAMPLED, RANDOM = 1, 2  # W3C Trace Context level 2, trace-flags
 
@@ -60,12 +63,22 @@ def is_span_id(text: Any) -> bool:
     return type(text) is str and _SPAN_ID.fullmatch(text) is not None
 
 
+def names_span(given: Any) -> bool:
+    """Return whether this can name a span that another process has: a span ID as we show it, or a SpanId."""
+    return type(given) is SpanId or is_span_id(given)
+
+
+def span_bytes(given: SpanId | str) -> bytes:
+    """Return the 8 bytes of what names a span."""
+    return given.wire if isinstance(given, SpanId) else bytes.fromhex(given)
+
+
 def is_trace_id(text: Any) -> bool:
     """Return whether this is a wire trace ID as we show it: 32 lower-case hex digits, not all zero."""
     return type(text) is str and _TRACE_ID.fullmatch(text) is not None
 
 
-def remote_parent(given: Any) -> RemoteParent:
+def remote_parent(given: Any, ids: Identity) -> RemoteParent:
     """Read a parent from a RemoteParent, a span, or anything with `trace_id` and `span_id` as text.
 
     Raises InvalidParameterError for anything else.
@@ -79,15 +92,16 @@ def remote_parent(given: Any) -> RemoteParent:
                 f"{given.span_id!r}.",
             )
         return given
-    trace_id = getattr(given, "wire_trace_id", None) or getattr(given, "trace_id", None)
-    span_id = getattr(given, "span_id", None)
-    if not isinstance(trace_id, str) or not is_span_id(span_id):
+    wire_id: Any = getattr(given, "wire_trace_id", None)
+    trace_id: Any = TraceId(wire_id, "hex") if is_trace_id(wire_id) else getattr(given, "trace_id", None)
+    span_id: Any = getattr(given, "span_id", None)
+    if not issubclass(type(trace_id), (str, TraceId)) or not names_span(span_id):
         raise misuse(
             InvalidParameterError,
             f"parent must be a span, or have trace_id and span_id (16 hex digits); got {type(given).__name__}.",
         )
     origin = getattr(given, "origin", None)
-    here = RemoteParent(derive(trace_id).trace_id.hex(), span_id)
+    here = RemoteParent(ids.wire(trace_id).trace_id.hex(), span_bytes(span_id).hex())
     if isinstance(origin, RemoteParent):
-        return msgspec.structs.replace(origin, trace_id=here.trace_id, span_id=span_id)
+        return msgspec.structs.replace(origin, trace_id=here.trace_id, span_id=here.span_id)
     return here

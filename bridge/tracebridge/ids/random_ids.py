@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 
 _SEED_BITS = 256
 _BLOCK = 256  # span IDs made at a time: half the cost of making each when it is wanted
+_ZERO = bytes(8)
+_cut = struct.Struct("8s" * _BLOCK).unpack
 
 
 class RandomIds:
@@ -25,10 +28,20 @@ class RandomIds:
     def more_span_ids(self) -> tuple[bytes, str]:
         """Prepare a block of span IDs and return one of them."""
         block = self._random.getrandbits(64 * _BLOCK).to_bytes(8 * _BLOCK, "big")
-        digits = block.hex()
-        fresh = [(block[at : at + 8], digits[2 * at : 2 * at + 16]) for at in range(0, 8 * _BLOCK, 8)]
-        self._span_ids.extend(pair for pair in fresh[1:] if any(pair[0]))
-        return fresh[0] if any(fresh[0][0]) else self.more_span_ids()
+        # cut by C: half the cost of slicing each ID out of the bytes and out of their digits
+        fresh = list(zip(_cut(block), block.hex(" ", 8).split(), strict=True))
+        if _ZERO in block:
+            fresh = [pair for pair in fresh if pair[0] != _ZERO]
+        first = fresh.pop()
+        self._span_ids.extend(fresh)
+        return first
+
+    def span_id(self) -> bytes:
+        """Return 8 bytes."""
+        try:
+            return self.pop_span_id()[0]
+        except IndexError:
+            return self.more_span_ids()[0]
 
     def trace_id(self) -> bytes:
         """Return 16 bytes."""

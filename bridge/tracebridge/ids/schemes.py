@@ -1,22 +1,37 @@
-"""Schemes: from the caller's own trace ID to the 16 bytes that every back-end accepts.
+"""From the caller's own ID to the bytes that every back-end accepts, by a scheme's name.
 
-A scheme is a function `str -> bytes | None`: the wire ID, or None when the text is not of its form. The derivations are
-public: any process, host or language that knows the text derives the same bytes.
+`auto` is no scheme of its own but a choice between them: a text of a form that can be no other is of that scheme, and
+anything else is hashed. `12345678` could be hex and decimal; it is hashed, unless a scheme is named.
 """
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tracebridge.errors import InvalidParameterError, misuse
+from tracebridge import registry
+from tracebridge.errors import ConfigError, InvalidParameterError, TracebridgeError, misuse
+from tracebridge.ids.digits import HEX
+from tracebridge.ids.headers import AWS, W3C, XRAY, is_traceparent
+from tracebridge.ids.scheme import SPAN_BYTES, TRACE_BYTES, Refused, Scheme
+from tracebridge.ids.standards import HASH, MLFLOW, UUID, UUID_DASHED
 
 MAX_CUSTOM_ID = 512  # characters
-ZERO_TRACE_ID = bytes(16)
+RANDOM_SCHEME = "random"  # what `WireId.scheme` says of an ID that we made
+AUTO = registry.AUTO_SCHEME
+_SHOWN = 80  # characters of an ID that a message repeats
 
-Scheme = Callable[[str], bytes | None]
+_AUTO_SCHEMES = {"hash": HASH, "hex": HEX, "mlflow": MLFLOW, "traceparent": W3C, "uuid": UUID, "xray": AWS}
+_HEX_32 = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{16}")
+_TR_HEX = re.compile(r"tr-[0-9a-fA-F]{32}")
+_BY_LENGTH = {
+    16: (("hex", _HEX_32),),
+    32: (("hex", _HEX_32),),
+    35: (("mlflow", _TR_HEX), ("xray", XRAY)),
+    36: (("uuid", UUID_DASHED),),
+}
+_SHORTEST_TRACEPARENT = 55
 
 
 class WireId(NamedTuple):
@@ -28,80 +43,115 @@ class WireId(NamedTuple):
     """The scheme that matched: for `auto` the form it recognised, such as `uuid`."""
 
 
-_HEX = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{16}")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-_XRAY = re.compile(r"1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24})")
-_MLFLOW = re.compile(r"tr-([0-9a-fA-F]{32})")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+@functools.lru_cache(maxsize=256)
+def find_scheme(name: str) -> Scheme:
+    """Import and return an installed scheme.
+
+    Raises ConfigError for a name that is not known, a module that cannot be imported, and what is no Scheme.
+    """
+    found = registry.load(registry.ID_SCHEMES, name)
+    if not isinstance(found, Scheme):
+        where = registry.entries(registry.ID_SCHEMES)[name].value
+        raise ConfigError(f'ID scheme "{name}" ({where}) is no tracebridge.ids.scheme.Scheme')
+    return found
 
 
-def hash_id(text: str) -> bytes:
-    """Return the first 16 bytes of SHA-256 of the UTF-8 text; the last bit is set should all be zero."""
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
-    return digest if digest != ZERO_TRACE_ID else (1).to_bytes(16, "big")
+def recognise(text: str) -> str:
+    """Return the scheme that `auto` takes for a trace ID.
+
+    >>> recognise("4bf92f3577b34da6a3ce929d0e0e4736"), recognise("1-5759e988-bd862e3fe1be46a994272793"), recognise("42")
+    ('hex', 'xray', 'hash')
+    """
+    for name, form in _BY_LENGTH.get(len(text), ()):
+        if form.fullmatch(text):
+            return name
+    return "traceparent" if len(text) >= _SHORTEST_TRACEPARENT and is_traceparent(text) else "hash"
 
 
-def _hex(text: str) -> bytes | None:
-    return bytes.fromhex(text.zfill(32)) if _HEX.fullmatch(text) else None
+def derive(text: str, scheme: str = AUTO) -> WireId:
+    """Return the wire ID of a custom trace ID.
 
-
-def _uuid(text: str) -> bytes | None:
-    return bytes.fromhex(text.replace("-", "")) if _UUID.fullmatch(text) else None
-
-
-def _xray(text: str) -> bytes | None:
-    found = _XRAY.fullmatch(text)
-    return bytes.fromhex(found[1] + found[2]) if found else None
-
-
-def _mlflow(text: str) -> bytes | None:
-    found = _MLFLOW.fullmatch(text)
-    return bytes.fromhex(found[1]) if found else None
-
-
-def _traceparent(text: str) -> bytes | None:
-    found = _TRACEPARENT.fullmatch(text)
-    return bytes.fromhex(found[1]) if found else None
-
-
-UNAMBIGUOUS: Mapping[str, Scheme] = {
-    "hex": _hex,
-    "uuid": _uuid,
-    "xray": _xray,
-    "mlflow": _mlflow,
-    "traceparent": _traceparent,
-}
-"""The forms that `auto` recognises: no text is of two of them."""
-
-
-def derive(text: str, scheme: str = "auto") -> WireId:
-    """Return the wire ID of a custom trace ID under `auto` or `hash`.
-
-    Raises InvalidParameterError for text that is empty, longer than 512 characters, or whose wire ID would be zero.
+    Raises InvalidParameterError for text that is empty, longer than 512 characters or not of the scheme's form, for one
+    whose wire ID would be zero, and for a scheme that is not installed.
 
     >>> derive("4bf92f3577b34da6a3ce929d0e0e4736").scheme
     'hex'
     >>> derive("user123_report").trace_id.hex()
     '140dc898d36b37c2f0aeb513b7ab908e'
     """
-    if not isinstance(text, str) or not text or len(text) > MAX_CUSTOM_ID:
+    text = _checked(text, "trace_id")
+    if scheme == AUTO:
+        scheme = recognise(text)
+    return WireId(_bytes(text, scheme, "trace_id", TRACE_BYTES), scheme)
+
+
+def derive_span(text: str, scheme: str = AUTO) -> tuple[bytes, str]:
+    """Return 8 bytes for a caller's own span ID, and the scheme: `auto` takes 16 hex digits as they are and hashes the rest.
+
+    Raises InvalidParameterError as `derive` does, and for a scheme that knows trace IDs only.
+
+    >>> derive_span("00f067aa0ba902b7")[0].hex(), derive_span("row-17")[1]
+    ('00f067aa0ba902b7', 'hash')
+    """
+    text = _checked(text, "span_id")
+    if scheme == AUTO:
+        scheme = "hex" if len(text) == 2 * SPAN_BYTES and _HEX_32.fullmatch(text) else "hash"
+    return _bytes(text, scheme, "span_id", SPAN_BYTES), scheme
+
+
+def takers(text: str, size: int = TRACE_BYTES) -> dict[str, bytes]:
+    """Return every installed scheme that takes a text, with the bytes it derives; `hash`, which takes all, last."""
+    found: dict[str, bytes] = {}
+    for name in sorted(registry.entries(registry.ID_SCHEMES), key=lambda name: (name == "hash", name)):
+        try:
+            found[name] = _derived(text, name, size)
+        except (Refused, TracebridgeError):
+            continue
+    return found
+
+
+def _checked(text: Any, what: str) -> str:
+    if not issubclass(type(text), str) or not text or len(text) > MAX_CUSTOM_ID:
         shown = f"{len(text)} characters" if isinstance(text, str) else type(text).__name__
         raise misuse(
             InvalidParameterError,
-            f"trace_id must be a non-empty string of at most {MAX_CUSTOM_ID} characters, got {shown}.",
+            f"{what} must be a non-empty string of at most {MAX_CUSTOM_ID} characters, got {shown}.",
         )
-    if scheme == "auto":
-        for name, form in UNAMBIGUOUS.items():
-            trace_id = form(text)
-            if trace_id is not None:
-                return WireId(_not_zero(trace_id, text), name)
-    return WireId(hash_id(text), "hash")
+    return str.__str__(text)
 
 
-def _not_zero(trace_id: bytes, text: str) -> bytes:
-    if trace_id == ZERO_TRACE_ID:
+def _bytes(text: str, scheme: str, what: str, size: int) -> bytes:
+    try:
+        return _derived(text, scheme, size)
+    except Refused as wrong:
+        names = ", ".join(takers(text, size))
+        advice = f"; these schemes would take it: {names}." if names else "."
         raise misuse(
-            InvalidParameterError,
-            f"trace_id {text!r} is all zeros, which no tracing system accepts; give another one, or scheme 'hash'.",
-        )
-    return trace_id
+            InvalidParameterError, f"{what} {shown_id(text)} is nothing that scheme {scheme} takes: {wrong}{advice}"
+        ) from None
+    except ConfigError as error:
+        raise misuse(InvalidParameterError, f"{what} {shown_id(text)}: {error}") from None
+
+
+def _derived(text: str, scheme: str, size: int) -> bytes:
+    """Return `size` bytes, not zero. Raises Refused, and ConfigError for a scheme that is not there or not right."""
+    found = _AUTO_SCHEMES.get(scheme) or find_scheme(scheme)
+    way = found.derive if size == TRACE_BYTES else found.derive_span
+    if way is None:
+        raise Refused("it makes trace IDs only")
+    try:
+        derived = way(text)
+    except Refused:
+        raise
+    except Exception as error:  # somebody else's scheme; ours raise nothing else
+        raise ConfigError(f"scheme {scheme} failed with {type(error).__name__}: {error}") from error
+    if type(derived) is not bytes or len(derived) != size:
+        raise ConfigError(f"scheme {scheme} must return {size} bytes")
+    if not any(derived):
+        raise Refused("it is all zeros, which no tracing system accepts")
+    return derived
+
+
+def shown_id(text: str) -> str:
+    """Return an ID as a message repeats it: quoted, and cut when it is long."""
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")

@@ -21,7 +21,7 @@ from tracebridge.accounts import Accounts, JournalStats
 from tracebridge.journal.base import Claim, encode_record
 from tracebridge.journal.cursor import DiskCursor, StoredBodies
 from tracebridge.journal.folder import Folder
-from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, Segment
+from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
 from tracebridge.journal.segmented import (
     DROPPED_CLOSED,
     DROPPED_FULL,
@@ -112,16 +112,22 @@ class DiskJournal(SegmentedJournal[Segment]):
         segment.offsets.append(segment.put(FINISHED, data))
         self._free -= need
         self.end += 1
-        places = self._open.places.pop(key, ()) if key is not None else ()
         if segment.path is None:
             self._in_memory_only += 1
-            segment.ended.extend(places)
+        if key is not None:
+            self._open.places.pop(key, None)
         if self.end >= self._wake_at:
             self._wake()
 
     def started(self, key: Hashable, data: bytes) -> None:
         """Remember an open span."""
-        self._open.begin(key, data)
+        need = len(data) + HEAD_BYTES
+        segment = self._current
+        if need > self._free or segment is None:
+            self._open.begin(key, data)
+        else:  # the same in one piece, for the hot path
+            self._free -= need
+            self._open.places[key] = [(segment, segment.put(STARTED, data))]
 
     def changed(self, key: Hashable, data: bytes) -> None:
         """Remember what was set on an open span."""
@@ -259,12 +265,16 @@ class DiskJournal(SegmentedJournal[Segment]):
             oldest = self._segments[0]
             if oldest is self._current or any(cursor.settled_to < oldest.end for cursor in self._cursors):
                 break
-            if not self._open.carry(oldest, self._free):
+            if not self._open.carry(oldest, self._free if self._survives_like(oldest) else 0):
                 break
             self._forget_oldest()
             freed = True
         if freed and self._block_timeout_s:
             self.lock.notify_all()
+
+    def _survives_like(self, oldest: Segment) -> bool:
+        """Return whether a record is as safe in the current segment as in this one."""
+        return oldest.path is None or (self._current is not None and self._current.path is not None)
 
     def _forget_oldest(self) -> Segment | None:
         if not self._segments or self._segments[0] is self._current:

@@ -101,6 +101,10 @@ class Settled:
 class Segment:
     """A segment that is being written, or was written and is being read. Changed under the journal's lock."""
 
+    __slots__ = (
+        "_fd", "_mark", "_memory", "_salt", "_slot_of", "_slots", "at", "begin", "first", "offsets", "path", "resource", "size"
+    )  # fmt: skip
+
     def __init__(self, memory: mmap.mmap, path: Path | None, fd: int, salt: int, mark: bytes, begin: int, slots: int):
         self.path = path
         """None for a segment that lies in memory only."""
@@ -113,8 +117,6 @@ class Segment:
         self.at = begin
         """Where the next record goes."""
         self.begin = begin
-        self.ended: list[tuple[Segment, int]] = []
-        """For a segment in memory: where the starts of spans that end in it stand, on the disk perhaps."""
         self.resource: Resource | None = None
         """What the records of an adopted segment come from; None in one of our own."""
         self._memory = memory
@@ -146,7 +148,8 @@ class Segment:
         segment = cls(memory, None, fd, salt, mark, begin, slots)
         for number, name in enumerate(adapters):
             segment._slot_of[name] = (number, 0)
-            segment.settle(name, Settled())
+            for _ in range(2):  # both copies: one damaged bit must not make an adapter a stranger here
+                segment.settle(name, Settled())
         if path is not None:
             segment._name(path)
         return segment
@@ -161,7 +164,6 @@ class Segment:
         fd, memory = _mapped(path.with_suffix(UNBORN), self.size)
         memory[: self.at] = self._memory[: self.at]
         self._memory, self._fd = memory, fd
-        self.ended.clear()
         self._name(path)
 
     def lose_file(self) -> None:
@@ -251,12 +253,30 @@ class Segment:
 
     def settled(self, adapter: str) -> Settled | None:
         """Return what an adapter has settled here; None when the segment does not know it."""
-        found = self._slots_written().get(_name_hash(adapter))
+        written = self._slots_written()
+        found = written.get(_name_hash(adapter))
         if found is None:
-            return None
+            return self._presumed(adapter, {slot for _, slot, _ in written.values()})
         generation, slot, settled = found
         self._slot_of[adapter] = (slot, generation)
         return settled
+
+    def _presumed(self, adapter: str, whole: set[int]) -> Settled | None:
+        """Return what to think of an adapter that no whole slot names: None, unless a slot is damaged in both copies.
+
+        Whose that one was nobody can tell, so everything is owed: rather sent twice than not at all.
+        """
+        others = [slot for slot in range(self._slots) if slot not in whole]
+        at = {slot: _SLOTS_AT + 2 * slot * _SLOT_BYTES for slot in others}
+        damaged = [slot for slot in others if any(self._memory[at[slot] : at[slot] + 2 * _SLOT_BYTES])]
+        if not damaged:
+            return None
+        if adapter not in self._slot_of:
+            taken = {slot for slot, _ in self._slot_of.values()}
+            free = next((slot for slot in [*damaged, *others] if slot not in taken), None)
+            if free is not None:
+                self._slot_of[adapter] = (free, 0)
+        return Settled()
 
     def owed_to_others(self, adapters: Sequence[str]) -> int:
         """Return how many records are still to go to adapters that are not among these."""
@@ -319,13 +339,8 @@ class Segment:
     # ------------------------------------------------------------------ the end
 
     def remove(self) -> None:
-        """Delete the file. Who still reads the mapping may go on.
-
-        Spans that were only in memory have been delivered by now, or dropped: their starts are not to come back as unfinished.
-        """
+        """Delete the file. Who still reads the mapping may go on."""
         self.release()
-        for segment, at in self.ended:
-            segment.void(at)
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from tracebridge.settings.problems import Problem
 def from_mapping(given: Mapping[Any, Any], problems: list[Problem]) -> Node:
     """Return the tree. What YAML could not say is a problem: keys that are no text, sets, objects, absurd nesting.
 
-    Tuples stand for lists and paths for text. Text is taken as it is: `${…}` and `$$` mean nothing special in code.
+    Tuples stand for lists and paths for text; a function is taken where a key names one. Text is taken as it is: `${…}` and `$$` mean nothing special in code.
     """
     return _Maker(problems).node(given, "", 0)
 
@@ -37,7 +37,7 @@ class _Maker:
             return Node([self.node(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)])
         if isinstance(value, os.PathLike):
             value = os.fspath(value)
-        if value is None or isinstance(value, (str, int, float)):
+        if value is None or isinstance(value, (str, int, float)) or callable(value):
             return Node(value)
         message = f"{path} must be plain values as in YAML, not {type(value).__name__}"
         self._problems.append(Problem("wrong-type", message, path))

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.settings.options import AttributeValue, DeliveryOptions, Duration, FilePath, Size, option
+from tracebridge.settings.options import (
+    AttributeValue,
+    DeliveryOptions,
+    Duration,
+    FilePath,
+    Function,
+    IdScheme,
+    Size,
+    option,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +44,21 @@ HeaderFormat = Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray
 class TraceIdSettings:
     """How the caller's own trace IDs become wire IDs."""
 
-    scheme: Literal["auto", "hash"] = option(
-        "auto", help="auto recognises unambiguous forms and hashes the rest; hash always hashes."
+    scheme: IdScheme = option(
+        "auto",
+        help="How a trace ID is read: auto recognises unambiguous forms and hashes the rest, any other name one form.",
+        examples=["hash", "uuid", "datadog"],
+    )
+    span_scheme: IdScheme = option(
+        "auto", help="How your own span IDs are read; a scheme that has a form of 8 bytes.", examples=["hash", "hex"]
+    )
+    generate: Function | None = option(
+        None,
+        help="Makes the ID of each new trace that is given none: called as f(name, attributes), returns text.",
+        examples=["shop.tracing:new_trace_id"],
+    )
+    max_bits: Literal[128, 64] = option(
+        128, help="With 64, for Zipkin and Jaeger of old, trace IDs are cut to their last 16 hex digits."
     )
     attribute: str = option(DEFAULT_TRACE_ID_ATTRIBUTE, help="Attribute under which the original text travels.")
     on_duplicate: Literal["error", "join"] = option(
@@ -74,6 +96,15 @@ class PropagationSettings:
             names = getattr(self, key)
             if len(set(names)) < len(names):
                 raise ValueError(f"{key} names a format twice; its order is its precedence, so name each once")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenTelemetrySettings:
+    """How this process's own OpenTelemetry, if it has any, goes together with tracebridge."""
+
+    current_span: Literal["shared", "separate"] = option(
+        "shared", help="Whether a span that is current here is the parent of what OpenTelemetry starts meanwhile."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +217,9 @@ class Settings:
     trace_ids: TraceIdSettings = option(factory=TraceIdSettings, help="How your own trace IDs become wire IDs.")
     propagation: PropagationSettings = option(
         factory=PropagationSettings, help="Which headers carry a trace in and out."
+    )
+    opentelemetry: OpenTelemetrySettings = option(
+        factory=OpenTelemetrySettings, help="One tree with OpenTelemetry's instrumentation."
     )
     lifecycle: LifecycleSettings = option(factory=LifecycleSettings, help="Spans that nobody ends; closing.")
     limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")

@@ -34,6 +34,11 @@ FilePath = Annotated[str, "path"]
 ClassPath = Annotated[str, "class"]
 """`pkg.mod:Name`: a class or function that the user names; imported only when it is used."""
 
+Function = Annotated[Any, "function"]
+"""`pkg.mod:name`, imported only when it is used, or, in a configuration given in code, the function itself."""
+
+IdScheme = Annotated[str, "scheme"]
+"""The name of an ID scheme: `auto`, or an entry point of `tracebridge.id_schemes`."""
 
 AttributeValue = Annotated[Any, "attribute"]
 """What an OpenTelemetry attribute can hold: text, a number, true or false, or a list of one of these."""

@@ -43,12 +43,11 @@ def hints_of(options: type[Any]) -> dict[str, Any]:
 
 
 def keys_of(options: type[Any]) -> dict[str, dataclasses.Field[Any]]:
-    """Return the fields by YAML key: a class's own first, those that it inherits after."""
-    inherited = {
-        f.name for base in options.__bases__ if dataclasses.is_dataclass(base) for f in dataclasses.fields(base)
-    }
+    """Return the fields by YAML key: a class's own first, then those that it inherits, from the nearest class on."""
+    declared = [vars(cls).get("__annotations__", {}) for cls in options.__mro__]
     fields = [f for f in dataclasses.fields(options) if f.init and "help" in f.metadata]
-    return {_key(f.name): f for f in sorted(fields, key=lambda f: f.name in inherited)}
+    depth = {f.name: max(i for i, names in enumerate(declared) if f.name in names) for f in fields}
+    return {_key(f.name): f for f in sorted(fields, key=lambda f: depth[f.name])}
 
 
 def _key(name: str) -> str:
@@ -163,7 +162,10 @@ class OptionsReader:
         except Wrong as wrong:
             if mark == "url":
                 self._hide_odd_address(node)
-            return self.bad(node, path, wrong.kind, f"{path} must be {wrong}{self._not(node)}")
+            near = nearest(str(node.value), wrong.allowed) if wrong.allowed and not node.substituted else ""
+            meant = f'; did you mean "{near}"?' if near else ""
+            message = f"{path} must be {wrong}{self._not(node)}{meant}"
+            return self.bad(node, path, wrong.kind, message, allowed=wrong.allowed, suggestion=near)
         return self._ranged(read, node, path, metadata, form.show)
 
     @staticmethod

@@ -7,11 +7,13 @@ of it is shown, and which pattern the JSON Schema gives for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tracebridge.errors import ConfigError
+from tracebridge.registry import AUTO_SCHEME, ID_SCHEMES, known_schemes, load
 from tracebridge.settings.options import PrivateUrl
 from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
 
@@ -20,11 +22,12 @@ MAX_SECONDS: Final = 100 * 365.25 * 86400  # threads cannot wait for 300 years
 
 
 class Wrong(ValueError):
-    """The value is not of the form. `str()` says what it must be."""
+    """The value is not of the form. `str()` says what it must be, `allowed` lists what it may be where that is a list."""
 
-    def __init__(self, kind: str, wanted: str) -> None:
+    def __init__(self, kind: str, wanted: str, allowed: Sequence[str] = ()) -> None:
         super().__init__(wanted)
         self.kind = kind
+        self.allowed = allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,24 @@ def _class(value: Any, _: Mapping[str, Any]) -> str:
     return text
 
 
+def _function(value: Any, metadata: Mapping[str, Any]) -> Any:
+    return value if callable(value) else _class(value, metadata)
+
+
+def _scheme(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    if text == AUTO_SCHEME:
+        return text
+    known = known_schemes()
+    if text not in known:
+        raise Wrong("unknown-scheme", "an ID scheme that is installed", known)
+    try:
+        load(ID_SCHEMES, text)
+    except ConfigError as error:
+        raise Wrong("broken-scheme", f"an ID scheme that can be used: {error}") from None
+    return text
+
+
 def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
     items = value if isinstance(value, list) else [value]
     if any(not isinstance(item, (str, int, float)) for item in items) or len({type(item) for item in items}) > 1:
@@ -110,6 +131,7 @@ def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
     return value
 
 
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 FORMS: Mapping[str, Form] = {
     "duration": Form("duration", _duration, rf"^({_NUMBER}\s*(ns|us|µs|ms|s|m|h|d)\s*)+$", show_duration),
@@ -119,5 +141,7 @@ FORMS: Mapping[str, Form] = {
     "url": Form("address", _url, r"^[a-z][a-z0-9+.-]*://[^\s/]+"),
     "path": Form("path", _path, r"\S"),
     "attribute": Form("text, number, true | false, or a list of these", _attribute, ""),
-    "class": Form("pkg.mod:Name", _class, re.sub("ID", "[A-Za-z_][A-Za-z0-9_]*", r"^ID(\.ID)*:ID(\.ID)*$")),
+    "class": Form("pkg.mod:Name", _class, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),
+    "function": Form("pkg.mod:function", _function, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),
+    "scheme": Form("ID scheme", _scheme, r"^[A-Za-z0-9_.-]+$"),
 }

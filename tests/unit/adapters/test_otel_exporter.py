@@ -7,6 +7,7 @@ import threading
 from typing import Any, ClassVar
 
 import pytest
+from opentelemetry import context as otel_context
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -15,6 +16,8 @@ from support.cases import CASES
 from support.otlp_view import ATTRIBUTES, by_id, said
 from tracebridge import Client, ConfigError
 from tracebridge_adapters.formats.readable_spans import readable_spans
+
+SILENT = (otel_context._SUPPRESS_INSTRUMENTATION_KEY, otel_context._SUPPRESS_HTTP_INSTRUMENTATION_KEY)
 
 
 class Recorder(SpanExporter):
@@ -35,6 +38,7 @@ class Recorder(SpanExporter):
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.batches.append([span.name for span in spans])
+        self.silent = all(otel_context.get_value(key) for key in SILENT)
         answer = self.answers.pop(0) if self.answers else SpanExportResult.SUCCESS
         threading.Event().wait(0.002)
         self.at_once -= 1
@@ -118,6 +122,13 @@ def test_the_class_gets_its_arguments_and_the_spans(make):
     assert (exporter.region, exporter.batches) == ("eu", [["root"]])
     client.close()
     assert exporter.closed
+
+
+def test_requests_of_an_exporter_are_nobodys_spans(make):
+    """Delivery's threads tell OpenTelemetry's instrumentation to leave them alone; the application's do not."""
+    one_trace(make())
+    assert Recorder.made[0].silent
+    assert not any(otel_context.get_value(key) for key in SILENT)
 
 
 @pytest.mark.parametrize(

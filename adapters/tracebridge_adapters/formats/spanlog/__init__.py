@@ -1,0 +1,1 @@
+"""`spanlog/1`: one finished span, one log line, and back."""

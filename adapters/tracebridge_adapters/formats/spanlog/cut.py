@@ -1,0 +1,191 @@
+"""Cutting a span to the size of a line, what is missed least first.
+
+Container runtimes split lines at 16 KiB, and one common shipper stops watching a file after a longer line still: an over-long
+line costs more than itself. Cut in this order, each cut counted: stack traces, outputs, inputs, long attribute values, events
+(but for the last exception), links, attributes last-in, and then whatever else may go. IDs, times and status are never cut.
+
+It is the record that is cut, not its line: that way every profile is cut alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tracebridge.record import Event, SpanRecord, Value
+
+MAX_NAME = 1_024  # characters of names and messages
+KEPT_NAME = 128  # characters that stay of them when nothing else is left to cut
+KEPT_STACK = 1_024  # characters of a stack trace that stay, from its end
+KEPT_VALUE = 256  # characters of a long attribute value that stay
+CUT_MARK = "…"
+EXCEPTION, STACKTRACE = "exception", "exception.stacktrace"
+
+Counts = dict[str, int]
+Render = Callable[[SpanRecord, Counts], bytes]
+Step = Callable[[SpanRecord, int], tuple[SpanRecord, int]]
+
+_size = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def cut_to_size(record: SpanRecord, counts: Counts, max_bytes: int, render: Render) -> bytes:
+    """Return the line, at most `max_bytes` long; `counts` already holds what was cut before."""
+    line = render(record, counts)
+    for name, step in STEPS:
+        if len(line) <= max_bytes:
+            break
+        record, cut = step(record, len(line) - max_bytes + MARGIN)
+        if cut:
+            counts[name] = counts.get(name, 0) + cut
+            line = render(record, counts)
+    return line
+
+
+MARGIN = 16  # bytes by which a longer count may make the next line longer
+
+
+def cap_names(record: SpanRecord) -> tuple[SpanRecord, int]:
+    """Return the record with names and messages of at most `MAX_NAME` characters, and how many were longer."""
+    return _short_names(record, MAX_NAME)
+
+
+def has_long_names(record: SpanRecord) -> bool:
+    """Whether `cap_names` has anything to do."""
+    return (
+        len(record.name) > MAX_NAME
+        or len(record.status_message) > MAX_NAME
+        or (bool(record.events) and any(len(event.name) > MAX_NAME for event in record.events))
+    )
+
+
+def _short_names(record: SpanRecord, limit: int) -> tuple[SpanRecord, int]:
+    texts = {"name": record.name, "status_message": record.status_message, "span_type": record.span_type}
+    changes: dict[str, Any] = {key: _head(text, limit) for key, text in texts.items() if len(text) > limit}
+    long_events = sum(len(event.name) > limit for event in record.events)
+    if long_events:
+        changes["events"] = [replace(event, name=_head(event.name, limit)) for event in record.events]
+    return replace(record, **changes), len(changes) - bool(long_events) + long_events
+
+
+def _head(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + CUT_MARK
+
+
+def _stacks(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
+    cut = 0
+    events: list[Event] = []
+    for event in record.events:
+        stack = event.attributes.get(STACKTRACE)
+        if isinstance(stack, str) and len(stack) > KEPT_STACK:
+            kept = {**event.attributes, STACKTRACE: CUT_MARK + stack[-KEPT_STACK:]}
+            events.append(replace(event, attributes=kept))
+            cut += 1
+        else:
+            events.append(event)
+    return replace(record, events=events), cut
+
+
+def _payload(name: str) -> Step:
+    def step(record: SpanRecord, excess: int) -> tuple[SpanRecord, int]:
+        value = getattr(record, name)
+        if value is None:
+            return record, 0
+        kept = None
+        if isinstance(value, str):
+            raw = value.encode("utf-8", "replace")
+            if len(raw) > excess + KEPT_VALUE:
+                kept = raw[: len(raw) - excess - len(CUT_MARK.encode())].decode("utf-8", "ignore") + CUT_MARK
+        return replace(record, **{name: kept}), 1
+
+    return step
+
+
+def _values(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
+    kept: dict[str, Value] = {}
+    cut = 0
+    for key, value in record.attributes.items():
+        if isinstance(value, (str, bytes)):
+            if len(value) > KEPT_VALUE:
+                cut += 1
+                kept[key] = value[:KEPT_VALUE] + CUT_MARK if isinstance(value, str) else value[:KEPT_VALUE]
+                continue
+        elif isinstance(value, (list, dict)) and _size_of(value) > KEPT_VALUE:
+            cut += 1  # a part of a structure would be another structure
+            continue
+        kept[key] = value
+    return replace(record, attributes=kept), cut
+
+
+def _size_of(value: Any) -> int:
+    try:
+        return len(_size(value))
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        return len(repr(value))
+
+
+def _events(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
+    kept = [event for event in record.events if event.name == EXCEPTION][-1:]
+    return replace(record, events=kept), len(record.events) - len(kept)
+
+
+def _all(name: str) -> Step:
+    def step(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
+        value = getattr(record, name)
+        return (replace(record, **{name: type(value)()}), len(value)) if value else (record, 0)
+
+    return step
+
+
+def _last_in(record: SpanRecord, excess: int) -> tuple[SpanRecord, int]:
+    kept = dict(record.attributes)
+    cut = 0
+    while kept and excess > 0:
+        key, value = kept.popitem()
+        excess -= _size_of({key: value}) - 1
+        cut += 1
+    return replace(record, attributes=kept), cut
+
+
+def _source(name: str) -> Step:
+    """Take the attributes of the resource or of the scope, but for the service's name."""
+
+    def step(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
+        source = getattr(record, name)
+        attributes = {} if source is None else source.attributes
+        service = attributes.get("service.name")
+        kept = {"service.name": _head(service, KEPT_NAME)} if isinstance(service, str) else {}
+        cut = sum(value != kept.get(key) for key, value in attributes.items())
+        return (replace(record, **{name: replace(source, attributes=kept)}), cut) if cut else (record, 0)
+
+    return step
+
+
+def _rest(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
+    """Names to their beginnings, and every text that is neither an ID nor a time."""
+    record, cut = _short_names(record, KEPT_NAME)
+    extras: dict[str, Any] = {key: "" for key in ("trace_state", "opened_at", "experiment_id") if getattr(record, key)}
+    if record.scope is not None and len(record.scope.name) + len(record.scope.version) > KEPT_NAME:
+        extras["scope"] = None
+    if record.resource is not None and record.resource.schema_url:
+        extras["resource"] = replace(record.resource, schema_url="")
+    return replace(record, **extras), cut + len(extras)
+
+
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("stacks", _stacks),
+    ("outputs", _payload("outputs")),
+    ("inputs", _payload("inputs")),
+    ("values", _values),
+    ("events", _events),
+    ("links", _all("links")),
+    ("attributes", _last_in),
+    ("attributes", _all("attributes")),
+    ("events", _all("events")),
+    ("resource", _source("resource")),
+    ("tags", _all("tags")),
+    ("scope", _source("scope")),
+    ("texts", _rest),
+)

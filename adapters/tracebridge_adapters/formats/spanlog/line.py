@@ -1,0 +1,171 @@
+"""The fields of a `spanlog/1` line, in their order, under the names of the `otel` profile.
+
+One JSON object that every shipper carries: IDs early, absent means absent (there are no nulls), no top-level key that a logging
+library claims for itself (`name`, `message`, `args`, …), nanosecond instants as decimal text because many readers hold numbers
+as doubles. What users logged stands only inside `attributes`, `inputs`, `outputs`, `events`, `links`, `resource`, `scope` and `tags`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+SCHEMA: Final = "spanlog/1"
+END: Final = "span.end"
+
+TraceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+SpanId = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+Nanoseconds = Annotated[str, Meta(pattern="^-?[0-9]{1,20}$", description="Unix nanoseconds as decimal text.")]
+Instant = Annotated[str, Meta(description="RFC 3339, nine digits, UTC.")]
+Count = Annotated[int, Meta(ge=0)]
+Fields = dict[str, Any]
+Level = Literal["info", "warning", "error"]
+What = Literal["span.end", "span.start", "span.event", "trace.end"]
+
+
+class EventFields(msgspec.Struct, omit_defaults=True):
+    """One event of the span."""
+
+    time_unix_nano: Nanoseconds
+    name: str
+    attributes: Fields = {}
+    dropped_attributes: Count = 0
+
+
+class LinkFields(msgspec.Struct, omit_defaults=True):
+    """One link to another span."""
+
+    trace_id: TraceId
+    span_id: SpanId
+    trace_state: str = ""
+    attributes: Fields = {}
+    dropped_attributes: Count = 0
+    flags: Count = 0
+
+
+class ScopeFields(msgspec.Struct, omit_defaults=True):
+    """What made the span, when it was not tracebridge."""
+
+    name: str
+    version: str = ""
+    attributes: Fields = {}
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    """A line. The fields that every span line has stand first, because they are given by position (half the cost)."""
+
+    timestamp: Instant
+    """When the span ended; for other lines, when what they tell happened."""
+    level: Level
+    """`error` when the status is, `warning` when nobody ended the span."""
+    event: What
+    schema: Literal["spanlog/1"]
+    trace_id: TraceId
+    span_id: SpanId
+    parent_span_id: SpanId | UnsetType = UNSET
+    trace_flags: Annotated[str, Meta(pattern="^[0-9a-f]{2}$")] = ""
+    custom_trace_id: str | UnsetType = UNSET
+    service: str = ""
+    span_name: str | UnsetType = UNSET
+    span_kind: Literal["unspecified", "internal", "server", "client", "producer", "consumer"] | UnsetType = UNSET
+    start_time: Instant = ""
+    start_time_unix_nano: Nanoseconds | UnsetType = UNSET
+    end_time_unix_nano: Nanoseconds | UnsetType = UNSET
+    duration_ms: float | UnsetType = UNSET
+    duration_ns: int | UnsetType = UNSET
+    span_status: Literal["unset", "ok", "error"] | UnsetType = UNSET
+    attributes: Fields = {}
+    inputs: Any = UNSET
+    outputs: Any = UNSET
+    resource: Fields | UnsetType = UNSET
+
+    status_message: str = ""
+    error_type: str = ""
+    error_message: str = ""
+    error_stack: str = ""
+    """The stack trace of the last exception, which `events` then leaves out."""
+    events: list[EventFields] = []
+    links: list[LinkFields] = []
+    trace_state: str = ""
+    span_type: str = "UNKNOWN"
+    end_cause: str = "finished"
+    opened_at: str = ""
+    event_name: str | UnsetType = UNSET
+    """The name of the event that a `span.event` line tells."""
+    scope: ScopeFields | UnsetType = UNSET
+    resource_schema_url: str = ""
+    tags: dict[str, str] = {}
+    id_scheme: str | UnsetType = UNSET
+    custom_span_id: str | UnsetType = UNSET
+    span_id_scheme: str | UnsetType = UNSET
+    experiment_id: str = ""
+    parent_is_remote: bool = False
+    zipkin_shared: bool = False
+    debug: bool = False
+    dropped_attributes: Count = 0
+    dropped_events: Count = 0
+    dropped_links: Count = 0
+    truncated_values: Count = 0
+    """How many values had been cut to the client's limits before the line was written."""
+    repaired: Count = 0
+    redacted: Count = 0
+    truncated: dict[str, Count] = {}
+    """What was cut to keep the line short, and how often."""
+    writer: str = ""
+    """Which destination of which process wrote the line; `seq` counts for each of them."""
+    seq: Count = 0
+    """1, 2, 3, …: the order, and whether lines are missing."""
+
+
+ALWAYS: Final = ("service", "span_name", "span_kind", "start_time", "start_time_unix_nano", "trace_flags")
+"""What a line has besides what the struct requires."""
+AT_THE_END: Final = ("end_time_unix_nano", "duration_ms", "duration_ns", "span_status")
+"""What a `span.end` line has besides."""
+
+_BREAKING = re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2[\x80-\x9f]|\x7f")
+
+
+def one_line(data: bytes) -> bytes:
+    """Return JSON with every character escaped that some reader takes for the end of a line or for a terminal's command.
+
+    JSON's own rules already escape what is below U+0020; these are DEL, the C1 controls (with NEL) and the separators U+2028 and U+2029.
+    """
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    return _BREAKING.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), data)
+
+
+_NANO_DIGITS = 9
+_SECONDS_REMEMBERED = 64
+
+
+class _Seconds(dict[str, str]):
+    """The beginning of an instant's text by its whole seconds, in decimal: lines come in order, so the last few are enough."""
+
+    def __missing__(self, second: str) -> str:
+        try:
+            text = datetime.datetime.fromtimestamp(int(second or 0), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        except (ValueError, OverflowError, OSError):  # no year of the calendar
+            text = "9999-12-31T23:59:59."
+        if len(self) >= _SECONDS_REMEMBERED:
+            self.clear()
+        self[second] = text
+        return text
+
+
+_seconds = _Seconds()
+
+
+def rfc3339(unix_nano: str) -> str:
+    """Return an instant, given as decimal nanoseconds, with nine digits, UTC; one before 1970 as the first of that year.
+
+    >>> rfc3339("1700000000123456789")
+    '2023-11-14T22:13:20.123456789Z'
+    """
+    if len(unix_nano) <= _NANO_DIGITS or unix_nano[0] == "-":
+        unix_nano = unix_nano.rjust(_NANO_DIGITS, "0") if unix_nano[0] != "-" else "0" * _NANO_DIGITS
+    return f"{_seconds[unix_nano[:-_NANO_DIGITS]]}{unix_nano[-_NANO_DIGITS:]}Z"

@@ -1,0 +1,47 @@
+"""Records that no client made: text that UTF-8 cannot carry, integers beyond 64 bits, members of enumerations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tracebridge.record import SpanRecord
+
+_MIN, _MAX = -(2**63), 2**64 - 1
+
+
+def mended(record: SpanRecord) -> SpanRecord:
+    """Return the record as JSON can carry it, counted as repaired."""
+    whole: SpanRecord = _mend(record)
+    return msgspec.structs.replace(whole, repaired=record.repaired + 1)
+
+
+def _mend(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value) if _MIN <= value <= _MAX else _digits(value)
+    if isinstance(value, (list, tuple)):
+        return [_mend(item) for item in value]
+    if isinstance(value, dict):
+        return {_mend(key): _mend(item) for key, item in value.items()}
+    if isinstance(value, msgspec.Struct):
+        fields = value.__struct_fields__
+        return type(value)(*[value_of(value, name) for name in fields])
+    return value
+
+
+def value_of(struct: Any, name: str) -> Any:
+    """Return a field, mended; instants are integers of any size, because lines carry them as text."""
+    value = getattr(struct, name)
+    return value if name.endswith("time_ns") or name == "time_ns" else _mend(value)
+
+
+def _digits(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:  # past sys.set_int_max_str_digits
+        return hex(number)

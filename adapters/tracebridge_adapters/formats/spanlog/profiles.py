@@ -1,0 +1,173 @@
+"""Profiles: the same line under the names that a log store knows.
+
+A profile is a spelling of `Line`'s fields plus a few fields that the store derives from others. Where the names come from is
+said, with dates, in docs/logs.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from tracebridge.record import SpanRecord
+from tracebridge_adapters.formats.spanlog.line import Line
+
+Dress = Callable[[Any, SpanRecord, str], None]
+"""Fill the derived fields of a line: its line, its record, the cloud project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One spelling of a line."""
+
+    line: type[Line]
+    """The fields, spelled, and the derived ones after them."""
+    dress: Dress | None
+    spelling: Mapping[str, str]
+    """Spelled names of `Line`'s fields where they differ."""
+
+
+def _profile(
+    name: str, spelling: Mapping[str, str], dress: Dress | None, derived: Mapping[str, tuple[str, Any, Any]]
+) -> Profile:
+    """Make a profile; `derived` maps an attribute's name to its spelling, type and default."""
+    names = {**spelling, **{name: spelled for name, (spelled, _, _) in derived.items()}}
+    fields: list[Any] = []
+    for field in msgspec.structs.fields(Line):
+        kind = _OTHER_TYPES.get(names.get(field.name, ""), field.type)
+        fields.append((field.name, kind) if field.required else (field.name, kind, _default(field)))
+    fields += [(name, kind, default) for name, (_, kind, default) in derived.items()]
+    made: Any = msgspec.defstruct(name, fields, rename=names, omit_defaults=True)
+    return Profile(made, dress, spelling)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    return msgspec.field(default_factory=field.default_factory)
+
+
+# ---------------------------------------------------------------------- ecs
+
+ECS_VERSION: Final = "8.17.0"
+_ECS_NAMES: Final = {
+    "timestamp": "@timestamp",
+    "level": "log.level",
+    "event": "event.action",
+    "trace_id": "trace.id",
+    "span_id": "span.id",
+    "parent_span_id": "parent.id",
+    "service": "service.name",
+    "span_name": "message",
+    "start_time": "event.start",
+    "duration_ns": "event.duration",
+    "attributes": "labels",
+    "error_type": "error.type",
+    "error_message": "error.message",
+    "error_stack": "error.stack_trace",
+}
+ECS_PREFIX: Final = "spanlog."
+"""ECS asks for a name of one's own before fields that it does not have."""
+_OUTCOMES = {"ok": "success", "error": "failure", "unset": "unknown"}
+_LABELS = (str, int, float, bool)
+
+
+def _dress_ecs(line: Any, record: SpanRecord, _: str) -> None:
+    line.ecs_version = ECS_VERSION
+    if line.span_status is not UNSET:
+        line.event_outcome = _OUTCOMES[line.span_status]
+    if record.parent_id is None:
+        line.transaction_id = line.span_id
+    labels = {key: value for key, value in line.attributes.items() if isinstance(value, _LABELS)}
+    if len(labels) < len(line.attributes):  # labels hold no nested objects
+        line.other_attributes = {key: value for key, value in line.attributes.items() if key not in labels}
+        line.attributes = labels
+
+
+# ---------------------------------------------------------------------- datadog
+
+_DATADOG_NAMES: Final = {
+    "duration_ns": "duration",
+    "error_type": "error.kind",
+    "error_message": "error.message",
+    "error_stack": "error.stack",
+}
+_LOW_64_BITS = 2**64 - 1
+
+
+def _dress_datadog(line: Any, record: SpanRecord, _: str) -> None:
+    line.dd_trace_id = str(int.from_bytes(record.trace_id, "big") & _LOW_64_BITS)
+    line.dd_span_id = str(int.from_bytes(record.span_id, "big"))
+    line.dd_service = line.service
+    attributes = record.resource.attributes if record.resource is not None else {}
+    line.dd_env = _text(attributes.get("deployment.environment.name") or attributes.get("deployment.environment"))
+    line.dd_version = _text(attributes.get("service.version"))
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+# ---------------------------------------------------------------------- gcp
+
+GCP_TRACE: Final = "logging.googleapis.com/trace"
+_GCP_NAMES: Final = {
+    "timestamp": "time",
+    "level": "severity",
+    "span_name": "message",
+    "trace_id": GCP_TRACE,
+    "span_id": "logging.googleapis.com/spanId",
+}
+
+
+def _dress_gcp(line: Any, record: SpanRecord, project: str) -> None:
+    line.level = line.level.upper()
+    if project:
+        line.trace_id = f"projects/{project}/traces/{line.trace_id}"
+    line.trace_sampled = bool(record.flags & 1)
+
+
+_OTHER_TYPES: Final[dict[str, Any]] = {
+    "severity": Literal["INFO", "WARNING", "ERROR"],
+    GCP_TRACE: Annotated[str, Meta(pattern="^(projects/[^/]+/traces/)?[0-9a-f]{32}$")],
+}
+
+PROFILES: Final[Mapping[str, Profile]] = {
+    "otel": Profile(Line, None, {}),
+    "ecs": _profile(
+        "EcsLine",
+        {
+            field.name: _ECS_NAMES.get(field.name, ECS_PREFIX + field.name)
+            for field in msgspec.structs.fields(Line)
+        },
+        _dress_ecs,
+        {
+            "other_attributes": ("spanlog.attributes", dict[str, Any] | UnsetType, UNSET),
+            "transaction_id": ("transaction.id", str, ""),
+            "event_outcome": ("event.outcome", Literal["success", "failure", "unknown"] | UnsetType, UNSET),
+            "ecs_version": ("ecs.version", str, ""),
+        },
+    ),
+    "datadog": _profile(
+        "DatadogLine",
+        _DATADOG_NAMES,
+        _dress_datadog,
+        {
+            "dd_trace_id": ("dd.trace_id", str, ""),
+            "dd_span_id": ("dd.span_id", str, ""),
+            "dd_service": ("dd.service", str, ""),
+            "dd_env": ("dd.env", str, ""),
+            "dd_version": ("dd.version", str, ""),
+        },
+    ),
+    "gcp": _profile(
+        "GcpLine",
+        _GCP_NAMES,
+        _dress_gcp,
+        {"trace_sampled": ("logging.googleapis.com/trace_sampled", bool | UnsetType, UNSET)},
+    ),
+}  # fmt: skip

@@ -1,0 +1,160 @@
+"""Lines to records, in every profile.
+
+Names are brought back to `Line`'s, types and forms are checked by msgspec, and what was cut is said. A line that is not
+exactly ours is an error, never a span that is nearly right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from tracebridge.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
+from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, STACKTRACE
+from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, EventFields, Line, LinkFields
+from tracebridge_adapters.formats.spanlog.profiles import ECS_PREFIX, GCP_TRACE, PROFILES
+from tracebridge_adapters.formats.spanlog.values import restore, restored
+
+_MET_ON_THE_WAY: Final = {"timestamp": "", "level": "info", "event": END}
+"""Fields that logging libraries and stores set anew; none of them is needed to know the span."""
+
+_BACK: Final[Mapping[str, Mapping[str, str]]] = {
+    name: {spelled: own for own, spelled in profile.spelling.items()} for name, profile in PROFILES.items()
+}
+_LABELS = ECS_PREFIX + "attributes"
+_KIND = {kind.name.lower(): int(kind) for kind in Kind}
+_STATUS = {code.name.lower(): int(code) for code in StatusCode}
+_NEEDED: Final = ("span_name", "span_kind", "start_time_unix_nano", "end_time_unix_nano", "span_status")
+
+
+def read(given: dict[str, Any]) -> Line:
+    """Return the line that a JSON object is, in whatever profile. Raises ValueError for one that is none of ours."""
+    named = _in_own_names(given)
+    if named.get("schema") != SCHEMA:
+        raise ValueError(f"schema {named.get('schema')!r:.40}")
+    for name, default in _MET_ON_THE_WAY.items():
+        if name != "event" or "event" not in named:
+            named[name] = default
+    try:
+        return msgspec.convert(named, Line)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _in_own_names(given: dict[str, Any]) -> dict[str, Any]:
+    if ECS_PREFIX + "schema" in given:
+        back = _BACK["ecs"]
+        named = {back[key]: value for key, value in given.items() if key in back}
+        others = given.get(_LABELS)
+        if others is not None:
+            named["attributes"] = {**named.get("attributes", {}), **others}
+        return named
+    back = _BACK["gcp" if "trace_id" not in given and GCP_TRACE in given else "datadog"]
+    named = given.copy()
+    for key in back.keys() & given.keys():
+        named.setdefault(back[key], given[key])
+    if "trace_id" not in given and isinstance(named.get("trace_id"), str):
+        named["trace_id"] = named["trace_id"].rpartition("/")[2]
+    return named
+
+
+def record_of(line: Line) -> SpanRecord:
+    """Return the record of a `span.end` line. Raises ValueError when a field is missing or an ID is none."""
+    missing = [name for name in _NEEDED if getattr(line, name) is UNSET]
+    if missing:
+        raise ValueError(f"no {', '.join(missing)}")
+    resource = line.resource
+    attributes = {"service.name": line.service} if resource is UNSET else restored(resource)
+    scope = line.scope
+    return SpanRecord(
+        trace_id=_id(line.trace_id),
+        span_id=_id(line.span_id),
+        parent_id=None if line.parent_span_id is UNSET else _id(line.parent_span_id),
+        name=str(line.span_name),
+        start_time_ns=int(str(line.start_time_unix_nano)),
+        end_time_ns=int(str(line.end_time_unix_nano)),
+        kind=_KIND[str(line.span_kind)],
+        status=_STATUS[str(line.span_status)],
+        attributes=restored(line.attributes),
+        span_type=line.span_type,
+        custom_trace_id=None if line.custom_trace_id is UNSET else line.custom_trace_id,
+        status_message=line.status_message,
+        inputs=None if line.inputs is UNSET else restore(line.inputs),
+        outputs=None if line.outputs is UNSET else restore(line.outputs),
+        events=_events(line),
+        links=[_link(link) for link in line.links],
+        tags=line.tags,
+        id_scheme=None if line.id_scheme is UNSET else line.id_scheme,
+        custom_span_id=None if line.custom_span_id is UNSET else line.custom_span_id,
+        span_id_scheme=None if line.span_id_scheme is UNSET else line.span_id_scheme,
+        trace_state=line.trace_state,
+        flags=int(line.trace_flags or "01", 16),
+        parent_is_remote=line.parent_is_remote,
+        debug=line.debug,
+        shared=line.zipkin_shared,
+        end_cause=line.end_cause,
+        opened_at=line.opened_at,
+        dropped_attributes=line.dropped_attributes,
+        dropped_events=line.dropped_events,
+        dropped_links=line.dropped_links,
+        truncated=line.truncated_values,
+        redacted=line.redacted,
+        repaired=line.repaired,
+        experiment_id=line.experiment_id,
+        scope=None if scope is UNSET else Scope(scope.name, scope.version, restored(scope.attributes)),
+        resource=Resource(attributes, line.resource_schema_url),
+    )
+
+
+def notes_of(line: Line, *, has_resource: bool = False) -> list[str]:
+    """Return what the line did not bring back, for a person to read. `has_resource`: it stands elsewhere on the line."""
+    notes = [f"{count} {_SAID.get(name, name)} cut" for name, count in line.truncated.items()]
+    if line.resource is UNSET and not has_resource:
+        notes.append("no resource on the line: only the service's name is known")
+    return notes
+
+
+_SAID: Final = {
+    "stacks": "stack traces",
+    "values": "long attribute values",
+    "names": "names or messages",
+    "texts": "texts",
+    "resource": "attributes of the resource",
+    "scope": "attributes of the scope",
+}
+
+
+def _id(text: str) -> bytes:
+    raw = bytes.fromhex(text)
+    if not any(raw):
+        raise ValueError(f"{text} is no ID")
+    return raw
+
+
+def _events(line: Line) -> list[Event]:
+    events = [_event(event) for event in line.events]
+    if line.error_stack:
+        for event in reversed(events):
+            if event.name == EXCEPTION:
+                event.attributes.setdefault(STACKTRACE, line.error_stack)
+                break
+    return events
+
+
+def _event(fields: EventFields) -> Event:
+    return Event(fields.name, int(fields.time_unix_nano), restored(fields.attributes), fields.dropped_attributes)
+
+
+def _link(fields: LinkFields) -> Link:
+    attributes: dict[str, Value] = restored(fields.attributes)
+    return Link(
+        _id(fields.trace_id),
+        _id(fields.span_id),
+        fields.trace_state,
+        attributes,
+        fields.dropped_attributes,
+        fields.flags,
+    )

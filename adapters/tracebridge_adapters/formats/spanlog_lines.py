@@ -1,0 +1,61 @@
+"""Span lines as a file format: every profile in, the `otel` profile out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.format import Decoded
+from tracebridge.record import SpanRecord
+from tracebridge_adapters.formats.spanlog.line import END, SCHEMA
+from tracebridge_adapters.formats.spanlog.reader import notes_of, read, record_of
+from tracebridge_adapters.formats.spanlog.writer import Writer
+from tracebridge_adapters.formats.spanlog_otlp import OtlpWriter, records_of
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_MARK = SCHEMA.encode()
+
+
+ProfileName = Literal["otel", "ecs", "datadog", "gcp", "otlp_json"]
+
+
+def writer_of(profile: ProfileName, *, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE, **choices: Any) -> Writer:
+    """Return the writer of a profile; `choices` are those of `Writer`."""
+    if profile == "otlp_json":
+        return OtlpWriter(trace_id_attribute=trace_id_attribute, **choices)
+    return Writer(profile, **choices)
+
+
+class SpanlogLines:
+    """`tracebridge.format.Format` for `spanlog/1`. A line that was not cut gives the very record back, but for what OTLP cannot say.
+
+    Reads every profile: `otel`, `ecs`, `datadog`, `gcp`, `otlp_json`. Lines of other events (`span.start`, …) hold no span.
+    """
+
+    def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
+        self._trace_id_attribute = trace_id_attribute
+        self._writer = Writer()
+
+    def looks_right(self, line: bytes) -> bool:
+        """Whether the line names the schema."""
+        return _MARK in line and line.lstrip()[:1] == b"{"
+
+    def decode(self, line: bytes) -> Decoded:
+        """Return the span of one line, with notes on what was cut. Raises ValueError when it is none of ours."""
+        try:
+            given = _decode(line)
+            shown = read(given)
+            if shown.event != END:
+                return Decoded([])
+            if "resourceSpans" in given:
+                return Decoded(records_of(line, self._trace_id_attribute), notes_of(shown, has_resource=True))
+            return Decoded([record_of(shown)], notes_of(shown))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
+            raise ValueError(f"not a {SCHEMA} line: {error}") from error
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one line a record, uncut and unnumbered."""
+        return b"".join([self._writer.encode(record) for record in records])

@@ -1,0 +1,94 @@
+"""MLflow's trace API, 3.x (`/api/3.0/mlflow/traces`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from tracebridge.adapter import Context
+from tracebridge.errors import Misconfigured
+from tracebridge.record import SpanRecord
+from tracebridge.search import Page, Query
+from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.formats import mlflow_json
+from tracebridge_adapters.readers.options import link_of
+from tracebridge_adapters.readers.searching import in_order, search
+from tracebridge_adapters.wires.http_get import HttpReader
+
+TRACES = "/api/3.0/mlflow/traces"
+MAX_FOUND = 100  # traces that one custom ID is looked up for
+MAX_PAGE = 500  # the most that the server gives at once
+
+
+class MlflowReader:
+    """Reads the traces of one experiment back."""
+
+    def __init__(self, server: HttpReader, context: Context, experiment_id: str, ui: str | None) -> None:
+        self._server = server
+        self._experiment_id = experiment_id
+        self._absorb = partial(absorb, trace_id_attribute=context.trace_id_attribute)
+        self._trace_id_attribute = context.trace_id_attribute
+        self._ui = ui or f"{server.shown_url}/#/experiments/{experiment_id}/traces?selectedEvaluationId=tr-{{trace_id}}"
+
+    def get(self, trace_id: bytes) -> list[SpanRecord]:
+        """Return the trace's spans in start order, root first; empty when the trace is unknown."""
+        asked = {"trace_id": mlflow_json.TRACE_PREFIX + trace_id.hex(), "allow_partial": "true"}
+        document = self._server.get(f"{TRACES}/get", asked, missing=b"RESOURCE_DOES_NOT_EXIST")
+        return [] if document is None else in_order([span for trace in self._decoded(document) for span in trace])
+
+    def find(self, custom_trace_id: str) -> list[bytes]:
+        """Return the wire IDs of the experiment's traces that carry this custom ID, newest first."""
+        if any(char in custom_trace_id for char in "'\"%_\\"):
+            return self._found([], custom_trace_id)
+        return self._found(
+            [f"span.attributes.`{self._trace_id_attribute}` LIKE '%{custom_trace_id}%'"], custom_trace_id
+        )
+
+    def _found(self, filters: Sequence[str], custom_trace_id: str) -> list[bytes]:
+        traces = map(in_order, self._many(self._ids(filters, MAX_FOUND)))
+        return [t[0].trace_id for t in traces if any(span.custom_trace_id == custom_trace_id for span in t)]
+
+    def search(self, query: Query) -> Page:
+        """Return one page of traces that match, newest first."""
+
+        def fetch(first_ms: int, last_ms: int, limit: int) -> tuple[list[list[SpanRecord]], bool]:
+            most = min(limit, MAX_PAGE)
+            ids = self._ids([f"timestamp_ms >= {first_ms}", f"timestamp_ms <= {last_ms}"], most)
+            return self._many(ids), len(ids) >= most
+
+        return search(query, fetch)
+
+    def _ids(self, filters: Sequence[str], limit: int) -> list[bytes]:
+        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self._experiment_id}}
+        asked = {
+            "locations": [place],
+            "filter": " AND ".join(filters),
+            "max_results": limit,
+            "order_by": ["timestamp_ms DESC"],
+        }
+        document = self._server.post(f"{TRACES}/search", msgspec.json.encode(asked))
+        try:
+            return mlflow_json.trace_ids(document)
+        except ValueError as error:
+            raise self._foreign(error) from error
+
+    def _many(self, ids: Sequence[bytes]) -> list[list[SpanRecord]]:
+        if not ids:
+            return []
+        asked = {"trace_ids": [mlflow_json.TRACE_PREFIX + each.hex() for each in ids]}
+        return self._decoded(self._server.get(f"{TRACES}/batchGet", asked) or b"{}")
+
+    def _decoded(self, document: bytes) -> list[list[SpanRecord]]:
+        try:
+            return mlflow_json.decode(document, self._absorb)
+        except ValueError as error:
+            raise self._foreign(error) from error
+
+    def _foreign(self, error: ValueError) -> Misconfigured:
+        return Misconfigured(f"{self._server.shown_url}: {error}; is query_endpoint an MLflow server?")
+
+    def link(self, trace_id: bytes) -> str | None:
+        """Return the address of the trace in MLflow's UI."""
+        return link_of(self._ui, trace_id)

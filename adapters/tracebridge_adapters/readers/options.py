@@ -1,0 +1,41 @@
+"""The options of a destination that can be read back, and addresses of traces in its own UI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tracebridge.settings.options import DeliveryOptions, Url, option
+
+PLACE = "{trace_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadableOptions(DeliveryOptions):
+    """What an adapter needs to know to read back, and to lead a person to a trace."""
+
+    query_endpoint: Url | None = option(
+        None,
+        help="Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS.",
+        examples=["http://localhost:16686"],
+    )
+    ui: Url | None = option(
+        None,
+        help="Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits.",
+        examples=["http://localhost:16686/trace/{trace_id}"],
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a template without its place, and an address that paths cannot be added to."""
+        if self.ui is not None and PLACE not in self.ui:
+            raise ValueError(f"ui must have {PLACE} where the ID of the trace belongs")
+        if self.query_endpoint is not None and "?" in self.query_endpoint:
+            raise ValueError("query_endpoint must be a base address, without a ?")
+
+
+def link_of(template: str | None, trace_id: bytes) -> str | None:
+    """Return the address of a trace in the UI; None without a template.
+
+    >>> link_of("http://ui/trace/{trace_id}", bytes(15) + b"\\x0a")
+    'http://ui/trace/0000000000000000000000000000000a'
+    """
+    return None if template is None else template.replace(PLACE, trace_id.hex())

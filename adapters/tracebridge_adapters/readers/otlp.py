@@ -1,0 +1,40 @@
+"""Which system is read back behind an OTLP destination: MLflow in its own dialect, else Jaeger's query API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tracebridge.adapter import Context, TraceReader
+from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge_adapters.dialects import Dialect
+from tracebridge_adapters.readers.jaeger import JaegerReader
+from tracebridge_adapters.readers.mlflow import MlflowReader
+from tracebridge_adapters.readers.options import ReadableOptions
+from tracebridge_adapters.wires.http_get import HttpReader
+
+MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"
+MLFLOW_DEFAULT_EXPERIMENT = "0"  # the one that every MLflow server is born with
+
+
+def otlp_reader(
+    options: ReadableOptions,
+    context: Context,
+    *,
+    dialect: Dialect,
+    headers: Mapping[str, Secret],
+    timeout_s: float,
+    tls: TlsOptions,
+) -> TraceReader | None:
+    """Return the reader that the options ask for; None without `query_endpoint`. No network."""
+    if options.query_endpoint is None:
+        return None
+    server = HttpReader(options.query_endpoint, headers=headers, timeout_s=timeout_s, tls=tls)
+    if dialect != "mlflow":
+        return JaegerReader(server, context, options.ui)
+    return MlflowReader(server, context, experiment_of(headers), options.ui)
+
+
+def experiment_of(headers: Mapping[str, Secret]) -> str:
+    """Return the MLflow experiment that the headers name, or the default one."""
+    named = {name.lower(): value.reveal() for name, value in headers.items()}
+    return named.get(MLFLOW_EXPERIMENT_HEADER, MLFLOW_DEFAULT_EXPERIMENT)

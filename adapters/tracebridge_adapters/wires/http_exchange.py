@@ -1,0 +1,183 @@
+"""One HTTP exchange: a request, its whole answer within one time, and transport's failures in the adapter contract's words.
+
+urllib3 does the protocol; here are the rules: redirects are never followed, so that no credential goes to another host; nothing is
+retried, because that belongs to delivery; one deadline bounds the whole exchange even against a server that answers a byte a minute.
+No message names a header or the user info of an address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import urllib3
+
+from tracebridge.errors import Misconfigured, Retryable
+from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge_adapters.wires.bounded import BoundedPoolManager
+
+MAX_QUOTED = 500  # characters of an answer that a message quotes
+_CHUNK = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What a server said, whatever its status."""
+
+    status: int
+    content_type: str
+    """In lower case, without parameters."""
+    retry_after: str | None
+    body: bytes
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a web page: no system that takes or gives spans answers with one."""
+        return self.body[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")) or (
+            bool(self.body) and self.content_type == "text/html"
+        )
+
+    @property
+    def quoted(self) -> str:
+        """What a message may quote of it: `: text`, or nothing."""
+        if self.is_page:
+            return ""
+        text = " ".join(self.body[: 4 * MAX_QUOTED].decode("utf-8", "replace").split())[:MAX_QUOTED]
+        return f": {text}" if text else ""
+
+
+class HttpExchange:
+    """Connections to one server, for one purpose. Safe from several threads, each with a connection of its own.
+
+    Building does no network. `headers` go with every request; user info in `url` becomes basic authentication.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str | Secret],
+        timeout_s: float,
+        tls: TlsOptions,
+        max_answer: int,
+        max_connections: int = 1,
+    ) -> None:
+        self.shown_url = without_user_info(url)
+        self._url = _without_user_info_at_all(url)
+        self._timeout_s = timeout_s
+        self._max_answer = max_answer
+        self._headers = {
+            "User-Agent": f"tracebridge/{version('tracebridge')}",
+            "b3": "0",  # do not trace the tracer
+            **{key: value.reveal() if isinstance(value, Secret) else value for key, value in headers.items()},
+        }
+        parts = urlsplit(url)
+        if parts.username is not None and "authorization" not in {key.lower() for key in headers}:
+            self._headers.update(urllib3.make_headers(basic_auth=f"{parts.username}:{parts.password or ''}"))
+        self._pool = BoundedPoolManager(
+            maxsize=max_connections,
+            cert_reqs="CERT_NONE" if tls.insecure_skip_verify else "CERT_REQUIRED",
+            ca_certs=_expanded(tls.ca_file),
+            cert_file=_expanded(tls.cert_file),
+            key_file=_expanded(tls.key_file),
+        )
+
+    def request(self, method: str, suffix: str = "", body: bytes | None = None) -> HttpAnswer:
+        """Make one request to the address with this suffix, and return the answer, whatever it says.
+
+        Raises Retryable or Misconfigured; blocks at most the timeout (and one connection attempt).
+        """
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            with _not_traced():
+                answer = self._pool.request(
+                    method,
+                    self._url + suffix,
+                    body=body,
+                    headers=self._headers,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    timeout=urllib3.Timeout(total=self._timeout_s),
+                )
+                try:
+                    content = self._read(answer, deadline)
+                except BaseException:
+                    answer.close()
+                    raise
+                answer.release_conn()
+        except urllib3.exceptions.SSLError as error:
+            raise Misconfigured(
+                f"{self.shown_url}: TLS failed: {_reason(error)}; check the scheme and tls.ca_file"
+            ) from error
+        except urllib3.exceptions.LocationValueError as error:
+            raise Misconfigured(f"{self.shown_url}: not an address that can be reached: {error}") from error
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise Retryable(f"{self.shown_url}: the answer took longer than {self._timeout_s:g}s") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Retryable(f"{self.shown_url}: {_reason(error)}") from error
+        content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return HttpAnswer(answer.status, content_type, answer.headers.get("Retry-After"), content)
+
+    def _read(self, answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+        content = bytearray()
+        while chunk := answer.read1(_CHUNK) if hasattr(answer, "read1") else answer.read(_CHUNK):
+            content += chunk
+            if len(content) > self._max_answer:
+                raise Retryable(f"{self.shown_url}: an answer of more than {self._max_answer} bytes", bounded=True)
+            if time.monotonic() > deadline:
+                raise Retryable(f"{self.shown_url}: the answer took longer than {self._timeout_s:g}s")
+        return bytes(content)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+
+def _expanded(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser())
+
+
+def without_user_info(url: str) -> str:
+    """Return an address as it may be shown: without user, password and query.
+
+    >>> without_user_info("https://me:secret@host:1/path?key=1")
+    'https://host:1/path'
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _without_user_info_at_all(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _reason(error: BaseException) -> str:
+    """Say what went wrong in a line, without urllib3's object names."""
+    while (
+        isinstance(error, urllib3.exceptions.ProtocolError) and error.args and isinstance(error.args[-1], BaseException)
+    ):
+        error = error.args[-1]
+    text = str(error).rpartition("object at")[2].partition(">: ")[2] or str(error)
+    return " ".join(text.split())[:MAX_QUOTED] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _not_traced() -> Iterator[None]:
+    """Tell OpenTelemetry's instrumentation, when it is there, to leave our own requests alone."""
+    module = sys.modules.get("opentelemetry.context")
+    if module is None:
+        yield
+        return
+    token = module.attach(module.set_value(module._SUPPRESS_INSTRUMENTATION_KEY, True))
+    try:
+        yield
+    finally:
+        module.detach(token)

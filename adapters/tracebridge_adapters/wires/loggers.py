@@ -1,0 +1,98 @@
+"""Finished lines into structlog and the standard library's loggers, one call a line."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+Emit = Callable[[bytes], None]
+"""Takes one JSON object with its newline."""
+
+_LEVEL_KEYS = ("level", "log.level", "severity")
+_SET_BY_LOGGERS = ("timestamp", *_LEVEL_KEYS)
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def line_emitter(write: Callable[[bytes], None]) -> Emit:
+    """Return an emitter through a structlog logger over bytes; no processor renders anything, because the line is finished."""
+    import structlog
+
+    logger = structlog.wrap_logger(_BytesLogger(write), processors=[_finished], wrapper_class=structlog.BoundLogger)
+    emit: Emit = logger.bind().msg
+    return emit
+
+
+class _BytesLogger:
+    """What structlog wraps: one line, one write."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self.msg = write
+
+
+def _finished(_logger: Any, _method: str, event_dict: Any) -> Any:
+    return event_dict["event"]
+
+
+class LineFields(dict[str, Any]):
+    """A line for the standard library: its text for plain formatters, its fields for those that merge a mapping into their JSON."""
+
+    def __str__(self) -> str:
+        """Return the line, without its newline."""
+        return _encode(self).decode()
+
+
+def logging_emitter(name: str) -> Emit:
+    """Return an emitter through a logger of the standard library, at the line's own level."""
+    logger = logging.getLogger(name)
+
+    def emit(line: bytes) -> None:
+        fields = _decode(line)
+        logger.log(_level_of(fields), LineFields(fields))
+
+    return emit
+
+
+def structlog_emitter(name: str | None, *, as_text: bool) -> Emit:
+    """Return an emitter through the application's structlog logger: fields as keywords, or the line as the event (`as_text`).
+
+    `name` is handed to `structlog.get_logger`, or names a logger of the application's own as `module:logger`. Time and level are
+    the logger's to set.
+    """
+    logger = _structlog_logger(name)
+
+    def emit(line: bytes) -> None:
+        fields = _decode(line)
+        method = _METHODS[_level_of(fields)]
+        if as_text:
+            getattr(logger, method)(line[:-1].decode())
+            return
+        for key in _SET_BY_LOGGERS:
+            fields.pop(key, None)
+        getattr(logger, method)(fields.pop("event"), **fields)
+
+    return emit
+
+
+def _structlog_logger(name: str | None) -> Any:
+    import structlog
+
+    if name is None:
+        return structlog.get_logger()
+    module, colon, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute) if colon else structlog.get_logger(name)
+
+
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_METHODS = {level: name for name, level in _LEVELS.items()}
+
+
+def _level_of(fields: dict[str, Any]) -> int:
+    for key in _LEVEL_KEYS:
+        if key in fields:
+            return _LEVELS[fields[key].lower()]
+    return logging.INFO

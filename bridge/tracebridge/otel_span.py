@@ -1,0 +1,109 @@
+"""A span of ours as OpenTelemetry sees it while it is current. Imported only where `opentelemetry.trace` has been imported already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry import trace as otel
+
+from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode
+from tracebridge.ids.parent import RemoteParent
+from tracebridge.span import MAX_NAME, Span
+
+
+class Shadow(otel.Span):
+    """What `opentelemetry.trace.get_current_span()` returns while a span of ours is current.
+
+    Children that OpenTelemetry starts under it belong to our trace, and what instrumentation sets on "the current span" is set on ours.
+    It cannot be ended from there: whoever made it current ends it.
+
+    An OpenTelemetry context that outlives the block (somebody else's detach restored it) would make strangers children of a span that is
+    over; `speaks` says whether that is so, and the shadow then answers for the span that was current before.
+    """
+
+    def __init__(self, span: Span, before: otel.Span, speaks: Callable[[], bool]) -> None:
+        self.span = span
+        self.before = before
+        self._speaks = speaks
+        self._context: otel.SpanContext | None = None
+
+    def get_span_context(self) -> otel.SpanContext:
+        """Return the span's IDs, flags and trace state."""
+        if not self._speaks():
+            return self.before.get_span_context()
+        if self._context is None:
+            trace, origin = self.span.trace, self.span.origin
+            state = origin.trace_state if origin is not None else ""
+            self._context = otel.SpanContext(
+                int.from_bytes(trace.trace_id, "big"),
+                int.from_bytes(self.span.raw_id, "big"),
+                False,
+                otel.TraceFlags(trace.flags if origin is None else origin.flags),
+                otel.TraceState.from_header([state]) if state else otel.TraceState(),
+            )
+        return self._context
+
+    def is_recording(self) -> bool:
+        """Whether the span is open."""
+        return self.span.cause is None and self._speaks()
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set an attribute of our span."""
+        self.set_attributes({key: value})
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes of our span."""
+        if self.is_recording():
+            self.span.set_attributes(attributes)
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
+        """Add an event to our span."""
+        if self.is_recording():
+            event = SpanEvent(name, attributes=dict(attributes or {}))
+            if timestamp is not None:
+                event.timestamp = timestamp
+            self.span.add_event(event)
+
+    def add_link(self, context: otel.SpanContext, attributes: Any = None) -> None:
+        """Add a link to our span."""
+        if self.is_recording():
+            ids = otel.format_trace_id(context.trace_id), otel.format_span_id(context.span_id)
+            self.span.add_link(Link(*ids, dict(attributes or {}), context.trace_state.to_header()))
+
+    def update_name(self, name: str) -> None:
+        """Rename our span."""
+        if self.is_recording():
+            self.span.name = self.span.calls.reducer.text(name, self.span.tally)[:MAX_NAME]
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        """Set our span's status; UNSET says nothing, as in OpenTelemetry."""
+        code = getattr(status, "status_code", status)
+        if code is otel.StatusCode.UNSET or not self.is_recording():
+            return
+        described = getattr(status, "description", None) or description or ""
+        self.span.set_status(SpanStatus(SpanStatusCode(code.name), described))
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Any = None,  # noqa: ARG002 - OpenTelemetry's signature, this and what follows
+        timestamp: int | None = None,  # noqa: ARG002
+        escaped: bool = False,  # noqa: ARG002
+    ) -> None:
+        """Record an exception on our span, as its own `record_exception` does."""
+        if self.is_recording():
+            self.span.record_exception(exception)
+
+    def end(self, end_time: int | None = None) -> None:
+        """Do nothing: the span ends where it was started."""
+
+
+def parent_of(context: otel.SpanContext) -> RemoteParent:
+    """Return an OpenTelemetry span's context as a parent."""
+    return RemoteParent(
+        otel.format_trace_id(context.trace_id),
+        otel.format_span_id(context.span_id),
+        int(context.trace_flags) & 0xFF,
+        context.trace_state.to_header() if context.trace_state else "",
+    )

@@ -1,0 +1,263 @@
+"""Roots: what begins a trace, under the caller's own ID, a generated or a random one, or continues one from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tracebridge.errors import (
+    DuplicateSpanError,
+    DuplicateTraceError,
+    InvalidParameterError,
+    TracebridgeError,
+    misuse,
+)
+from tracebridge.ids.custom import SpanId, TraceId
+from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
+from tracebridge.ids.random_ids import shared_ids
+from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
+from tracebridge.live import LiveTrace
+from tracebridge.otel_context import CURRENT, current_parent
+from tracebridge.record import Kind
+from tracebridge.recording import Recording
+from tracebridge.span import MAX_NAME, AnySpan, OwnId, Place, Span
+from tracebridge.values import Tally
+
+REMOTE = "remote"  # the scheme of a trace whose root another process has
+INTERNAL = int(Kind.INTERNAL)
+GENERATE = "generate_failed"  # how a generator's failures are counted
+DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
+CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
+RUN_TAG = "mlflow.sourceRun"  # where MLflow keeps the run that a trace belongs to
+
+
+class Roots(Recording):
+    """Begins traces; and what every new span has in common."""
+
+    def begin_trace(
+        self,
+        place: Place,
+        custom_id: str | TraceId | None,
+        parent: Any,
+        name: Any,
+        span_type: Any,
+        inputs: Any,
+        attributes: Any,
+        tags: Any,
+        experiment_id: Any,
+        start_time_ns: Any,
+        run_id: Any,
+        links: Any,
+        kind: int,
+        span_id: Any = None,
+    ) -> AnySpan:
+        """`start_trace`, for a caller at `place`."""
+        if self._off:
+            return self._refuse("start_after_close")
+        try:
+            asked = isinstance(parent, str) and parent == CURRENT
+            near = current_parent(self) if asked else parent
+            remote = None if near is None else remote_parent(near, self.ids)
+            tally = Tally()
+            generated = None
+            if custom_id is None and self.ids.generate is not None and not names_trace(remote):
+                generated = custom_id = self._generated(name, attributes)
+            trace = self._new_trace(custom_id, remote, tally)
+            self._label(trace, tags, experiment_id, run_id, tally)
+            parent_id = None if remote is None else remote.span_id
+            own_id = None if span_id is None else self.ids.span(span_id)
+            raw_id = shared_ids.span_id() if own_id is None else own_id.wire
+            span = Span(
+                self,
+                trace,
+                raw_id.hex(),
+                raw_id,
+                parent_id,
+                None if parent_id is None else bytes.fromhex(parent_id),
+                name,
+                trace.anchor_ns + self._ticks(),
+                place,
+                kind,
+                span_type,
+            )
+            span.counts = tally
+            if own_id is not None:
+                self._own(span, own_id)
+            span.parent_is_remote = parent_id is not None and not asked
+            span.origin = trace.origin
+            if remote is not None and (told := told_by(remote, trace.custom_id)):
+                span.fill(told)
+            if attributes is not None:
+                span.fill(attributes)
+            self._set_up(
+                span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
+            )
+            with self.accounts.mutex:
+                known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.shown_id)
+                if known is not None and generated is not None and not self.ids.joins:
+                    self.accounts.misuse[GENERATE] += 1  # an ID that is taken is junk from a generator
+                    trace.identify(self.ids.random(), None)
+                    known = None
+                if known is not None:
+                    self._refuse_known_trace(known, trace, remote is not None, custom_id is not None)
+                if own_id is not None:
+                    self._refuse_known(span, known or trace)
+                trace = span.trace = self._table.add(trace) if known is None else known.joined_by(trace)
+                trace.spans[span.span_id] = span
+                trace.roots.append(span)
+                trace.late_since = None
+                self.accounts.started += 1
+                self.accounts.open += 1
+                if self.keeps_open and (data := self.started(span, trace)) is not None:
+                    self._journal.started(span, data)
+            self._on_first_trace()
+            return span
+        except TracebridgeError:
+            raise
+        except Exception:
+            return self._broken("start_trace")
+
+    def _label(self, trace: LiveTrace, tags: Any, experiment_id: Any, run_id: Any, tally: Tally) -> None:
+        text = self.reducer.text
+        if tags is not None:
+            trace.tags = {key: text(value, tally) for key, value in self.reducer.attributes(tags, tally).items()}
+        if run_id is not None:
+            trace.tags.setdefault(RUN_TAG, text(run_id, tally))
+        if experiment_id is not None:
+            trace.experiment_id = text(experiment_id, tally)
+
+    def _generated(self, name: Any, attributes: Any) -> str | TraceId | None:
+        """Return what the generator makes; None, counted, when it fails or makes what can be no ID."""
+        try:
+            made = self.ids.generated(name, attributes)
+        except Exception as error:
+            self.warn_misuse(
+                GENERATE,
+                f"trace_ids.generate made no ID for {self.reducer.show(name)!r}, a random one is used: "
+                f"{type(error).__name__}: {self.reducer.show(error)}",
+            )
+            return None
+        return made
+
+    def _new_trace(self, custom_id: str | TraceId | None, remote: RemoteParent | None, tally: Tally) -> LiveTrace:
+        if remote is not None:
+            return self._continued_trace(custom_id, remote, tally)
+        return self._live_trace(self.ids.random() if custom_id is None else self.ids.wire(custom_id), custom_id, tally)
+
+    def _continued_trace(self, custom_id: str | TraceId | None, remote: RemoteParent, tally: Tally) -> LiveTrace:
+        """Return an entry for a trace that goes on here: under the remote ID, or a new one where that context names no trace.
+
+        Raises InvalidParameterError when `trace_id` names another trace than the parent does.
+        """
+        wire = None if custom_id is None else self.ids.wire(custom_id)
+        elsewhere = None if remote.trace_id is None else self.ids.cut(bytes.fromhex(remote.trace_id))
+        if elsewhere is not None and wire is not None and elsewhere != wire.trace_id:
+            raise misuse(
+                InvalidParameterError,
+                f"trace_id and parent name different traces ({wire.trace_id.hex()} and {elsewhere.hex()}); give one of them.",
+            )
+        if wire is None and remote.correlation_id is not None:
+            said = self._derived(remote.correlation_id)
+            if said is not None and elsewhere in {None, said.trace_id}:
+                custom_id, wire = remote.correlation_id, said
+        if wire is None and elsewhere is not None and elsewhere.hex() != remote.trace_id:
+            custom_id, wire = remote.trace_id, WireId(elsewhere, "hex")  # what is cut off here can still be searched
+        if wire is None:
+            wire = self.ids.random() if elsewhere is None else WireId(elsewhere, RANDOM_SCHEME)
+        trace = self._live_trace(wire, custom_id, tally)
+        if remote.trace_id is None:  # the flags are the sender's, but whether the ID is random is ours to say
+            remote = msgspec.structs.replace(remote, flags=remote.flags & SAMPLED | trace.flags & RANDOM)
+        else:
+            trace.outgoing_id = remote.trace_id
+        trace.origin = remote
+        trace.plain = remote.flags == SAMPLED and not (remote.trace_state or remote.debug)
+        return trace
+
+    def _derived(self, custom_id: str) -> WireId | None:
+        """Return the wire ID of an ID that came in a header; None when it can be none."""
+        try:
+            return self.ids.wire(custom_id)
+        except TracebridgeError:
+            return None
+
+    def _live_trace(self, wire: WireId, given: str | TraceId | None, tally: Tally) -> LiveTrace:
+        text = given.text if type(given) is TraceId else given
+        shown = None if text is None else self.reducer.text(text, tally)
+        custom_id = None if shown == wire.trace_id.hex() else shown
+        trace = LiveTrace(wire, custom_id, self._wall() - self._ticks())
+        trace.plain = wire.scheme is not REMOTE
+        return trace
+
+    def _refuse_known_trace(self, known: LiveTrace, new: LiveTrace, has_parent: bool, named: bool) -> None:
+        """Raise DuplicateTraceError unless a second root may become a segment of an open trace; called with the lock held.
+
+        Two different texts that derive the same wire ID are refused, and one text that stands for two traces.
+        """
+        if known.hex_id != new.hex_id:
+            raise misuse(
+                DuplicateTraceError,
+                f"trace_id {new.shown_id!r} ({new.scheme}) derives the wire ID {new.hex_id}, but names an open trace of "
+                f"another one, {known.hex_id} ({known.scheme}); end that one first, or use another ID.",
+            )
+        if named and known.custom_id is not None and known.custom_id != new.custom_id:
+            raise misuse(
+                DuplicateTraceError,
+                f"trace_id {new.shown_id!r} derives the wire ID {new.hex_id} that the open trace {known.custom_id!r} "
+                "has; end that one first, or use another ID.",
+            )
+        if known.roots and not has_parent and not self.ids.joins:
+            raise misuse(
+                DuplicateTraceError,
+                f"Trace with ID {new.shown_id} is open already, started at {known.roots[-1].opened_at}; end it first, "
+                "give another ID, or set trace_ids.on_duplicate: join.",
+            )
+
+    # ------------------------------------------------------------------ any new span
+
+    def _set_up(self, span: Span, name: Any, span_type: Any, inputs: Any, start_time_ns: Any, links: Any) -> None:
+        """Take the arguments that most spans do not have, whatever they are."""
+        reducer, tally = self.reducer, span.tally
+        span.name = reducer.text(name, tally)[:MAX_NAME]
+        span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
+        span.start_time_ns = self.instant(start_time_ns, span.trace, tally)
+        if inputs is not None:
+            span.set_inputs(inputs)
+        for link in links or ():
+            span.add_link(link)
+
+    def _own(self, span: Span, own_id: SpanId) -> None:
+        """Note the caller's own text for a span's ID, where it says more than the ID does."""
+        if own_id.text != span.span_id:
+            span.own_id = OwnId(self.reducer.text(own_id.text, span.tally), own_id.matched)
+
+    def _refuse_known(self, span: Span, trace: LiveTrace) -> None:
+        """Raise DuplicateSpanError where the trace has a span of that ID; called with the lock held."""
+        there = trace.spans.get(span.span_id)
+        if there is None and span.span_id not in trace.ended and span.raw_id != span.parent_raw:
+            return
+        if there is not None:
+            where = f"opened at {there.opened_at}"
+        else:
+            where = "which has ended" if span.span_id in trace.ended else "the parent"
+        text = span.span_id if span.own_id is None else span.own_id.text
+        raise misuse(
+            DuplicateSpanError,
+            f"span_id {shown_id(text)} ({span.span_id}) is that of another span of trace {trace.shown_id}, {where}; "
+            "give another ID, or none.",
+        )
+
+
+def names_trace(remote: RemoteParent | None) -> bool:
+    """Return whether a context from elsewhere says, in one way or another, which trace it is of."""
+    return remote is not None and (remote.trace_id is not None or remote.correlation_id is not None)
+
+
+def told_by(remote: RemoteParent, custom_id: str | None) -> dict[str, str]:
+    """Return what a context from elsewhere has to say that a person may search for, as attributes of the span that continues it."""
+    told = {}
+    if remote.debug_id:
+        told[DEBUG_ID_ATTRIBUTE] = remote.debug_id
+    if remote.correlation_id is not None and remote.correlation_id != custom_id:
+        told[CORRELATION_ATTRIBUTE] = remote.correlation_id
+    return told

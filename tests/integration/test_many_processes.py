@@ -1,0 +1,384 @@
+"""Processes that fork, spawn, are recycled and die: every span that ended arrives once, counted at the far end of a socket."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.ill_server import IllServer
+from tracebridge import Client
+
+PREAMBLE = """
+    import multiprocessing, os, signal, sys, threading, time
+    from tracebridge import Client
+    CONFIG = {config!r}
+
+    def work(client, *names):
+        root = client.start_trace(f"root {{names[0]}}")
+        for name in names:
+            client.start_span(name, root.trace_id, root.span_id).end()
+        root.end()
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[IllServer]:
+    """The far end."""
+    running = IllServer()
+    yield running
+    running.stop()
+
+
+def configured(server: IllServer, folder: Path | None, **lifecycle: Any) -> dict[str, Any]:
+    """A configuration with its journal in a folder, or in memory."""
+    return {
+        "journal": {} if folder is None else {"directory": str(folder)},
+        "lifecycle": lifecycle,
+        "adapters": {
+            "otlp_http": {"endpoint": server.url, "encoding": "json", "sending_queue": {"flush_interval": "50ms"}}
+        },
+    }
+
+
+def program(code: str, config: dict[str, Any], folder: Path) -> Path:
+    """A program in a file, which multiprocessing's spawn needs."""
+    path = folder / "program.py"
+    path.write_text(textwrap.dedent(PREAMBLE).format(config=config) + textwrap.dedent(code))
+    return path
+
+
+def run(path: Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    return subprocess.run([sys.executable, path], capture_output=True, text=True, check=False, timeout=timeout_s)
+
+
+def deliver_the_rest(config: dict[str, Any]) -> None:
+    """What the next process does: adopt and deliver."""
+    with Client(config=config) as client:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            stats = client.stats()
+            queued = sum(books.queued for books in stats.adapters.values())
+            if (stats.journal.looked or not list(Path(config["journal"]["directory"]).glob("0*"))) and not queued:
+                break
+            client.flush(0.2)
+        assert client.stats().adapters["otlp_http"].dropped == {}
+    assert list(Path(config["journal"]["directory"]).glob("0*")) == []
+
+
+def without_roots(server: IllServer) -> Counter[str]:
+    """What arrived, roots aside."""
+    return Counter({name: count for name, count in server.arrived.items() if not name.startswith("root")})
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("kept", ["disk", "memory"])
+def test_multiprocessing_children_deliver_what_they_traced(tmp_path, server, method, kept):
+    """Each child has its own segment, or its own queue, and flushes as it leaves; the parent's spans stay the parent's."""
+    config = configured(server, tmp_path / "spans" if kept == "disk" else None)
+    path = program(
+        f"""
+        client = Client(config=CONFIG)
+
+        def child(number):
+            work(client, *[f"child {{number}}/{{n}}" for n in range(30)])
+
+        if __name__ == "__main__":
+            work(client, "before")
+            method = multiprocessing.get_context({method!r})
+            children = [method.Process(target=child, args=(n,)) for n in range(4)]
+            for one in children: one.start()
+            work(client, "meanwhile")
+            for one in children: one.join()
+            assert [one.exitcode for one in children] == [0] * 4
+            work(client, "after")
+        """,
+        config,
+        tmp_path,
+    )
+    done = run(path)
+    assert (done.returncode, done.stderr) == (0, "")
+    wanted = Counter(["before", "meanwhile", "after", *[f"child {c}/{n}" for c in range(4) for n in range(30)]])
+    assert without_roots(server) == wanted
+    assert list((tmp_path / "spans").glob("0*")) == []
+
+
+def test_recycled_workers_lose_nothing(tmp_path, server):
+    """Workers that leave by os._exit in mid-work run no hook; the next process delivers what they had ended, once."""
+    config = configured(server, tmp_path / "spans")
+    path = program(
+        """
+        client = Client(config=CONFIG)
+        work(client, "master")
+        for generation in range(5):
+            pids = []
+            for worker in range(3):
+                pid = os.fork()
+                if pid == 0:
+                    root = client.start_trace("root")
+                    for n in range(40):
+                        client.start_span(f"{generation}/{worker}/{n}", root.trace_id, root.span_id).end()
+                    root.end()
+                    os._exit(0)
+                pids.append(pid)
+            for pid in pids:
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        client.close()
+        """,
+        config,
+        tmp_path,
+    )
+    done = run(path)
+    assert (done.returncode, done.stderr) == (0, "")
+    deliver_the_rest(config)
+    assert without_roots(server) == Counter(
+        ["master", *[f"{g}/{w}/{n}" for g in range(5) for w in range(3) for n in range(40)]]
+    )
+
+
+def test_a_fork_in_the_middle_of_a_trace_with_a_journal_on_disk(tmp_path, server):
+    """The child's spans hang under the parent's open ones; each is delivered by who ended it, though the child is killed."""
+    config = configured(server, tmp_path / "spans")
+    path = program(
+        """
+        client = Client(config=CONFIG)
+        root = client.start_trace("root of both", trace_id="forked")
+        client.start_span("queued before", "forked", root.span_id).end()
+        pid = os.fork()
+        if pid == 0:
+            client.start_span("of the child", "forked", root.span_id).end()
+            root.end()  # not the child's to end
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(pid, 0)
+        client.start_span("after", "forked", root.span_id).end()
+        root.end()
+        """,
+        config,
+        tmp_path,
+    )
+    assert run(path).returncode == 0
+    deliver_the_rest(config)
+    assert server.arrived == Counter(["root of both", "queued before", "of the child", "after"])
+
+
+@pytest.mark.parametrize("fsync", ["never", "always"])
+def test_locks_held_at_the_fork_never_stop_the_child(tmp_path, server, fsync):
+    """While threads trace, log, sync, settle and write dead letters, children are forked that trace, log and close in time."""
+    config = configured(server, tmp_path / "spans")
+    config["journal"]["fsync"] = fsync
+    server.script = lambda number, names: (
+        (400, {}, b"poison") if "poison" in names else (200, {"Content-Type": "application/json"}, b"{}")
+    )
+    path = program(
+        """
+        import logging
+        logging.basicConfig(level=logging.ERROR)
+        client = Client(config=CONFIG)
+        stop = False
+
+        def busy(number):
+            while not stop:
+                work(client, "busy", "poison" if number == 0 else "busy")
+                logging.getLogger("application").debug("busy")
+                client.stats()
+                time.sleep(0.001)
+
+        threads = [threading.Thread(target=busy, args=(n,)) for n in range(4)]
+        for thread in threads: thread.start()
+        for number in range(25):
+            pid = os.fork()
+            if pid == 0:
+                logging.getLogger("application").info("child")
+                work(client, f"child {number}")
+                client.close()
+                os._exit(0 if client.stats().adapters["otlp_http"].exported == 2 else 1)
+            deadline = time.monotonic() + 20
+            while True:
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done or time.monotonic() > deadline: break
+                time.sleep(0.005)
+            if not done:
+                os.kill(pid, signal.SIGKILL)
+            assert done and os.waitstatus_to_exitcode(status) == 0, (number, done, status)
+        stop = True
+        for thread in threads: thread.join()
+        """,
+        config,
+        tmp_path,
+    )
+    done = run(path, 120)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "Error" in line]) == (0, []), done.stderr
+    children = {name: count for name, count in server.arrived.items() if name.startswith("child")}
+    assert children == {f"child {number}": 1 for number in range(25)}
+
+
+def test_gunicorn_prefork_with_recycled_workers(tmp_path, server):
+    """A real gunicorn, its application loaded before the fork, workers recycled every few requests: every request's spans, once."""
+    (tmp_path / "app.py").write_text(
+        textwrap.dedent(PREAMBLE).format(config=configured(server, tmp_path / "spans"))
+        + textwrap.dedent(
+            """
+            client = Client(config=CONFIG)
+            work(client, "in the master")
+
+            def app(environ, start_response):
+                work(client, environ["PATH_INFO"])
+                start_response("200 OK", [("Content-Length", "2")])
+                return [b"ok"]
+            """
+        )
+    )
+    said = tmp_path / "log"
+    with said.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--preload", "--workers", "3", "--max-requests", "7",
+             "--bind", "127.0.0.1:0", "--graceful-timeout", "5", "app:app"],
+            cwd=tmp_path, stderr=log, stdout=log,
+        )  # fmt: skip
+    try:
+        url = _listening(said)
+        for number in range(60):
+            _get(f"{url}/request/{number}")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+    assert code == 0, said.read_text()
+    deliver_the_rest(configured(server, tmp_path / "spans"))
+    assert without_roots(server) == Counter(["in the master", *[f"/request/{number}" for number in range(60)]])
+
+
+def _listening(log: Path) -> str:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for line in log.read_text().splitlines():
+            if "Listening at: " in line:
+                return line.partition("Listening at: ")[2].split()[0]
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def _get(url: str) -> None:
+    """Ask, and ask again where a worker was just recycled; an answered request is one that was traced."""
+    for _ in range(50):
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                assert answer.read() == b"ok"
+                return
+        except ConnectionError:
+            time.sleep(0.05)
+    raise AssertionError(f"{url} does not answer")
+
+
+# ---------------------------------------------------------------------- the end of one process
+
+
+def test_kill_9_leaves_everything_that_had_ended(tmp_path, server):
+    """The next process delivers it, in order, with its IDs, and what was open as unfinished."""
+    server.script = lambda number, names: (503, {}, b"")
+    config = configured(server, tmp_path / "spans")
+    path = program(
+        """
+        client = Client(config=CONFIG)
+        root = client.start_trace("root", trace_id="killed", inputs={"a": 1})
+        for n in range(500):
+            client.start_span(f"s{n}", "killed", root.span_id).end()
+        open_one = client.start_span("open", "killed", root.span_id, attributes={"first": 1})
+        open_one.set_attribute("second", 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+        config,
+        tmp_path,
+    )
+    assert run(path).returncode == -signal.SIGKILL
+    server.script = lambda number, names: (200, {"Content-Type": "application/json"}, b"{}")
+    server.requests.clear()
+    config["adapters"]["memory"] = {}
+    deliver_the_rest(config)
+    assert server.arrived == Counter([*[f"s{n}" for n in range(500)], "root", "open"])
+    assert [name for request in server.requests for name in request][:500] == [f"s{n}" for n in range(500)]
+
+
+@pytest.mark.parametrize("handler", ["", "exiting", "ignoring"])
+def test_sigterm_flushes_and_then_takes_its_course(tmp_path, server, handler):
+    """The application's own handler runs after the flush; without one the process dies of the signal, as it would have."""
+    install = {
+        "": "",
+        "exiting": "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))",
+        "ignoring": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+    }[handler]
+    config = configured(server, None, flush_on_sigterm=True, shutdown_timeout="5s")
+    config["adapters"]["otlp_http"]["sending_queue"]["flush_interval"] = "1h"
+    path = program(
+        f"""
+        {install}
+        client = Client(config=CONFIG)
+        work(client, "traced")
+        print("ready", flush=True)
+        time.sleep(3)
+        os._exit(5)
+        """,
+        config,
+        tmp_path,
+    )
+    process = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)  # an impatient one
+    code = process.wait(20)
+    process.stdout.close()
+    assert without_roots(server) == Counter(["traced"])
+    assert code == {"": -signal.SIGTERM, "exiting": 7, "ignoring": 5}[handler]
+
+
+def test_daemon_threads_that_trace_to_the_end_do_no_harm(tmp_path, server):
+    """The interpreter shuts down under threads that trace: a clean exit, and all that ended before it arrives, once."""
+    config = configured(server, tmp_path / "spans")
+    path = program(
+        """
+        client = Client(config=CONFIG)
+        counted = [0] * 4
+
+        def trace(number):
+            while True:
+                work(client, f"{number}/{counted[number]}")
+                counted[number] += 1
+
+        for number in range(4):
+            threading.Thread(target=trace, args=(number,), daemon=True).start()
+        time.sleep(0.3)
+        print(*counted, flush=True)
+        """,
+        config,
+        tmp_path,
+    )
+    done = run(path)
+    assert (done.returncode, done.stderr) == (0, "")
+    deliver_the_rest(config)
+    arrived = without_roots(server)
+    certain = {f"{t}/{n}" for t, count in enumerate(map(int, done.stdout.split())) for n in range(count)}
+    assert set(arrived) >= certain
+    assert set(arrived.values()) == {1}
+
+
+def test_what_does_not_fit_into_the_shutdown_stays_on_the_disk(tmp_path, server):
+    """A destination that is down costs an exit at most its bound; the next process delivers."""
+    server.script = lambda number, names: (503, {}, b"")
+    config = configured(server, tmp_path / "spans", shutdown_timeout="300ms")
+    path = program('client = Client(config=CONFIG)\nwork(client, *[f"s{n}" for n in range(50)])', config, tmp_path)
+    started = time.monotonic()
+    assert run(path).returncode == 0
+    assert time.monotonic() - started < 5
+    server.script = lambda number, names: (200, {"Content-Type": "application/json"}, b"{}")
+    deliver_the_rest(config)
+    assert without_roots(server) == Counter(f"s{n}" for n in range(50))

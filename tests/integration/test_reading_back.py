@@ -1,0 +1,211 @@
+"""Teams' own Zipkin, Jaeger and MLflow are read back: what comes is what was sent, as far as each server keeps it."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from support import kept, readback
+from support.cases import CASES
+from tracebridge import Client, ReadError, SpanType, TraceNotFoundError
+from tracebridge.adapter import Context, TraceReader
+from tracebridge.cli import main
+from tracebridge.errors import InvalidParameterError
+from tracebridge.record import SpanRecord
+from tracebridge.search import Condition, Query
+from tracebridge.settings.options import Secret
+from tracebridge_adapters.otlp_grpc import OtlpGrpcAdapter, OtlpGrpcOptions
+from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions
+from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions
+
+pytestmark = pytest.mark.server
+CONTEXT = Context("test")
+every_case = pytest.mark.parametrize("case", [c for c in CASES if c.name != "thousand"], ids=repr)
+
+
+def there_and_back(adapter: Any, records: Sequence[SpanRecord]) -> dict[bytes, SpanRecord]:
+    """Send, wait until the server tells as many spans, and give them by their IDs."""
+    try:
+        adapter.send(adapter.encode(records), len(records))
+        deadline = time.monotonic() + readback.WAIT_S
+        while len(got := adapter.reader.get(records[0].trace_id)) < len(records) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return {record.span_id: record for record in got}
+    finally:
+        adapter.close()
+
+
+def each(records: Sequence[SpanRecord], left: Callable[[SpanRecord], SpanRecord]) -> dict[bytes, SpanRecord]:
+    """What is left of each record, by its ID."""
+    return {record.span_id: left(record) for record in records}
+
+
+@every_case
+def test_zipkin_gives_the_records_back(zipkin, salt, case):
+    """Field by field, but for what Zipkin itself changes."""
+    options = ZipkinOptions(endpoint=zipkin.spans_url, query_endpoint=zipkin.url)
+    records = case.records(salt)
+    assert there_and_back(ZipkinAdapter(options, CONTEXT), records) == each(records, kept.by_zipkin)
+
+
+@every_case
+def test_jaeger_gives_the_records_back(jaeger, salt, case):
+    """Jaeger 1, fed by OTLP over gRPC."""
+    options = OtlpGrpcOptions(endpoint=jaeger.otlp_grpc, query_endpoint=jaeger.query_url)
+    records = case.records(salt)
+    assert there_and_back(OtlpGrpcAdapter(options, CONTEXT), records) == each(records, kept.by_jaeger)
+
+
+@every_case
+def test_jaeger_2_gives_the_records_back(collector, salt, case):
+    """Jaeger 2, fed by OTLP over HTTP; it is asked not to move spans about."""
+    options = OtlpHttpOptions(endpoint=collector.otlp_http, query_endpoint=collector.query_url)
+    records = case.records(salt)
+    assert there_and_back(OtlpHttpAdapter(options, CONTEXT), records) == each(records, kept.by_jaeger)
+
+
+@every_case
+def test_mlflow_gives_the_records_back(mlflow, salt, case):
+    """Through MLflow's own trace API."""
+    headers = {"x-mlflow-experiment-id": Secret(mlflow.experiment_id)}
+    options = OtlpHttpOptions(endpoint=mlflow.url, query_endpoint=mlflow.url, dialect="mlflow", headers=headers)
+    records = case.records(salt)
+    assert there_and_back(OtlpHttpAdapter(options, CONTEXT), records) == each(records, kept.by_mlflow)
+
+
+# ---------------------------------------------------------------------- as a team uses it
+
+
+@pytest.fixture(params=["zipkin", "jaeger", "collector", "mlflow"])
+def adapters(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The `adapters:` of a configuration with one real server that is written and read."""
+    server = request.getfixturevalue(request.param)
+    if request.param == "zipkin":
+        return {"zipkin": {"endpoint": server.spans_url, "query_endpoint": server.url}}
+    if request.param == "mlflow":
+        headers = {"x-mlflow-experiment-id": server.experiment_id}
+        return {
+            "otlp_http": {"endpoint": server.url, "query_endpoint": server.url, "dialect": "mlflow", "headers": headers}
+        }
+    return {"otlp_http": {"endpoint": server.otlp_http, "query_endpoint": server.query_url}}
+
+
+@pytest.fixture
+def service() -> str:
+    """A service that only this test writes."""
+    return f"shop-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def config(adapters: dict[str, Any], service: str) -> dict[str, Any]:
+    """A whole configuration."""
+    return {"resource": {"attributes": {"service.name": service}}, "adapters": adapters}
+
+
+def trace_three(client: Client, service: str) -> list[str]:
+    """Three traces, one second apart, the second of which failed; their custom IDs, oldest first."""
+    now = time.time_ns() // 10**6 * 10**6 - 60 * 10**9
+    ids = []
+    for number in range(3):
+        custom = f"{service}_order_{number}"
+        start = now + number * 10**9
+        root = client.start_trace(
+            f"order {number}", inputs={"n": number}, attributes={"region": "eu", "amount": number * 10}, trace_id=custom, start_time_ns=start,
+            span_type=SpanType.CHAIN,
+        )  # fmt: skip
+        child = client.start_span("pay", root.trace_id, root.span_id, start_time_ns=start + 10**6)
+        child.end(outputs="receipt", end_time_ns=start + 2 * 10**6)
+        root.end(status="ERROR" if number == 1 else "OK", end_time_ns=start + 500 * 10**6)
+        ids.append(custom)
+    assert client.flush(20)
+    return ids
+
+
+def poll(read: Callable[[], Any], count: int) -> Any:
+    """Read until so much is there: servers index what they take a little later."""
+    deadline = time.monotonic() + readback.WAIT_S
+    while len(got := read()) < count and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return got
+
+
+def test_get_trace_and_search_work_on_the_teams_own_server(config, service):
+    """By the caller's own ID and by the wire ID; searches narrow by name, status, attribute and time, newest first, page by page."""
+    with Client(config=config) as client:
+        ids = trace_three(client, service)
+        reader = client.adapter(next(iter(config["adapters"]))).reader
+        assert isinstance(reader, TraceReader)
+        assert len(poll(lambda: reader.find(ids[2]), 1)) == 1
+        trace = client.get_trace(ids[1])
+        assert {(s.name, s.outputs) for s in trace.data.spans} == {("order 1", None), ("pay", "receipt")}
+        assert client.get_trace(trace.info.wire_trace_id).info.wire_trace_id == trace.info.wire_trace_id
+        assert reader.find("nobody has this ID") == []
+        with pytest.raises(TraceNotFoundError):
+            client.get_trace("ab" * 16)
+
+        def found(*more: Condition, **rest: Any) -> list[str]:
+            page = reader.search(Query([Condition("service", "=", service), *more], **rest))
+            return [trace[0].custom_trace_id for trace in page.traces]
+
+        assert poll(found, 3) == ids[::-1]
+        assert found(Condition("status", "=", "ERROR")) == [ids[1]]
+        assert found(Condition("name", "=", "order 2")) == [ids[2]]
+        assert found(Condition("name", "LIKE", "order%"), max_results=2) == [ids[2], ids[1]]
+        assert (
+            found(Condition("attribute", "=", "eu", "region"), Condition("attribute", ">=", 10, "amount")) == ids[:0:-1]
+        )
+        middle = reader.get(reader.find(ids[1])[0])[0].start_time_ns // 10**6
+        assert found(Condition("timestamp_ms", ">=", middle)) == ids[:0:-1]
+        assert found(Condition("timestamp_ms", "<", middle)) == [ids[0]]
+        pages, token = [], None
+        while True:
+            page = reader.search(Query([Condition("service", "=", service)], max_results=1, page_token=token))
+            pages += [trace[0].custom_trace_id for trace in page.traces]
+            token = page.token
+            if token is None:
+                break
+        assert pages == ids[::-1]
+        with pytest.raises(InvalidParameterError, match="newest first"):
+            client.search_traces(order_by=["name ASC"])
+        with pytest.raises(InvalidParameterError, match="page_token"):
+            client.search_traces(page_token="x")
+
+
+def test_the_commands_work_on_the_teams_own_server(config, service, tmp_path):
+    """`tracebridge show` and `search` read it and lead to its UI."""
+    with Client(config=config) as client:
+        ids = trace_three(client, service)
+    (tmp_path / "bridge.yaml").write_text(json.dumps(config))  # JSON is YAML
+    arguments = ["--config", str(tmp_path / "bridge.yaml")]
+
+    def rows() -> list[str]:
+        shown = CliRunner().invoke(main, ["search", "--service", service, "--json", *arguments])
+        return [json.loads(line)["trace_id"] for line in shown.stdout.splitlines()]
+
+    assert poll(rows, 3) == ids[::-1]
+    shown = CliRunner().invoke(main, ["show", ids[0], *arguments])
+    assert (shown.exit_code, "order 0" in shown.stdout, "pay" in shown.stdout) == (0, True, True)
+    assert shown.stdout.splitlines()[-1].startswith("http://127.0.0.1:")
+    assert CliRunner().invoke(main, ["show", "ab" * 16, *arguments]).exit_code == 1
+
+
+@pytest.mark.parametrize("wrong", ["jaeger as zipkin", "zipkin as jaeger", "nobody"])
+def test_a_query_endpoint_of_another_system_is_told_from_an_unknown_trace(zipkin, jaeger, wrong):
+    """A 404 or a page of another system is an error that names the option, not "no such trace"."""
+    if wrong == "zipkin as jaeger":
+        adapters = {"otlp_http": {"endpoint": jaeger.otlp_http, "query_endpoint": zipkin.url}}
+    else:
+        adapters = {"zipkin": {"query_endpoint": jaeger.query_url if wrong != "nobody" else "http://127.0.0.1:9"}}
+    with Client(config={"adapters": adapters}) as client:
+        with pytest.raises(ReadError, match="query_endpoint" if wrong != "nobody" else "refused"):
+            client.get_trace("ab" * 16)
+        root = client.start_trace("open", trace_id="ab" * 16)
+        assert [span.name for span in client.get_trace("ab" * 16).data.spans] == ["open"]
+        root.end()
+        client.close(timeout_s=0)
