@@ -21,6 +21,7 @@ from support.backends.process import ServerProcess, answers, free_ports
 from support.backends.process import http as client
 
 ZIPKIN_VERSION, JAEGER_VERSION, MLFLOW_VERSION, PHOENIX_VERSION = "3.6.1", "1.62.0", "3.17.2", "20.26.1"
+DDTRACE_VERSION, ATHERIS_VERSION = "4.16.0", "3.0.0"
 HERE = Path(__file__).parent
 
 
@@ -64,13 +65,16 @@ def jaeger_binary(name: str) -> Path:
 
 
 def python_server(name: str, requirement: str, script: str) -> Path:
-    """Return a script of a Python server, installed in a virtual environment of its own when it is not cached."""
+    """Return a script of a Python server, installed in a virtual environment of its own when it is not cached.
+
+    `requirement` may be several, with blanks between.
+    """
     with locked(f"{name}-{sys.version_info.major}.{sys.version_info.minor}") as folder:
-        home = folder / requirement.replace("==", "-")
+        home = folder / requirement.replace("==", "-").replace(" ", "+")
         if not (home / "done").exists():
             shutil.rmtree(home, ignore_errors=True)
             venv.create(home, with_pip=True)
-            run(f"installing {requirement}", [str(home / "bin" / "pip"), "install", "-q", requirement], folder)
+            run(f"installing {requirement}", [str(home / "bin" / "pip"), "install", "-q", *requirement.split()], folder)
             (home / "done").touch()
         return home / "bin" / script
 
@@ -85,12 +89,24 @@ def phoenix_script() -> Path:
     return python_server("phoenix", f"arize-phoenix=={PHOENIX_VERSION}", "phoenix")
 
 
+def ddtrace_python() -> Path:
+    """Return a Python that has Datadog's library: no server, but too heavy for everybody's environment."""
+    return python_server("ddtrace", f"ddtrace=={DDTRACE_VERSION}", "python")
+
+
+def atheris_python() -> Path:
+    """Return a Python that has the coverage-guided fuzzer, and what `tracebridge.propagation` imports."""
+    return python_server("atheris", f"atheris=={ATHERIS_VERSION} msgspec", "python")
+
+
 FETCH = {
     "zipkin": zipkin_jar,
     "jaeger": lambda: jaeger_binary("all-in-one"),
     "collector": lambda: jaeger_binary("jaeger"),
     "mlflow": mlflow_script,
     "phoenix": phoenix_script,
+    "ddtrace": ddtrace_python,
+    "atheris": atheris_python,
 }
 
 
