@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from tracebridge.propagation.formats import OWS
 
 BAGGAGE = "baggage"
+TAB = "\t"  # allowed around properties, but some HTTP libraries refuse to send one
 MAX_MEMBERS, MAX_LENGTH = 64, 8192  # list-members and bytes that everybody has to propagate, section 3.3.2
 MAX_HEADER = 4 * MAX_LENGTH  # characters that we look at
 
@@ -20,7 +21,7 @@ _VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"  # baggage-octet
 _WS = r"[ \t]*"
 _MEMBER = re.compile(rf"({_WORD}){_WS}={_WS}({_VALUE}){_WS}((?:;{_WS}{_WORD}(?:{_WS}={_WS}{_VALUE})?{_WS})*)")
 _KEY = re.compile(_WORD)
-_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"  # baggage-octets that need no percent sign
+_SAFE = "!#$&'()*-./:<=>?@[]^_`{|}~"  # baggage-octets that need no percent sign; + would, for readers that take it for a space
 
 
 def read(text: str) -> str:
@@ -31,7 +32,8 @@ def read(text: str) -> str:
     for each in text.split(","):
         found = _MEMBER.fullmatch(each.strip(OWS))
         if found is not None and found[1] not in members:
-            members[found[1]] = f"{found[1]}={found[2]}{found[3].strip(OWS)}"
+            properties = found[3].strip(OWS).replace(TAB, " ")
+            members[found[1]] = f"{found[1]}={found[2]}{properties}"
     return _cut(list(members.values()))
 
 

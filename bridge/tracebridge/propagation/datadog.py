@@ -55,7 +55,10 @@ def _upper(tags: str) -> str:
 def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
     """Put the IDs as decimal numbers, the decision as a priority (2 where a person asked), and the upper half where there is one."""
     trace_id = context.trace_id or ""
-    headers[TRACE_ID] = str(int(trace_id[16:], 16))
+    low = int(trace_id[16:], 16)
+    if not low:
+        return  # Datadog takes 0 for "no trace"
+    headers[TRACE_ID] = str(low)
     headers[PARENT_ID] = str(int(context.span_id or "", 16))
     headers[PRIORITY] = USER_KEPT if context.debug else KEPT if context.flags & SAMPLED else "0"
     if trace_id[:16].strip("0"):

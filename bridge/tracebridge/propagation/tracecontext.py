@@ -11,10 +11,10 @@ from tracebridge.propagation import tracestate
 from tracebridge.propagation.formats import OWS, Format, Headers
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+ZERO_TRACE_ID, ZERO_SPAN_ID = "0" * 32, "0" * 16
 
-_form = re.compile(
-    r"([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL
-).fullmatch
+_current = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
+_later = re.compile(r"(?!00|ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?", re.DOTALL).fullmatch
 _FLAGS: Final = {f"{flags:02x}": flags & (SAMPLED | RANDOM) for flags in range(256)}  # unknown bits are set to zero
 _DIGITS: Final = [f"{flags:02x}" for flags in range(4)]
 
@@ -24,21 +24,32 @@ def read(headers: Headers) -> RemoteParent | None:
     text = headers.get(TRACEPARENT)
     if text is None:
         return None
-    found = _form(text) or _form(text.strip(OWS))
+    found = _current(text)
     if found is None:
-        return None
-    version, trace_id, span_id, digits, more = found.groups()
-    flags = _FLAGS[digits]
-    if version != "00":  # a version after ours: what we know of it is the sampled bit, and that more may follow
-        if version == "ff":
-            return None
-        flags &= SAMPLED
-    elif more is not None:
+        return _read_odd(text.strip(OWS), headers.get(TRACESTATE, ""))
+    trace_id, span_id, flags = found.groups()
+    if trace_id == ZERO_TRACE_ID or span_id == ZERO_SPAN_ID:
         return None
     state = headers.get(TRACESTATE)
-    if state:
-        return RemoteParent(trace_id, span_id, flags, tracestate.read(state), format="tracecontext")
-    return RemoteParent(trace_id, span_id, flags, format="tracecontext")
+    return RemoteParent(
+        trace_id, span_id, _FLAGS[flags], tracestate.read(state) if state else "", format="tracecontext"
+    )
+
+
+def _read_odd(text: str, state: str) -> RemoteParent | None:
+    """Read what does not look like version 00 at once: with blanks around it, or of a version after ours.
+
+    What is known of a later version is its first 55 characters, that `-` comes before more, and the sampled bit.
+    """
+    current, later = _current(text), _later(text)
+    found = current or later
+    if found is None:
+        return None
+    trace_id, span_id, flags = found.groups()
+    if trace_id == ZERO_TRACE_ID or span_id == ZERO_SPAN_ID:
+        return None
+    known = _FLAGS[flags] if current else _FLAGS[flags] & SAMPLED
+    return RemoteParent(trace_id, span_id, known, tracestate.read(state), format="tracecontext")
 
 
 def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
