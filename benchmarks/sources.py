@@ -19,7 +19,7 @@ from benchmarks.cases import ATTRIBUTES, SPANS, Case, _peer
 Make = Callable[[], tuple[Callable[[], None], Callable[[], object]]]
 """Builds (one round of SPANS spans, wait until they are encoded)."""
 ANYTIME = {"flush_interval": "1h", "max_batch": 10_000}
-A_TRACE = 50  # spans of one py_zipkin trace
+A_TRACE = 10  # spans of one py_zipkin trace, as a request has them
 
 
 def _in_thread(make: Make, clock: Callable[[], float]) -> Callable[[], Callable[[], float]]:
