@@ -145,6 +145,9 @@ class Jaeger:
     otlp_http: str
     otlp_grpc: str
     zipkin_url: str
+    agent_compact: str
+    agent_binary: str
+    thrift_http: str
     process: ServerProcess
 
 
@@ -185,8 +188,16 @@ def start_jaeger() -> Jaeger:
     process = ServerProcess("jaeger", command, env={"SPAN_STORAGE_TYPE": "memory"})
     url = f"http://{local}:{query}"
     process.wait_until(answers(f"{url}/api/services"))
-    zipkin_url = f"http://{local}:{zipkin}/api/v2/spans"
-    return Jaeger(url, f"http://{local}:{otlp_http}", f"http://{local}:{otlp_grpc}", zipkin_url, process)
+    return Jaeger(
+        url,
+        f"http://{local}:{otlp_http}",
+        f"http://{local}:{otlp_grpc}",
+        f"http://{local}:{zipkin}/api/v2/spans",
+        f"udp://{local}:{compact}",
+        f"udp://{local}:{binary_}",
+        f"http://{local}:{collector}/api/traces",
+        process,
+    )
 
 
 class OtlpJsonSink:
@@ -229,21 +240,24 @@ class Collector:
     otlp_http: str
     otlp_grpc: str
     zipkin_url: str
+    agent_compact: str
+    agent_binary: str
+    thrift_http: str
     process: ServerProcess
     sink: OtlpJsonSink
     seen: list[Any] = field(default_factory=list)
 
 
 def start_collector() -> Collector:
-    """Start Jaeger 2 with OTLP and Zipkin receivers and the sink as an exporter."""
+    """Start Jaeger 2 with OTLP, Zipkin and Jaeger receivers and the sink as an exporter."""
     binary = jaeger_binary("jaeger")
-    query, query_grpc, grpc, otlp, zipkin = free_ports(5)
+    query, query_grpc, grpc, otlp, zipkin, compact, binary_, thrift_http = free_ports(8)
     sink = OtlpJsonSink()
     exporters = ["jaeger_storage_exporter", "otlphttp"]
     config = {
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query"],
-            "pipelines": {"traces": {"receivers": ["otlp", "zipkin"], "exporters": exporters}},
+            "pipelines": {"traces": {"receivers": ["otlp", "zipkin", "jaeger"], "exporters": exporters}},
             "telemetry": {"metrics": {"level": "none"}},
         },
         "extensions": {
@@ -259,6 +273,13 @@ def start_collector() -> Collector:
                 "protocols": {"grpc": {"endpoint": f"127.0.0.1:{grpc}"}, "http": {"endpoint": f"127.0.0.1:{otlp}"}}
             },
             "zipkin": {"endpoint": f"127.0.0.1:{zipkin}"},
+            "jaeger": {
+                "protocols": {
+                    "thrift_compact": {"endpoint": f"127.0.0.1:{compact}"},
+                    "thrift_binary": {"endpoint": f"127.0.0.1:{binary_}"},
+                    "thrift_http": {"endpoint": f"127.0.0.1:{thrift_http}"},
+                }
+            },
         },
         "exporters": {
             "jaeger_storage_exporter": {"trace_storage": "mem"},
@@ -278,6 +299,9 @@ def start_collector() -> Collector:
         f"http://127.0.0.1:{otlp}",
         f"http://127.0.0.1:{grpc}",
         f"http://127.0.0.1:{zipkin}/api/v2/spans",
+        f"udp://127.0.0.1:{compact}",
+        f"udp://127.0.0.1:{binary_}",
+        f"http://127.0.0.1:{thrift_http}/api/traces",
         process,
         sink,
     )
