@@ -8,6 +8,7 @@ No message names a header or the user info of an address.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,9 @@ from tracebridge_adapters.wires.bounded import BoundedPoolManager
 
 MAX_QUOTED = 500  # characters of an answer that a message quotes
 _CHUNK = 16_384
+_CONNECTION = re.compile(
+    r"^(<[^>]* object at [^>]*>|\w+\(host=[^)]*\)): "
+)  # urllib3's name of a connection, old and new
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ def _reason(error: BaseException) -> str:
         isinstance(error, urllib3.exceptions.ProtocolError) and error.args and isinstance(error.args[-1], BaseException)
     ):
         error = error.args[-1]
-    text = str(error).rpartition("object at")[2].partition(">: ")[2] or str(error)
+    text = _CONNECTION.sub("", str(error))
     return " ".join(text.split())[:MAX_QUOTED] or type(error).__name__
 
 
