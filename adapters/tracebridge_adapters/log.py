@@ -25,14 +25,20 @@ class LogOptions(DeliveryOptions):
     """Options of the `log` adapter."""
 
     stream: Literal["stdout", "stderr", "file", "logger", "structlog"] = option("stdout", help="Where lines go.")
-    path: FilePath | None = option(None, help="The file, with stream: file; created 0600, reopened after a logrotate.")
+    path: FilePath | None = option(
+        None,
+        help="The file, with stream: file; created 0600, reopened after a logrotate.",
+        examples=["./spans.log"],
+    )
     logger: str | None = option(
         None,
         help="With stream: logger, the standard logger's name; with stream: structlog, a name for get_logger or `module:logger`.",
         examples=("spans", "myapp.logs:span_logger"),
     )
     profile: ProfileName = option("otel", help="The names of the fields.")
-    project: str | None = option(None, help="The Google Cloud project that profile: gcp names in its traces.")
+    project: str | None = option(
+        None, help="The Google Cloud project that profile: gcp names in its traces.", examples=["my-project"]
+    )
     resource: ResourceChoice = option("always", help="Which lines carry the resource.")
     max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=MIN_LINE_BYTES)
     extra_lines: list[ExtraLine] = option(factory=list, help="Lines besides the one that every finished span gets.")

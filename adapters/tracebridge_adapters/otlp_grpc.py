@@ -28,7 +28,9 @@ class OtlpGrpcOptions(ReadableOptions):
 
     endpoint: Url = option("http://localhost:4317", help="Address; https:// for TLS, http:// for none.")
     compression: Literal["gzip", "none"] = option("gzip", help="Whether messages are compressed.")
-    headers: dict[str, Secret] = option(factory=dict, help="Metadata of every call.")
+    headers: dict[str, Secret] = option(
+        factory=dict, help="Metadata of every call.", examples=[{"authorization": "Bearer ${env:OTLP_TOKEN}"}]
+    )
     timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
     tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
     dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")

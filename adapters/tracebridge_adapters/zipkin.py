@@ -29,7 +29,9 @@ class ZipkinOptions(ReadableOptions):
     endpoint: Url = option("http://localhost:9411/api/v2/spans", help="Where spans are posted, path included.")
     encoding: Literal["json", "protobuf"] = option("json", help="How the body is written; protobuf needs Zipkin 2.8.")
     compression: Literal["gzip", "none"] = option("gzip", help="Whether the body is compressed.")
-    headers: dict[str, Secret] = option(factory=dict, help="Headers of every request.")
+    headers: dict[str, Secret] = option(
+        factory=dict, help="Headers of every request.", examples=[{"authorization": "Bearer ${env:ZIPKIN_TOKEN}"}]
+    )
     timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
     tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
     dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
