@@ -70,7 +70,11 @@ class Context:
 
 
 class Adapter(Protocol):
-    """One destination. Built from its own frozen options; owns no thread, queue, timer or retry."""
+    """One destination. Built from its own frozen options; owns no thread, queue, timer or retry.
+
+    An adapter whose bodies can say one resource only (Jaeger's Batch has one process) sets `one_resource_per_body = True`: delivery
+    then passes records of one resource at a time.
+    """
 
     Options: ClassVar[type[Any]]
     """The adapter's options: a frozen dataclass built of `tracebridge.settings.options` types."""

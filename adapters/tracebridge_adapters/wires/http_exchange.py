@@ -8,6 +8,7 @@ No message names a header or the user info of an address.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_QUOTED = 500  # characters of an answer that a message quotes
 _CHUNK = 16_384
+_CONNECTION = re.compile(
+    r"^(<[^>]* object at [^>]*>|\w+\(host=[^)]*\)): "
+)  # urllib3's name of a connection, old and new
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ def _reason(error: BaseException) -> str:
         isinstance(error, urllib3.exceptions.ProtocolError) and error.args and isinstance(error.args[-1], BaseException)
     ):
         error = error.args[-1]
-    text = str(error).rpartition("object at")[2].partition(">: ")[2] or str(error)
+    text = _CONNECTION.sub("", str(error))
     return " ".join(text.split())[:MAX_QUOTED] or type(error).__name__
 
 

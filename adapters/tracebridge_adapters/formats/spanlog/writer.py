@@ -68,6 +68,7 @@ class Writer:
         chosen = PROFILES[profile]
         self._line, self._dress, self._spelling = chosen.line, chosen.dress, chosen.spelling
         self._resource = resource
+        self._always = resource == "always"
         self._max_bytes = None if max_line_bytes is None else max_line_bytes - _RESERVED
         self._extra = frozenset(extra_lines)
         self._project = project
@@ -86,7 +87,7 @@ class Writer:
     def _fitting(self, record: SpanRecord, render: Render) -> bytes:
         """Return the line that `render` makes of a record, cut to size where it must be."""
         counts: dict[str, int] = {}
-        if has_long_names(record):
+        if (record.events or len(record.name) + len(record.status_message) > MAX_NAME) and has_long_names(record):
             record, counts["names"] = cap_names(record)
         try:
             line = render(record, counts)
@@ -105,7 +106,7 @@ class Writer:
         # by position, in the order of Line's fields
         line: Any = self._line(
             rfc3339(end if duration >= 0 else start),
-            level_of(record),
+            "info" if record.status != _ERROR and record.end_cause == _FINISHED else level_of(record),
             END,
             SCHEMA,
             record.trace_id.hex(),
@@ -125,7 +126,7 @@ class Writer:
             shown(record.attributes) if record.attributes else {},
             UNSET if record.inputs is None else show(record.inputs),
             UNSET if record.outputs is None else show(record.outputs),
-            resource if self._carries_resource(record) else UNSET,
+            resource if self._always or self._carries_resource(record) else UNSET,
         )
         if not _is_common(record):
             _set_rare(line, record)
@@ -138,7 +139,8 @@ class Writer:
     def _finished(self, line: Any, record: SpanRecord) -> bytes:
         if self._dress is not None:
             self._dress(line, record, self._project)
-        return one_line(_encode(line)) + b"\n"
+        data = _encode(line)
+        return data + b"\n" if data.isascii() else one_line(data) + b"\n"
 
     def _carries_resource(self, record: SpanRecord) -> bool:
         return self._resource == "always" or (self._resource == "root" and record.parent_id is None)

@@ -37,9 +37,17 @@ def test_the_shipped_schema_is_what_the_classes_say() -> None:
     assert shipped_schema() == (CONFIG / "bridge.schema.json").read_text("utf-8")
 
 
-def test_the_presets_are_the_documented_six() -> None:
+def test_the_presets_are_the_documented_seven() -> None:
     """One for each way to begin."""
-    assert PRESETS == ["fan-out.yaml", "jaeger.yaml", "log.yaml", "mlflow.yaml", "otlp.yaml", "zipkin.yaml"]
+    assert PRESETS == [
+        "fan-out.yaml",
+        "jaeger-agent.yaml",
+        "jaeger.yaml",
+        "log.yaml",
+        "mlflow.yaml",
+        "otlp.yaml",
+        "zipkin.yaml",
+    ]
 
 
 @pytest.mark.parametrize("name", PRESETS)
