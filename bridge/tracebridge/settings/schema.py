@@ -143,7 +143,9 @@ def _form(mark: str, metadata: Any) -> dict[str, Any]:
 
 
 def _choices(hint: Any) -> list[Any]:
-    """Return every value of an option that has few."""
+    """Return every value of an option that has few, and headers for an option that takes them."""
+    if hint == dict[str, Secret]:
+        return [{"authorization": "Bearer ${env:TOKEN}"}]
     if get_origin(hint) is list:
         inner = _choices(get_args(hint)[0])
         return [inner] if inner else []
