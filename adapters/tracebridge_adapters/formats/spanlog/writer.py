@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from tracebridge.record import UNKNOWN_SERVICE, EndCause, Event, Kind, Link, Resource, SpanRecord, StatusCode, Value
+from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ResourceChoice
 from tracebridge_adapters.formats.spanlog.cut import (
     EXCEPTION,
     MAX_NAME,
@@ -34,8 +35,6 @@ from tracebridge_adapters.formats.spanlog.mend import mended
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
 from tracebridge_adapters.formats.spanlog.values import show, shown
 
-ResourceChoice = Literal["always", "root", "off"]
-ExtraLine = Literal["span.start", "span.event", "trace.end"]
 _Source = tuple[str, Any, str]
 """The service, the resource encoded, and its schema URL."""
 
