@@ -67,6 +67,7 @@ class Delivery:
         self._dead_letters = dead_letters
         self._resource = resource
         self._max_batch = min(self._queue.max_batch, adapter.max_batch_spans)
+        self._by_resource: bool = getattr(adapter, "one_resource_per_body", False)
         self._threads: list[threading.Thread] = []
         self._flush_to = 0
         self._deadline: float | None = None
@@ -143,8 +144,8 @@ class Delivery:
             try:
                 silence_instrumentation()
                 records = self._decode(claim)
-                if records:
-                    self._deliver(claim, records)
+                for group in _by_resource(records) if self._by_resource else [records] if records else []:
+                    self._deliver(claim, group)
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")
             except _Stopped:
@@ -330,3 +331,15 @@ class Delivery:
         if kind not in self._warned:
             self._warned.add(kind)
             _log.warning(text, self.name, message, exc_info=error)
+
+
+def _by_resource(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
+    """Return the records in groups of one resource each, in the order in which the resources first appear."""
+    groups: dict[bytes, list[SpanRecord]] = {}
+    keys: dict[int, bytes] = {}  # by identity: most records share one object
+    for record in records:
+        resource = record.resource
+        if id(resource) not in keys:
+            keys[id(resource)] = msgspec.msgpack.encode(resource)  # 1 and True differ here, though equal in Python
+        groups.setdefault(keys[id(resource)], []).append(record)
+    return list(groups.values())
