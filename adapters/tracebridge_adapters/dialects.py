@@ -29,6 +29,7 @@ DISPLACED = "tracebridge.displaced."
 JSON_MIME, TEXT_MIME = "application/json", "text/plain"
 MLFLOW_TYPE, MLFLOW_TAG = "mlflow.spanType", "mlflow.traceTag."
 MLFLOW_EXPERIMENT = "mlflow.experimentId"
+_ABSORBED = ("tracebridge.", "mlflow.", "input.", "output.")  # how the names begin that `absorb` knows
 
 OPENINFERENCE_KINDS = {
     "LLM": "LLM",
@@ -153,6 +154,9 @@ def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TR
     Values that came through a destination that knows only text are understood too. Tags cannot be told from attributes, except
     in the mlflow dialect, and stay among them. `end_time_ns` is among the fields of a span that ended before it started.
     """
+    names = (*_ABSORBED, trace_id_attribute)
+    if not any(key.startswith(names) for key in attributes):
+        return {"attributes": dict(attributes)}  # a span of somebody else's: nothing of ours in it
     rest = dict(attributes)
     fields: dict[str, Any] = {}
     for key, field in (

@@ -6,6 +6,7 @@ with a note; anything else that is broken is repaired, counted in the record's `
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -184,8 +185,8 @@ def _endpoint(given: Any, tally: Tally) -> dict[str, Any]:
         if not address:
             continue
         try:
-            out[field] = str(ipaddress.ip_address(str(address)))
-            tally.repaired += ipaddress.ip_address(str(address)).version != version
+            out[field], found = _address(str(address))
+            tally.repaired += found != version
         except ValueError:
             tally.repaired += 1
     port = given.get("port")
@@ -194,6 +195,13 @@ def _endpoint(given: Any, tally: Tally) -> dict[str, Any]:
     elif port:
         tally.repaired += 1
     return out
+
+
+@functools.lru_cache(maxsize=1024)  # few hosts, many spans
+def _address(text: str) -> tuple[str, int]:
+    """Return an address as it is written, and its version. Raises ValueError for what is none."""
+    address = ipaddress.ip_address(text)
+    return str(address), address.version
 
 
 def _addresses(endpoint: dict[str, Any]) -> list[str]:
