@@ -63,6 +63,7 @@ records = st.builds(
     tags=st.dictionaries(otlp.texts, otlp.texts, max_size=2),
     custom_trace_id=st.none() | otlp.texts.filter(bool),
     id_scheme=st.sampled_from([None, "hash"]),
+    custom_span_id=st.none() | otlp.texts.filter(bool),
     trace_state=otlp.texts,
     flags=st.integers(0, 255),
     parent_is_remote=st.booleans(),

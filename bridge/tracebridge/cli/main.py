@@ -13,7 +13,7 @@ from tracebridge.cli.exits import EXIT_CONFIG
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 
 COMMANDS = (
-    "demo", "init", "validate", "doctor", "schema", "adapters", "show", "search", "replay", "convert", "tail", "stats", "drain",
+    "demo", "init", "validate", "doctor", "schema", "adapters", "id", "show", "search", "replay", "convert", "tail", "stats", "drain",
     "dead",
 )  # fmt: skip
 
