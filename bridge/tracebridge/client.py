@@ -86,6 +86,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         parts = build(self._settings)
         self.accounts = parts.accounts
         self.reducer = parts.reducer
+        self.resource = parts.resource
         self._journal = parts.journal
         self.keeps_open = parts.journal.keeps_open
         self._keeper = keeper_of(parts.journal, self._settings, self.stats)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -96,6 +97,16 @@ def _path(value: Any, _: Mapping[str, Any]) -> str:
     if "\0" in text:
         raise Wrong("bad-path", "a path without a NUL character")
     return text
+
+
+def unreadable(path: str) -> str:
+    """Return why a file cannot be read, in the system's words; nothing when it can."""
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError, RuntimeError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
 
 
 def _class(value: Any, _: Mapping[str, Any]) -> str:

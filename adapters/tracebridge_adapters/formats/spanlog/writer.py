@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from tracebridge.record import UNKNOWN_SERVICE, EndCause, Event, Kind, Link, Resource, SpanRecord, StatusCode, Value
+from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ResourceChoice
 from tracebridge_adapters.formats.spanlog.cut import (
     EXCEPTION,
     MAX_NAME,
@@ -34,8 +35,6 @@ from tracebridge_adapters.formats.spanlog.mend import mended
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
 from tracebridge_adapters.formats.spanlog.values import show, shown
 
-ResourceChoice = Literal["always", "root", "off"]
-ExtraLine = Literal["span.start", "span.event", "trace.end"]
 _Source = tuple[str, Any, str]
 """The service, the resource encoded, and its schema URL."""
 
@@ -46,6 +45,7 @@ _STATUS: dict[int, Any] = {int(code): code.name.lower() for code in StatusCode}
 _KINDS: dict[int, Any] = {int(kind): kind.name.lower() for kind in Kind}
 _FLAGS = [f"{flags:02x}" for flags in range(256)]
 _FINISHED = EndCause.FINISHED.value
+_UNKNOWN = "UNKNOWN"
 _ERROR = int(StatusCode.ERROR)
 _NO_RESOURCE = Resource()
 
@@ -69,6 +69,7 @@ class Writer:
         chosen = PROFILES[profile]
         self._line, self._dress, self._spelling = chosen.line, chosen.dress, chosen.spelling
         self._resource = resource
+        self._always = resource == "always"
         self._max_bytes = None if max_line_bytes is None else max_line_bytes - _RESERVED
         self._extra = frozenset(extra_lines)
         self._project = project
@@ -87,7 +88,7 @@ class Writer:
     def _fitting(self, record: SpanRecord, render: Render) -> bytes:
         """Return the line that `render` makes of a record, cut to size where it must be."""
         counts: dict[str, int] = {}
-        if has_long_names(record):
+        if (record.events or len(record.name) + len(record.status_message) > MAX_NAME) and has_long_names(record):
             record, counts["names"] = cap_names(record)
         try:
             line = render(record, counts)
@@ -106,7 +107,7 @@ class Writer:
         # by position, in the order of Line's fields
         line: Any = self._line(
             rfc3339(end if duration >= 0 else start),
-            level_of(record),
+            "info" if record.status != _ERROR and record.end_cause == _FINISHED else level_of(record),
             END,
             SCHEMA,
             record.trace_id.hex(),
@@ -126,7 +127,7 @@ class Writer:
             shown(record.attributes) if record.attributes else {},
             UNSET if record.inputs is None else show(record.inputs),
             UNSET if record.outputs is None else show(record.outputs),
-            resource if self._carries_resource(record) else UNSET,
+            resource if self._always or self._carries_resource(record) else UNSET,
         )
         if not _is_common(record):
             _set_rare(line, record)
@@ -139,7 +140,8 @@ class Writer:
     def _finished(self, line: Any, record: SpanRecord) -> bytes:
         if self._dress is not None:
             self._dress(line, record, self._project)
-        return one_line(_encode(line)) + b"\n"
+        data = _encode(line)
+        return data + b"\n" if data.isascii() else one_line(data) + b"\n"
 
     def _carries_resource(self, record: SpanRecord) -> bool:
         return self._resource == "always" or (self._resource == "root" and record.parent_id is None)
@@ -257,7 +259,7 @@ def _is_common(r: SpanRecord) -> bool:
         r.events
         or r.links
         or r.status_message
-        or r.span_type != "UNKNOWN"
+        or r.span_type != _UNKNOWN
         or r.end_cause != _FINISHED
         or r.scope
         or r.id_scheme
@@ -279,7 +281,10 @@ def _is_common(r: SpanRecord) -> bool:
 
 
 def _set_rare(line: Any, record: SpanRecord) -> None:
-    line.span_type, line.end_cause = record.span_type, record.end_cause
+    if record.span_type != _UNKNOWN:  # msgspec leaves out what is the default itself, not what equals it
+        line.span_type = record.span_type
+    if record.end_cause != _FINISHED:
+        line.end_cause = record.end_cause
     for field, name in _RARE.items():
         value = getattr(record, field)
         if value:
