@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -35,10 +36,13 @@ from tracebridge_adapters.formats.spanlog.mend import mended
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
 from tracebridge_adapters.formats.spanlog.values import show, shown
 
-_Source = tuple[str, Any, str]
-"""The service, the resource encoded, and its schema URL."""
+_Source = tuple[str, Any]
+"""The service, and the resource encoded."""
 
 _RESERVED: Final = 64  # bytes that `numbered` adds at most
+
+_NOT_REDUCED = (UnicodeEncodeError, OverflowError, TypeError)
+"""What encoding raises for a record that no client made: a client reduces every value when it is handed in."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _STATUS: dict[int, Any] = {int(code): code.name.lower() for code in StatusCode}
@@ -67,16 +71,26 @@ class Writer:
         project: str = "",
     ) -> None:
         chosen = PROFILES[profile]
-        self._line, self._dress, self._spelling = chosen.line, chosen.dress, chosen.spelling
+        self._line: Any = chosen.line
+        self._common: Any = chosen.common_line
+        self._dress, self._spelling = chosen.dress, chosen.spelling
         self._resource = resource
         self._always = resource == "always"
-        self._max_bytes = None if max_line_bytes is None else max_line_bytes - _RESERVED
+        self._max_bytes = sys.maxsize if max_line_bytes is None else max_line_bytes - _RESERVED
         self._extra = frozenset(extra_lines)
+        self._short_way = not self._extra
         self._project = project
-        self._known: tuple[Resource, _Source] = (_NO_RESOURCE, (UNKNOWN_SERVICE, msgspec.Raw(b"{}"), ""))
+        self._known: tuple[Resource, _Source] = (_NO_RESOURCE, (UNKNOWN_SERVICE, msgspec.Raw(b"{}")))
 
     def encode(self, record: SpanRecord) -> bytes:
         """Return the record's lines, in the order in which things happened; never raises because of what is in it."""
+        if self._short_way and _is_common(record) and len(record.name) <= MAX_NAME:
+            try:
+                line = self._encoded(self._filled(self._common, record), record)
+            except _NOT_REDUCED:
+                line = b""
+            if line and len(line) <= self._max_bytes:
+                return line
         line = self._fitting(record, self._render)
         return line if not self._extra else b"".join(self._with_extra(record, line))
 
@@ -92,20 +106,29 @@ class Writer:
             record, counts["names"] = cap_names(record)
         try:
             line = render(record, counts)
-        except (UnicodeEncodeError, OverflowError, TypeError):  # no record of a client's, which reduces values
+        except _NOT_REDUCED:
             record = mended(record)
             line = render(record, counts)
-        if self._max_bytes is not None and len(line) > self._max_bytes:
+        if len(line) > self._max_bytes:
             line = cut_to_size(record, counts, self._max_bytes, render)
         return line
 
     def _render(self, record: SpanRecord, counts: dict[str, int]) -> bytes:
         """Return the `span.end` line."""
+        line = self._filled(self._line, record)
+        if not _is_common(record):
+            _set_rare(line, record)
+        line.truncated = counts
+        return self._encoded(line, record)
+
+    def _filled(self, line: Any, record: SpanRecord) -> Any:
+        """Return a line of this type with what every span has."""
         duration = record.end_time_ns - record.start_time_ns
         start, end = str(record.start_time_ns), str(record.end_time_ns)
-        service, resource, schema_url = self._source(record)
+        known, source = self._known
+        service, resource = source if record.resource is known else self._source(record)
         # by position, in the order of Line's fields
-        line: Any = self._line(
+        return line(
             rfc3339(end if duration >= 0 else start),
             "info" if record.status != _ERROR and record.end_cause == _FINISHED else level_of(record),
             END,
@@ -129,15 +152,8 @@ class Writer:
             UNSET if record.outputs is None else show(record.outputs),
             resource if self._always or self._carries_resource(record) else UNSET,
         )
-        if not _is_common(record):
-            _set_rare(line, record)
-        if schema_url:
-            line.resource_schema_url = schema_url
-        if counts:
-            line.truncated = counts
-        return self._finished(line, record)
 
-    def _finished(self, line: Any, record: SpanRecord) -> bytes:
+    def _encoded(self, line: Any, record: SpanRecord) -> bytes:
         if self._dress is not None:
             self._dress(line, record, self._project)
         data = _encode(line)
@@ -152,7 +168,7 @@ class Writer:
         known, source = self._known
         if known is not resource:
             encoded = msgspec.Raw(_encode(shown(resource.attributes)))
-            source = resource.service_name, encoded, resource.schema_url
+            source = resource.service_name, encoded
             self._known = (resource, source)
         return source
 
@@ -215,7 +231,7 @@ class Writer:
                 line.end_time_unix_nano = str(told.end_time_ns)
                 line.duration_ns, line.duration_ms = told.duration_ns, told.duration_ns / 1e6
                 line.span_status, line.status_message = _STATUS.get(told.status, "unset"), told.status_message
-            return self._finished(line, told)
+            return self._encoded(line, told)
 
         part = replace(
             record, attributes=attributes or {}, events=[], links=[], inputs=None, outputs=None, tags=tags or {}
@@ -277,6 +293,7 @@ def _is_common(r: SpanRecord) -> bool:
         or r.truncated
         or r.repaired
         or r.redacted
+        or (r.resource is not None and r.resource.schema_url)
     )
 
 
@@ -293,6 +310,8 @@ def _set_rare(line: Any, record: SpanRecord) -> None:
         _set_events(line, record.events)
     if record.links:
         line.links = [_link(link) for link in record.links]
+    if record.resource is not None:
+        line.resource_schema_url = record.resource.schema_url
     if record.scope is not None:
         line.scope = ScopeFields(record.scope.name, record.scope.version, shown(record.scope.attributes))
 
