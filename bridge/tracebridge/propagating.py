@@ -95,7 +95,7 @@ class Propagating(Core):
                             return found
                 except (TypeError, AttributeError):  # names or values that are no text
                     pass
-            return propagator.read(propagator.headers(carrier, getter))
+            return propagator.extract(carrier, getter)
         except Exception as error:
             if "unreadable_carrier" not in self.accounts.misuse:
                 log.warning("headers cannot be read from a %s: %s", type(carrier).__name__, type(error).__name__)

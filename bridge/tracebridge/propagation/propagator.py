@@ -51,9 +51,9 @@ class Propagator:
         self.writes = [each.write for each in write]
         """Each puts the headers of one format into a dict."""
 
-    def headers(self, carrier: Any, getter: Getter | None = None) -> Headers:
-        """Return the headers that concern us from any carrier. What raises comes from the carrier itself."""
-        return headers_in((getter or getter_of(carrier))(carrier), self._wanted, self._prefixes)
+    def extract(self, carrier: Any, getter: Getter | None = None) -> RemoteParent | None:
+        """Return what the headers in any carrier say. What raises comes from the carrier itself."""
+        return self.read(headers_in((getter or getter_of(carrier))(carrier), self._wanted, self._prefixes))
 
     def _read(self, headers: Headers) -> RemoteParent | None:
         """Return the context of the first format in the list that names a parent span, and use nothing of the others.
