@@ -232,6 +232,46 @@ def _encode_otel_zipkin(fresh: bool) -> Callable[[], float]:
     return _timed(lambda: made.serialize(spans, NodeEndpoint()), BATCH)
 
 
+def _encode_jaeger_ours(fresh: bool) -> Callable[[], float]:
+    _peer("thrift", "tracebridge[jaeger]")
+    from functools import partial
+
+    from tracebridge_adapters.dialects import attributes_of
+    from tracebridge_adapters.formats import jaeger_thrift
+
+    shown = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+    datagrams = jaeger_thrift.Framing("compact", True, 2**31)
+    records = _records(fresh)
+    return _timed(lambda: jaeger_thrift.encode(records, shown, datagrams), BATCH)
+
+
+def _encode_jaeger_client(fresh: bool) -> Callable[[], float]:
+    """What its reporter does with a batch: Thrift structs, then the agent's call through the compact protocol. Tags were made by set_tag."""
+    jaeger = _peer("jaeger_client", "jaeger-client six")
+    from jaeger_client import thrift as maker
+    from jaeger_client.thrift_gen.agent import Agent
+    from thrift.protocol.TCompactProtocol import TCompactProtocol
+    from thrift.Thrift import TMessageType
+    from thrift.transport.TTransport import TMemoryBuffer
+
+    tracer = jaeger.Tracer("benchmark", jaeger.reporter.NullReporter(), jaeger.ConstSampler(True))
+    spans = []
+    for n in range(BATCH):
+        given = {key: f"{value} {n}" for key, value in ATTRIBUTES.items()} if fresh else ATTRIBUTES
+        span = tracer.start_span("operation", tags=given)
+        span.finish()
+        spans.append(span)
+    process = maker.make_process("benchmark", {}, 1024)
+
+    def one_round() -> None:
+        protocol = TCompactProtocol(TMemoryBuffer())
+        protocol.writeMessageBegin("emitBatch", TMessageType.ONEWAY, 0)
+        Agent.emitBatch_args(maker.make_jaeger_batch(spans, process)).write(protocol)
+        protocol.writeMessageEnd()
+
+    return _timed(one_round, BATCH)
+
+
 def _line_ours() -> Callable[[], float]:
     from tracebridge_adapters.formats.spanlog.writer import Writer
 
@@ -367,6 +407,22 @@ CASES = {
             contestants={
                 "tracebridge": lambda: _encode_ours("zipkin_json", False),
                 "opentelemetry": lambda: _encode_otel_zipkin(False),
+            },
+        ),
+        Case(
+            "jaeger-thrift",
+            "at most 1/10 of jaeger-client (attributes repeat)",
+            contestants={
+                "tracebridge": lambda: _encode_jaeger_ours(False),
+                "jaeger-client": lambda: _encode_jaeger_client(False),
+            },
+        ),
+        Case(
+            "jaeger-thrift-fresh",
+            "no goal (every attribute value is new)",
+            contestants={
+                "tracebridge": lambda: _encode_jaeger_ours(True),
+                "jaeger-client": lambda: _encode_jaeger_client(True),
             },
         ),
         Case(

@@ -39,6 +39,8 @@ class Propagating(Core):
 
         Without a span nothing is written. Raises TypeError for a carrier that cannot be written to.
         """
+        if span is None:
+            span = current_span(self, None)
         if span.__class__ is Span:
             trace, origin = span.trace, span.origin
             if origin is None:
@@ -58,10 +60,11 @@ class Propagating(Core):
                     parent_id=span.parent_id,
                 )
         else:
-            found = self._context_of(span)
-            if found is None:
+            if span is None or isinstance(span, NoopSpan):
                 return carrier
-            context = found
+            context = remote_parent(span, self.ids)
+            if context.span_id is None:
+                return carrier
         if baggage or trace_state:
             context = msgspec.structs.replace(
                 context,
@@ -85,12 +88,3 @@ class Propagating(Core):
                 log.warning("headers cannot be read from a %s: %s", type(carrier).__name__, type(error).__name__)
             self.accounts.note_misuse("unreadable_carrier")
             return None
-
-    def _context_of(self, given: Any) -> RemoteParent | None:
-        """Return the context of what is no span of ours; None where there is none to send."""
-        if given is None:
-            given = current_span(self, None)
-        if given is None or isinstance(given, NoopSpan):
-            return None
-        context = remote_parent(given, self.ids)
-        return None if context.span_id is None else context

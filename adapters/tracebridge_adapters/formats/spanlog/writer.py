@@ -45,6 +45,7 @@ _STATUS: dict[int, Any] = {int(code): code.name.lower() for code in StatusCode}
 _KINDS: dict[int, Any] = {int(kind): kind.name.lower() for kind in Kind}
 _FLAGS = [f"{flags:02x}" for flags in range(256)]
 _FINISHED = EndCause.FINISHED.value
+_UNKNOWN = "UNKNOWN"
 _ERROR = int(StatusCode.ERROR)
 _NO_RESOURCE = Resource()
 
@@ -258,7 +259,7 @@ def _is_common(r: SpanRecord) -> bool:
         r.events
         or r.links
         or r.status_message
-        or r.span_type != "UNKNOWN"
+        or r.span_type != _UNKNOWN
         or r.end_cause != _FINISHED
         or r.scope
         or r.id_scheme
@@ -280,7 +281,10 @@ def _is_common(r: SpanRecord) -> bool:
 
 
 def _set_rare(line: Any, record: SpanRecord) -> None:
-    line.span_type, line.end_cause = record.span_type, record.end_cause
+    if record.span_type != _UNKNOWN:  # msgspec leaves out what is the default itself, not what equals it
+        line.span_type = record.span_type
+    if record.end_cause != _FINISHED:
+        line.end_cause = record.end_cause
     for field, name in _RARE.items():
         value = getattr(record, field)
         if value:
