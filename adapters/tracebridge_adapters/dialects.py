@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.record import EndCause, SpanRecord, Value
-
-Dialect = Literal["openinference", "mlflow", "genai"]
+from tracebridge_adapters.options import Dialect
 
 SCHEME_SUFFIX = ".scheme"
 SPAN_ID = "tracebridge.span_id"
@@ -29,6 +28,7 @@ DISPLACED = "tracebridge.displaced."
 JSON_MIME, TEXT_MIME = "application/json", "text/plain"
 MLFLOW_TYPE, MLFLOW_TAG = "mlflow.spanType", "mlflow.traceTag."
 MLFLOW_EXPERIMENT = "mlflow.experimentId"
+_ABSORBED = ("tracebridge.", "mlflow.", "input.", "output.")  # how the names begin that `absorb` knows
 
 OPENINFERENCE_KINDS = {
     "LLM": "LLM",
@@ -153,6 +153,9 @@ def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TR
     Values that came through a destination that knows only text are understood too. Tags cannot be told from attributes, except
     in the mlflow dialect, and stay among them. `end_time_ns` is among the fields of a span that ended before it started.
     """
+    names = (*_ABSORBED, trace_id_attribute)
+    if not any(key.startswith(names) for key in attributes):
+        return {"attributes": dict(attributes)}  # a span of somebody else's: nothing of ours in it
     rest = dict(attributes)
     fields: dict[str, Any] = {}
     for key, field in (

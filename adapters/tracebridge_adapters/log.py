@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.adapter import Context, Sent
-from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, FilePath, option
-from tracebridge_adapters.formats.spanlog.writer import ExtraLine, ResourceChoice
-from tracebridge_adapters.formats.spanlog_lines import ProfileName, writer_of
-from tracebridge_adapters.wires.loggers import Emit, line_emitter, logging_emitter, structlog_emitter
-from tracebridge_adapters.wires.stream import FileWire, StandardStream
+from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ProfileName, ResourceChoice
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
+    from tracebridge_adapters.wires.loggers import Emit
+    from tracebridge_adapters.wires.stream import FileWire, StandardStream
 
 MAX_BATCH_SPANS = 1_000
 DEFAULT_MAX_LINE_BYTES = 15_000  # container runtimes split lines at 16 KiB
@@ -25,14 +25,20 @@ class LogOptions(DeliveryOptions):
     """Options of the `log` adapter."""
 
     stream: Literal["stdout", "stderr", "file", "logger", "structlog"] = option("stdout", help="Where lines go.")
-    path: FilePath | None = option(None, help="The file, with stream: file; created 0600, reopened after a logrotate.")
+    path: FilePath | None = option(
+        None,
+        help="The file, with stream: file; created 0600, reopened after a logrotate.",
+        examples=["./spans.log"],
+    )
     logger: str | None = option(
         None,
         help="With stream: logger, the standard logger's name; with stream: structlog, a name for get_logger or `module:logger`.",
         examples=("spans", "myapp.logs:span_logger"),
     )
     profile: ProfileName = option("otel", help="The names of the fields.")
-    project: str | None = option(None, help="The Google Cloud project that profile: gcp names in its traces.")
+    project: str | None = option(
+        None, help="The Google Cloud project that profile: gcp names in its traces.", examples=["my-project"]
+    )
     resource: ResourceChoice = option("always", help="Which lines carry the resource.")
     max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=MIN_LINE_BYTES)
     extra_lines: list[ExtraLine] = option(factory=list, help="Lines besides the one that every finished span gets.")
@@ -57,6 +63,10 @@ class LogAdapter:
     max_batch_bytes: int | None = None
 
     def __init__(self, options: LogOptions, context: Context) -> None:
+        import secrets
+
+        from tracebridge_adapters.formats.spanlog_lines import writer_of
+
         self._writer = writer_of(
             options.profile,
             trace_id_attribute=context.trace_id_attribute,
@@ -108,6 +118,9 @@ def _target(options: LogOptions) -> tuple[FileWire | StandardStream | None, Call
 
     A bound logger that was kept would escape the application's later configuration, and structlog's `capture_logs`.
     """
+    from tracebridge_adapters.wires.loggers import line_emitter, logging_emitter, structlog_emitter
+    from tracebridge_adapters.wires.stream import FileWire, StandardStream
+
     if options.stream == "logger":
         return None, lambda: logging_emitter(options.logger or "")
     if options.stream == "structlog":

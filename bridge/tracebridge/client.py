@@ -86,6 +86,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         parts = build(self._settings)
         self.accounts = parts.accounts
         self.reducer = parts.reducer
+        self.resource = parts.resource
         self._journal = parts.journal
         self.keeps_open = parts.journal.keeps_open
         self._keeper = keeper_of(parts.journal, self._settings, self.stats)
@@ -185,6 +186,18 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         if lost:
             shown = ", ".join(f"{name}: {count} spans" for name, count in lost.items())
             _log.warning("closed after %gs with spans undelivered (%s); they are counted as dropped", timeout_s, shown)
+
+    def wind_down(self, timeout_s: float) -> None:
+        """Do what `close` does for a process that is about to die of a signal while its threads go on tracing.
+
+        A journal on disk stays open to the last instant: what ends between here and the death is in it, for the next process.
+        """
+        if self._keeper is None:
+            self.close(timeout_s)
+            return
+        for trace in self._table.all():
+            self.close_spans(trace, EndCause.FLUSHED)
+        self.flush(timeout_s)
 
     def __enter__(self) -> Client:
         return self

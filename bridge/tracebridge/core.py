@@ -15,7 +15,7 @@ from tracebridge.journal.base import Journal
 from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.recent import RecentKeys
-from tracebridge.record import Link
+from tracebridge.record import Link, Resource
 from tracebridge.settings.model import LifecycleSettings, LimitsSettings
 from tracebridge.span import NOOP_TRACE_ID, NoopSpan, Span, member
 from tracebridge.stages import Stages
@@ -31,6 +31,8 @@ class Core:
     accounts: Accounts
     reducer: Reducer
     limits: LimitsSettings
+    resource: Resource
+    """What produces the spans."""
     ids: Identity
     """This client's schemes, width and generator of IDs."""
     _lifecycle: LifecycleSettings

@@ -17,7 +17,7 @@ import msgspec
 
 from tracebridge.accounts import Accounts, AdapterStats, now_unix_s
 from tracebridge.adapter import Adapter, Sent
-from tracebridge.deadletters import DeadLetter, DeadLetters
+from tracebridge.deadletters import DeadLetters
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.base import Claim, Cursor, decode_record
 from tracebridge.quiet import silence_instrumentation
@@ -26,6 +26,7 @@ from tracebridge.settings.options import DeliveryOptions
 
 BOUNDED_RETRY_S = 300.0  # how long a Retryable(bounded=True) is tried when max_elapsed_time does not say
 MISCONFIGURED_FACTOR = 5.0  # a misconfigured destination is tried this much more slowly
+LONGEST_RETRY_AFTER_S = 3600.0  # a server that asks for more is asked again all the same
 CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker holds in memory
 
 REJECTED, TOO_LARGE, PARTIAL = "rejected", "too_large", "partial_success"
@@ -66,9 +67,12 @@ class Delivery:
         self._dead_letters = dead_letters
         self._resource = resource
         self._max_batch = min(self._queue.max_batch, adapter.max_batch_spans)
+        self._by_resource: bool = getattr(adapter, "one_resource_per_body", False)
         self._threads: list[threading.Thread] = []
         self._flush_to = 0
         self._deadline: float | None = None
+        self._paused_until = 0.0
+        """Monotonic seconds: the destination asked for a pause, and no worker disturbs it before."""
         self._stopped = False
         self._warned: set[str] = set()
 
@@ -140,8 +144,8 @@ class Delivery:
             try:
                 silence_instrumentation()
                 records = self._decode(claim)
-                if records:
-                    self._deliver(claim, records)
+                for group in _by_resource(records) if self._by_resource else [records] if records else []:
+                    self._deliver(claim, group)
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")
             except _Stopped:
@@ -196,6 +200,7 @@ class Delivery:
         started = time.monotonic()
         attempt = 0
         while True:
+            self._respect_pause()
             try:
                 sent = self.adapter.send(body, len(records))
             except Rejected as error:
@@ -244,12 +249,20 @@ class Delivery:
         if isinstance(error, Misconfigured):
             pause *= MISCONFIGURED_FACTOR
         if isinstance(error, Retryable) and error.after_s is not None:
-            pause = max(pause, error.after_s)
+            asked = min(error.after_s, LONGEST_RETRY_AFTER_S)
+            pause = max(pause, asked)
+            self._paused_until = max(self._paused_until, time.monotonic() + asked)
         if longest and elapsed + pause > longest:
             return None
         if isinstance(error, Retryable) and error.tries is not None and attempt + 1 >= error.tries:
             return None
         return pause
+
+    def _respect_pause(self) -> None:
+        """Wait while the destination wants to be left alone, though it said so to another worker."""
+        left = self._paused_until - time.monotonic()
+        if left > 0 and self._deadline is None:
+            self._sleep(left)
 
     def _sleep(self, seconds: float) -> None:
         """Pause this destination; cut short by closing, which is worth one try at once.
@@ -293,21 +306,24 @@ class Delivery:
     def _lost(self, claim: Claim, reason: str, message: str) -> None:
         """Count what is left of a claim as dropped."""
         with self._lock:
+            if self._stopped:
+                return  # join() has counted it
             self._account.dropped[reason] += claim.unsettled
             self._account.last_error = message
             self._cursor.settle(claim, claim.unsettled)
         self._warn(reason, "%s: spans lost: %s", message)
 
     def _dead(self, claim: Claim, records: Sequence[SpanRecord], reason: str, message: str) -> None:
+        """Keep the records as dead letters, and only then take them off the queue: rather twice than not at all."""
+        if self._stopped:
+            raise _Stopped
+        self._dead_letters.add(self.name, records, reason, message)
         with self._lock:
             if self._stopped:
                 raise _Stopped
             self._account.dropped[reason] += len(records)
             self._account.last_error = message
             self._cursor.settle(claim, len(records))
-        now = now_unix_s()
-        for record in records:
-            self._dead_letters.add(DeadLetter(self.name, record, reason, message, now))
         self._warn(reason, "%s: dead letter: %s", message)
 
     def _warn(self, kind: str, text: str, message: str, error: BaseException | None = None) -> None:
@@ -315,3 +331,15 @@ class Delivery:
         if kind not in self._warned:
             self._warned.add(kind)
             _log.warning(text, self.name, message, exc_info=error)
+
+
+def _by_resource(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
+    """Return the records in groups of one resource each, in the order in which the resources first appear."""
+    groups: dict[bytes, list[SpanRecord]] = {}
+    keys: dict[int, bytes] = {}  # by identity: most records share one object
+    for record in records:
+        resource = record.resource
+        if id(resource) not in keys:
+            keys[id(resource)] = msgspec.msgpack.encode(resource)  # 1 and True differ here, though equal in Python
+        groups.setdefault(keys[id(resource)], []).append(record)
+    return list(groups.values())

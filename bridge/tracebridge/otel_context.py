@@ -8,7 +8,7 @@ cannot fail; see `tracebridge.context`.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracebridge import context
 from tracebridge.context import Frame, current_span
@@ -96,3 +96,35 @@ def current_parent(core: Core) -> Span | RemoteParent | None:
         if found.is_valid:
             return parent_of(found)
     return current_span(core, None)
+
+
+class Stranger(NamedTuple):
+    """A span that OpenTelemetry made, by its IDs (hex), its flags, and its resource where it tells."""
+
+    trace_id: str
+    span_id: str
+    flags: int
+    resource: dict[str, Any]
+
+
+def innermost_of(own: Span | None) -> Span | Stranger | None:
+    """Return what is current in OpenTelemetry's context when that is another's span, else `own`. `opentelemetry.trace` has been imported."""
+    from opentelemetry import trace as otel
+
+    from tracebridge.otel_span import Shadow
+
+    there: Any = otel.get_current_span()
+    while isinstance(there, Shadow):
+        if there.is_recording():
+            return there.span
+        there = there.before
+    found = there.get_span_context()
+    if not found.is_valid:
+        return own
+    resource = getattr(getattr(there, "resource", None), "attributes", None)
+    return Stranger(
+        otel.format_trace_id(found.trace_id),
+        otel.format_span_id(found.span_id),
+        int(found.trace_flags) & 0xFF,
+        dict(resource or {}),
+    )

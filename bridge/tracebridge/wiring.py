@@ -12,6 +12,8 @@ import msgspec
 
 from tracebridge.accounts import Accounts, AdapterAccount, Stats, now_unix_s
 from tracebridge.adapter import Context
+from tracebridge.deadfiles import FOLDER as DEAD
+from tracebridge.deadfiles import DeadFiles
 from tracebridge.deadletters import DeadLetters
 from tracebridge.delivery import Delivery
 from tracebridge.errors import ConfigError
@@ -48,7 +50,7 @@ def build(settings: Settings) -> Parts:
     accounts = Accounts()
     accounts.adapters.update({name: AdapterAccount() for name in settings.adapters})
     journal = _journal(settings.journal, accounts, resource)
-    dead_letters = DeadLetters()
+    dead_letters = DeadLetters(_dead_files(settings))
     deliveries = {}
     for name, chosen in settings.adapters.items():
         context = Context(name, resource, settings.trace_ids.attribute)
@@ -77,7 +79,7 @@ def _journal(settings: JournalSettings, accounts: Accounts, resource: Resource) 
 
     return DiskJournal(
         accounts,
-        _directory(settings.directory),
+        directory_of(settings.directory),
         resource,
         max_bytes=settings.bound,
         on_full=settings.on_full,
@@ -86,13 +88,19 @@ def _journal(settings: JournalSettings, accounts: Accounts, resource: Resource) 
     )
 
 
+def _dead_files(settings: Settings) -> DeadFiles | None:
+    if settings.journal.directory is None:
+        return None
+    return DeadFiles(directory_of(settings.journal.directory) / DEAD, settings.trace_ids.attribute)
+
+
 def require_usable(settings: JournalSettings) -> None:
     """Raise ConfigError when the journal's folder is one that a person has to put right first."""
     if settings.directory is None:
         return
     from tracebridge.journal.folder import unusable
 
-    directory = _directory(settings.directory)
+    directory = directory_of(settings.directory)
     wrong = unusable(directory)
     if wrong:
         raise ConfigError(
@@ -100,7 +108,8 @@ def require_usable(settings: JournalSettings) -> None:
         )
 
 
-def _directory(given: str) -> Path:
+def directory_of(given: str) -> Path:
+    """Return a journal's directory as the client uses it."""
     return Path(given).expanduser().absolute()  # the application may change its working folder
 
 

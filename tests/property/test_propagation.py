@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import random
-import re
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.headers import EVERY, NAMES, SEEDS, check, reader
 from tracebridge import Client, RemoteParent
 from tracebridge.propagation import baggage, tracestate
 from tracebridge.propagation.propagator import FORMATS, Propagator
 
-EVERY = [*FORMATS, "baggage", "correlation"]
-NAMES = sorted(
-    {field for each in FORMATS.values() for field in each.fields} | {"baggage", "x-request-id", "uberctx-k", "uberctx-"}
-)
-IDS = re.compile(r"[0-9a-f]{32}|"), re.compile(r"[0-9a-f]{16}|")
-
 APART = [name for name in FORMATS if name != "b3multi"]  # b3 reads the same headers
 
-reader = Propagator(EVERY, EVERY, "X-Request-ID")
 
 digits = st.integers(1, 2**128 - 1).map("{:032x}".format)
 spans = st.integers(1, 2**64 - 1).map("{:016x}".format)
@@ -46,24 +39,6 @@ values = st.one_of(
 )
 
 
-def check(found: RemoteParent | None) -> None:
-    """Whatever is found is whole and valid, and can be sent on."""
-    if found is None:
-        return
-    assert IDS[0].fullmatch(found.trace_id or ""), found
-    assert IDS[1].fullmatch(found.span_id or ""), found
-    assert found.trace_id is None or found.trace_id.strip("0"), found
-    assert found.span_id is None or (found.span_id.strip("0") and found.trace_id), found
-    assert found.flags in range(4), found
-    assert not found.debug or found.flags & 1, found
-    assert tracestate.read(found.trace_state) == found.trace_state, found
-    assert baggage.read(found.baggage) == found.baggage, found
-    if found.span_id is not None:
-        out: dict[str, str] = {}
-        reader.inject(found, out)
-        assert all(value.isascii() and value.isprintable() for value in out.values()), out
-
-
 @settings(max_examples=2_000, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=5))
 def test_headers_that_nearly_are_some_never_raise_nor_yield_half_an_id(headers):
@@ -82,16 +57,6 @@ def test_pairs_of_anything_never_raise(pairs, as_bytes):
     check(reader.extract(pairs))
 
 
-SEEDS = [
-    {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "a=1,b@c=2", "baggage": "k=v;p=1,l=%20"},
-    {"b3": "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-d-05e3ac9a4f6e3b90", "x-request-id": "order-17"},
-    {"x-b3-traceid": "64fe8b2a57d3eff7", "x-b3-spanid": "e457b5a2e4d86bd1", "x-b3-sampled": "1", "x-b3-flags": "1", "x-b3-parentspanid": "1"},
-    {"uber-trace-id": "4bf92f3577b34da6a3ce929d0e0e4736%3Ae457b5a2e4d86bd1:0:3", "uberctx-k": "v%20", "jaeger-debug-id": "x"},
-    {"x-amzn-trace-id": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=?", "jaeger-baggage": "a=1, b=2"},
-    {"x-datadog-trace-id": "123", "x-datadog-parent-id": "18446744073709551615", "x-datadog-sampling-priority": "-1",
-     "x-datadog-tags": "_dd.p.dm=-4,_dd.p.tid=5759e988bd862e3f"},
-    {"x-cloud-trace-context": "4bf92f3577b34da6a3ce929d0e0e4736/18446744073709551615;o=1"},
-]  # fmt: skip
 ALPHABET = "0123456789abcdefABCDEFgd-:;/,=?%@ \t\r\n\x00\x7f\u0661\udc80"
 
 

@@ -67,7 +67,8 @@ def _simple(b: Build) -> list[SpanRecord]:
 def _custom_id(b: Build) -> list[SpanRecord]:
     custom = f"user123_report_20260101_{b.trace_id.hex()[:8]}"
     root = b.span("custom", custom_trace_id=custom, id_scheme="hash")
-    return [root, b.span("child", root, custom_trace_id=custom)]
+    own = b.span("own", root, custom_trace_id=custom, custom_span_id="row-17", span_id_scheme="hash")
+    return [root, b.span("child", root, custom_trace_id=custom), own]
 
 
 def _types(b: Build) -> list[SpanRecord]:

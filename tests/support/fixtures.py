@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.backends.cache import REQUIRE, MissingServerError
-from support.backends.servers import running
+from support.backends.servers import FETCH, running
 
 SERVERS = ("zipkin", "jaeger", "collector", "mlflow", "phoenix")
 
@@ -52,6 +53,27 @@ def mlflow() -> Iterator[Any]:
 def phoenix() -> Iterator[Any]:
     """A real Phoenix."""
     yield from _server("phoenix")
+
+
+def _python(name: str) -> Path:
+    try:
+        return Path(FETCH[name]())
+    except MissingServerError as error:
+        if os.environ.get(REQUIRE):
+            pytest.fail(f"{name} is required here: {error}")
+        pytest.skip(f"no {name} on this machine: {error}")
+
+
+@pytest.fixture(scope="session")
+def ddtrace() -> Path:
+    """A Python with Datadog's library."""
+    return _python("ddtrace")
+
+
+@pytest.fixture(scope="session")
+def atheris() -> Path:
+    """A Python with the fuzzer."""
+    return _python("atheris")
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ records = st.builds(
     events=st.lists(st.builds(Event, texts, times, attributes, counts), max_size=3),
     links=st.lists(st.builds(Link, trace_ids, span_ids, texts, attributes, counts, counts), max_size=3),
     custom_trace_id=st.none() | texts.filter(bool),
+    custom_span_id=st.none() | texts.filter(bool),
     trace_state=texts,
     flags=st.integers(0, 255),
     parent_is_remote=st.booleans(),

@@ -59,7 +59,7 @@ def _any_value(value: Value) -> bytes:
     return b"{}" if value is None else b'{"stringValue":' + _text(str(value)) + b"}"
 
 
-def _writer_of(key: str) -> Write:
+def _writer_of(key: str) -> Write[bytes]:
     head = b'{"key":' + _text(str(key)) + b',"value":'
     text_head = head + b'{"stringValue":'
 

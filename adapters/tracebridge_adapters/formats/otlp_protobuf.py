@@ -90,13 +90,13 @@ def _key_value(key: str, value: Value) -> bytes:
     return _message(b"\x0a", _text(key)) + _message(b"\x12", _any_value(value))
 
 
-def _writer(tag: bytes) -> Callable[[str], Write]:
+def _writer(tag: bytes) -> Callable[[str], Write[bytes]]:
     """Return what makes, for a key, the function that encodes a repeated KeyValue field of this tag.
 
     All that stands before a short text depends on the key and the text's length only, so it is made once for each length.
     """
 
-    def writer_of(key: str) -> Write:
+    def writer_of(key: str) -> Write[bytes]:
         head = _message(b"\x0a", _text(str(key))) + b"\x12"
         before_text: dict[int, bytes] = {}
         before: dict[int, bytes] = {}

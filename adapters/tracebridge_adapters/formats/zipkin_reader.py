@@ -6,6 +6,7 @@ with a note; anything else that is broken is repaired, counted in the record's `
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -27,7 +28,6 @@ from tracebridge_adapters.formats.zipkin_tags_reader import (
 Absorb = Callable[[dict[str, Value]], dict[str, Any]]
 """Splits a span's tags into fields of the record."""
 
-MAX_US = INT64_MAX // 1000  # the last microsecond that nanoseconds in 64 bits can say
 _NO_KIND = {"", "INTERNAL", "LOCAL"}
 
 
@@ -117,8 +117,8 @@ def _micros(given: Any, tally: Tally) -> int:
     try:
         number = int(given if isinstance(given, (int, float, str)) else "")
     except (ValueError, OverflowError):
-        number = MAX_US + 1
-    if abs(number) > MAX_US or isinstance(given, bool):
+        number = z.MAX_US + 1
+    if abs(number) > z.MAX_US or isinstance(given, bool):
         tally.repaired += 1
         return 0
     return number
@@ -185,8 +185,8 @@ def _endpoint(given: Any, tally: Tally) -> dict[str, Any]:
         if not address:
             continue
         try:
-            out[field] = str(ipaddress.ip_address(str(address)))
-            tally.repaired += ipaddress.ip_address(str(address)).version != version
+            out[field], found = _address(str(address))
+            tally.repaired += found != version
         except ValueError:
             tally.repaired += 1
     port = given.get("port")
@@ -195,6 +195,13 @@ def _endpoint(given: Any, tally: Tally) -> dict[str, Any]:
     elif port:
         tally.repaired += 1
     return out
+
+
+@functools.lru_cache(maxsize=1024)  # few hosts, many spans
+def _address(text: str) -> tuple[str, int]:
+    """Return an address as it is written, and its version. Raises ValueError for what is none."""
+    address = ipaddress.ip_address(text)
+    return str(address), address.version
 
 
 def _addresses(endpoint: dict[str, Any]) -> list[str]:

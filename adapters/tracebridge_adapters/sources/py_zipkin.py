@@ -3,7 +3,8 @@
     with zipkin_span("shop", "checkout", transport_handler=client.source("py_zipkin"), sample_rate=100, encoding=Encoding.V2_JSON):
 
 py_zipkin hands over encoded batches; v1 JSON, v2 JSON and v2 protobuf are read, whichever `encoding` says. Its own encoders decide what is in
-them: IDs of 64 or 128 bits, shared spans, endpoints and annotations come in as they would have gone to a Zipkin.
+them: IDs of 64 or 128 bits, shared spans, endpoints and annotations come in as they would have gone to a Zipkin. What v1 does not say,
+where a local span was made, is taken from the rest of its batch when that names one place.
 """
 
 from __future__ import annotations
@@ -46,9 +47,12 @@ class PyZipkinSource(BaseTransportHandler):
             return
         for note in decoded.notes:
             self._intake.reject("not a whole Zipkin span", note)
+        services = [record.resource for record in decoded.records if record.resource and record.resource.attributes]
+        alone = services[0] if services and all(one is services[0] for one in services) else None
         for record in decoded.records:
-            mine = record if record.scope is not None else msgspec.structs.replace(record, scope=_NO_SCOPE)
-            self._intake.ingest(mine)
+            resource = record.resource if record.resource in services else alone or record.resource
+            scope = record.scope or _NO_SCOPE
+            self._intake.ingest(msgspec.structs.replace(record, scope=scope, resource=resource))
 
 
 def _decoded(payload: bytes | str) -> Decoded:

@@ -8,21 +8,27 @@ No message names a header or the user info of an address.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
-
-import urllib3
 
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.settings.options import Secret, TlsOptions
-from tracebridge_adapters.wires.bounded import BoundedPoolManager
+
+if TYPE_CHECKING:
+    import urllib3
 
 MAX_QUOTED = 500  # characters of an answer that a message quotes
 _CHUNK = 16_384
+_CONNECTION = re.compile(
+    r"^(<[^>]* object at [^>]*>|\w+\(host=[^)]*\)): "
+)  # urllib3's name of a connection, old and new
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,10 @@ class HttpExchange:
         max_answer: int,
         max_connections: int = 1,
     ) -> None:
+        import urllib3
+
+        from tracebridge_adapters.wires.bounded import BoundedPoolManager
+
         self.shown_url = without_user_info(url)
         self._url = _without_user_info_at_all(url)
         self._timeout_s = timeout_s
@@ -82,9 +92,9 @@ class HttpExchange:
         self._pool = BoundedPoolManager(
             maxsize=max_connections,
             cert_reqs="CERT_NONE" if tls.insecure_skip_verify else "CERT_REQUIRED",
-            ca_certs=tls.ca_file,
-            cert_file=tls.cert_file,
-            key_file=tls.key_file,
+            ca_certs=_expanded(tls.ca_file),
+            cert_file=_expanded(tls.cert_file),
+            key_file=_expanded(tls.key_file),
         )
 
     def request(self, method: str, suffix: str = "", body: bytes | None = None) -> HttpAnswer:
@@ -92,6 +102,8 @@ class HttpExchange:
 
         Raises Retryable or Misconfigured; blocks at most the timeout (and one connection attempt).
         """
+        import urllib3
+
         deadline = time.monotonic() + self._timeout_s
         try:
             with _not_traced():
@@ -139,6 +151,10 @@ class HttpExchange:
         self._pool.clear()
 
 
+def _expanded(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser())
+
+
 def without_user_info(url: str) -> str:
     """Return an address as it may be shown: without user, password and query.
 
@@ -156,11 +172,13 @@ def _without_user_info_at_all(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Say what went wrong in a line, without urllib3's object names."""
+    import urllib3
+
     while (
         isinstance(error, urllib3.exceptions.ProtocolError) and error.args and isinstance(error.args[-1], BaseException)
     ):
         error = error.args[-1]
-    text = str(error).rpartition("object at")[2].partition(">: ")[2] or str(error)
+    text = _CONNECTION.sub("", str(error))
     return " ".join(text.split())[:MAX_QUOTED] or type(error).__name__
 
 

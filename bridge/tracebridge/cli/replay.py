@@ -23,6 +23,7 @@ from tracebridge.cli.spanfiles import (
 )
 
 if TYPE_CHECKING:
+    from tracebridge.ids.identity import Identity
     from tracebridge.record import SpanRecord
     from tracebridge.replay.player import Played
     from tracebridge.replay.reader import Found
@@ -91,13 +92,14 @@ def command(
     130 when it was interrupted.
     """  # fmt: skip
     from tracebridge.client import Client
+    from tracebridge.ids.identity import Identity
     from tracebridge.replay.player import Player
     from tracebridge.replay.seen import open_seen
     from tracebridge.replay.stream import SpanFiles
     from tracebridge.settings.load import load_settings
 
     settings = load_settings(config)
-    wanted = _wanted(since, until, traces, settings.trace_ids.scheme)
+    wanted = _wanted(since, until, traces, Identity(settings.trace_ids))
     with stopped_by_signals() as stop, open_seen(state) as seen:
         files = SpanFiles(
             paths,
@@ -140,15 +142,14 @@ def command(
 
 
 def _wanted(
-    since: datetime.datetime | None, until: datetime.datetime | None, traces: Sequence[str], scheme: str
+    since: datetime.datetime | None, until: datetime.datetime | None, traces: Sequence[str], ids: Identity
 ) -> Callable[[SpanRecord], bool]:
     from tracebridge.errors import TracebridgeError
-    from tracebridge.ids.schemes import derive
 
     first = _unix_ns(since) if since is not None else -(2**63)
     last = _unix_ns(until) if until is not None else 2**63
     try:
-        wire = {derive(trace, scheme).trace_id for trace in traces}
+        wire = {meant.trace_id for trace in traces for meant in ids.meanings(trace) or [ids.wire(trace)]}
     except TracebridgeError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
 

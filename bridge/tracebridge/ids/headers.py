@@ -61,7 +61,8 @@ def _xray(text: str) -> bytes:
     return bytes.fromhex(parts[1] + parts[2])
 
 
-def _xray_back(trace_id: bytes) -> str:
+def xray_text(trace_id: bytes) -> str:
+    """Return 16 bytes as X-Ray's version, time and unique part."""
     digits = trace_id.hex()
     return f"1-{digits[:8]}-{digits[8:]}"
 
@@ -76,8 +77,12 @@ def _gcp(text: str) -> bytes:
     return hex_bytes(found[1], TRACE_BYTES)
 
 
+def _uber_parts(text: str) -> list[str]:
+    return text.replace("%3A", ":").replace("%3a", ":").split(":")
+
+
 def _uber(text: str) -> bytes:
-    parts = text.replace("%3A", ":").replace("%3a", ":").split(":")
+    parts = _uber_parts(text)
     if len(parts) not in {1, _UBER_PARTS}:
         raise Refused(f"it has {len(parts)} parts; uber-trace-id has trace:span:parent:flags")
     for part in parts[1:]:
@@ -107,8 +112,22 @@ def datadog_text(trace_id: bytes) -> str | None:
     return f"{low},_dd.p.tid={trace_id[:8].hex()}" if any(trace_id[:8]) else low
 
 
+def span_in(text: str, scheme: str) -> str | None:
+    """Return the span, 16 hex digits, that a text of one of these schemes names beside the trace; None where there is none."""
+    span = b""
+    if scheme == "traceparent":
+        span = bytes.fromhex(text[36:52])
+    elif scheme == "xray" and (found := re.search(r"Parent=([0-9a-fA-F]{16})\s*(?:;|$)", text)):
+        span = bytes.fromhex(found[1])
+    elif scheme == "gcp" and "/" in text:
+        span = decimal_bytes(text.partition("/")[2].partition(";")[0], SPAN_BYTES, 64)
+    elif scheme == "uber" and len(parts := _uber_parts(text)) > 1:
+        span = bytes.fromhex(parts[1].zfill(2 * SPAN_BYTES))
+    return span.hex() if any(span) else None
+
+
 W3C = Scheme("a whole traceparent header", derive=_traceparent)
-AWS = Scheme("an X-Ray trace ID, 1-8-24 hex digits, or a header with Root=", derive=_xray, back=_xray_back)
+AWS = Scheme("an X-Ray trace ID, 1-8-24 hex digits, or a header with Root=", derive=_xray, back=xray_text)
 GOOGLE = Scheme("X-Cloud-Trace-Context: 32 hex digits, /span and ;o=options may follow", derive=_gcp, back=bytes.hex)
 UBER = Scheme(
     "uber-trace-id: hex trace:span:parent:flags of any width, or its first part",

@@ -29,10 +29,12 @@ from tracebridge.journal.segment import (
     Segment,
 )
 from tracebridge.journal.starts import merged
+from tracebridge.pruning import prune
 from tracebridge.record import EndCause, Resource, SpanRecord, StatusCode
 
 UNFINISHED = "unfinished: the process ended before the span did"
-MOST_SET_ASIDE = 64 * 2**20  # bytes of damaged stretches that one adoption copies
+MOST_SET_ASIDE = 256 * 2**20  # bytes that are kept of what was damaged; the oldest goes first
+MOST_FILES_ASIDE = 10_000
 
 _log = logging.getLogger("tracebridge.journal")
 _decode_resource = msgspec.msgpack.Decoder(Resource).decode
@@ -50,6 +52,12 @@ class _Head(msgspec.Struct, array_like=True):
 
 
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
+
+
+def key_of(body: bytes) -> tuple[bytes, bytes]:
+    """Return the trace's and the span's ID out of an encoded record. Raises msgspec.DecodeError."""
+    head = _decode_head(body)
+    return head.trace_id, head.span_id
 
 
 @dataclass
@@ -108,6 +116,8 @@ def _read(left: Left, adapters: list[str], between: Callable[[], None]) -> None:
         known.append(any(segment.settled(name) is not None for name in adapters))
         found = _read_segment(segment, left, opened, aside)
         segment.resource = resource = found or resource or Resource()
+    if left.damaged and aside.exists():
+        prune(aside, most_files=MOST_FILES_ASIDE, most_bytes=MOST_SET_ASIDE)
     if known and not any(known):
         raise ForeignError("it holds spans for other adapters than those of this configuration")
     if opened:
@@ -123,8 +133,7 @@ def _read_segment(
         segment.at = at + length
         try:
             if kind == FINISHED:
-                head = _decode_head(segment.body(at))
-                opened.pop((head.trace_id, head.span_id), None)
+                opened.pop(key_of(segment.body(at)), None)
                 segment.offsets.append(at)
             elif kind == STARTED:
                 record = decode_record(segment.body(at))
@@ -193,7 +202,7 @@ def _set_aside(segment: Segment, at: int, length: int, left: Left, aside: Path) 
     try:
         aside.mkdir(mode=0o700, exist_ok=True)
         with open(target, "wb", opener=_private) as file:
-            file.write(segment.raw(at, min(length, MOST_SET_ASIDE)))
+            file.write(segment.raw(at, length))
     except OSError as error:
         _log.warning("cannot set aside %s: %s", target, error)
 

@@ -32,6 +32,7 @@ DAMAGED = "damaged"
 _NAME = re.compile(r"\d{20}-\d+-[0-9a-f]{8}")
 _UNBORN = ".new-"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+GLANCE_S = 0.01  # `is_alive` holds a dead writer's lock for a moment, which does not make it a living one's
 UNBORN_FOR_S = 60.0  # an unfinished folder older than this was left by a process that died in between
 
 
@@ -68,8 +69,14 @@ class Folder:
         """
         try:
             lock = _open_lock(path / LOCK, fcntl.LOCK_EX)
-        except (FileNotFoundError, BlockingIOError):
+        except FileNotFoundError:
             return None
+        except BlockingIOError:
+            time.sleep(GLANCE_S)
+            try:
+                lock = _open_lock(path / LOCK, fcntl.LOCK_EX)
+            except (FileNotFoundError, BlockingIOError):
+                return None
         if os.fstat(lock).st_nlink == 0:  # it was delivered and removed between the two calls
             _close_lock(lock)
             return None

@@ -148,7 +148,8 @@ class Segment:
         segment = cls(memory, None, fd, salt, mark, begin, slots)
         for number, name in enumerate(adapters):
             segment._slot_of[name] = (number, 0)
-            segment.settle(name, Settled())
+            for _ in range(2):  # both copies: one damaged bit must not make an adapter a stranger here
+                segment.settle(name, Settled())
         if path is not None:
             segment._name(path)
         return segment
@@ -252,12 +253,30 @@ class Segment:
 
     def settled(self, adapter: str) -> Settled | None:
         """Return what an adapter has settled here; None when the segment does not know it."""
-        found = self._slots_written().get(_name_hash(adapter))
+        written = self._slots_written()
+        found = written.get(_name_hash(adapter))
         if found is None:
-            return None
+            return self._presumed(adapter, {slot for _, slot, _ in written.values()})
         generation, slot, settled = found
         self._slot_of[adapter] = (slot, generation)
         return settled
+
+    def _presumed(self, adapter: str, whole: set[int]) -> Settled | None:
+        """Return what to think of an adapter that no whole slot names: None, unless a slot is damaged in both copies.
+
+        Whose that one was nobody can tell, so everything is owed: rather sent twice than not at all.
+        """
+        others = [slot for slot in range(self._slots) if slot not in whole]
+        at = {slot: _SLOTS_AT + 2 * slot * _SLOT_BYTES for slot in others}
+        damaged = [slot for slot in others if any(self._memory[at[slot] : at[slot] + 2 * _SLOT_BYTES])]
+        if not damaged:
+            return None
+        if adapter not in self._slot_of:
+            taken = {slot for slot, _ in self._slot_of.values()}
+            free = next((slot for slot in [*damaged, *others] if slot not in taken), None)
+            if free is not None:
+                self._slot_of[adapter] = (free, 0)
+        return Settled()
 
     def owed_to_others(self, adapters: Sequence[str]) -> int:
         """Return how many records are still to go to adapters that are not among these."""

@@ -21,7 +21,7 @@ _VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"  # baggage-octet
 _WS = r"[ \t]*"
 _MEMBER = re.compile(rf"({_WORD}){_WS}={_WS}({_VALUE}){_WS}((?:;{_WS}{_WORD}(?:{_WS}={_WS}{_VALUE})?{_WS})*)")
 _KEY = re.compile(_WORD)
-_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"  # baggage-octets that need no percent sign
+_SAFE = "!#$&'()*-./:<=>?@[]^_`{|}~"  # baggage-octets that need no percent sign; + would, for readers that take it for a space
 
 
 def read(text: str) -> str:

@@ -21,6 +21,7 @@ from support.backends.process import ServerProcess, answers, free_ports
 from support.backends.process import http as client
 
 ZIPKIN_VERSION, JAEGER_VERSION, MLFLOW_VERSION, PHOENIX_VERSION = "3.6.1", "1.62.0", "3.17.2", "20.26.1"
+DDTRACE_VERSION, ATHERIS_VERSION = "4.16.0", "3.0.0"
 HERE = Path(__file__).parent
 
 
@@ -64,13 +65,16 @@ def jaeger_binary(name: str) -> Path:
 
 
 def python_server(name: str, requirement: str, script: str) -> Path:
-    """Return a script of a Python server, installed in a virtual environment of its own when it is not cached."""
+    """Return a script of a Python server, installed in a virtual environment of its own when it is not cached.
+
+    `requirement` may be several, with blanks between.
+    """
     with locked(f"{name}-{sys.version_info.major}.{sys.version_info.minor}") as folder:
-        home = folder / requirement.replace("==", "-")
+        home = folder / requirement.replace("==", "-").replace(" ", "+")
         if not (home / "done").exists():
             shutil.rmtree(home, ignore_errors=True)
             venv.create(home, with_pip=True)
-            run(f"installing {requirement}", [str(home / "bin" / "pip"), "install", "-q", requirement], folder)
+            run(f"installing {requirement}", [str(home / "bin" / "pip"), "install", "-q", *requirement.split()], folder)
             (home / "done").touch()
         return home / "bin" / script
 
@@ -85,12 +89,24 @@ def phoenix_script() -> Path:
     return python_server("phoenix", f"arize-phoenix=={PHOENIX_VERSION}", "phoenix")
 
 
+def ddtrace_python() -> Path:
+    """Return a Python that has Datadog's library: no server, but too heavy for everybody's environment."""
+    return python_server("ddtrace", f"ddtrace=={DDTRACE_VERSION}", "python")
+
+
+def atheris_python() -> Path:
+    """Return a Python that has the coverage-guided fuzzer, and what `tracebridge.propagation` imports."""
+    return python_server("atheris", f"atheris=={ATHERIS_VERSION} msgspec", "python")
+
+
 FETCH = {
     "zipkin": zipkin_jar,
     "jaeger": lambda: jaeger_binary("all-in-one"),
     "collector": lambda: jaeger_binary("jaeger"),
     "mlflow": mlflow_script,
     "phoenix": phoenix_script,
+    "ddtrace": ddtrace_python,
+    "atheris": atheris_python,
 }
 
 
@@ -129,6 +145,9 @@ class Jaeger:
     otlp_http: str
     otlp_grpc: str
     zipkin_url: str
+    agent_compact: str
+    agent_binary: str
+    thrift_http: str
     process: ServerProcess
 
 
@@ -169,8 +188,16 @@ def start_jaeger() -> Jaeger:
     process = ServerProcess("jaeger", command, env={"SPAN_STORAGE_TYPE": "memory"})
     url = f"http://{local}:{query}"
     process.wait_until(answers(f"{url}/api/services"))
-    zipkin_url = f"http://{local}:{zipkin}/api/v2/spans"
-    return Jaeger(url, f"http://{local}:{otlp_http}", f"http://{local}:{otlp_grpc}", zipkin_url, process)
+    return Jaeger(
+        url,
+        f"http://{local}:{otlp_http}",
+        f"http://{local}:{otlp_grpc}",
+        f"http://{local}:{zipkin}/api/v2/spans",
+        f"udp://{local}:{compact}",
+        f"udp://{local}:{binary_}",
+        f"http://{local}:{collector}/api/traces",
+        process,
+    )
 
 
 class OtlpJsonSink:
@@ -213,21 +240,24 @@ class Collector:
     otlp_http: str
     otlp_grpc: str
     zipkin_url: str
+    agent_compact: str
+    agent_binary: str
+    thrift_http: str
     process: ServerProcess
     sink: OtlpJsonSink
     seen: list[Any] = field(default_factory=list)
 
 
 def start_collector() -> Collector:
-    """Start Jaeger 2 with OTLP and Zipkin receivers and the sink as an exporter."""
+    """Start Jaeger 2 with OTLP, Zipkin and Jaeger receivers and the sink as an exporter."""
     binary = jaeger_binary("jaeger")
-    query, query_grpc, grpc, otlp, zipkin = free_ports(5)
+    query, query_grpc, grpc, otlp, zipkin, compact, binary_, thrift_http = free_ports(8)
     sink = OtlpJsonSink()
     exporters = ["jaeger_storage_exporter", "otlphttp"]
     config = {
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query"],
-            "pipelines": {"traces": {"receivers": ["otlp", "zipkin"], "exporters": exporters}},
+            "pipelines": {"traces": {"receivers": ["otlp", "zipkin", "jaeger"], "exporters": exporters}},
             "telemetry": {"metrics": {"level": "none"}},
         },
         "extensions": {
@@ -243,6 +273,13 @@ def start_collector() -> Collector:
                 "protocols": {"grpc": {"endpoint": f"127.0.0.1:{grpc}"}, "http": {"endpoint": f"127.0.0.1:{otlp}"}}
             },
             "zipkin": {"endpoint": f"127.0.0.1:{zipkin}"},
+            "jaeger": {
+                "protocols": {
+                    "thrift_compact": {"endpoint": f"127.0.0.1:{compact}"},
+                    "thrift_binary": {"endpoint": f"127.0.0.1:{binary_}"},
+                    "thrift_http": {"endpoint": f"127.0.0.1:{thrift_http}"},
+                }
+            },
         },
         "exporters": {
             "jaeger_storage_exporter": {"trace_storage": "mem"},
@@ -262,6 +299,9 @@ def start_collector() -> Collector:
         f"http://127.0.0.1:{otlp}",
         f"http://127.0.0.1:{grpc}",
         f"http://127.0.0.1:{zipkin}/api/v2/spans",
+        f"udp://127.0.0.1:{compact}",
+        f"udp://127.0.0.1:{binary_}",
+        f"http://127.0.0.1:{thrift_http}/api/traces",
         process,
         sink,
     )

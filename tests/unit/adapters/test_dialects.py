@@ -29,6 +29,18 @@ def test_the_callers_id_is_on_every_span_and_its_scheme_on_the_root():
     assert shown(custom_trace_id="my id", id_scheme="hash") == {ID: "my id", f"{ID}.scheme": "hash"}
 
 
+def test_the_callers_own_span_id_is_shown_with_its_scheme():
+    """Both can be searched for; a user's attribute of that name stays the user's."""
+    own = {"custom_span_id": "row-17", "span_id_scheme": "hash"}
+    added = {"tracebridge.span_id": "row-17", "tracebridge.span_id.scheme": "hash"}
+    assert shown(**own) == added
+    assert shown(**own, attributes={"tracebridge.span_id": "mine"}) == {
+        "tracebridge.span_id": "mine",
+        "tracebridge.displaced.tracebridge.span_id": "row-17",
+        "tracebridge.span_id.scheme": "hash",
+    }
+
+
 @pytest.mark.parametrize(
     ("value", "text", "mime"),
     [
@@ -185,6 +197,7 @@ def test_absorbing_what_was_shown_gives_the_record_back():
     record = Build("d").span(
         "s", attributes={"k": 1}, inputs={"a": 1}, outputs="text", span_type="AGENT", custom_trace_id="mine",
         id_scheme="hash", end_cause="abandoned", opened_at="a.py:1", truncated=1, redacted=2, repaired=3,
+        custom_span_id="own", span_id_scheme="hash",
     )  # fmt: skip
     for dialect in ("openinference", "mlflow", "genai"):
         fields = absorb(attributes_of(record, dialect, ID))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from support.cases import CASES, Build
+from support.http_server import RecordingServer
 from support.otlp_view import by_id, hex_ids_to_base64, said
 from tracebridge.adapter import Context, Sent
 from tracebridge.errors import Misconfigured, Rejected, TooLarge
@@ -27,33 +26,11 @@ from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions, tra
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 
-class Server:
-    """Keeps requests and answers as a test says."""
+class Server(RecordingServer):
+    """A RecordingServer that takes everything, read with opentelemetry-proto."""
 
     def __init__(self) -> None:
-        self.requests: list[tuple[str, Any, bytes]] = []
-        self.answer: tuple[int, str, bytes] = (200, PROTOBUF, b"")
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.requests.append((self.path, self.headers, body))
-                status, content_type, content = outer.answer
-                self.send_response(status)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                """Keep quiet."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        super().__init__((200, PROTOBUF, b""))
 
     def read(self) -> Any:
         """The last request, as opentelemetry-proto reads it."""
@@ -63,10 +40,6 @@ class Server:
         if headers["Content-Type"] == JSON:
             return json_format.ParseDict(hex_ids_to_base64(json.loads(body)), ExportTraceServiceRequest())
         return ExportTraceServiceRequest.FromString(body)
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture

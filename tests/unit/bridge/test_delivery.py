@@ -294,3 +294,19 @@ def test_the_age_of_the_oldest_queued_span_is_told():
     time.sleep(0.1)
     assert bench.stats.oldest_queued_age_s >= 0.09
     bench.close(timeout_s=0.01)
+
+
+def test_an_adapter_of_one_resource_a_body_gets_them_apart():
+    """Equal resources go together, others in a body of their own, and every span is counted."""
+    here, there = Resource({"service.name": "here"}), Resource({"service.name": "there"})
+    adapter = Scripted()
+    adapter.one_resource_per_body = True
+    bench = Bench(adapter, queue=SendingQueue(flush_interval=60))
+    with bench.accounts.lock:
+        for number, resource in enumerate((here, there, Resource({"service.name": "here"}), None)):
+            bench.journal.append(
+                encode_record(SpanRecord(b"t" * 16, b"s" * 8, None, f"{number}", 1, 2, resource=resource))
+            )
+    assert bench.flush()
+    assert (adapter.requests, bench.stats.exported) == ([["0", "2"], ["1"], ["3"]], 4)
+    bench.close()

@@ -44,7 +44,7 @@ def cut_to_size(record: SpanRecord, counts: Counts, max_bytes: int, render: Rend
     return line
 
 
-MARGIN = 16  # bytes by which a longer count may make the next line longer
+MARGIN = 64  # bytes by which the counts may make the next line longer
 
 
 def cap_names(record: SpanRecord) -> tuple[SpanRecord, int]:
@@ -93,14 +93,21 @@ def _payload(name: str) -> Step:
         value = getattr(record, name)
         if value is None:
             return record, 0
-        kept = None
-        if isinstance(value, str):
-            raw = value.encode("utf-8", "replace")
-            if len(raw) > excess + KEPT_VALUE:
-                kept = raw[: len(raw) - excess - len(CUT_MARK.encode())].decode("utf-8", "ignore") + CUT_MARK
+        kept = _beginning(value, _size_of(value) - excess) if isinstance(value, str) else None
         return replace(record, **{name: kept}), 1
 
     return step
+
+
+def _beginning(text: str, max_bytes: int) -> str | None:
+    """Return as much of a text as is encoded in so many bytes, marked; None when that is hardly any."""
+    count = len(text) * max_bytes // _size_of(text) - 1
+    while count >= KEPT_VALUE:
+        kept = text[:count] + CUT_MARK
+        if _size_of(kept) <= max_bytes:
+            return kept
+        count = count * 3 // 4  # what needs escaping stands at the beginning
+    return None
 
 
 def _values(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:

@@ -55,8 +55,8 @@ class ScopeFields(msgspec.Struct, omit_defaults=True):
     attributes: Fields = {}
 
 
-class Line(msgspec.Struct, omit_defaults=True):
-    """A line. The fields that every span line has stand first, because they are given by position (half the cost)."""
+class CommonLine(msgspec.Struct, omit_defaults=True):
+    """The line of a span that has nothing out of the ordinary. Given by position, which takes a sixth of the time of keywords."""
 
     timestamp: Instant
     """When the span ended; for other lines, when what they tell happened."""
@@ -82,6 +82,10 @@ class Line(msgspec.Struct, omit_defaults=True):
     inputs: Any = UNSET
     outputs: Any = UNSET
     resource: Fields | UnsetType = UNSET
+
+
+class Line(CommonLine, omit_defaults=True):
+    """Any line."""
 
     status_message: str = ""
     error_type: str = ""
@@ -126,16 +130,14 @@ ALWAYS: Final = ("service", "span_name", "span_kind", "start_time", "start_time_
 AT_THE_END: Final = ("end_time_unix_nano", "duration_ms", "duration_ns", "span_status")
 """What a `span.end` line has besides."""
 
-_BREAKING = re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2[\x80-\x9f]|\x7f")
+_BREAKING = re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2[\x80-\x9f]")
 
 
 def one_line(data: bytes) -> bytes:
     """Return JSON with every character escaped that some reader takes for the end of a line or for a terminal's command.
 
-    JSON's own rules already escape what is below U+0020; these are DEL, the C1 controls (with NEL) and the separators U+2028 and U+2029.
+    JSON's own rules already escape what is below U+0020; these are the C1 controls (NEL among them) and the separators U+2028 and U+2029.
     """
-    if data.isascii() and b"\x7f" not in data:
-        return data
     return _BREAKING.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), data)
 
 
@@ -148,7 +150,7 @@ class _Seconds(dict[str, str]):
 
     def __missing__(self, second: str) -> str:
         try:
-            text = datetime.datetime.fromtimestamp(int(second or 0), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+            text = datetime.datetime.fromtimestamp(max(0, int(second)), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.")
         except (ValueError, OverflowError, OSError):  # no year of the calendar
             text = "9999-12-31T23:59:59."
         if len(self) >= _SECONDS_REMEMBERED:
@@ -161,11 +163,11 @@ _seconds = _Seconds()
 
 
 def rfc3339(unix_nano: str) -> str:
-    """Return an instant, given as decimal nanoseconds, with nine digits, UTC; one before 1970 as the first of that year.
+    """Return an instant, given as decimal nanoseconds, with nine digits, UTC. What is before 1970 is shown as its first second.
 
     >>> rfc3339("1700000000123456789")
     '2023-11-14T22:13:20.123456789Z'
     """
-    if len(unix_nano) <= _NANO_DIGITS or unix_nano[0] == "-":
-        unix_nano = unix_nano.rjust(_NANO_DIGITS, "0") if unix_nano[0] != "-" else "0" * _NANO_DIGITS
+    if len(unix_nano) <= _NANO_DIGITS:
+        unix_nano = unix_nano.removeprefix("-").rjust(_NANO_DIGITS + 1, "0")
     return f"{_seconds[unix_nano[:-_NANO_DIGITS]]}{unix_nano[-_NANO_DIGITS:]}Z"

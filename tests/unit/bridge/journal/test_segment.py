@@ -132,6 +132,32 @@ def test_a_damaged_copy_of_a_slot_falls_back_on_the_one_before(tmp_path):
     assert Segment.open(tmp_path / "2.seg").settled("a") == Settled(2)
 
 
+def test_a_flip_of_any_byte_leaves_everything_owed_that_is_not_settled(tmp_path):
+    """For an adapter that has settled nothing yet too: damage never makes one a stranger."""
+    made(tmp_path / "1.seg").settle("b", Settled(2))
+    data = (tmp_path / "1.seg").read_bytes()
+    for at in range(128, 128 + 4 * 512):
+        flipped = bytearray(data)
+        flipped[at] ^= 0x55
+        (tmp_path / "flip.seg").write_bytes(flipped)
+        again = Segment.open(tmp_path / "flip.seg")
+        assert (again.settled("a"), again.settled("b") in {Settled(0), Settled(2)}) == (Settled(0), True), at
+
+
+def test_a_slot_that_is_damaged_in_both_copies_owes_everything(tmp_path):
+    """To every adapter that is not found, since nobody can tell whose it was; what the first settles from now on is kept."""
+    made(tmp_path / "1.seg").settle("b", Settled(2))
+    data = bytearray((tmp_path / "1.seg").read_bytes())
+    data[128 : 128 + 1024] = b"?" * 1024
+    (tmp_path / "1.seg").write_bytes(data)
+    again = Segment.open(tmp_path / "1.seg")
+    assert [again.settled(name) for name in ("a", "b", "c")] == [Settled(0), Settled(2), Settled(0)]
+    again.settle("a", Settled(3))
+    again.settle("c", Settled(1))
+    later = Segment.open(tmp_path / "1.seg")
+    assert [later.settled(name) for name in ("a", "b", "c")] == [Settled(3), Settled(2), None]
+
+
 def test_more_gaps_than_a_slot_can_say_count_as_not_settled(tmp_path):
     """Rather sent twice than not at all."""
     segment = made(tmp_path / "1.seg")

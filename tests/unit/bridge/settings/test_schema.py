@@ -37,9 +37,17 @@ def test_the_shipped_schema_is_what_the_classes_say() -> None:
     assert shipped_schema() == (CONFIG / "bridge.schema.json").read_text("utf-8")
 
 
-def test_the_presets_are_the_documented_six() -> None:
+def test_the_presets_are_the_documented_seven() -> None:
     """One for each way to begin."""
-    assert PRESETS == ["fan-out.yaml", "jaeger.yaml", "log.yaml", "mlflow.yaml", "otlp.yaml", "zipkin.yaml"]
+    assert PRESETS == [
+        "fan-out.yaml",
+        "jaeger-agent.yaml",
+        "jaeger.yaml",
+        "log.yaml",
+        "mlflow.yaml",
+        "otlp.yaml",
+        "zipkin.yaml",
+    ]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -117,10 +125,11 @@ def properties_of(schema: Any) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_key_is_explained(schema: Any) -> None:
-    """Each has a description; each adapter too."""
+    """Each has a description, each value an example; each adapter is described too."""
     keys = [*properties_of(schema), *(pair for one in schema["$defs"].values() for pair in properties_of(one))]
     assert len(keys) > 80
     assert [name for name, inner in keys if not inner.get("description")] == []
+    assert [name for name, inner in keys if not inner.get("examples") and "properties" not in inner] == []
     assert [
         n for n, one in schema["properties"]["adapters"]["patternProperties"].items() if not one["description"]
     ] == []

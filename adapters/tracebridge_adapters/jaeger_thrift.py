@@ -1,0 +1,138 @@
+"""Jaeger as an old stack runs it: Thrift to an agent over UDP, or to a collector over HTTP. Needs `pip install 'tracebridge[jaeger]'`.
+
+Over UDP nothing is ever confirmed: spans are counted as *sent*, not as *exported*.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from tracebridge.adapter import Context, Sent
+from tracebridge.record import Resource, SpanRecord, Value
+from tracebridge.settings.options import DeliveryOptions, Duration, Secret, Size, TlsOptions, Url, option
+from tracebridge_adapters.dialects import attributes_of
+from tracebridge_adapters.options import Dialect
+from tracebridge_adapters.wires.http import HttpWire
+from tracebridge_adapters.wires.udp import UdpWire, local_ip
+
+TRACES_PATH = "/api/traces"
+PORTS = {"compact": 6831, "binary": 6832}
+CONTENT_TYPE = "application/vnd.apache.thrift.binary"
+MAX_PACKET_BYTES = 65_000  # what a Jaeger agent reads of a datagram; the rest is cut off and the datagram lost
+MIN_PACKET_BYTES = 4_096  # names and marks of a span that had to be stripped fit into this
+MAX_UDP_SPANS = 256  # of usual size they fill one datagram; more would be encoded only to be split
+MAX_HTTP_SPANS = 10_000
+MAX_HTTP_BYTES = 16 * 2**20  # servers take 20 MiB
+
+
+@dataclass(frozen=True, kw_only=True)
+class JaegerThriftOptions(DeliveryOptions):
+    """Options of the `jaeger_thrift` adapter."""
+
+    endpoint: Url = option(
+        "udp://localhost:6831",
+        help="An agent, udp://host:6831 (compact) or :6832 (binary), or a collector, http://host:14268/api/traces.",
+        schemes=("udp", "http", "https"),
+    )
+    protocol: Literal["compact", "binary"] = option(
+        "compact", help="Thrift's protocol over UDP; HTTP is always binary."
+    )
+    max_packet_size: Size = option(
+        MAX_PACKET_BYTES, help="Most bytes of a datagram.", minimum=MIN_PACKET_BYTES, maximum=MAX_PACKET_BYTES
+    )
+    compression: Literal["gzip", "none"] = option(
+        "none", help="Whether HTTP bodies are compressed; a Jaeger 1 collector does not take it."
+    )
+    headers: dict[str, Secret] = option(factory=dict, help="Headers of every HTTP request.")
+    timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
+    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards an HTTPS collector.")
+    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
+
+    def __post_init__(self) -> None:
+        """Refuse what UDP cannot do."""
+        if urlsplit(self.endpoint).scheme != "udp":
+            return
+        if self.headers or self.compression != "none" or self.tls != TlsOptions():
+            raise ValueError("headers, compression and tls are for HTTP; a UDP agent takes none of them")
+
+
+class JaegerThriftAdapter:
+    """Sends batches, each of one process, to an agent or a collector."""
+
+    Options: ClassVar[type[JaegerThriftOptions]] = JaegerThriftOptions
+    one_resource_per_body = True
+    max_batch_spans: int
+    max_batch_bytes: int | None
+
+    def __init__(self, options: JaegerThriftOptions, context: Context) -> None:
+        from tracebridge_adapters.formats import jaeger_thrift as format_  # thrift is an extra
+
+        over_udp = urlsplit(options.endpoint).scheme == "udp"
+        self.max_batch_spans = MAX_UDP_SPANS if over_udp else MAX_HTTP_SPANS
+        self.max_batch_bytes = options.max_packet_size if over_udp else MAX_HTTP_BYTES
+        self._encode = partial(
+            format_.encode,
+            attributes_of=partial(
+                attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
+            ),
+            framing=format_.Framing(options.protocol if over_udp else "binary", over_udp, self.max_batch_bytes),
+            process_tags=partial(_host_of, own=context.resource, host=_host(context.resource)),
+        )
+        self._udp: UdpWire | None = None
+        if over_udp:
+            self._udp = UdpWire(options.endpoint, default_port=PORTS[options.protocol], timeout_s=options.timeout)
+            return
+        self._http = HttpWire(
+            traces_url(options.endpoint),
+            headers=options.headers,
+            timeout_s=options.timeout,
+            compression=options.compression,
+            tls=options.tls,
+            content_type=CONTENT_TYPE,
+            on_500="retry_bounded",
+            max_connections=options.sending_queue.max_in_flight,
+        )
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one Batch; over UDP as a whole datagram."""
+        return self._encode(records)
+
+    def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
+        """Send the datagram, which nobody confirms, or POST the body."""
+        if self._udp is not None:
+            self._udp.send(body)
+            return Sent(confirmed=False)
+        self._http.post(body)
+        return Sent()
+
+    def close(self) -> None:
+        """Close the socket or the connections."""
+        (self._udp or self._http).close()
+
+
+def _host(resource: Resource) -> dict[str, Value]:
+    """Return `hostname` and `ip` of this process: without them Jaeger's UI distrusts its clock."""
+    ips = resource.attributes.get("host.ip")
+    ip = (ips[0] if isinstance(ips, list) and ips else ips) or local_ip()
+    name = resource.attributes.get("host.name") or socket.gethostname()
+    return {key: value for key, value in (("hostname", name), ("ip", ip)) if value}
+
+
+def _host_of(resource: Resource, own: Resource, host: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Return the host of a process: ours is known; a span that came from elsewhere tells its own or none."""
+    return host if resource is own or resource == own else {}
+
+
+def traces_url(endpoint: str) -> str:
+    """Return the address to post to: an address without a path gets the collector's.
+
+    >>> traces_url("http://localhost:14268"), traces_url("https://host/jaeger/api/traces?format=jaeger.thrift")
+    ('http://localhost:14268/api/traces', 'https://host/jaeger/api/traces?format=jaeger.thrift')
+    """
+    parts = urlsplit(endpoint)
+    return endpoint if parts.path.strip("/") else urlunsplit(parts._replace(path=TRACES_PATH))

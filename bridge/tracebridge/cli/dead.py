@@ -1,0 +1,223 @@
+"""`tracebridge dead`: look at what destinations refused for good, send it again, or forget it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
+from tracebridge.cli.journals import journal_directory, journal_options, settings_with_journal
+
+if TYPE_CHECKING:
+    from tracebridge.deadfiles import DeadFiles, Refusal
+
+EPILOG = """Examples:
+
+    tracebridge dead list --journal ./spans
+
+    tracebridge dead show 01764045000123456789-9f3a61c2 --journal ./spans
+
+    tracebridge dead retry --all --config bridge.yaml
+
+    tracebridge dead drop --all --adapter zipkin --journal ./spans
+"""
+
+
+@click.group(epilog=EPILOG)
+def command() -> None:
+    """Look at the spans that a destination refused for good, send them again, or forget them.
+
+    They lie as OTLP JSON lines in the folder `dead` of the journal's directory, with what the destination said beside.
+    """
+
+
+def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says which refusals are meant."""
+    ids = click.argument("ids", metavar="[ID]...", nargs=-1)
+    everything = click.option("--all", "everything", is_flag=True, help="All of them.")
+    adapter = click.option("--adapter", metavar="NAME", help="Only those of this destination, such as otlp_http/main.")
+    return ids(everything(adapter(command)))
+
+
+@command.command("list", epilog="Example:\n\n    tracebridge dead list --journal ./spans --json")
+@journal_options
+@click.option("--adapter", metavar="NAME", help="Only those of this destination, such as otlp_http/main.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def list_command(journal: str | None, config: str | None, adapter: str | None, as_json: bool) -> None:
+    """List refusals, oldest first: ID, when, destination, number of spans, reason and what the destination said."""
+    refusals = [one for one in _files(journal, config).all() if adapter in {None, one.adapter}]
+    if as_json:
+        for refusal in refusals:
+            click.echo(msgspec.json.encode(refusal))
+        return
+    if not refusals:
+        click.echo("no dead letters", err=True)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("id", "when (UTC)", "destination", "spans", "reason", "it said"):
+        table.add_column(title, no_wrap=title == "id", overflow="fold", justify="right" if title == "spans" else "left")
+    for one in refusals:
+        table.add_row(one.id, _when(one), escape(one.adapter), f"{one.spans:,}", one.reason, escape(one.message))
+    Console(highlight=False).print(table)
+
+
+@command.command("show", epilog="Example:\n\n    tracebridge dead show 01764045000123456789-9f3a61c2 --journal ./spans")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@journal_options
+@click.option("--json", "as_json", is_flag=True, help="Print the spans as they are kept: OTLP JSON lines.")
+@click.pass_context
+def show_command(
+    context: click.Context, ids: tuple[str, ...], journal: str | None, config: str | None, as_json: bool
+) -> None:
+    """Show the spans of refusals, with what the destination said. Exits with 1 when one is not there."""
+    files = _files(journal, config)
+    chosen, missing = _chosen(files, ids, everything=False, adapter=None)
+    for refusal in chosen:
+        if as_json:
+            for line in files.lines(refusal.id):
+                click.echo(line)
+        else:
+            _show(files, refusal)
+    if missing:
+        context.exit(EXIT_NOT_FOUND)
+
+
+def _show(files: DeadFiles, refusal: Refusal) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from tracebridge.cli.tree import trace_tree
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{refusal.id}[/]  {_when(refusal)}  {escape(refusal.adapter)}  {refusal.reason}")
+    if refusal.message:
+        console.print(f"it said: {escape(refusal.message)}", soft_wrap=True)
+    try:
+        records = files.records(refusal.id)
+    except ValueError as error:
+        console.print(f"the spans cannot be read: {escape(str(error))}")
+        return
+    for trace_id in dict.fromkeys(record.trace_id for record in records):
+        console.print(
+            trace_tree([record for record in records if record.trace_id == trace_id], details=True, attributes=True)
+        )
+    console.print()
+
+
+@command.command("drop", epilog="Example:\n\n    tracebridge dead drop --all --journal ./spans")
+@_selection
+@journal_options
+@click.pass_context
+def drop_command(
+    context: click.Context,
+    ids: tuple[str, ...],
+    everything: bool,
+    adapter: str | None,
+    journal: str | None,
+    config: str | None,
+) -> None:
+    """Delete refusals for ever: those of the IDs, or --all. Exits with 1 when one is not there."""
+    files = _files(journal, config)
+    chosen, missing = _chosen(files, ids, everything, adapter)
+    for refusal in chosen:
+        files.remove(refusal.id)
+    click.echo(f"{sum(one.spans for one in chosen):,} spans of {len(chosen):,} refusals dropped")
+    if missing:
+        context.exit(EXIT_NOT_FOUND)
+
+
+@command.command("retry", epilog="Example:\n\n    tracebridge dead retry --all --config bridge.yaml")
+@_selection
+@journal_options
+@click.option(
+    "--give-up",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Longest wait for one destination.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
+@click.pass_context
+def retry_command(
+    context: click.Context,
+    ids: tuple[str, ...],
+    everything: bool,
+    adapter: str | None,
+    journal: str | None,
+    config: str | None,
+    give_up: float,
+    as_json: bool,
+) -> None:
+    """Send refusals to their destinations again, each only where it was refused.
+
+    What is taken is forgotten here; what is refused again stays, with what the destination says now; what does not arrive in time stays
+    as it is. Exits with 0 when all was taken, 1 when not, 78 when the configuration is wrong.
+    """
+    from tracebridge.deadfiles import FOLDER, DeadFiles
+    from tracebridge.resending import Resender
+    from tracebridge.settings.load import load_settings
+
+    settings = load_settings(config) if journal is not None else settings_with_journal(config)[0]
+    directory = journal_directory(journal, config)
+    files = DeadFiles(directory / FOLDER, settings.trace_ids.attribute)
+    chosen, missing = _chosen(files, ids, everything, adapter)
+    outcomes = {}
+    for name in dict.fromkeys(refusal.adapter for refusal in chosen):
+        mine = [refusal for refusal in chosen if refusal.adapter == name]
+        if name not in settings.adapters:
+            click.echo(f"{name}: the configuration no longer names it; {len(mine):,} refusals stay", err=True)
+            outcomes[name] = {"taken": 0, "refused": 0, "kept": sum(one.spans for one in mine)}
+            continue
+        with _spinner(f"sending to {name} again", quiet=as_json):
+            resender = Resender(files, settings, name, give_up)
+            outcomes[name] = resender.resend(mine)
+            resender.close()
+    if as_json:
+        click.echo(msgspec.json.encode(outcomes))
+    else:
+        for name, outcome in outcomes.items():
+            click.echo(
+                f"{name}: {outcome['taken']:,} spans taken, {outcome['refused']:,} refused again, {outcome['kept']:,} not sent"
+            )
+    if missing or any(outcome["refused"] or outcome["kept"] for outcome in outcomes.values()):
+        context.exit(EXIT_INCOMPLETE)
+
+
+def _spinner(said: str, *, quiet: bool) -> Any:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    console.quiet = quiet or not console.is_terminal
+    return console.status(said)
+
+
+def _files(journal: str | None, config: str | None) -> DeadFiles:
+    from tracebridge.deadfiles import FOLDER, DeadFiles
+
+    return DeadFiles(journal_directory(journal, config) / FOLDER)
+
+
+def _chosen(
+    files: DeadFiles, ids: Sequence[str], everything: bool, adapter: str | None
+) -> tuple[list[Refusal], list[str]]:
+    """Return the refusals that are meant, and the IDs that are not there, which are said."""
+    if bool(ids) == everything:
+        raise click.UsageError("give IDs (see `tracebridge dead list`), or --all")
+    found = files.all() if everything else [one for name in ids if (one := files.find(name)) is not None]
+    missing = [name for name in ids if name not in {one.id for one in found}]
+    for name in missing:
+        click.echo(f"there is no dead letter {name}", err=True)
+    return [one for one in found if adapter in {None, one.adapter}], missing
+
+
+def _when(refusal: Refusal) -> str:
+    return datetime.datetime.fromtimestamp(refusal.time_unix_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")

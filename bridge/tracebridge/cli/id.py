@@ -1,0 +1,196 @@
+"""`tracebridge id`: a trace ID in every form, and which scheme made it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from tracebridge.cli.exits import EXIT_INCOMPLETE
+from tracebridge.errors import TracebridgeError
+
+if TYPE_CHECKING:
+    from tracebridge.ids.forms import Explained
+    from tracebridge.settings.model import Settings
+
+TOLD_EVERY = 500  # lines between two steps of the bar
+CONFIG_VARIABLE = "TRACEBRIDGE_CONFIG"
+EPILOG = """Examples:
+
+    tracebridge id user123_report_20260101_ab12cd34
+
+    tracebridge id 5208512171318403364 --scheme datadog --config bridge.yaml
+
+    psql -Atc 'select request_id from orders' | tracebridge id --as traceparent
+"""
+
+
+def _known_scheme(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    """Return the name of an installed scheme. Raises BadParameter with those that are known."""
+    from tracebridge.registry import known_schemes
+    from tracebridge.settings.problems import did_you_mean
+
+    known = known_schemes()
+    if name is not None and name not in known:
+        raise click.BadParameter(f'unknown scheme "{name}"{did_you_mean(name, known)} (known: {", ".join(known)})')
+    return name
+
+
+def _known_form(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    """Return the name of a form. Raises BadParameter with those that are known."""
+    from tracebridge.ids.forms import FORM_NAMES
+    from tracebridge.settings.problems import did_you_mean
+
+    if name is not None and name not in FORM_NAMES:
+        known = ", ".join(FORM_NAMES)
+        raise click.BadParameter(f'unknown form "{name}"{did_you_mean(name, FORM_NAMES)} (known: {known})')
+    return name
+
+
+@click.command(epilog=EPILOG)
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option(
+    "--scheme",
+    metavar="SCHEME",
+    callback=_known_scheme,
+    help="Read TEXT by this scheme; default: the configuration's, else auto.",
+)
+@click.option(
+    "--config", metavar="FILE", help=f"YAML file, for its trace_ids and for links; default: ${CONFIG_VARIABLE}."
+)
+@click.option("--as", "form", metavar="FORM", callback=_known_form, help="Print only this form, one line for each ID.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.pass_context
+def command(
+    context: click.Context,
+    texts: Sequence[str],
+    scheme: str | None,
+    config: str | None,
+    form: str | None,
+    as_json: bool,
+) -> None:
+    """Print the trace ID TEXT in every form: hex, decimal, UUID, X-Ray, Datadog, B3, uber, traceparent, MLflow and more.
+
+    It says which scheme read TEXT and why, whether the bytes can be turned back into it, which other schemes would have
+    taken it, and where each configured system shows the trace. Without TEXT (or with -) IDs are read from standard
+    input, one a line, and printed as they come.
+
+    Exits with 1 when an ID is refused, with 78 when the configuration is wrong.
+    """
+    if form is not None and as_json:
+        raise click.UsageError("give --as or --json, not both")
+    if not texts and sys.stdin.isatty():
+        raise click.UsageError("give a TEXT, or IDs on standard input")
+    from tracebridge.ids.forms import explain
+    from tracebridge.ids.identity import Identity
+
+    settings = _settings(config, scheme)
+    ids = Identity(settings.trace_ids)
+    links = _links(settings) if form is None else {}
+    many = texts[1:] or _from_stdin(texts)
+    printed = refused = 0
+    for number, text in _given(texts):
+        try:
+            if not _is_utf8(text):
+                raise click.ClickException(f"{text!a} is no UTF-8 text")
+            explained = explain(text, ids.wire(text))
+            if form is not None and form not in explained.forms:
+                raise click.ClickException(f"{explained.trace_id} cannot be written as {form}")
+        except (TracebridgeError, click.ClickException) as error:
+            refused += 1
+            _complain(text, number if many else 0, str(error), as_json=as_json)
+            continue
+        if form is not None:
+            click.echo(explained.forms[form])
+        elif as_json:
+            found = {name: link(bytes.fromhex(explained.trace_id)) for name, link in links.items()}
+            click.echo(msgspec.json.encode({**asdict(explained), "links": found}))
+        else:
+            if printed:
+                click.echo()
+            _print(explained, links)
+        printed += 1
+    if refused:
+        context.exit(EXIT_INCOMPLETE)
+
+
+def _settings(config: str | None, scheme: str | None) -> Settings:
+    """Return the settings of a file, or, where none is named, the defaults: an embedded store is not opened for this."""
+    from dataclasses import replace
+
+    from tracebridge.settings.load import load_settings
+    from tracebridge.settings.model import Settings
+
+    settings = load_settings(config) if config or os.environ.get(CONFIG_VARIABLE) else Settings()
+    return settings if scheme is None else replace(settings, trace_ids=replace(settings.trace_ids, scheme=scheme))
+
+
+def _links(settings: Settings) -> dict[str, Callable[[bytes], str | None]]:
+    """Return what makes an address of a trace, for every destination that can."""
+    from tracebridge.adapter import Context
+    from tracebridge.record import Resource
+    from tracebridge.registry import adapter_class
+
+    links = {}
+    for name, chosen in settings.adapters.items():
+        kind: Any = adapter_class(chosen.type)
+        if hasattr(kind, "link"):
+            context = Context(name, Resource(dict(settings.resource.attributes)), settings.trace_ids.attribute)
+            links[name] = kind(chosen.options, context).link
+    return {name: link for name, link in links.items() if link(b"\1" * 16) is not None}
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes that the command line or standard input had, and UTF-8 has not
+        return False
+    return True
+
+
+def _from_stdin(texts: Sequence[str]) -> bool:
+    return texts in ((), ("-",))
+
+
+def _given(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the IDs of the command line, or those of standard input, with their numbers; a bar on a terminal shows how far it is."""
+    if not _from_stdin(texts):
+        yield from enumerate(texts, 1)
+        return
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    shown = console.is_terminal and not sys.stdout.isatty()  # otherwise the lines themselves show it
+    columns = (progress.SpinnerColumn(), progress.TextColumn("{task.completed:,} IDs"), progress.TimeElapsedColumn())
+    with progress.Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task("reading", total=None)
+        for number, line in enumerate(sys.stdin.buffer, 1):
+            if number % TOLD_EVERY == 0:
+                bar.update(task, completed=number)
+            text = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+            if text:
+                yield number, text
+
+
+def _complain(text: str, line: int, message: str, *, as_json: bool) -> None:
+    where = f"line {line}: " if line else ""
+    click.echo(f"{where}{message}", err=True)
+    if as_json:
+        click.echo(msgspec.json.encode({"text": text if _is_utf8(text) else ascii(text), "error": message}))
+
+
+def _print(explained: Explained, links: dict[str, Callable[[bytes], str | None]]) -> None:
+    rows = [("text", explained.text), ("scheme", f"{explained.scheme}: {explained.why}")]
+    rows.append(("reverses", f"yes, to {explained.back}" if explained.reversible else "no; spans keep the text"))
+    rows += explained.forms.items()
+    rows += [(f"as {name}", derived) for name, derived in explained.also.items()]
+    rows += [(name, link(bytes.fromhex(explained.trace_id)) or "") for name, link in links.items()]
+    width = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        click.echo(f"{label:<{width}}  {value}")

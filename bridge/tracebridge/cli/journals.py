@@ -1,0 +1,40 @@
+"""Which journal directory a command means: `--journal DIR`, or what a configuration names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracebridge.errors import ConfigError
+from tracebridge.settings.load import load_settings
+from tracebridge.settings.model import Settings
+
+
+def journal_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--journal` and `--config` to a command."""
+    config = click.option("--config", metavar="FILE", help="YAML file that names it; default: $TRACEBRIDGE_CONFIG.")
+    journal = click.option("--journal", metavar="DIR", help="The journal's directory.")
+    return journal(config(command))
+
+
+def journal_directory(journal: str | None, config: str | None) -> Path:
+    """Return the directory that is meant. Raises ConfigError when none is, ClickException when it is not there."""
+    directory = Path(journal).expanduser() if journal is not None else settings_with_journal(config)[1]
+    if not directory.is_dir():
+        raise click.ClickException(f"there is no folder {directory}; nothing has been journalled there yet")
+    return directory
+
+
+def settings_with_journal(config: str | None) -> tuple[Settings, Path]:
+    """Return the settings and their journal's directory. Raises ConfigError when the journal is in memory."""
+    from tracebridge.wiring import directory_of
+
+    settings = load_settings(config)
+    if settings.journal.directory is None:
+        raise ConfigError(
+            "this configuration has its journal in memory, gone with each process; add `journal: {directory: ./spans}`, or name one with --journal"
+        )
+    return settings, directory_of(settings.journal.directory)

@@ -1,0 +1,181 @@
+"""`tracebridge stats`: what a journal's directory holds and how its processes fare, without asking them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from tracebridge.cli.journals import journal_directory, journal_options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tracebridge.journal.outside import Outside, Writer
+
+EVERY_S = 1.0  # as often as processes tell their numbers
+EPILOG = """Examples:
+
+    tracebridge stats --journal ./spans
+
+    tracebridge stats --config bridge.yaml --watch
+
+    tracebridge stats --journal ./spans --json
+"""
+
+
+@click.command(epilog=EPILOG)
+@journal_options
+@click.option("--watch", is_flag=True, help="Go on, every second, until Ctrl-C; with --json one line each time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(journal: str | None, config: str | None, watch: bool, as_json: bool) -> None:
+    """Show, for each process and destination: queued, delivered, dropped, retrying since, oldest waiting, last error, bytes on disk.
+
+    Running processes tell their numbers every second; what dead ones left behind is counted in their files. Nothing is changed.
+    """
+    from tracebridge.journal.outside import Outside
+
+    outside = Outside(journal_directory(journal, config))
+    if as_json:
+        _print_json(outside, watch)
+    else:
+        _print_tables(outside, watch)
+
+
+def _print_json(outside: Outside, watch: bool) -> None:
+    while True:
+        click.echo(msgspec.json.encode(picture(outside)))
+        if not watch:
+            return
+        time.sleep(EVERY_S)
+
+
+def _print_tables(outside: Outside, watch: bool) -> None:
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not watch:
+        table, lines = _shown(outside)
+        if table.row_count:
+            console.print(table)
+        click.echo("\n".join(lines))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            table, lines = _shown(outside)
+            live.update(Group(table, Text("\n".join(lines))), refresh=True)
+            time.sleep(EVERY_S)
+
+
+def picture(outside: Outside) -> dict[str, Any]:
+    """Return what is shown, for JSON."""
+    writers = outside.writers()
+    return {
+        "directory": str(outside.directory),
+        "disk_bytes": sum(writer.disk_bytes for writer in writers),
+        "processes": [msgspec.to_builtins(writer) for writer in writers],
+        "dead_letters": _dead_letters(outside.directory),
+        "damaged": outside.damaged(),
+    }
+
+
+def _dead_letters(directory: Path) -> int:
+    from tracebridge.deadfiles import FOLDER, DeadFiles
+
+    return sum(refusal.spans for refusal in DeadFiles(directory / FOLDER).all())
+
+
+def _shown(outside: Outside) -> tuple[Table, list[str]]:
+    """Return the table of what the processes tell, and the lines below it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    writers = outside.writers()
+    table = Table(box=None, pad_edge=False)
+    for title in ("process", "state", "destination"):
+        table.add_column(title, overflow="fold")
+    for title in ("queued", "delivered", "dropped", "failing", "oldest"):
+        table.add_column(title, justify="right", no_wrap=True)
+    lines = []
+    for writer in writers:
+        who = f"{writer.numbers.get('service', '?')} {writer.numbers.get('pid', '?')}"
+        for name, books in writer.numbers.get("adapters", {}).items():
+            table.add_row(Text(who), writer.state, Text(name), *_cells(writer, name, books))
+        if not writer.numbers.get("adapters"):
+            table.add_row(Text(who), writer.state)
+        lines += [f"{who}: {said}" for said in _said(writer)]
+    dead, damaged = _dead_letters(outside.directory), outside.damaged()
+    size = sum(writer.disk_bytes for writer in writers) / 2**20
+    lines.append(f"{outside.directory}: {size:,.1f} MiB, {_count(len(writers), 'process')}")
+    if dead:
+        lines.append(f"{_count(dead, 'dead letter')}; see: tracebridge dead list --journal {outside.directory}")
+    if damaged:
+        lines.append(f"{_count(damaged, 'damaged stretch')} set aside in {outside.directory / 'damaged'}")
+    return table, lines
+
+
+def _cells(writer: Writer, name: str, books: dict[str, Any]) -> list[str]:
+    """Return one destination's numbers in one process."""
+    from tracebridge.journal.outside import LEFT
+
+    since, age = books["retrying_since"], books["oldest_queued_age_s"]
+    return [
+        f"{writer.left.get(name, 0) if writer.state == LEFT else books['queued']:,}",
+        f"{books['exported'] + books['sent']:,}",
+        f"{sum(books['dropped'].values()):,}",
+        "" if since is None else _age(writer.numbers["time_unix_s"] - since),
+        "" if age is None else _age(age),
+    ]
+
+
+def _said(writer: Writer) -> list[str]:
+    """Return what a person should know of a process beside its numbers."""
+    said = []
+    for name, books in writer.numbers.get("adapters", {}).items():
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in books["dropped"].items() if count)
+        if reasons:
+            said.append(f"{name} dropped {reasons}")
+        if books["retrying_since"] is not None or reasons:
+            said.append(f"{name} said last: {books['last_error']}")
+    journal = writer.numbers.get("journal", {})
+    if journal.get("last_error"):
+        said.append(f"the disk said last: {journal['last_error']}")
+    if journal.get("in_memory_only"):
+        said.append(
+            f"{_count(journal['in_memory_only'], 'span')} in memory only at first, because the disk had no room"
+        )
+    if journal.get("waiting"):
+        said.append(f"{_count(journal['waiting'], 'span')} of dead processes waiting for room")
+    if writer.left_open:
+        said.append(f"{_count(writer.left_open, 'span')} open when it died")
+    return said
+
+
+def _age(seconds: float) -> str:
+    """Return a duration for a person.
+
+    >>> _age(3.2), _age(192), _age(93784)
+    ('3s', '3m12s', '1d2h')
+    """
+    left = max(0, int(seconds))
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return "".join(parts[:2]) or "0s"
+
+
+def _count(number: int, what: str) -> str:
+    """Return a number with its noun.
+
+    >>> _count(2, "damaged stretch"), _count(1, "span")
+    ('2 damaged stretches', '1 span')
+    """
+    ending = "" if number == 1 else "es" if what.endswith(("ch", "ss")) else "s"
+    return f"{number:,} {what}{ending}"

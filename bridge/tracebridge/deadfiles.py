@@ -1,0 +1,121 @@
+"""Dead letters on disk: what destinations refused for good, for a person to look at, mend and send again.
+
+    dead/01764045000123456789-9f3a61c2.otlp.jsonl     the spans, as OTLP JSON lines: a Collector's otlpjsonfile receiver reads them
+    dead/01764045000123456789-9f3a61c2.json           whose they were, and what the destination said
+
+One pair of files for each refusal: a single span as a rule, a whole batch where retries ran out. Files of 0600, the oldest going first when
+there are too many.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import msgspec
+
+from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.format import Format
+from tracebridge.pruning import prune
+from tracebridge.record import SpanRecord
+from tracebridge.registry import FORMATS, load
+
+FOLDER = "dead"  # within the journal's directory
+FORMAT = "otlp_json"
+MOST_FILES = 20_000  # two for each refusal
+MOST_BYTES = 64 * 2**20
+PRUNE_EVERY = 64  # refusals between two looks at the whole folder
+_SPANS, _REASON = ".otlp.jsonl", ".json"
+_ID = re.compile(r"\d{20}-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why some spans are dead letters."""
+
+    id: str
+    """Under which the files stand; older ones sort first."""
+    adapter: str
+    """The destination's key in the configuration."""
+    reason: str
+    """`rejected`, `too_large` or `retries_exhausted`."""
+    message: str
+    """What the destination said."""
+    time_unix_s: float
+    spans: int
+
+
+class DeadFiles:
+    """The dead letters in one directory. Safe from several threads and processes."""
+
+    def __init__(self, folder: Path, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
+        self.folder = folder
+        self._attribute = trace_id_attribute
+        self._loaded: Format | None = None
+        self._written = 0
+
+    @property
+    def _format(self) -> Format:
+        if self._loaded is None:
+            made: Format = load(FORMATS, FORMAT)(self._attribute)
+            self._loaded = made
+        return self._loaded
+
+    def write(self, adapter: str, reason: str, message: str, records: Sequence[SpanRecord]) -> Refusal:
+        """Keep the spans of one refusal. Raises OSError, and ConfigError when the format is not installed."""
+        now_ns = time.time_ns()
+        name = f"{now_ns:020d}-{secrets.token_hex(4)}"
+        refusal = Refusal(name, adapter, reason, message, now_ns / 1e9, len(records))
+        lines = b"".join(self._format.encode([record]) for record in records)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._write(self.folder / (name + _REASON), msgspec.json.encode(asdict(refusal)) + b"\n")
+        self._write(self.folder / (name + _SPANS), lines)
+        if self._written % PRUNE_EVERY == 0:
+            prune(self.folder, most_files=MOST_FILES, most_bytes=MOST_BYTES)
+        self._written += 1
+        return refusal
+
+    def _write(self, path: Path, data: bytes) -> None:
+        unborn = path.with_name(path.name + ".new")
+        try:
+            with open(unborn, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(data)
+            unborn.rename(path)
+        except OSError:
+            unborn.unlink(missing_ok=True)
+            raise
+
+    def all(self) -> list[Refusal]:
+        """Return what is there, oldest first; empty when nothing was ever refused. Raises OSError."""
+        try:
+            names = sorted(path.name.removesuffix(_SPANS) for path in self.folder.glob("*" + _SPANS))
+        except FileNotFoundError:
+            return []
+        return [refusal for name in names if (refusal := self.find(name)) is not None]
+
+    def find(self, name: str) -> Refusal | None:
+        """Return one refusal by its ID, or None."""
+        if _ID.fullmatch(name) is None or not (self.folder / (name + _SPANS)).exists():
+            return None
+        try:
+            return msgspec.json.decode((self.folder / (name + _REASON)).read_bytes(), type=Refusal)
+        except (OSError, msgspec.MsgspecError):  # half deleted, or edited by hand: the spans are what counts
+            return Refusal(name, "?", "?", "", int(name[:20]) / 1e9, len(self.lines(name)))
+
+    def lines(self, name: str) -> list[bytes]:
+        """Return the spans of a refusal as they stand in the file. Raises OSError."""
+        return (self.folder / (name + _SPANS)).read_bytes().splitlines()
+
+    def records(self, name: str) -> list[SpanRecord]:
+        """Return the spans of a refusal. Raises OSError, and ValueError for a line that is no OTLP JSON."""
+        return [record for line in self.lines(name) for record in self._format.decode(line).records]
+
+    def remove(self, name: str) -> None:
+        """Forget one refusal. Raises OSError."""
+        for ending in (_SPANS, _REASON):
+            (self.folder / (name + ending)).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Is each destination reachable, and does it take a span? What `tracebridge doctor` asks."""

@@ -1,0 +1,161 @@
+"""One destination, from its name to its UI: every step on the way there, a marked span sent, and the span read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from tracebridge.adapter import Adapter, Context, TraceReader, reader_of
+from tracebridge.doctor.explain import explain
+from tracebridge.doctor.findings import Outcome, Step, Trouble
+from tracebridge.doctor.probe import Address, Heard, address_of, listen, reach
+from tracebridge.errors import TracebridgeError
+from tracebridge.record import Resource, SpanRecord, StatusCode
+from tracebridge.registry import adapter_class
+from tracebridge.settings.model import AdapterSettings, Settings
+from tracebridge.settings.options import TlsOptions
+
+MARK: Final = "tracebridge.doctor"
+SPAN_NAME: Final = "tracebridge doctor"
+STEP_TIMEOUT_S: Final = 5.0  # for a connection and for a handshake
+READ_BACK_S: Final = 15.0  # systems show what they took a little later
+MAX_SKEW_S: Final = 5.0  # beyond this, traces of several machines no longer fit together
+
+
+def examine(chosen: AdapterSettings, settings: Settings, *, read_back_s: float = READ_BACK_S) -> Outcome:
+    """Send one marked span to a destination and read it back where that is possible. Never raises for an ill destination."""
+    options: Any = chosen.options
+    outcome = Outcome(chosen.name, chosen.type, _target(options))
+    resource = Resource(dict(settings.resource.attributes))
+    context = Context(chosen.name, resource, settings.trace_ids.attribute)
+    try:
+        adapter = adapter_class(chosen.type)(options, context)
+    except (TracebridgeError, ValueError, OSError, ImportError) as error:
+        outcome.problem = Trouble(
+            "not-usable", " ".join(str(error).split()), "see `tracebridge adapters` for what it needs"
+        )
+        return outcome
+    try:
+        _examine(adapter, chosen, marked_span(resource), outcome, read_back_s)
+    finally:
+        adapter.close()
+    return outcome
+
+
+def marked_span(resource: Resource) -> SpanRecord:
+    """Return a finished root span that says what it is."""
+    now_ns = time.time_ns()
+    return SpanRecord(
+        trace_id=os.urandom(16),
+        span_id=os.urandom(8),
+        parent_id=None,
+        name=SPAN_NAME,
+        start_time_ns=now_ns - 1_000_000,
+        end_time_ns=now_ns,
+        status=int(StatusCode.OK),
+        attributes={MARK: True, "tracebridge.version": importlib.metadata.version("tracebridge")},
+        resource=resource,
+    )
+
+
+def _examine(
+    adapter: Adapter, chosen: AdapterSettings, record: SpanRecord, outcome: Outcome, read_back_s: float
+) -> None:
+    tls: TlsOptions | None = getattr(chosen.options, "tls", None)
+    addresses = _addresses(chosen.options)
+    troubles = [reach(address, tls, STEP_TIMEOUT_S, outcome.steps) for address in addresses]
+    if addresses and all(troubles):  # one broker of several may be down
+        outcome.problem = troubles[0]
+        return
+    first = addresses[0] if addresses else None
+    heard = _Listener(first, tls)
+    started = time.perf_counter()
+    try:
+        sent = adapter.send(adapter.encode([record]), 1)
+    except Exception as error:
+        outcome.problem = explain(error, chosen.type, chosen.options, first, heard)
+        return
+    if sent.rejected:
+        outcome.problem = Trouble(
+            "refused-span", f"the destination refused the span: {sent.message}", "its own log can tell more"
+        )
+        return
+    detail = "taken" if sent.confirmed else "sent; this protocol gives no answer"
+    outcome.steps.append(Step("send", detail, (time.perf_counter() - started) * 1000))
+    if first is not None and first.scheme in {"http", "https"} and "grpc" not in chosen.type:
+        _compare_clocks(heard(), outcome)
+    link = getattr(adapter, "link", None)
+    outcome.link = link(record.trace_id) if link is not None else None
+    reader = reader_of(adapter)
+    if reader is not None:
+        _read_back(reader, record, chosen, outcome, read_back_s)
+
+
+class _Listener:
+    """Listens at a port once, when somebody wants to know."""
+
+    def __init__(self, address: Address | None, tls: TlsOptions | None) -> None:
+        self._address, self._tls = address, tls
+        self._heard: Heard | None = None
+
+    def __call__(self) -> Heard:
+        if self._heard is None:
+            self._heard = (
+                Heard("nothing") if self._address is None else listen(self._address, self._tls, STEP_TIMEOUT_S)
+            )
+        return self._heard
+
+
+def _compare_clocks(heard: Heard, outcome: Outcome) -> None:
+    if heard.ahead_s is None or abs(heard.ahead_s) <= MAX_SKEW_S:
+        return
+    side = "ahead of" if heard.ahead_s > 0 else "behind"
+    message = f"the destination's clock is {abs(heard.ahead_s):.0f}s {side} this machine's"
+    outcome.warnings.append(
+        Trouble(
+            "clock-skew",
+            message,
+            "let both take their time from the same source (NTP); until then traces begin at odd times",
+        )
+    )
+
+
+def _read_back(
+    reader: TraceReader, record: SpanRecord, chosen: AdapterSettings, outcome: Outcome, wait_s: float
+) -> None:
+    started = time.perf_counter()
+    try:
+        while not (found := reader.get(record.trace_id)) and time.perf_counter() - started < wait_s:
+            time.sleep(0.2)
+    except Exception as error:
+        message = f"the span was taken, but cannot be read back: {' '.join(str(error).split())}"
+        advice = "query_endpoint is the base address of the query API (Jaeger: 16686, Zipkin: 9411), or leave it out"
+        outcome.problem = Trouble("query-endpoint", message, advice)
+        return
+    if not any(span.span_id == record.span_id and MARK in span.attributes for span in found):
+        message = f"the span was taken, but was not there to be read back within {wait_s:g}s"
+        advice = "does query_endpoint belong to the same system and tenant? Does something in between sample or filter?"
+        outcome.problem = Trouble("not-read-back", message, advice)
+        return
+    outcome.steps.append(Step("read back", f"by {chosen.type}", (time.perf_counter() - started) * 1000))
+
+
+def _addresses(options: Any) -> list[Address]:
+    """Return the servers of a destination: its endpoint, or its brokers."""
+    given = [getattr(options, "endpoint", None), *(getattr(options, "brokers", None) or ())]
+    return [address for text in given if isinstance(text, str) and (address := address_of(text)) is not None]
+
+
+def _target(options: Any) -> str:
+    """Return where a destination is, for people, without user info and query."""
+    names = {field.name for field in dataclasses.fields(options)}
+    endpoint = getattr(options, "endpoint", None) if "endpoint" in names else None
+    if isinstance(endpoint, str):
+        scheme, _, rest = endpoint.partition("://")
+        return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+    brokers: Sequence[str] = getattr(options, "brokers", ())
+    return ", ".join(brokers) or str(getattr(options, "path", None) or getattr(options, "stream", None) or "")

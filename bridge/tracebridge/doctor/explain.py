@@ -1,0 +1,136 @@
+"""From an error of an adapter, and what was heard at its port, to a cause and an advice."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from tracebridge.doctor.findings import Trouble
+from tracebridge.doctor.probe import Address, Heard, tls_trouble
+from tracebridge.errors import DeliveryError, Misconfigured, Rejected, TooLarge
+
+PATHS = {
+    "zipkin": "Zipkin takes spans at /api/v2/spans; write the whole address",
+    "otlp_http": "/v1/traces is added to the endpoint; is this an OTLP/HTTP port (usually 4318), and not a UI or query port?",
+}
+_AUTHORIZED = ("authorization", "api-key", "x-api-key", "token")
+
+
+def explain(error: Exception, kind: str, options: Any, address: Address | None, heard: Callable[[], Heard]) -> Trouble:
+    """Return why a span was not taken. `heard` listens at the port; it is called only when the error itself does not tell."""
+    said = " ".join(str(error).split())
+    if not isinstance(error, DeliveryError):
+        return Trouble(
+            "not-usable",
+            f"{type(error).__name__}: {said}",
+            "this looks like a defect of the adapter; its package can tell more",
+        )
+    if isinstance(error.status, int):
+        return _http(error, error.status, said, kind, options, address)
+    if isinstance(error.status, str) and error.status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
+        return _credentials(said, options)
+    if isinstance(error.status, str) and "header with status" in said:  # an HTTP server that also speaks HTTP/2
+        return _not_grpc(address)
+    if error.status in {"UNIMPLEMENTED", "NOT_FOUND"}:
+        return Trouble(
+            "wrong-path", said, "a gRPC server, but none that takes OTLP traces; is this its OTLP port (usually 4317)?"
+        )
+    if address is not None and address.scheme in {"http", "https"}:
+        found = _transport(error, said, address, heard())
+        if found is not None:
+            return found
+    if isinstance(error, (Rejected, TooLarge)):
+        return Trouble("refused-span", said, "the destination refuses a plain span; its own log can tell more")
+    if isinstance(error, Misconfigured):
+        return Trouble("target", said, "check the path, and that this user may write there")
+    return Trouble(
+        "ill",
+        said,
+        "the destination is there but not well; its own log can tell more. Spans wait in the journal meanwhile",
+    )
+
+
+def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any, address: Address | None) -> Trouble:
+    path = PATHS.get(kind, "check the path of the endpoint")
+    if "web page" in said:
+        return Trouble("web-page", said, f"that is a UI or a login page, not an ingest port; {path}")
+    if status == 400 and ("HTTPS" in said or "TLS" in said):
+        return _tls_required(address)
+    if status in {401, 403, 407}:
+        return _credentials(said, options)
+    if status in {404, 405}:
+        return Trouble("wrong-path", said, path)
+    if 300 <= status < 400:
+        return Trouble(
+            "redirect",
+            said,
+            "write the address that it redirects to; redirects are not followed, so that no credential goes astray",
+        )
+    if status in {406, 415}:
+        return Trouble("wrong-encoding", said, "set encoding to the other one (json, protobuf), or compression: none")
+    if isinstance(error, (Rejected, TooLarge)):
+        return Trouble(
+            "refused-span",
+            said,
+            "the destination refuses a plain span; is it what this adapter is for, and is `dialect` right?",
+        )
+    if isinstance(error, Misconfigured):
+        return Trouble("wrong-path", said, path)
+    return Trouble(
+        "ill",
+        said,
+        "the destination is there but not well; its own log can tell more. Spans wait in the journal meanwhile",
+    )
+
+
+def _credentials(said: str, options: Any) -> Trouble:
+    """Say which headers were sent, never what is in them."""
+    names = sorted(getattr(options, "headers", None) or ())
+    if any(name.lower() in _AUTHORIZED for name in names):
+        return Trouble(
+            "credentials",
+            said,
+            f"the server does not accept what is sent in {', '.join(names)}; is the token right, whole and still valid?",
+        )
+    return Trouble(
+        "credentials", said, 'nothing is sent to log in with; add headers: {authorization: "Bearer ${env:TOKEN}"}'
+    )
+
+
+def _transport(error: DeliveryError, said: str, address: Address, heard: Heard) -> Trouble | None:
+    """Return what the port says of itself, when the exchange did not get as far as an answer."""
+    by_grpc = isinstance(error.status, str)
+    if heard.trouble is not None:
+        return heard.trouble
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return tls_trouble(cause, address)
+        cause = cause.__cause__ or cause.__context__
+    if heard.spoken == "http2" and not by_grpc:
+        return Trouble(
+            "grpc-port",
+            f"{address} speaks HTTP/2, as gRPC does",
+            "use otlp_grpc for this port, or this adapter with the HTTP port (usually 4318)",
+        )
+    if heard.spoken == "http" and by_grpc:
+        return _not_grpc(address)
+    if heard.spoken == "tls":
+        return _tls_required(address)
+    if heard.spoken == "nothing":
+        return Trouble(
+            "no-answer",
+            f"{address} takes connections and does not answer as HTTP: {said}",
+            "is this the port that takes spans?",
+        )
+    return None
+
+
+def _not_grpc(address: Address | None) -> Trouble:
+    advice = "use otlp_http for this port, or this adapter with the gRPC port (usually 4317)"
+    return Trouble("http-port", f"{address} speaks HTTP, not gRPC", advice)
+
+
+def _tls_required(address: Address | None) -> Trouble:
+    return Trouble("tls-required", f"{address} speaks TLS only", "write https:// instead of http://")

@@ -1,0 +1,236 @@
+"""The way to a server, step by step with the system's own calls: name, connection, TLS, and what is spoken at the other end.
+
+An adapter says that it could not send; this says how far one gets. Nothing of the configuration but the address and the TLS files is
+used, so that no credential is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from tracebridge.doctor.findings import Step, Trouble
+from tracebridge.settings.options import TlsOptions
+
+ALERT_WAIT_S = 0.25
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_DATE = re.compile(rb"^date:\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_SELF_SIGNED, _OUT_OF_DATE, _WRONG_NAME = {18, 19, 20, 21, 2, 27}, {9, 10}, {62, 63, 64}  # X509_V_ERR_* of OpenSSL
+_CLIENT_CERTIFICATE = (
+    "CERTIFICATE_REQUIRED",
+    "ALERT_HANDSHAKE_FAILURE",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_UNKNOWN_CA",
+    "ALERT_CERTIFICATE",
+)
+_NOT_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "RECORD_LAYER_FAILURE",
+    "HTTP_REQUEST",
+    "UNKNOWN_PROTOCOL",
+    "PACKET_LENGTH_TOO_LONG",
+)
+
+Spoken = Literal["http", "http2", "tls", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a destination is."""
+
+    scheme: str
+    """`http`, `https`, `udp`, or empty for any other protocol over TCP."""
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a server answered to a plain HTTP/1.1 question."""
+
+    spoken: Spoken
+    ahead_s: float | None = None
+    """By how many seconds its clock is ahead of ours; None when it did not say."""
+    trouble: Trouble | None = None
+    """Why TLS ended after its handshake."""
+
+
+def address_of(url: str) -> Address | None:
+    """Return the address of a URL; None when it has none.
+
+    >>> address_of("https://me:x@host/path"), address_of("udp://h:6831")
+    (Address(scheme='https', host='host', port=443), Address(scheme='udp', host='h', port=6831))
+    """
+    parts = urlsplit(url if "://" in url else f"//{url}")
+    port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+    return Address(parts.scheme, parts.hostname, port) if parts.hostname and port else None
+
+
+def reach(address: Address, tls: TlsOptions | None, timeout_s: float, steps: list[Step]) -> Trouble | None:
+    """Resolve, connect and shake hands, noting each step that worked; return why the next one did not."""
+    started = time.perf_counter()
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
+        message = f"the name {address.host} cannot be resolved: {reason}"
+        return Trouble(
+            "name-resolution", message, "check the host in the endpoint; in a container use the service's name there"
+        )
+    steps.append(_step("resolve", str(found[0][4][0]), started))
+    if address.scheme == "udp":
+        return None
+    started = time.perf_counter()
+    try:
+        connection = socket.create_connection((address.host, address.port), timeout_s)
+    except ConnectionRefusedError:
+        advice = "is the server started, and is this its port? (OTLP: 4318 HTTP, 4317 gRPC; Zipkin: 9411); in a container localhost is the container itself"
+        return Trouble("refused", f"nothing listens at {address}", advice)
+    except OSError as error:
+        message = f"{address} cannot be reached: {'no answer' if isinstance(error, TimeoutError) else error.strerror or error}"
+        return Trouble("unreachable", message, "check the address, the network and any firewall in between")
+    steps.append(_step("connect", str(address), started))
+    started = time.perf_counter()
+    with connection:
+        if address.scheme != "https":
+            return None
+        try:
+            with _context(tls).wrap_socket(connection, server_hostname=address.host) as secured:
+                steps.append(_step("tls", secured.version() or "", started))
+        except OSError as error:
+            return tls_trouble(error, address)
+    return None
+
+
+def listen(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard:
+    """Ask `GET /` without any credential, and return what kind of server answers."""
+    head = b""
+    trouble: Trouble | None = None
+    began = time.time()
+    try:
+        with _connected(address, tls, timeout_s) as connection:
+            if address.scheme == "https":
+                _wait_for_an_alert(connection, timeout_s)
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % str(address).encode("idna"))
+            while b"\r\n\r\n" not in head and len(head) < 16_384 and (part := connection.recv(4096)):
+                head += part
+                if not head.startswith(b"HTTP/"[: len(head)]):
+                    break
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, ssl.SSLError):
+            trouble = tls_trouble(error, address)
+    return Heard(_spoken(head), _ahead_s(head, (began + time.time()) / 2), trouble)
+
+
+def _wait_for_an_alert(connection: socket.socket, timeout_s: float) -> None:
+    """Give a TLS 1.3 server time to refuse us: it judges the client's certificate after the client's handshake is over."""
+    connection.settimeout(min(ALERT_WAIT_S, timeout_s))
+    with contextlib.suppress(TimeoutError):
+        connection.recv(1)
+    connection.settimeout(timeout_s)
+
+
+def _spoken(head: bytes) -> Spoken:
+    """Tell a protocol by its first bytes: HTTP/1, an HTTP/2 SETTINGS frame (RFC 9113, 6.5), a TLS alert, or a server's word about TLS."""
+    if head.startswith(b"HTTP/1"):
+        plain = head.partition(b"\r\n")[0]
+        return "tls" if b" 400" in plain and (b"HTTPS" in head or b"TLS" in head) else "http"
+    if len(head) >= 9 and head[3] == 4 and head[5:9] == bytes(4):
+        return "http2"
+    return "tls" if head[:2] == b"\x15\x03" else "nothing"
+
+
+def _ahead_s(head: bytes, now_s: float) -> float | None:
+    found = _DATE.search(head)
+    if found is None:
+        return None
+    try:
+        told = email.utils.parsedate_to_datetime(found[1].decode("ascii", "replace").strip()).timestamp()
+    except (TypeError, ValueError):
+        return None
+    return told + 0.5 - now_s  # a date is cut to the second
+
+
+@contextlib.contextmanager
+def _connected(address: Address, tls: TlsOptions | None, timeout_s: float) -> Iterator[socket.socket]:
+    with socket.create_connection((address.host, address.port), timeout_s) as connection:
+        if address.scheme != "https":
+            yield connection
+            return
+        with _context(tls).wrap_socket(connection, server_hostname=address.host) as secured:
+            yield secured
+
+
+def _context(tls: TlsOptions | None) -> ssl.SSLContext:
+    """Return what the adapter uses too. Raises OSError for a file that cannot be read, SSLError for one that is no certificate."""
+    context = ssl.create_default_context(cafile=_expanded(tls.ca_file) if tls else None)
+    if tls is not None and tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls is not None and tls.cert_file:
+        context.load_cert_chain(str(_expanded(tls.cert_file)), _expanded(tls.key_file))
+    return context
+
+
+def _expanded(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser())
+
+
+def tls_trouble(error: OSError, address: Address) -> Trouble:
+    """Return what a failed handshake means."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        message = f"the certificate of {address} is not accepted: {error.verify_message}"
+        if error.verify_code in _OUT_OF_DATE:
+            return Trouble(
+                "tls-out-of-date", message, "renew the server's certificate; or is the clock of this machine wrong?"
+            )
+        if error.verify_code in _WRONG_NAME:
+            return Trouble(
+                "tls-wrong-name",
+                message,
+                "use the name that the certificate is made out to as the host of the endpoint",
+            )
+        if error.verify_code in _SELF_SIGNED:
+            return Trouble("tls-untrusted", message, "name the authority that signed it: tls: {ca_file: ./ca.pem}")
+        return Trouble("tls-failed", message, "check the server's certificate")
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or ""
+        if any(mark in reason for mark in _NOT_TLS):
+            return Trouble(
+                "tls-not-spoken",
+                f"{address} does not speak TLS",
+                "write http:// instead of https://, or use the server's TLS port",
+            )
+        if any(mark in reason for mark in _CLIENT_CERTIFICATE):
+            message = f"{address} does not accept the connection without a client certificate that it trusts"
+            return Trouble(
+                "client-certificate", message, "name one: tls: {cert_file: ./client.pem, key_file: ./client.key}"
+            )
+        message = f"TLS with {address} failed: {reason.replace('_', ' ').lower() or error}"
+        return Trouble(
+            "tls-failed",
+            message,
+            "check tls (does the server want a client certificate?) and the server's own settings",
+        )
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        message = f"{address} ended the connection during the TLS handshake"
+        return Trouble("tls-not-spoken", message, "is this its TLS port? http:// is for a port without TLS")
+    return Trouble(
+        "tls-failed", f"the TLS files cannot be used: {error.strerror or error}", "check the paths under tls"
+    )
+
+
+def _step(name: Literal["resolve", "connect", "tls"], detail: str, started: float) -> Step:
+    return Step(name, detail, (time.perf_counter() - started) * 1000)

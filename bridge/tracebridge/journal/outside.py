@@ -1,0 +1,102 @@
+"""A journal's directory seen from outside: what the processes that write there say, and what dead ones left."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tracebridge.journal.adoption import key_of
+from tracebridge.journal.folder import DAMAGED, STATS, folders, is_alive
+from tracebridge.journal.segment import FINISHED, STARTED, DamagedError, Segment
+
+STALE_S = 10.0  # a living writer tells its numbers every second
+
+RUNNING, TAKEN_OVER, LEFT = "running", "taken over", "left behind"
+
+
+@dataclass
+class Writer:
+    """One process that writes, or wrote, in the directory."""
+
+    folder: str
+    state: str
+    """`running`, `left behind` by a process that died, or `taken over` by another, which is delivering it."""
+    numbers: dict[str, Any] = field(default_factory=dict)
+    """`Client.stats()` of that process and its `pid`, `service` and `time_unix_s`; empty in its first second."""
+    disk_bytes: int = 0
+    left: dict[str, int] = field(default_factory=dict)
+    """What is left behind: finished spans by adapter."""
+    left_open: int = 0
+    """What is left behind: spans that were open, and will be delivered as unfinished."""
+
+
+class Outside:
+    """Looks at one directory, again and again; what a dead process left is read only when it has changed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._read: dict[str, tuple[tuple[str, ...], Counter[str], int]] = {}
+
+    def writers(self) -> list[Writer]:
+        """Return the writers, oldest first. Raises OSError."""
+        return [writer for path in folders(self.directory) if (writer := self._writer(path)) is not None]
+
+    def damaged(self) -> int:
+        """Return how many damaged stretches were set aside and are still there."""
+        folder = self.directory / DAMAGED
+        return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+
+    def _writer(self, path: Path) -> Writer | None:
+        try:
+            alive = is_alive(path)
+            numbers = _numbers(path)
+            sizes = {found: found.stat().st_size for found in path.glob("*.seg")}
+        except FileNotFoundError:  # delivered meanwhile
+            return None
+        told = numbers.get("time_unix_s", time.time())
+        state = LEFT if not alive else TAKEN_OVER if time.time() - told > STALE_S else RUNNING
+        writer = Writer(path.name, state, numbers, sum(sizes.values()))
+        if state == LEFT:
+            seen = tuple(sorted(found.name for found in sizes))
+            if self._read.get(path.name, ((),))[0] != seen:
+                self._read[path.name] = (seen, *_left(sorted(sizes), list(numbers.get("adapters", {}))))
+            _, left, writer.left_open = self._read[path.name]
+            writer.left = dict(left)
+        return writer
+
+
+def _numbers(path: Path) -> dict[str, Any]:
+    try:
+        numbers = msgspec.json.decode((path / STATS).read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+    return numbers if isinstance(numbers, dict) else {}
+
+
+def _left(segments: list[Path], adapters: list[str]) -> tuple[Counter[str], int]:
+    """Return what segments still owe, by adapter, and how many spans were open at their end."""
+    left: Counter[str] = Counter()
+    opened: set[tuple[bytes, bytes]] = set()
+    for path in segments:
+        try:
+            segment = Segment.open(path)
+        except (DamagedError, OSError):
+            continue
+        count = 0
+        for kind, at, _ in segment.scan():
+            if kind == FINISHED:
+                count += 1
+                opened.discard(key_of(segment.body(at)))
+            elif kind == STARTED:
+                opened.add(key_of(segment.body(at)))
+        for name in adapters:
+            settled = segment.settled(name)
+            if settled is not None:
+                left[name] += sum(end - start for start, end in settled.owed(count))
+        segment.release()
+    return left, len(opened)

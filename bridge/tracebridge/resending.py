@@ -1,0 +1,79 @@
+"""Dead letters sent again: to the destination that refused them and to no other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from tracebridge.accounts import Accounts, AdapterAccount
+from tracebridge.adapter import Context
+from tracebridge.deadfiles import DeadFiles, Refusal
+from tracebridge.deadletters import DeadLetters
+from tracebridge.delivery import PARTIAL, Delivery
+from tracebridge.journal.base import encode_record
+from tracebridge.journal.memory import MemoryJournal
+from tracebridge.record import Resource, SpanRecord
+from tracebridge.registry import adapter_class
+from tracebridge.settings.model import Settings
+
+ROOM = 2**30  # bytes; one refusal is here at a time, and it was a batch once
+
+
+class Resender:
+    """Delivery to one adapter, as the client does it, whose refusals become dead letters in the same files again."""
+
+    def __init__(self, files: DeadFiles, settings: Settings, adapter: str, give_up_s: float) -> None:
+        self._files = files
+        self._give_up_s = give_up_s
+        self._accounts = Accounts()
+        self._books = self._accounts.adapters[adapter] = AdapterAccount()
+        self._journal = MemoryJournal(self._accounts, max_bytes=ROOM)
+        chosen = settings.adapters[adapter]
+        resource = Resource(dict(settings.resource.attributes))
+        made = adapter_class(chosen.type)(chosen.options, Context(adapter, resource, settings.trace_ids.attribute))
+        cursor = self._journal.cursor(adapter)
+        self._delivery = Delivery(adapter, made, chosen.options, cursor, self._accounts, DeadLetters(files), resource)
+        self._delivery.start()
+
+    def resend(self, refusals: Sequence[Refusal]) -> dict[str, int]:
+        """Send refusals again; return how many spans were `taken`, `refused` again, and `kept` as they were.
+
+        A refusal is kept when no answer came in time, when its file cannot be read, and when the answer does not say which spans were
+        not taken. Raises OSError.
+        """
+        outcome = {"taken": 0, "refused": 0, "kept": 0}
+        answering = True
+        for refusal in refusals:
+            try:
+                records = self._files.records(refusal.id)
+            except ValueError:  # edited by hand, and not well
+                outcome["kept"] += refusal.spans
+                continue
+            before = self._books.dropped.copy()
+            answering = answering and self._send(records)
+            new = self._books.dropped - before
+            if not answering or new[PARTIAL]:
+                outcome["kept"] += len(records)
+                continue
+            self._files.remove(refusal.id)
+            outcome["taken"] += len(records) - new.total()
+            outcome["refused"] += new.total()
+        return outcome
+
+    def _send(self, records: Sequence[SpanRecord]) -> bool:
+        """Send and wait for the answer; return whether it came in time."""
+        lock = self._accounts.lock
+        with lock:
+            for record in records:
+                self._journal.append(encode_record(record))
+            end = self._journal.end
+            self._delivery.request_flush(end)
+            lock.notify_all()
+            return lock.wait_for(lambda: self._delivery.flushed(end), self._give_up_s)
+
+    def close(self) -> None:
+        """Send no more."""
+        with self._accounts.lock:
+            self._delivery.request_close(time.monotonic())
+            self._accounts.lock.notify_all()
+        self._delivery.join()

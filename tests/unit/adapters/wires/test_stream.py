@@ -1,0 +1,135 @@
+"""Files and standard streams, as logrotate and full disks treat them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from support.backends.cache import REQUIRE
+from tracebridge.errors import Misconfigured, Retryable
+from tracebridge_adapters.wires.stream import FileWire, StandardStream
+
+
+def rotate(tmp_path, how: str) -> None:
+    """Run the real logrotate over spans.log."""
+    config = tmp_path / "logrotate.conf"
+    config.write_text(f"{tmp_path}/spans.log {{\n  rotate 3\n  {how}\n  missingok\n}}\n")
+    config.chmod(0o600)
+    state = str(tmp_path / "state")
+    subprocess.run(["logrotate", "--force", "--state", state, str(config)], check=True, capture_output=True)
+
+
+@pytest.fixture
+def logrotate():
+    """The system's own, required where servers are."""
+    if shutil.which("logrotate") is None:
+        (pytest.fail if os.environ.get(REQUIRE) else pytest.skip)("logrotate is not on this machine")
+
+
+@pytest.mark.usefixtures("logrotate")
+@pytest.mark.parametrize("how", ["create 0600", "nocreate", "copytruncate"])
+def test_the_real_logrotate_moves_or_truncates_and_no_line_is_lost(tmp_path, how):
+    """What was written before is in the rotated file, what comes after in the new one, from its first byte."""
+    path = tmp_path / "spans.log"
+    wire = FileWire(str(path))
+    wire.write(b"one\n")
+    rotate(tmp_path, how)
+    wire.write(b"two\n")
+    rotate(tmp_path, how)
+    wire.write(b"three\n")
+    wire.close()
+    rotated = [tmp_path / f"spans.log{end}" for end in ("", ".1", ".2")]
+    assert [file.read_bytes() for file in rotated] == [b"three\n", b"two\n", b"one\n"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_was_removed_is_made_again(tmp_path):
+    """As after `rm`."""
+    path = tmp_path / "spans.log"
+    wire = FileWire(str(path))
+    wire.write(b"one\n")
+    path.unlink()
+    wire.write(b"two\n")
+    wire.close()
+    assert path.read_bytes() == b"two\n"
+
+
+def test_what_a_full_disk_tore_spoils_no_other_line(tmp_path):
+    """The part that was written is ended before the line is written again, whole."""
+    path = tmp_path / "spans.log"
+    wire = FileWire(str(path))
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+        wire.write(b"whole\n")
+        with pytest.raises((Misconfigured, Retryable)):
+            wire.write(b"torn apart\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    wire.write(b"torn apart\n")
+    wire.write(b"after\n")
+    wire.close()
+    assert path.read_bytes() == b"whole\ntorn\ntorn apart\nafter\n"
+
+
+def test_a_full_device_is_waited_for():
+    """ENOSPC passes."""
+    wire = FileWire("/dev/full")
+    with pytest.raises(Retryable, match="No space left"):
+        wire.write(b"x\n")
+    wire.close()
+
+
+def test_a_folder_that_is_not_there_is_a_mistake_of_the_setup(tmp_path):
+    """Named, with what to look at."""
+    with pytest.raises(Misconfigured, match="is the folder there, and writable"):
+        FileWire(str(tmp_path / "nowhere" / "spans.log")).write(b"x\n")
+
+
+def test_a_reader_that_has_gone_is_a_mistake_of_the_setup():
+    """`program | head -1` ends in a broken pipe, not in an exception of the program's."""
+    program = (
+        "import os, signal, sys\n"
+        "from tracebridge.errors import Misconfigured\n"
+        "from tracebridge_adapters.wires.stream import StandardStream\n"
+        "sys.stdin.readline()\n"
+        "try: StandardStream('stdout').write(b'x\\n')\n"
+        "except Misconfigured as error: print(error, file=sys.stderr)\n"
+        "os._exit(0)\n"
+    )
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(read)
+    os.close(write)
+    _, said = process.communicate(b"\n")
+    assert said.decode().strip() == "stdout: [Errno 32] Broken pipe"
+
+
+def test_a_pipe_that_was_made_non_blocking_and_is_full_is_waited_for(monkeypatch):
+    """Somebody shares the pipe and set O_NONBLOCK on it."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with os.fdopen(write, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(Retryable):
+            StandardStream("stdout").write(b"x" * 1_000_000)
+        monkeypatch.undo()
+        os.set_blocking(write, True)
+        drained = os.fork()
+        if drained == 0:
+            os.close(write)
+            while os.read(read, 65_536):
+                pass
+            os._exit(0)
+    os.close(read)
+    os.waitpid(drained, 0)

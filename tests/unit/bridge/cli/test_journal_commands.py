@@ -1,0 +1,243 @@
+"""`stats`, `drain` and `dead`: a journal's directory looked at, delivered and mended with no application running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from support.ill_server import OK, IllServer
+from tracebridge import Client
+from tracebridge.cli import main
+from tracebridge.deadfiles import DeadFiles
+
+
+@pytest.fixture
+def server() -> Iterator[IllServer]:
+    """The destination."""
+    running = IllServer()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def config(tmp_path: Path, server: IllServer) -> Path:
+    """A configuration with its journal in `spans`."""
+    path = tmp_path / "bridge.yaml"
+    path.write_text(
+        textwrap.dedent(f"""
+            resource: {{attributes: {{service.name: shop}}}}
+            journal: {{directory: {tmp_path}/spans}}
+            lifecycle: {{shutdown_timeout: 200ms}}
+            adapters:
+              otlp_http:
+                endpoint: {server.url}
+                encoding: json
+                sending_queue: {{flush_interval: 20ms}}
+                retry_on_failure: {{initial_interval: 20ms, max_interval: 50ms}}
+              memory: {{}}
+        """)
+    )
+    return path
+
+
+def run(*arguments: object) -> Result:
+    """Run a command."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def killed(config: Path, spans: int = 20) -> None:
+    """A process that ended so many spans, had one open, and died of `kill -9`."""
+    code = f"""
+        import os, signal, time
+        from tracebridge import Client
+        client = Client(config={str(config)!r})
+        root = client.start_trace("root", trace_id="job")
+        for n in range({spans}):
+            client.start_span(f"s{{n}}", "job", root.span_id).end()
+        time.sleep(1.3)  # so long that its numbers were told
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def answers(status: int, body: bytes = b"") -> Any:
+    """A script that always answers the same."""
+    return lambda number, names: (status, {}, body)
+
+
+def test_stats_counts_what_a_dead_process_left(config, server, tmp_path):
+    """By destination, from its files; what was open, too."""
+    server.script = answers(503)
+    killed(config)
+    told = json.loads(run("stats", "--journal", tmp_path / "spans", "--json").stdout)
+    [process] = told["processes"]
+    assert (process["state"], process["left"], process["left_open"]) == (
+        "left behind",
+        {"otlp_http": 20, "memory": 0},
+        1,
+    )
+    assert (process["numbers"]["service"], told["dead_letters"], told["damaged"]) == ("shop", 0, 0)
+    assert told["disk_bytes"] == sum(path.stat().st_size for path in (tmp_path / "spans").rglob("*.seg"))
+    shown = run("stats", "--config", config)
+    assert shown.exit_code == 0
+    assert "left behind" in shown.stdout
+    assert "1 span open when it died" in shown.stdout
+    assert "otlp_http said last" in shown.stdout
+
+
+def test_stats_shows_a_running_process_with_its_own_numbers(config, server, tmp_path):
+    """As it told them within the last second."""
+    server.script = answers(503, b"come back later")
+    with Client(config=str(config)) as client:
+        client.start_trace("root").end()
+        client._keeper.write_numbers()
+        [process] = json.loads(run("stats", "--journal", tmp_path / "spans", "--json").stdout)["processes"]
+        assert (process["state"], process["numbers"]["pid"]) == ("running", os.getpid())
+        assert process["numbers"]["adapters"]["otlp_http"]["queued"] == 1
+
+
+def test_stats_of_nothing_and_of_nowhere(config, tmp_path):
+    """An empty directory is told as such; a missing one and a journal in memory are errors that say what to do."""
+    (tmp_path / "spans").mkdir()
+    assert "0.0 MiB, 0 processes" in run("stats", "--journal", tmp_path / "spans").stdout
+    missing = run("stats", "--journal", tmp_path / "nowhere")
+    assert (missing.exit_code, "there is no folder" in missing.stderr) == (1, True)
+    config.write_text("adapters: {memory: {}}")
+    in_memory = run("stats", "--config", config)
+    assert (in_memory.exit_code, "journal: {directory: ./spans}" in in_memory.stderr) == (78, True)
+
+
+def test_stats_watches_with_a_line_each_second(config, tmp_path):
+    """Until it is interrupted."""
+    (tmp_path / "spans").mkdir()
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("tracebridge"), "stats", "--journal", tmp_path / "spans", "--watch", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = [json.loads(process.stdout.readline()) for _ in range(2)]
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    process.stdout.close()
+    assert [line["processes"] for line in lines] == [[], []]
+
+
+def test_drain_delivers_all_and_says_so(config, server, tmp_path):
+    """Exit 0, and nothing is left in the directory."""
+    server.script = answers(503)
+    killed(config)
+    server.script = lambda number, names: OK
+    done = run("drain", "--config", config, "--json")
+    outcome = json.loads(done.stdout)
+    assert (done.exit_code, outcome["complete"], outcome["adapters"]["otlp_http"]["exported"]) == (0, True, 21)
+    assert server.arrived == dict.fromkeys([f"s{n}" for n in range(20)] + ["root"], 1)
+    assert list((tmp_path / "spans").glob("0*")) == []
+    again = run("drain", "--config", config)
+    assert (again.exit_code, "otlp_http: 0 found, 0 delivered, 0 still there, 0 dropped" in again.stdout) == (0, True)
+
+
+def test_drain_gives_up_when_told_to_and_leaves_the_rest(config, server, tmp_path):
+    """Exit 1, what failed is said, and nothing is lost for it."""
+    server.script = answers(503, b"out of order")
+    killed(config)
+    done = run("drain", "--config", config, "--give-up", 1)
+    assert (done.exit_code, "0 delivered, 21 still there" in done.stdout, "out of order" in done.stdout) == (
+        1,
+        True,
+        True,
+    )
+    server.script = lambda number, names: OK
+    assert run("drain", "--config", config).exit_code == 0
+    assert set(server.arrived.values()) == {1}
+
+
+def test_drain_tells_of_what_was_refused(config, server):
+    """Delivered or not, a dropped span is not an arrived one: exit 1."""
+    server.script = answers(503)
+    killed(config)
+    server.script = lambda number, names: (400, {}, b"poison") if "s3" in names else OK
+    done = run("drain", "--config", config)
+    assert (done.exit_code, "21 found, 20 delivered, 0 still there, 1 dropped (rejected" in done.stdout) == (1, True)
+
+
+# ---------------------------------------------------------------------- dead letters
+
+
+@pytest.fixture
+def refused(config: Path, server: IllServer, tmp_path: Path) -> DeadFiles:
+    """Two dead letters of `otlp_http`."""
+    server.script = lambda number, names: (400, {}, b"poison, says the server") if {"bad", "worse"} & set(names) else OK
+    with Client(config=str(config)) as client:
+        root = client.start_trace("root", trace_id="job")
+        for name in ("good", "bad", "worse"):
+            client.start_span(name, "job", root.span_id, attributes={"colour": "red"}).end()
+        root.end()
+        client.flush(10)
+    files = DeadFiles(tmp_path / "spans" / "dead")
+    assert len(files.all()) == 2
+    return files
+
+
+def test_dead_letters_are_listed_and_shown(refused, config):
+    """With whose they were and what the server said; as JSON for programs."""
+    listed = run("dead", "list", "--config", config)
+    assert (listed.exit_code, listed.stdout.count("rejected")) == (0, 2)
+    rows = [json.loads(line) for line in run("dead", "list", "--config", config, "--json").stdout.splitlines()]
+    assert [(row["adapter"], row["reason"], row["spans"]) for row in rows] == [("otlp_http", "rejected", 1)] * 2
+    assert "poison, says the server" in rows[0]["message"]
+    shown = run("dead", "show", rows[0]["id"], "--config", config)
+    assert ("bad" in shown.stdout, "colour" in shown.stdout, "poison" in shown.stdout) == (True, True, True)
+    line = run("dead", "show", rows[0]["id"], "--config", config, "--json").stdout
+    assert json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] == "bad"
+    assert run("dead", "list", "--config", config, "--adapter", "other").stdout == ""
+
+
+def test_dead_letters_are_sent_again_where_they_were_refused(refused, config, server):
+    """What is taken goes, what is refused again stays with the new reason; no other destination gets them twice."""
+    server.script = lambda number, names: (400, {}, b"still poison") if "worse" in names else OK
+    done = run("dead", "retry", "--all", "--config", config, "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"otlp_http": {"taken": 1, "refused": 1, "kept": 0}})
+    [left] = refused.all()
+    assert ([record.name for record in refused.records(left.id)], "still poison" in left.message) == (["worse"], True)
+    server.script = lambda number, names: OK
+    done = run("dead", "retry", left.id, "--config", config)
+    assert (done.exit_code, refused.all()) == (0, [])
+    assert server.arrived == {"root": 1, "good": 1, "bad": 1, "worse": 1}
+
+
+def test_a_retry_without_an_answer_keeps_everything(refused, config, server):
+    """Exit 1, and the next try finds it all."""
+    before = refused.all()
+    server.script = answers(503)
+    done = run("dead", "retry", "--all", "--config", config, "--give-up", 0.3)
+    assert (done.exit_code, "2 not sent" in done.stdout, refused.all()) == (1, True, before)
+
+
+def test_dead_letters_are_dropped_by_id_or_all(refused, tmp_path):
+    """Only what is named; an ID that is not there is told, exit 1; neither ID nor --all is a mistake."""
+    first = refused.all()[0].id
+    folder = tmp_path / "spans"
+    assert run("dead", "drop", first, "--journal", folder).stdout == "1 spans of 1 refusals dropped\n"
+    gone = run("dead", "drop", first, "--journal", folder)
+    assert (gone.exit_code, f"there is no dead letter {first}" in gone.stderr) == (1, True)
+    assert run("dead", "drop", "--journal", folder).exit_code == 2
+    assert run("dead", "drop", "--all", "--journal", folder).exit_code == 0
+    assert (refused.all(), run("dead", "list", "--journal", folder).stderr) == ([], "no dead letters\n")
+
+
+@pytest.mark.parametrize("command", [["stats"], ["drain"], ["dead"], ["dead", "list"], ["dead", "retry"]])
+def test_every_command_has_help_with_an_example(command):
+    """What it does, its options, and how it is typed."""
+    done = run(*command, "--help")
+    assert (done.exit_code, "Example" in done.stdout) == (0, True)

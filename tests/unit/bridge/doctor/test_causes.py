@@ -1,0 +1,363 @@
+"""Each cause that `tracebridge doctor` knows, produced by a server that is broken in that way, with the advice that goes with it."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import email.utils
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from support.plain_server import Answer, PlainServer
+from tracebridge.doctor import examine as examining
+from tracebridge.doctor.findings import Outcome
+from tracebridge.settings.load import load_settings
+
+UTC = datetime.UTC
+trustme = pytest.importorskip("trustme", reason="pip install -e '.[test]' brings it")
+HTML = Answer(200, "text/html", b"<!doctype html><title>Welcome</title>")
+ADAPTERS = {"zipkin": "/api/v2/spans", "otlp_http": ""}
+
+
+def examine(adapters: dict[str, Any], **options: Any) -> Outcome:
+    """What is found at the first destination."""
+    settings = load_settings({"adapters": adapters}, environ={})
+    return examining.examine(next(iter(settings.adapters.values())), settings, **options)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., PlainServer]]:
+    """Start servers that are stopped afterwards."""
+    with contextlib.ExitStack() as stack:
+
+        def start(answer: Answer | None = None, tls: ssl.SSLContext | None = None, **options: Any) -> PlainServer:
+            server = PlainServer(answer, tls, **options)
+            stack.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+@pytest.mark.parametrize(
+    ("answer", "cause", "advice"),
+    [
+        (Answer(401), "credentials", "nothing is sent to log in with"),
+        (Answer(403), "credentials", "authorization"),
+        (Answer(404), "wrong-path", "{path}"),
+        (Answer(405), "wrong-path", "{path}"),
+        (HTML, "web-page", "UI or a login page"),
+        (Answer(404, "text/html", b"<html>nginx"), "wrong-path", "{path}"),
+        (Answer(302, headers={"Location": "http://127.0.0.1:1/"}), "redirect", "redirects are not followed"),
+        (Answer(415), "wrong-encoding", "encoding"),
+        (Answer(400, body=b"bad span"), "refused-span", "dialect"),
+        (Answer(413), "refused-span", "span"),
+        (Answer(503, body=b"starting"), "ill", "its own log"),
+        (Answer(429), "ill", "its own log"),
+        (Answer(400, "text/plain", b"Client sent an HTTP request to an HTTPS server."), "tls-required", "https://"),
+    ],
+)
+def test_what_a_server_answers(serve: Any, kind: str, answer: Answer, cause: str, advice: str) -> None:
+    """Status by status; how far one gets is told too."""
+    server = serve(answer)
+    outcome = examine({kind: {"endpoint": server.url + ADAPTERS[kind]}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause == cause
+    assert (
+        advice.replace("{path}", {"zipkin": "/api/v2/spans", "otlp_http": "/v1/traces"}[kind]) in outcome.problem.advice
+    )
+    assert [step.name for step in outcome.steps] == ["resolve", "connect"]
+
+
+def test_headers_that_are_sent_are_named_and_their_values_are_not(serve: Any) -> None:
+    """The server refuses the token; nobody reads it over the shoulder."""
+    server = serve(Answer(401, body=b"no: Bearer c4n4ry is unknown"))
+    outcome = examine(
+        {"zipkin": {"endpoint": server.url, "headers": {"Authorization": "Bearer c4n4ry", "x-tenant": "c4n4ry"}}}
+    )
+    assert outcome.problem is not None
+    assert "what is sent in Authorization, x-tenant" in outcome.problem.advice
+    assert "c4n4ry" not in outcome.problem.advice + outcome.target
+
+
+def test_a_healthy_server(serve: Any) -> None:
+    """Every step is told; the request is the marked span; nothing else was asked with credentials."""
+    server = serve()
+    outcome = examine({"otlp_http": {"endpoint": server.url, "encoding": "json", "compression": "none", "headers": {"authorization": "c4n4ry"}}})  # fmt: skip
+    assert (outcome.problem, outcome.warnings, [step.name for step in outcome.steps]) == (
+        None,
+        [],
+        ["resolve", "connect", "send"],
+    )
+    (post,) = [request for request in server.requests if request[0] == "POST"]
+    assert b'"tracebridge doctor"' in post[3]
+    assert b'"tracebridge.doctor","value":{"boolValue":true}' in post[3]
+    assert [r[2]["authorization"] for r in server.requests if r[0] == "GET"] == [None]
+
+
+@pytest.mark.parametrize("off_s", [-120, 120])
+def test_a_clock_that_is_wrong_is_a_warning(serve: Any, off_s: int) -> None:
+    """The span was taken; the traces of two machines will not fit together."""
+    server = serve(date=email.utils.formatdate(time.time() + off_s, usegmt=True))
+    outcome = examine({"otlp_http": {"endpoint": server.url}})
+    (warning,) = outcome.warnings
+    assert (outcome.problem, warning.cause) == (None, "clock-skew")
+    seconds, side = warning.message.removeprefix("the destination's clock is ").split("s ", 1)
+    assert abs(int(seconds) - 120) <= 2
+    assert side.startswith("ahead of" if off_s > 0 else "behind")
+
+
+# ---------------------------------------------------------------------- on the way there
+
+
+def test_a_name_that_nobody_knows() -> None:
+    """`.invalid` never resolves (RFC 6761)."""
+    outcome = examine({"zipkin": {"endpoint": "http://tracing.invalid:9411/api/v2/spans"}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, outcome.steps) == ("name-resolution", [])
+    assert "tracing.invalid" in outcome.problem.message
+
+
+@pytest.mark.parametrize("kind", ["zipkin", "otlp_http", "otlp_grpc"])
+def test_a_port_where_nothing_listens(kind: str) -> None:
+    """Refused at once."""
+    with socket.socket() as held:  # bound and not listening: nobody else takes it
+        held.bind(("127.0.0.1", 0))
+        outcome = examine({kind: {"endpoint": f"http://127.0.0.1:{held.getsockname()[1]}"}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, [step.name for step in outcome.steps]) == ("refused", ["resolve"])
+
+
+def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener whose queue is full lets nobody in, as a firewall does."""
+    monkeypatch.setattr(examining, "STEP_TIMEOUT_S", 0.3)
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(full.getsockname())
+        outcome = examine({"zipkin": {"endpoint": f"http://127.0.0.1:{full.getsockname()[1]}"}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause == "unreachable"
+
+
+def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connected and silent."""
+    monkeypatch.setattr(examining, "STEP_TIMEOUT_S", 0.3)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        outcome = examine({"zipkin": {"endpoint": f"http://127.0.0.1:{silent.getsockname()[1]}", "timeout": "300ms"}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause == "no-answer"
+
+
+# ---------------------------------------------------------------------- TLS
+
+
+@pytest.fixture(scope="module")
+def authority() -> Any:
+    """Nobody trusts it by itself."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: Any, tmp_path: Path) -> str:
+    """Its certificate as a file."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return str(tmp_path / "ca.pem")
+
+
+def context(authority: Any, *names: str, **validity: Any) -> ssl.SSLContext:
+    """A server's side of TLS."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names, **validity).configure_cert(made)
+    return made
+
+
+def test_a_certificate_of_an_unknown_authority(serve: Any, authority: Any) -> None:
+    """Until `ca_file` names it."""
+    outcome = examine({"otlp_http": {"endpoint": serve(tls=context(authority, "localhost")).url}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause == "tls-untrusted"
+    assert "ca_file" in outcome.problem.advice
+
+
+def test_a_certificate_of_an_authority_that_is_named(serve: Any, authority: Any, ca_file: str) -> None:
+    """The handshake is a step of its own."""
+    outcome = examine(
+        {"otlp_http": {"endpoint": serve(tls=context(authority, "localhost")).url, "tls": {"ca_file": ca_file}}}
+    )
+    assert outcome.problem is None
+    assert [step.name for step in outcome.steps] == ["resolve", "connect", "tls", "send"]
+
+
+@pytest.mark.parametrize(
+    ("names", "validity", "cause"),
+    [
+        (("elsewhere.example",), {}, "tls-wrong-name"),
+        (("localhost",), {"not_after": datetime.datetime(2020, 1, 1, tzinfo=UTC), "not_before": datetime.datetime(2019, 1, 1, tzinfo=UTC)}, "tls-out-of-date"),
+        (("localhost",), {"not_before": datetime.datetime(2120, 1, 1, tzinfo=UTC), "not_after": datetime.datetime(2121, 1, 1, tzinfo=UTC)}, "tls-out-of-date"),
+    ],
+)  # fmt: skip
+def test_certificates_that_are_wrong(
+    serve: Any, authority: Any, ca_file: str, names: Any, validity: Any, cause: str
+) -> None:
+    """For another host, over, or not yet begun."""
+    server = serve(tls=context(authority, *names, **validity))
+    outcome = examine({"otlp_http": {"endpoint": server.url, "tls": {"ca_file": ca_file}}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, [step.name for step in outcome.steps]) == (cause, ["resolve", "connect"])
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_client_certificate(
+    serve: Any, authority: Any, ca_file: str, tmp_path: Path, version: Any
+) -> None:
+    """Told as such without one, and well with one, whichever version of TLS is spoken."""
+    asking = context(authority, "localhost")
+    asking.verify_mode = ssl.CERT_REQUIRED
+    asking.maximum_version = version
+    authority.configure_trust(asking)
+    server = serve(tls=asking)
+    outcome = examine({"otlp_http": {"endpoint": server.url, "tls": {"ca_file": ca_file}}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause == "client-certificate", outcome.problem
+    ours = authority.issue_cert("client@example.com")
+    ours.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    tls = {"ca_file": ca_file, "cert_file": str(tmp_path / "client.pem")}
+    assert examine({"otlp_http": {"endpoint": server.url, "tls": tls}}).problem is None
+
+
+def test_https_to_a_port_without_tls(serve: Any) -> None:
+    """The scheme is wrong."""
+    outcome = examine({"otlp_http": {"endpoint": serve().url.replace("http:", "https:")}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "http://" in outcome.problem.advice) == ("tls-not-spoken", True)
+
+
+def test_http_to_a_port_with_tls(serve: Any, authority: Any) -> None:
+    """The scheme is wrong the other way; the server ends the connection without a word or with an alert."""
+    server = serve(tls=context(authority, "localhost"))
+    outcome = examine({"otlp_http": {"endpoint": server.url.replace("https:", "http:")}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause in {"tls-required", "no-answer"}
+
+
+# ---------------------------------------------------------------------- gRPC
+
+
+@pytest.fixture
+def grpc_port() -> Iterator[int]:
+    """A gRPC server that has no trace service."""
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield port
+    server.stop(None).wait()
+
+
+def test_http_to_a_grpc_port(grpc_port: int) -> None:
+    """The two ports of OTLP, mixed up."""
+    outcome = examine({"otlp_http": {"endpoint": f"http://127.0.0.1:{grpc_port}"}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "otlp_grpc" in outcome.problem.advice) == ("grpc-port", True)
+
+
+def test_grpc_to_an_http_port(serve: Any) -> None:
+    """And the other way round."""
+    outcome = examine({"otlp_grpc": {"endpoint": serve().url, "timeout": "3s"}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "otlp_http" in outcome.problem.advice) == ("http-port", True)
+
+
+def test_grpc_to_a_server_of_something_else(grpc_port: int) -> None:
+    """It speaks gRPC and takes no traces."""
+    outcome = examine({"otlp_grpc": {"endpoint": f"http://127.0.0.1:{grpc_port}"}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause == "wrong-path"
+
+
+def test_grpc_without_the_right_token() -> None:
+    """UNAUTHENTICATED is a matter of credentials."""
+
+    class Refuses(grpc.GenericRpcHandler):
+        def service(self, details: Any) -> Any:
+            def refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(refuse)
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((Refuses(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        outcome = examine(
+            {"otlp_grpc": {"endpoint": f"http://127.0.0.1:{port}", "headers": {"authorization": "c4n4ry"}}}
+        )
+    finally:
+        server.stop(None).wait()
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "sent in authorization" in outcome.problem.advice) == ("credentials", True)
+
+
+# ---------------------------------------------------------------------- reading back, files, and what is not usable
+
+
+def test_what_cannot_be_read_back(serve: Any) -> None:
+    """The span was taken, and another system answers at query_endpoint, or has nothing of it."""
+    server = serve(HTML)
+    taken = serve(Answer(202))
+    outcome = examine({"zipkin": {"endpoint": taken.url, "query_endpoint": server.url}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, outcome.steps[-1].name) == ("query-endpoint", "send")
+    server.answer = Answer(404, body=b"0123 not found")
+    outcome = examine({"zipkin": {"endpoint": taken.url, "query_endpoint": server.url}}, read_back_s=0.3)
+    assert outcome.problem is not None
+    assert outcome.problem.cause == "not-read-back"
+
+
+def test_the_embedded_destinations(tmp_path: Path) -> None:
+    """A store reads back, a file takes; a folder that is not there is told."""
+    outcome = examine({"store": {"path": str(tmp_path / "a.db")}})
+    assert (outcome.problem, [step.name for step in outcome.steps]) == (None, ["send", "read back"])
+    assert examine({"otlp_file": {"path": str(tmp_path / "a.jsonl")}}).problem is None
+    for kind in ("store", "otlp_file"):
+        outcome = examine({kind: {"path": str(tmp_path / "gone" / "a")}})
+        assert outcome.problem is not None
+        assert (outcome.problem.cause, outcome.target) == ("target", str(tmp_path / "gone" / "a"))
+
+
+def test_an_adapter_with_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it raises, the others are examined too."""
+    from tracebridge_adapters.memory import MemoryAdapter
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(MemoryAdapter, "send", broken)
+    outcome = examine({"memory": {}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, outcome.problem.message) == ("not-usable", "ZeroDivisionError: oops")
+    monkeypatch.setattr(MemoryAdapter, "__init__", lambda *_: (_ for _ in ()).throw(OSError("no file")))
+    assert examine({"memory": {}}).problem is not None
+
+
+def test_every_server_thread_is_a_daemon() -> None:
+    """A broken server in a test holds up no exit."""
+    assert all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate())
