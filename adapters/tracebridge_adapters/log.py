@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -64,7 +65,6 @@ class LogAdapter:
 
     def __init__(self, options: LogOptions, context: Context) -> None:
         import secrets
-import threading
 
         from tracebridge_adapters.formats.spanlog_lines import writer_of
 
