@@ -26,7 +26,11 @@ KIND_KEY, ERROR_KEY, TRACE_STATE_KEY = "span.kind", "error", "w3c.tracestate"
 STATUS_KEY, STATUS_MESSAGE_KEY = "otel.status_code", "otel.status_description"
 SCOPE_NAME, SCOPE_VERSION = "otel.scope.name", "otel.scope.version"
 EVENT_KEY = "event"
-REF_TYPE, REF_CHILD_OF = "opentracing.ref_type", "child_of"  # OpenTelemetry's semantic conventions for OpenTracing
+REF_TYPE, REF_CHILD_OF, REF_FOLLOWS_FROM = (
+    "opentracing.ref_type",
+    "child_of",
+    "follows_from",
+)  # OpenTelemetry's semantic conventions for OpenTracing
 DROPPED = {
     "dropped_attributes": "otel.dropped_attributes_count",
     "dropped_events": "otel.dropped_events_count",
@@ -159,9 +163,19 @@ def _giving_way(attributes: dict[str, Value], own: list[j.Tag]) -> dict[str, Val
 
 
 def _references(record: SpanRecord, span: j.Span) -> list[j.SpanRef]:
-    """Return the parent, then the links: a link to the parent would otherwise hide that it is one."""
-    parent = [j.SpanRef(j.CHILD_OF, span.traceIdLow, span.traceIdHigh, span.parentSpanId)] if span.parentSpanId else []
-    return parent + [_reference(link) for link in record.links]
+    """Return the parent, then the links: a link to the parent would otherwise hide that it is one.
+
+    Only where the link says that the parent is followed, not waited for (OpenTracing's FOLLOWS_FROM), is it the one reference to it.
+    """
+    links = [_reference(link) for link in record.links]
+    if not span.parentSpanId or any(_follows_parent(link, record) for link in record.links):
+        return links
+    return [j.SpanRef(j.CHILD_OF, span.traceIdLow, span.traceIdHigh, span.parentSpanId), *links]
+
+
+def _follows_parent(link: Link, record: SpanRecord) -> bool:
+    said = link.attributes.get(REF_TYPE) == REF_FOLLOWS_FROM
+    return said and (link.trace_id, link.span_id) == (record.trace_id, record.parent_id)
 
 
 def _reference(link: Link) -> j.SpanRef:
@@ -171,7 +185,7 @@ def _reference(link: Link) -> j.SpanRef:
 
 
 def _log(event: Event) -> j.Log:
-    fields: dict[str, Any] = {EVENT_KEY: event.name, **event.attributes}
+    fields: dict[str, Any] = {EVENT_KEY: event.name, **event.attributes} if event.name else dict(event.attributes)
     if event.dropped_attributes:
         fields.setdefault(DROPPED["dropped_attributes"], event.dropped_attributes)
     return j.Log(_micros(event.time_ns), tags_of(fields))

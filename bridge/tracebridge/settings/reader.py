@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from tracebridge.settings.document import Node
 from tracebridge.settings.names import joined, names_secret, shown_key
 from tracebridge.settings.options import Secret
-from tracebridge.settings.problems import Place, Problem, did_you_mean, nearest
+from tracebridge.settings.problems import Place, Problem, ProblemKind, did_you_mean, nearest
 from tracebridge.settings.texts import FORMS, MAX_INT, Wrong, unreadable
 
 BAD: Any = object()
@@ -242,7 +242,9 @@ class OptionsReader:
             return ""
         return f", not {text}"
 
-    def bad(self, node: Node, path: str, kind: str, message: str, *, allowed: Any = (), suggestion: str = "") -> Any:
+    def bad(
+        self, node: Node, path: str, kind: ProblemKind, message: str, *, allowed: Any = (), suggestion: str = ""
+    ) -> Any:
         """Note a problem at a node and return BAD."""
         self.problems.append(Problem(kind, message, path, node.place, allowed, suggestion))
         return BAD

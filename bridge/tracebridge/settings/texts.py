@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tracebridge.errors import ConfigError
 from tracebridge.registry import AUTO_SCHEME, ID_SCHEMES, known_schemes, load
 from tracebridge.settings.options import PrivateUrl
+from tracebridge.settings.problems import ProblemKind
 from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
 
 MAX_INT: Final = 2**63 - 1  # what SQLite, protobuf and the system's calls take
@@ -25,7 +26,7 @@ MAX_SECONDS: Final = 100 * 365.25 * 86400  # threads cannot wait for 300 years
 class Wrong(ValueError):
     """The value is not of the form. `str()` says what it must be, `allowed` lists what it may be where that is a list."""
 
-    def __init__(self, kind: str, wanted: str, allowed: Sequence[str] = ()) -> None:
+    def __init__(self, kind: ProblemKind, wanted: str, allowed: Sequence[str] = ()) -> None:
         super().__init__(wanted)
         self.kind = kind
         self.allowed = allowed
