@@ -45,12 +45,8 @@ class Propagating(Core):
             trace, origin = span.trace, span.origin
             if origin is None:
                 context = RemoteParent(
-                    trace.outgoing_id,
-                    span.span_id,
-                    trace.flags,
-                    correlation_id=trace.custom_id,
-                    parent_id=span.parent_id,
-                )
+                    trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id
+                )  # fmt: skip
             else:
                 context = msgspec.structs.replace(
                     origin,
@@ -71,7 +67,14 @@ class Propagating(Core):
                 baggage=baggage_header.put(context.baggage, baggage or {}),
                 trace_state=tracestate.put(context.trace_state, trace_state or {}),
             )
-        self._propagator.inject(context, carrier, setter)
+        if carrier.__class__ is dict and not carrier and setter is None:
+            fresh: Any = carrier  # nothing in it to be replaced
+            for write in self._propagator.writes:
+                write(context, fresh)
+            if context.baggage or context.correlation_id:
+                self._propagator.write_company(context, fresh)
+        else:
+            self._propagator.inject(context, carrier, setter)
         return carrier
 
     def extract(self, carrier: Any, *, getter: Getter | None = None) -> RemoteParent | None:
@@ -81,8 +84,18 @@ class Propagating(Core):
         list of pairs of text or bytes, a WSGI environ or `os.environ`; `getter` reads pairs from anything else. Never raises: what is
         malformed is ignored, and a carrier that cannot be read is counted.
         """
+        propagator = self._propagator
         try:
-            return self._propagator.extract(carrier, getter)
+            if carrier.__class__ is dict and getter is None:
+                try:
+                    # With names as we spell them, a dict can be read as it is, in half the time; one name is tried without looking.
+                    if len(carrier) == 1 or "".join(carrier).islower():
+                        found = propagator.read(carrier)
+                        if found is not None or len(carrier) > 1:
+                            return found
+                except (TypeError, AttributeError):  # names or values that are no text
+                    pass
+            return propagator.extract(carrier, getter)
         except Exception as error:
             if "unreadable_carrier" not in self.accounts.misuse:
                 log.warning("headers cannot be read from a %s: %s", type(carrier).__name__, type(error).__name__)
