@@ -11,6 +11,12 @@ from benchmarks.faults.run import Run
 from benchmarks.faults.subjects import Kind
 
 LONGEST_CALL_MS = 1000.0  # no call of ours may take longer, whatever is ill; generous, because the machine may be busy
+OURS_ONLY = "it is about an option of tracebridge"
+
+
+def is_ours(kind: Kind) -> bool:
+    """Whether this is tracebridge."""
+    return kind.ours
 
 
 @dataclass(frozen=True)
