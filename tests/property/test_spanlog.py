@@ -250,3 +250,49 @@ def test_a_line_that_was_cut_or_damaged_never_becomes_another_span(profile, reco
         assert str(error).startswith("not a spanlog/1 line: ")
     else:
         assert all((len(back.trace_id), len(back.span_id)) == (16, 8) for back in read)
+
+
+junk = st.sampled_from(
+    [
+        None,
+        [],
+        {},
+        "",
+        0,
+        -1,
+        1.5,
+        True,
+        "x",
+        [[]],
+        {"a": {"b": []}},
+        {"$float": []},
+        {"$base64": "!"},
+        "0" * 32,
+        10**30,
+    ]
+)
+
+
+def replaced(value: Any, data: Any) -> Any:
+    """A JSON value with something else somewhere in it."""
+    inside = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    if not inside or data.draw(st.integers(0, 4)) == 0:
+        return data.draw(junk)
+    at = data.draw(st.sampled_from(inside))
+    out = value.copy()
+    out[at] = replaced(value[at], data)
+    return out
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@fewer
+@given(record=records, data=st.data())
+def test_a_line_with_something_else_in_it_is_read_or_refused(profile, record, data):
+    """Any field, at any depth, of any other type: a record, or ValueError."""
+    line = replaced(json.loads(writer_of(profile).encode(record)), data)
+    try:
+        read = FORMAT.decode(json.dumps(line).encode()).records
+    except ValueError as error:
+        assert str(error).startswith("not a spanlog/1 line: ")
+    else:
+        assert all(isinstance(back.name, str) and len(back.trace_id) == 16 for back in read)
