@@ -21,7 +21,9 @@ from tracebridge_adapters.formats.spanlog_lines import SpanlogLines, writer_of
 from tracebridge_adapters.log import DEFAULT_MAX_LINE_BYTES, MIN_LINE_BYTES
 
 EXACT = ("otel", "ecs", "datadog", "gcp")
-fewer = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+fewer = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 """Records are large, and there are five profiles."""
 PROFILES: tuple[Any, ...] = (*EXACT, "otlp_json")
 FORMAT = SpanlogLines()
@@ -115,6 +117,7 @@ def test_decoding_what_was_encoded_gives_the_record_back(profile, record):
     schema().validate(json.loads(line))
 
 
+@fewer
 @given(record=otlp.records)
 def test_the_otlp_profile_gives_back_what_otlp_can_say(record):
     """As OTLP JSON does: every field but tags and Zipkin's flags."""
@@ -227,6 +230,7 @@ def test_no_value_breaks_or_forges_a_line(profile, attributes, payload, words, t
         assert b"t".hex() * 16 in line
 
 
+@fewer
 @given(junk=st.binary(max_size=60) | st.builds(lambda text: b'{"schema":"spanlog/1",' + text, st.binary(max_size=40)))
 def test_junk_is_refused_with_a_clear_error(junk):
     """A reader returns records or raises ValueError, whatever the bytes."""
