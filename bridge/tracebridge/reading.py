@@ -60,20 +60,21 @@ class Reading(Core):
         """
         key = one_id(trace_id, request_id)
         live = self.find(key)
-        spans: dict[str, Any] = {}
+        spans: dict[tuple[str, bool], Any] = {}  # the two halves of a call may share an ID, as Zipkin's do
         reader = self._reader(required=live is None)
         if reader is not None:
             name, adapter = reader
             self._wait_for(name)
             try:
                 with _answering():
-                    spans = {r.span_id.hex(): FinishedSpan(r) for r in self._read(adapter, key or "", live)}
+                    records = self._read(adapter, key or "", live)
+                spans = {(record.span_id.hex(), record.shared): FinishedSpan(record) for record in records}
             except ReadError as error:
                 if live is None:
                     raise
                 _log.warning("%s; only the open spans of the trace are told", error)
         if live is not None:
-            spans.update(live.spans.copy())
+            spans.update({(span_id, False): span for span_id, span in live.spans.copy().items()})
         if not spans:
             raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
         return trace_of(list(spans.values()), live.tags if live is not None else None)
