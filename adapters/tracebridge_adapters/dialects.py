@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.record import EndCause, SpanRecord, Value
-
-Dialect = Literal["openinference", "mlflow", "genai"]
+from tracebridge_adapters.options import Dialect
 
 SCHEME_SUFFIX = ".scheme"
 SPAN_ID = "tracebridge.span_id"

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 from tracebridge.adapter import Context, Sent
 from tracebridge.record import Resource, SpanRecord, Value
 from tracebridge.settings.options import DeliveryOptions, Duration, Secret, Size, TlsOptions, Url, option
-from tracebridge_adapters.dialects import Dialect, attributes_of
+from tracebridge_adapters.dialects import attributes_of
+from tracebridge_adapters.options import Dialect
 from tracebridge_adapters.wires.http import HttpWire
 from tracebridge_adapters.wires.udp import UdpWire, local_ip
 

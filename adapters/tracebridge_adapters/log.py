@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.adapter import Context, Sent
-from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, FilePath, option
-from tracebridge_adapters.formats.spanlog.writer import ExtraLine, ResourceChoice
-from tracebridge_adapters.formats.spanlog_lines import ProfileName, writer_of
-from tracebridge_adapters.wires.loggers import Emit, line_emitter, logging_emitter, structlog_emitter
-from tracebridge_adapters.wires.stream import FileWire, StandardStream
+from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ProfileName, ResourceChoice
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
+    from tracebridge_adapters.wires.loggers import Emit
+    from tracebridge_adapters.wires.stream import FileWire, StandardStream
 
 MAX_BATCH_SPANS = 1_000
 DEFAULT_MAX_LINE_BYTES = 15_000  # container runtimes split lines at 16 KiB
@@ -25,14 +26,20 @@ class LogOptions(DeliveryOptions):
     """Options of the `log` adapter."""
 
     stream: Literal["stdout", "stderr", "file", "logger", "structlog"] = option("stdout", help="Where lines go.")
-    path: FilePath | None = option(None, help="The file, with stream: file; created 0600, reopened after a logrotate.")
+    path: FilePath | None = option(
+        None,
+        help="The file, with stream: file; created 0600, reopened after a logrotate.",
+        examples=["./spans.log"],
+    )
     logger: str | None = option(
         None,
         help="With stream: logger, the standard logger's name; with stream: structlog, a name for get_logger or `module:logger`.",
         examples=("spans", "myapp.logs:span_logger"),
     )
     profile: ProfileName = option("otel", help="The names of the fields.")
-    project: str | None = option(None, help="The Google Cloud project that profile: gcp names in its traces.")
+    project: str | None = option(
+        None, help="The Google Cloud project that profile: gcp names in its traces.", examples=["my-project"]
+    )
     resource: ResourceChoice = option("always", help="Which lines carry the resource.")
     max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=MIN_LINE_BYTES)
     extra_lines: list[ExtraLine] = option(factory=list, help="Lines besides the one that every finished span gets.")
@@ -57,6 +64,10 @@ class LogAdapter:
     max_batch_bytes: int | None = None
 
     def __init__(self, options: LogOptions, context: Context) -> None:
+        import secrets
+
+        from tracebridge_adapters.formats.spanlog_lines import writer_of
+
         self._writer = writer_of(
             options.profile,
             trace_id_attribute=context.trace_id_attribute,
@@ -66,6 +77,7 @@ class LogAdapter:
             project=options.project or "",
         )
         self._numbering = self._writer.numbering(secrets.token_hex(4))
+        self._lock = threading.Lock()  # with max_in_flight above 1: numbers are given in the order of the lines
         self._seq = 0
         self._begun: tuple[bytes, int] = (b"", 0)
         self._wire, self._emitter = _target(options)
@@ -81,20 +93,20 @@ class LogAdapter:
         A body that comes again goes on where it stopped. Numbers are given here and not in `encode`, so that a line
         that was never written leaves no gap.
         """
-        lines = body.splitlines(keepends=True)
-        begun, done = self._begun
-        if begun is not body:
-            done = 0
-        emit, numbering = self._emitter(), self._numbering
-        try:
-            for line in lines[done:]:
-                emit(line[:-2] + numbering % (self._seq + 1))
-                self._seq += 1
-                done += 1
-        except BaseException:
-            self._begun = (body, done)
-            raise
-        self._begun = (b"", 0)
+        with self._lock:
+            begun, done = self._begun
+            if begun is not body:
+                done = 0
+            emit, numbering = self._emitter(), self._numbering
+            try:
+                for line in body.splitlines(keepends=True)[done:]:
+                    emit(line[:-2] + numbering % (self._seq + 1))
+                    self._seq += 1
+                    done += 1
+            except BaseException:
+                self._begun = (body, done)
+                raise
+            self._begun = (b"", 0)
         return Sent()
 
     def close(self) -> None:
@@ -108,6 +120,9 @@ def _target(options: LogOptions) -> tuple[FileWire | StandardStream | None, Call
 
     A bound logger that was kept would escape the application's later configuration, and structlog's `capture_logs`.
     """
+    from tracebridge_adapters.wires.loggers import line_emitter, logging_emitter, structlog_emitter
+    from tracebridge_adapters.wires.stream import FileWire, StandardStream
+
     if options.stream == "logger":
         return None, lambda: logging_emitter(options.logger or "")
     if options.stream == "structlog":

@@ -23,7 +23,8 @@ from tracebridge.adapter import Context, Sent
 from tracebridge.errors import ConfigError, Retryable
 from tracebridge.record import SpanRecord
 from tracebridge.settings.options import ClassPath, DeliveryOptions, option
-from tracebridge_adapters.dialects import Dialect, attributes_of
+from tracebridge_adapters.dialects import attributes_of
+from tracebridge_adapters.options import Dialect
 
 MAX_BATCH_SPANS = 10_000
 TRIES = 3

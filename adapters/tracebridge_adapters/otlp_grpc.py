@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.adapter import Context, Sent, TraceReader
-from tracebridge.record import SpanRecord
 from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.dialects import Dialect, attributes_of
-from tracebridge_adapters.formats import otlp_protobuf
-from tracebridge_adapters.formats.otlp_answer import read_partial_success
-from tracebridge_adapters.readers.options import ReadableOptions, link_of
+from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import otlp_reader
 from tracebridge_adapters.wires.grpc import GrpcWire, check_headers
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 MAX_BATCH_SPANS = 10_000
@@ -28,7 +27,9 @@ class OtlpGrpcOptions(ReadableOptions):
 
     endpoint: Url = option("http://localhost:4317", help="Address; https:// for TLS, http:// for none.")
     compression: Literal["gzip", "none"] = option("gzip", help="Whether messages are compressed.")
-    headers: dict[str, Secret] = option(factory=dict, help="Metadata of every call.")
+    headers: dict[str, Secret] = option(
+        factory=dict, help="Metadata of every call.", examples=[{"authorization": "Bearer ${env:OTLP_TOKEN}"}]
+    )
     timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
     tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
     dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
@@ -48,6 +49,11 @@ class OtlpGrpcAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: OtlpGrpcOptions, context: Context) -> None:
+        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.formats import otlp_protobuf
+        from tracebridge_adapters.formats.otlp_answer import read_partial_success
+
+        self._encode, self._read_partial_success = otlp_protobuf.encode, read_partial_success
         self._attributes_of = partial(
             attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
         )
@@ -71,11 +77,11 @@ class OtlpGrpcAdapter:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one ExportTraceServiceRequest."""
-        return otlp_protobuf.encode(records, self._attributes_of)
+        return self._encode(records, self._attributes_of)
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Call Export and read `partial_success` from the answer."""
-        rejected, message = read_partial_success(self._wire.call(body), "application/grpc")
+        rejected, message = self._read_partial_success(self._wire.call(body), "application/grpc")
         return Sent(rejected=rejected, message=message)
 
     def link(self, trace_id: bytes) -> str | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.adapter import Context, Sent, TraceReader
-from tracebridge.record import SpanRecord
 from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.dialects import Dialect, attributes_of
-from tracebridge_adapters.formats import otlp_json, otlp_protobuf
-from tracebridge_adapters.formats.otlp_answer import read_partial_success
-from tracebridge_adapters.readers.options import ReadableOptions, link_of
+from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import MLFLOW_DEFAULT_EXPERIMENT, MLFLOW_EXPERIMENT_HEADER, otlp_reader
-from tracebridge_adapters.wires.http import HttpWire
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
 
 TRACES_PATH = "/v1/traces"
 MAX_BATCH_SPANS = 10_000
@@ -50,6 +48,12 @@ class OtlpHttpAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: OtlpHttpOptions, context: Context) -> None:
+        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.formats import otlp_json, otlp_protobuf
+        from tracebridge_adapters.formats.otlp_answer import read_partial_success
+        from tracebridge_adapters.wires.http import HttpWire
+
+        self._read_partial_success = read_partial_success
         self._attributes_of = partial(
             attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
         )
@@ -81,7 +85,7 @@ class OtlpHttpAdapter:
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """POST the body and read `partial_success` from the answer."""
         answer = self._wire.post(body)
-        rejected, message = read_partial_success(answer.body, answer.content_type)
+        rejected, message = self._read_partial_success(answer.body, answer.content_type)
         return Sent(rejected=rejected, message=message)
 
     def link(self, trace_id: bytes) -> str | None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.adapter import Context, Sent, TraceReader
-from tracebridge.record import SpanRecord
 from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.dialects import Dialect, attributes_of
-from tracebridge_adapters.formats import zipkin_json, zipkin_proto
-from tracebridge_adapters.readers.options import ReadableOptions, link_of
-from tracebridge_adapters.readers.zipkin import ZipkinReader
-from tracebridge_adapters.wires.http import HttpWire
-from tracebridge_adapters.wires.http_get import HttpReader
+from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
 
 MAX_BATCH_SPANS = 10_000
 MAX_BATCH_BYTES = 8 * 2**20  # servers take 10 MiB
@@ -29,7 +26,9 @@ class ZipkinOptions(ReadableOptions):
     endpoint: Url = option("http://localhost:9411/api/v2/spans", help="Where spans are posted, path included.")
     encoding: Literal["json", "protobuf"] = option("json", help="How the body is written; protobuf needs Zipkin 2.8.")
     compression: Literal["gzip", "none"] = option("gzip", help="Whether the body is compressed.")
-    headers: dict[str, Secret] = option(factory=dict, help="Headers of every request.")
+    headers: dict[str, Secret] = option(
+        factory=dict, help="Headers of every request.", examples=[{"authorization": "Bearer ${env:ZIPKIN_TOKEN}"}]
+    )
     timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
     tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
     dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
@@ -44,6 +43,10 @@ class ZipkinAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: ZipkinOptions, context: Context) -> None:
+        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.formats import zipkin_json, zipkin_proto
+        from tracebridge_adapters.wires.http import HttpWire
+
         self._attributes_of = partial(
             attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
         )
@@ -61,6 +64,9 @@ class ZipkinAdapter:
         self._ui = options.ui
         self.reader = None
         if options.query_endpoint is not None:
+            from tracebridge_adapters.readers.zipkin import ZipkinReader
+            from tracebridge_adapters.wires.http_get import HttpReader
+
             server = HttpReader(
                 options.query_endpoint, headers=options.headers, timeout_s=options.timeout, tls=options.tls
             )

@@ -10,8 +10,9 @@ from typing import ClassVar
 from tracebridge.adapter import Context, Sent
 from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, FilePath, option
-from tracebridge_adapters.dialects import Dialect, attributes_of
+from tracebridge_adapters.dialects import attributes_of
 from tracebridge_adapters.formats import zipkin_json
+from tracebridge_adapters.options import Dialect
 from tracebridge_adapters.wires.stream import FileWire
 
 MAX_BATCH_SPANS = 512  # spans a line: a line is what readers hold in memory

@@ -1,10 +1,10 @@
 """Do every fault to every subject, and count what arrives.
 
-    python -m benchmarks.faults                         all of it; about an hour, ten minutes of them an outage of ten minutes
+    python -m benchmarks.faults --jobs 4                all of it, four at a time; about half an hour
     python -m benchmarks.faults --short                 the same faults, each for a moment; a few minutes
     python -m benchmarks.faults kill outage --subjects disk opentelemetry --json result.json
 
-Exit status: 0 when tracebridge kept every promise, 1 when it broke one, 2 for a wrong command.
+Exit status: 0 when tracebridge kept every promise, 1 when it broke one, 2 for a wrong command, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import json
 import secrets
 import shlex
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -21,10 +24,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.faults.count import Row
 from benchmarks.faults.disks import NotHere
-from benchmarks.faults.fault import LONG, SHORT
+from benchmarks.faults.fault import LONG, SHORT, Fault, Scale
 from benchmarks.faults.harness import FAULTS, do, why_not
 from benchmarks.faults.life import Stuck
 from benchmarks.faults.report import document, show
+from benchmarks.faults.run import CANCELLED, Interrupted
 from benchmarks.faults.subjects import SUBJECTS
 
 
@@ -35,6 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"default: all of {', '.join(FAULTS)}")
     parser.add_argument("--subjects", nargs="+", metavar="WHO", default=[*SUBJECTS], help=f"of {', '.join(SUBJECTS)}")
     parser.add_argument("--short", action="store_true", help="each fault for a moment only")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at a time; default 1")
     parser.add_argument("--seed", default="", help="what chance grows from; default: a new one, which is printed")
     parser.add_argument("--json", metavar="FILE", help="also write the result as JSON")
     arguments = parser.parse_args()
@@ -45,48 +50,85 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
+@dataclass
+class Outcome:
+    """What came of one fault on one subject."""
+
+    rows: list[Row] = field(default_factory=list)
+    absent: str = ""
+    """Why there are no rows."""
+    stuck: bool = False
+
+
+class Jobs:
+    """Does faults to subjects, several at once if asked to, and shows how far each is."""
+
+    def __init__(self, scale: Scale, seed: str, progress: Progress) -> None:
+        self._scale = scale
+        self._seed = seed
+        self._progress = progress
+
+    def do(self, fault: Fault, subject: str) -> Outcome:
+        """Do one."""
+        reason = why_not(fault, subject)
+        if reason:
+            return Outcome(absent=reason)
+        task = self._progress.add_task(f"{fault.name}, {SUBJECTS[subject].title}", total=1.0)
+        try:
+            tick = partial(self._progress.update, task)
+            return Outcome(do(fault, subject, self._scale, self._seed, lambda done: tick(completed=done)))
+        except (NotHere, Interrupted) as error:
+            return Outcome(absent=str(error))
+        except Stuck as error:
+            self._progress.console.print(str(error), markup=False)
+            return Outcome(absent=str(error).strip().rpartition("\n")[2], stuck=True)
+        finally:
+            self._progress.remove_task(task)
+
+
 def main() -> int:
     """Run what was asked for."""
     arguments = _arguments()
-    scale = SHORT if arguments.short else LONG
     seed = arguments.seed or secrets.token_hex(4)
     faults = [FAULTS[name] for name in arguments.faults or FAULTS]
     console, words = Console(highlight=False, width=150), Console(stderr=True)
     results = []
-    stuck: list[str] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=words, transient=True) as progress:
+    broken = False
+    with Progress(*columns, console=words, transient=True) as progress, ThreadPoolExecutor(arguments.jobs) as pool:
+        jobs = Jobs(SHORT if arguments.short else LONG, seed, progress)
         whole = progress.add_task("all", total=len(faults) * len(arguments.subjects))
-        part = progress.add_task("", total=1.0)
-        for fault in faults:
-            rows: list[Row] = []
-            absent: dict[str, str] = {}
-            for subject in arguments.subjects:
-                progress.reset(part, description=f"{fault.name}, {SUBJECTS[subject].title}", total=1.0)
-                reason = why_not(fault, subject)
-                try:
-                    if not reason:
-                        tick = lambda done: progress.update(part, completed=done)  # noqa: E731
-                        rows += do(fault, subject, scale, seed, tick)
-                except NotHere as error:
-                    reason = str(error)
-                except Stuck as error:
-                    reason = str(error).strip().rpartition("\n")[2]
-                    stuck.append(subject)
-                    words.print(str(error), markup=False)
-                if reason:
-                    absent[subject] = reason
-                progress.advance(whole)
-            results.append((fault, rows, absent))
-            show(fault, rows, absent, console)
+        futures = {
+            (fault.name, subject): pool.submit(jobs.do, fault, subject)
+            for fault in faults
+            for subject in arguments.subjects
+        }
+        try:
+            for fault in faults:
+                outcomes = {}
+                for subject in arguments.subjects:
+                    outcomes[subject] = futures[fault.name, subject].result()
+                    progress.advance(whole)
+                rows = [row for outcome in outcomes.values() for row in outcome.rows]
+                absent = {subject: outcome.absent for subject, outcome in outcomes.items() if outcome.absent}
+                results.append((fault, rows, absent))
+                show(fault, rows, absent, console)
+                broken |= any(row.broken for row in rows)
+                broken |= any(outcome.stuck and SUBJECTS[subject].ours for subject, outcome in outcomes.items())
+        except BaseException:
+            CANCELLED.set()
+            pool.shutdown(cancel_futures=True)
+            raise
     console.print(f"seed {seed}", style="dim")
     if arguments.json:
         command = shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]])
-        Path(arguments.json).write_text(
-            json.dumps(document(results, seed, command), indent=1, ensure_ascii=False) + "\n"
-        )
-    return int(any(row.broken for _, rows, _ in results for row in rows) or any(SUBJECTS[name].ours for name in stuck))
+        text = json.dumps(document(results, seed, command), indent=1, ensure_ascii=False)
+        Path(arguments.json).write_text(text + "\n")
+    return int(broken)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

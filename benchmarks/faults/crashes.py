@@ -9,7 +9,9 @@ from benchmarks.faults.run import Run
 
 LONGEST_LIFE_S = 0.6
 AT_ONCE = 2  # processes that share a journal directory
-KILL_RATE = 4000.0  # spans a second of each
+BACKLOGS = 3  # dead processes
+PAD = 2000  # characters of ballast on a span
+FAST = 4000.0  # spans a second
 
 
 def _calm(run: Run, scale: Scale) -> None:
@@ -24,7 +26,7 @@ def _kill(run: Run, scale: Scale) -> None:
     run.receiver.script = lambda numbers: Mood(
         delay_s=run.random.uniform(0, 0.03)
     )  # requests are in flight most of the time
-    alive = [run.live(rate=KILL_RATE) for _ in range(AT_ONCE)]
+    alive = [run.live(rate=scale.kill_rate) for _ in range(AT_ONCE)]
     for done in range(scale.kills):
         run.sleep(run.random.uniform(0, LONGEST_LIFE_S), done / scale.kills, (done + 1) / scale.kills)
         victim = alive.pop(run.random.randrange(len(alive)))
@@ -32,9 +34,49 @@ def _kill(run: Run, scale: Scale) -> None:
             raise Stuck("a workload ended before it was killed")
         victim.kill()
         if done + AT_ONCE < scale.kills:
-            alive.append(run.live(rate=KILL_RATE))
+            alive.append(run.live(rate=scale.kill_rate))
         if not alive:
             break
+    run.recover()
+
+
+def _kill_in_outage(run: Run, scale: Scale) -> None:
+    """Each process finds what all before it left, and is killed in its turn, often while it takes that over."""
+    run.killed = True
+    run.cut_off()
+    kills = max(6, scale.kills // 5)
+    for done in range(kills):
+        life = run.live(rate=scale.kill_rate)
+        run.sleep(run.random.uniform(0, 2 * LONGEST_LIFE_S), done / kills, (done + 1) / kills)
+        life.kill()
+    run.reconnect()
+    run.recover()
+
+
+def _restart(run: Run, scale: Scale) -> None:
+    """A deployment at the wrong time: the process closes in peace, within its bound, while the server is down."""
+    run.cut_off()
+    for done in range(scale.ends):
+        life = run.live(rate=scale.rate, close_s=0.2)
+        run.sleep(run.random.uniform(0.3, 1), done / scale.ends, (done + 1) / scale.ends)
+        run.end(life)
+    run.reconnect()
+    run.recover()
+
+
+def _backlog(run: Run, scale: Scale) -> None:
+    """What dead processes left is many times what the next one may hold, and that one traces too."""
+    run.killed = True
+    run.cut_off()
+    for done in range(BACKLOGS):
+        life = run.live(rate=FAST, pad=PAD, journal={"max_bytes": "512MiB"})
+        run.sleep(1.5, done / BACKLOGS, (done + 0.8) / BACKLOGS)
+        life.kill()
+    run.reconnect()
+    run.options = {"journal": {"max_bytes": "4MiB"}}
+    life = run.live(rate=scale.rate)
+    run.sleep(scale.seconds)
+    run.end(life)
     run.recover()
 
 
@@ -66,6 +108,21 @@ def _fork(run: Run, scale: Scale) -> None:
 FAULTS = [
     Fault("calm", "nothing happens", _calm),
     Fault("kill", "kill -9 at random instants, two processes at a time", _kill, in_memory_loses=True, counts=False),
+    Fault(
+        "kill-in-outage",
+        "kill -9 again and again while the server is down",
+        _kill_in_outage,
+        in_memory_loses=True,
+        counts=False,
+    ),
+    Fault("restart", "closed in peace while the server is down", _restart, in_memory_loses=True),
+    Fault(
+        "backlog",
+        "a backlog much larger than the budget of the process that finds it",
+        _backlog,
+        in_memory_loses=True,
+        counts=False,
+    ),
     Fault("exit", "os._exit at random instants", _exit, in_memory_loses=True, counts=False),
     Fault("sigterm", "SIGTERM at random instants", _terminate, in_memory_loses=True, counts=False),
     Fault("fork", "forked in mid-trace, children end by os._exit", _fork, in_memory_loses=True, counts=False),

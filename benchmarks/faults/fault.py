@@ -31,6 +31,8 @@ class Scale:
     """Places that are damaged."""
     rate: float = 1000.0
     """Spans a second."""
+    kill_rate: float = 4000.0
+    """Spans a second of a process that is going to be killed."""
 
 
 SHORT = Scale(kills=12, ends=3, children=6, seconds=1.5, outage_s=4, damages=12)

@@ -25,25 +25,13 @@ NO_ANSWERS = "UDP has no answers"
 
 
 def _outage(run: Run, scale: Scale) -> None:
-    _down(run)
+    run.cut_off()
     life = run.live(rate=scale.rate)
     run.sleep(scale.seconds, 0, 0.8)
-    _up(run)
+    run.reconnect()
     run.sleep(AFTER_S, 0.8, 1)
     run.end(life)
     run.recover()
-
-
-def _down(run: Run) -> None:
-    run.proxy.down()
-    if run.agent is not None:
-        run.agent.down()
-
-
-def _up(run: Run) -> None:
-    run.proxy.up()
-    if run.agent is not None:
-        run.agent.up()
 
 
 def _long_outage(run: Run, scale: Scale) -> None:

@@ -38,7 +38,7 @@ class Plan:
     ending: str = "close"
     """`close`, `exit` (`os._exit`), or `drain` (deliver until the journal's folder is empty, then close)."""
     children: int = 0
-    """How many forked children trace as well; each ends by `os._exit`."""
+    """How many children are forked, one after the other, while the threads trace; each traces and ends by `os._exit`."""
     close_s: float = 20.0
     """How long closing and draining may take."""
     pad: int = 0

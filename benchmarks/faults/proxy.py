@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import struct
 import threading
@@ -17,7 +18,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._listener: socket.socket | None = None
-        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._lines: set[_Line] = set()
         self._lock = threading.Lock()
         self.port = 0
         self.up()
@@ -39,8 +40,7 @@ class Proxy:
         listener, self._listener = self._listener, None
         if listener is not None:
             with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
-            listener.close()
+                listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), whose thread closes it
         self.reset()
 
     close = down
@@ -48,39 +48,59 @@ class Proxy:
     def reset(self) -> None:
         """Reset every connection, wherever it is in its request or answer."""
         with self._lock:
-            pairs, self._pairs = self._pairs, set()
-        for pair in pairs:
-            _break(pair)
+            for line in self._lines:
+                line.cut()
 
     def _accept(self, listener: socket.socket) -> None:
-        while self._listener is listener:
+        with listener:
+            while self._listener is listener:
+                try:
+                    near, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=self._forward, args=(near,), daemon=True).start()
+
+    def _forward(self, near: socket.socket) -> None:
+        with near:
             try:
-                near, _ = listener.accept()
                 far = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
-                continue
-            pair = (near, far)
-            with self._lock:
-                self._pairs.add(pair)
-            for source, sink in (pair, pair[::-1]):
-                source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self._pump, args=(pair, source, sink), daemon=True).start()
+                return
+            with far:
+                line = _Line(near, far)
+                with self._lock:
+                    self._lines.add(line)
+                try:
+                    line.forward()
+                finally:
+                    with self._lock:
+                        self._lines.discard(line)
 
-    def _pump(self, pair: tuple[socket.socket, socket.socket], source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(_CHUNK):
-                sink.sendall(data)
-        with self._lock:
-            self._pairs.discard(pair)
-        for end in pair:
+
+class _Line:
+    """Two connected sockets. Only the thread that forwards closes them: a closed number may be another's the next moment."""
+
+    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+        self._ends = (near, far)
+        for end in self._ends:
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def forward(self) -> None:
+        """Copy both ways until either end is closed."""
+        near, far = self._ends
+        with selectors.DefaultSelector() as ready, contextlib.suppress(OSError):
+            ready.register(near, selectors.EVENT_READ, far)
+            ready.register(far, selectors.EVENT_READ, near)
+            while True:
+                for key, _ in ready.select():
+                    data = key.fileobj.recv(_CHUNK)
+                    if not data:
+                        return
+                    key.data.sendall(data)
+
+    def cut(self) -> None:
+        """End `forward`, by a reset towards both ends. Called while it runs."""
+        for end in self._ends:
             with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
-def _break(pair: tuple[socket.socket, socket.socket]) -> None:
-    for end in pair:
-        with contextlib.suppress(OSError):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            end.shutdown(socket.SHUT_RDWR)
-        end.close()

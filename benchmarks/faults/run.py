@@ -6,6 +6,7 @@ import contextlib
 import random
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 from collections import Counter
@@ -24,6 +25,14 @@ from benchmarks.faults.subjects import SUBJECTS
 CAPACITY = 32 * 2**20  # numbers in a ledger; the file is sparse
 A_LIFE = 40_000  # numbers that a life gets when it does not ask for more
 QUIET_S = 0.4  # when nothing has come for so long after the last process ended, everything has come
+
+
+CANCELLED = threading.Event()
+"""Set when the person at the keyboard has had enough: every run ends at its next sleep."""
+
+
+class Interrupted(Exception):
+    """The run was cancelled."""
 
 
 class Run:
@@ -137,12 +146,28 @@ class Run:
             return self.agent.arrivals.total
         return sum(arrivals.total for arrivals in self.receiver.arrivals.values())
 
+    # ------------------------------------------------------------------ the network
+
+    def cut_off(self) -> None:
+        """Refuse connections, and reset those that there are."""
+        self.proxy.down()
+        if self.agent is not None:
+            self.agent.down()
+
+    def reconnect(self) -> None:
+        """Let the network be well again."""
+        self.proxy.up()
+        if self.agent is not None:
+            self.agent.up()
+
     # ------------------------------------------------------------------ time
 
     def sleep(self, seconds: float, done_before: float = 0.0, done_after: float = 1.0) -> None:
         """Sleep, with progress."""
         begun = time.monotonic()
         while (passed := time.monotonic() - begun) < seconds:
+            if CANCELLED.is_set():
+                raise Interrupted("interrupted")
             self.tick(done_before + (done_after - done_before) * passed / seconds)
             time.sleep(min(0.1, seconds - passed))
         self.tick(done_after)

@@ -242,6 +242,8 @@ class Kind:
     make: Callable[[Plan], Subject]
     needs: dict[str, str]
     """Module to the package that has it."""
+    imports: tuple[str, ...]
+    """What is imported before the clock of a life begins to run, so that it is not killed while it only imports."""
     ours: bool = False
     durable: bool = False
     """Has a journal on disk."""
@@ -255,14 +257,21 @@ class Kind:
         return f"pip install {' '.join(absent)}" if absent else ""
 
 
+OURS = (
+    "tracebridge.client",
+    "tracebridge.journal.disk",
+    "tracebridge.journal.keeper",
+    "tracebridge_adapters.otlp_http",
+)
 SUBJECTS = {
-    "disk": Kind("tracebridge, journal on disk", Tracebridge, {}, ours=True, durable=True),
-    "memory": Kind("tracebridge, journal in memory", Tracebridge, {}, ours=True),
+    "disk": Kind("tracebridge, journal on disk", Tracebridge, {}, OURS, ours=True, durable=True),
+    "memory": Kind("tracebridge, journal in memory", Tracebridge, {}, OURS, ours=True),
     "opentelemetry": Kind(
         "OpenTelemetry SDK",
         OpenTelemetry,
         {"opentelemetry.sdk": "opentelemetry-sdk", "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http"},
+        ("opentelemetry.sdk.trace.export", "opentelemetry.exporter.otlp.proto.http.trace_exporter"),
     ),
-    "jaeger-client": Kind("jaeger-client (UDP)", JaegerClient, {"jaeger_client": "jaeger-client", "six": "six"}, protocol="udp"),
-    "py_zipkin": Kind("py_zipkin", PyZipkin, {"py_zipkin": "py-zipkin"}, protocol="zipkin"),
+    "jaeger-client": Kind("jaeger-client (UDP)", JaegerClient, {"jaeger_client": "jaeger-client", "six": "six"}, ("jaeger_client",), protocol="udp"),
+    "py_zipkin": Kind("py_zipkin", PyZipkin, {"py_zipkin": "py-zipkin"}, ("py_zipkin.zipkin",), protocol="zipkin"),
 }  # fmt: skip

@@ -8,6 +8,7 @@ or it is killed.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -73,14 +74,13 @@ class Worker:
 def _fork_children(plan: Plan, subject: Subject, ledger: Ledger, stop: threading.Event) -> None:
     """Fork in the middle of a trace, again and again; each child traces its share and ends as celery's workers do."""
     first = plan.first
-    for child in range(plan.children):
+    for _ in range(plan.children):
         ledger.started(first)
         root = subject.start(first, None)
         pid = os.fork()
         if pid == 0:
-            mine = first + IN_A_TRACE
             worker = Worker(subject, ledger, stop)
-            for start in range(mine, mine + SPANS_A_CHILD, IN_A_TRACE):
+            for start in range(first + IN_A_TRACE, first + IN_A_TRACE + SPANS_A_CHILD, IN_A_TRACE):
                 worker.trace(start)
             os._exit(0)
         for number in range(first + 1, first + IN_A_TRACE):
@@ -91,8 +91,6 @@ def _fork_children(plan: Plan, subject: Subject, ledger: Ledger, stop: threading
         ledger.acknowledged(first)
         os.waitpid(pid, 0)
         first += IN_A_TRACE + SPANS_A_CHILD
-        if child % 4 == 0:
-            time.sleep(0.05)
 
 
 def _wait(seconds: float) -> None:
@@ -106,23 +104,27 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     ledger = Ledger(Path(plan.ledger))
     kind = SUBJECTS[plan.subject]
+    for module in kind.imports:
+        importlib.import_module(module)
     print("ready", flush=True)
     subject = kind.make(plan)
     stop = threading.Event()
     workers = []
     threads = []
-    if plan.children:
-        _fork_children(plan, subject, ledger, stop)
-    elif plan.rate:
+    of_children = plan.children * (IN_A_TRACE + SPANS_A_CHILD)
+    if plan.rate:
         step = plan.threads * IN_A_TRACE
         for index in range(plan.threads):
             worker = Worker(subject, ledger, stop)
-            numbers = range(plan.first + index * IN_A_TRACE, plan.first + plan.numbers, step)
+            numbers = range(plan.first + of_children + index * IN_A_TRACE, plan.first + plan.numbers, step)
             threads.append(threading.Thread(target=worker.run, args=(numbers, plan.rate / plan.threads), daemon=True))
             workers.append(worker)
         for thread in threads:
             thread.start()
-        _wait(plan.seconds)
+        if plan.children:
+            _fork_children(plan, subject, ledger, stop)
+        else:
+            _wait(plan.seconds)
         if plan.ending == "exit":
             os._exit(0)
         stop.set()

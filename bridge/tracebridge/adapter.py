@@ -29,10 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from tracebridge.record import Resource, SpanRecord
-from tracebridge.search import Page, Query
+if TYPE_CHECKING:  # reading a configuration needs this module, and no record
+    from tracebridge.record import Resource, SpanRecord
+    from tracebridge.search import Page, Query
 
 DEFAULT_TRACE_ID_ATTRIBUTE = "tracebridge.trace_id"
 
@@ -50,13 +51,19 @@ class Sent:
     message: str = ""
 
 
+def _no_resource() -> Resource:
+    from tracebridge.record import Resource
+
+    return Resource()
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the client tells an adapter about itself when it builds it."""
 
     name: str
     """The adapter's key in the configuration: `zipkin` or `otlp_http/main`."""
-    resource: Resource = field(default_factory=Resource)
+    resource: Resource = field(default_factory=_no_resource)
     """The client's own resource (records carry theirs; this one is for adapters that need it up front)."""
     trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE
     """The attribute under which the caller's own trace ID travels (`trace_ids.attribute`)."""

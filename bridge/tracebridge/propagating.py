@@ -39,16 +39,14 @@ class Propagating(Core):
 
         Without a span nothing is written. Raises TypeError for a carrier that cannot be written to.
         """
+        if span is None:
+            span = current_span(self, None)
         if span.__class__ is Span:
             trace, origin = span.trace, span.origin
             if origin is None:
                 context = RemoteParent(
-                    trace.outgoing_id,
-                    span.span_id,
-                    trace.flags,
-                    correlation_id=trace.custom_id,
-                    parent_id=span.parent_id,
-                )
+                    trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id
+                )  # fmt: skip
             else:
                 context = msgspec.structs.replace(
                     origin,
@@ -58,17 +56,25 @@ class Propagating(Core):
                     parent_id=span.parent_id,
                 )
         else:
-            found = self._context_of(span)
-            if found is None:
+            if span is None or isinstance(span, NoopSpan):
                 return carrier
-            context = found
+            context = remote_parent(span, self.ids)
+            if context.span_id is None:
+                return carrier
         if baggage or trace_state:
             context = msgspec.structs.replace(
                 context,
                 baggage=baggage_header.put(context.baggage, baggage or {}),
                 trace_state=tracestate.put(context.trace_state, trace_state or {}),
             )
-        self._propagator.inject(context, carrier, setter)
+        if carrier.__class__ is dict and not carrier and setter is None:
+            fresh: Any = carrier  # nothing in it to be replaced
+            for write in self._propagator.writes:
+                write(context, fresh)
+            if context.baggage or context.correlation_id:
+                self._propagator.write_company(context, fresh)
+        else:
+            self._propagator.inject(context, carrier, setter)
         return carrier
 
     def extract(self, carrier: Any, *, getter: Getter | None = None) -> RemoteParent | None:
@@ -78,19 +84,20 @@ class Propagating(Core):
         list of pairs of text or bytes, a WSGI environ or `os.environ`; `getter` reads pairs from anything else. Never raises: what is
         malformed is ignored, and a carrier that cannot be read is counted.
         """
+        propagator = self._propagator
         try:
-            return self._propagator.extract(carrier, getter)
+            if carrier.__class__ is dict and getter is None:
+                try:
+                    # With names as we spell them, a dict can be read as it is, in half the time; one name is tried without looking.
+                    if len(carrier) == 1 or "".join(carrier).islower():
+                        found = propagator.read(carrier)
+                        if found is not None or len(carrier) > 1:
+                            return found
+                except (TypeError, AttributeError):  # names or values that are no text
+                    pass
+            return propagator.extract(carrier, getter)
         except Exception as error:
             if "unreadable_carrier" not in self.accounts.misuse:
                 log.warning("headers cannot be read from a %s: %s", type(carrier).__name__, type(error).__name__)
             self.accounts.note_misuse("unreadable_carrier")
             return None
-
-    def _context_of(self, given: Any) -> RemoteParent | None:
-        """Return the context of what is no span of ours; None where there is none to send."""
-        if given is None:
-            given = current_span(self, None)
-        if given is None or isinstance(given, NoopSpan):
-            return None
-        context = remote_parent(given, self.ids)
-        return None if context.span_id is None else context

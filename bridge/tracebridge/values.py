@@ -22,7 +22,8 @@ from typing import Any
 import msgspec
 
 from tracebridge.record import Value
-from tracebridge.redaction import HarmlessKeys, is_credential
+from tracebridge.redaction import HarmlessKeys
+from tracebridge.secret_names import is_credential
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MAX_DEPTH = 32  # containers inside containers; deeper ones become text

@@ -118,7 +118,10 @@ def tree(spans: list[dict[str, Any]]) -> Tree:
 def test_every_example_is_expected():
     """No example is left out of these tests."""
     files = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.glob("*/*.py")}
-    assert files == {*EXPECTED, "existing_stack/program.py"}
+    elsewhere = {"existing_stack/program.py"} | {
+        f"across_processes/{name}.py" for name in ("order", "shop", "stock", "worker")
+    }
+    assert files == {*EXPECTED, *elsewhere}
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -7,9 +7,12 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from benchmarks.faults.count import Row
 from benchmarks.faults.disks import NotHere
 from benchmarks.faults.fault import Scale
 from benchmarks.faults.harness import FAULTS, do, why_not
@@ -18,38 +21,65 @@ from benchmarks.faults.subjects import SUBJECTS
 from support.backends.cache import REQUIRE
 
 ROOT = Path(__file__).parents[2]
-A_MOMENT = Scale(kills=10, ends=2, children=4, seconds=0.8, outage_s=2, damages=10)
-IN_MEMORY = ("outage", "cut", "400", "413", "partial", "budget")
+A_MOMENT = Scale(kills=10, ends=2, children=4, seconds=0.8, outage_s=2, damages=10, kill_rate=1000)
+IN_MEMORY = ("outage", "cut", "400", "413", "partial", "restart", "budget")
 
 
-def done(fault: str, subject: str) -> list:
-    """The rows of one fault, done to one subject; its chance can be had again with the seed that a failure shows."""
+AT_ONCE = 3  # mostly they wait
+
+Done = Callable[[str, str], list[Row]]
+
+
+@pytest.fixture(scope="module")
+def done(request: pytest.FixtureRequest) -> Iterator[Done]:
+    """The rows of one fault done to one subject; those that the chosen tests want are under way from the first on.
+
+    Chance can be had again with the seed that a failure shows.
+    """
     seed = secrets.token_hex(4)
-    print(f"seed {seed}")
-    try:
-        return do(FAULTS[fault], subject, A_MOMENT, seed)
-    except NotHere as error:
-        if os.environ.get(REQUIRE):
-            raise
-        pytest.skip(str(error))
+    params = [
+        item.callspec.params
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec")
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = {
+            (chosen["fault"], chosen["subject"]): pool.submit(
+                do, FAULTS[chosen["fault"]], chosen["subject"], A_MOMENT, seed
+            )
+            for chosen in params
+        }
+
+        def rows(fault: str, subject: str) -> list[Row]:
+            print(f"seed {seed}")
+            try:
+                return futures[fault, subject].result()
+            except NotHere as error:
+                if os.environ.get(REQUIRE):
+                    raise
+                pytest.skip(str(error))
+
+        yield rows
 
 
+@pytest.mark.parametrize("subject", ["disk"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_journal_on_disk_keeps_every_promise(fault):
+def test_a_journal_on_disk_keeps_every_promise(done, fault, subject):
     """Nothing acknowledged is lost but by a policy, and then counted; nothing is invented or wrong; doubles were in flight."""
-    for row in done(fault, "disk"):
+    for row in done(fault, subject):
         assert (row.broken, row.examples if row.broken else []) == ([], [])
 
 
+@pytest.mark.parametrize("subject", ["memory"])
 @pytest.mark.parametrize("fault", IN_MEMORY)
-def test_a_journal_in_memory_keeps_every_promise_while_its_process_lives(fault):
+def test_a_journal_in_memory_keeps_every_promise_while_its_process_lives(done, fault, subject):
     """The same, for what does not kill the process."""
-    for row in done(fault, "memory"):
+    for row in done(fault, subject):
         assert (row.broken, row.examples if row.broken else []) == ([], [])
 
 
 @pytest.mark.parametrize(("fault", "subject"), [("exit", "memory"), ("400", "opentelemetry")])
-def test_the_harness_sees_a_loss_where_there_is_one(fault, subject):
+def test_the_harness_sees_a_loss_where_there_is_one(done, fault, subject):
     """What is only in memory dies with its process, and the SDK drops a whole batch for one bad span."""
     assert sum(row.lost for row in done(fault, subject)) > 0
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from support import readback
-from support.cases import CASES
+from support.cases import CASES, Build
 from support.otlp_view import ATTRIBUTES
 from support.otlp_view import expected as expected_of_otlp
 from tracebridge import Client
-from tracebridge.record import Kind, SpanRecord, StatusCode
+from tracebridge.record import Event, Kind, Link, SpanRecord, StatusCode
 
 pytestmark = pytest.mark.server
 every_case = pytest.mark.parametrize("case", CASES, ids=repr)
@@ -141,3 +141,66 @@ def test_our_own_spans_say_which_host_they_are_from(jaeger, wire):
     assert span["service"] == f"host-{wire}"
     assert span["process"]["hostname"] == socket.gethostname()
     assert ipaddress.ip_address(span["process"]["ip"])
+
+
+@every_wire
+def test_odd_spans_are_shown_all_the_same(jaeger, salt, wire):
+    """What JSON cannot say, names that collide, debug and unsampled spans, a link to the parent: nothing hides a trace."""
+    b = Build(f"{salt}/odd")
+    root = b.span(
+        "\ud800odd",
+        kind=int(Kind.CLIENT),
+        status=int(StatusCode.ERROR),
+        status_message="boom",
+        attributes={
+            "nan": float("nan"), "infinity": float("-inf"), "huge": 2**70, "bytes": b"\x00\xff", "error": "mine", "span.kind": "mine",
+        },
+    )  # fmt: skip
+    followed = [Link(b.trace_id, root.span_id), Link(b.trace_id, b"\x09" * 8, "", {"opentracing.ref_type": "child_of"})]
+    child = b.span("linked", root, debug=True, links=followed)
+    unsampled = b.span("unsampled", root, flags=0)
+    deliver(options(jaeger, wire), [root, child, unsampled])
+    said = readback.jaeger_says(jaeger, [root, child, unsampled])
+    assert said[root.span_id.hex()]["name"].endswith("odd")
+    assert said[root.span_id.hex()]["tags"] == {
+        "nan": "NaN", "infinity": "-Infinity", "huge": str(2**70), "bytes": "AP8=", "error": True, "span.kind": "client",
+        "otel.status_code": "ERROR", "otel.status_description": "boom",
+        "tracebridge.displaced.error": "mine", "tracebridge.displaced.span.kind": "mine", "tracebridge.repaired": 2,
+    }  # fmt: skip
+    trace_id = b.trace_id.hex()
+    assert said[child.span_id.hex()]["references"] == [
+        ("CHILD_OF", trace_id, root.span_id.hex()),
+        ("FOLLOWS_FROM", trace_id, root.span_id.hex()),
+        ("CHILD_OF", trace_id, "09" * 8),
+    ]
+    assert said[unsampled.span_id.hex()]["references"] == [("CHILD_OF", trace_id, root.span_id.hex())]
+
+
+@pytest.mark.parametrize("wire", ["agent_compact", "agent_binary"])
+def test_a_span_too_large_for_an_agent_arrives_without_its_largest_parts(jaeger, salt, wire):
+    """The tag and the event that do not fit are left out, and the span says so; its neighbours are whole."""
+    b = Build(f"{salt}/large")
+    root = b.span("neighbour", attributes={"text": "x" * 60_000})
+    events = [
+        Event("large", root.start_time_ns, {"text": "y" * 70_000}),
+        Event("small", root.start_time_ns, {"text": "z"}),
+    ]
+    large = b.span("large", root, attributes={"big": "x" * 100_000, "small": "s"}, events=events)
+    account = deliver(options(jaeger, wire), [root, large])
+    assert (account.sent, dict(account.dropped)) == (2, {})
+    said = readback.jaeger_says(jaeger, [root, large])
+    assert said[root.span_id.hex()]["tags"]["text"] == "x" * 60_000
+    assert said[large.span_id.hex()]["tags"] == {
+        "small": "s", "otel.status_code": "OK", "tracebridge.stripped": "big", "otel.dropped_attributes_count": 1,
+        "otel.dropped_events_count": 1,
+    }  # fmt: skip
+    assert [fields for _, fields in said[large.span_id.hex()]["logs"]] == [{"event": "small", "text": "z"}]
+
+
+def test_jaeger_2_takes_compressed_bodies(collector, salt):
+    """Its collector is an HTTP server of the Collector's, which knows gzip; Jaeger 1's does not, hence the default."""
+    records = Build(f"{salt}/gzip")
+    root = records.span("compressed")
+    account = deliver({**options(collector, "thrift_http"), "compression": "gzip"}, [root])
+    assert account.exported == 1
+    assert list(readback.collector_says(collector, [root])) == [root.span_id.hex()]

@@ -104,6 +104,31 @@ def test_jaegers_zipkin_port_tells_the_same_of_py_zipkin(jaeger):
     assert told(readback.jaeger_says, jaeger, "py_zipkin", bridged) == with_status(own, "jaeger")
 
 
+# ---------------------------------------------------------------------- jaeger-client
+
+
+def as_jaeger_is_told(span: dict[str, Any]) -> dict[str, Any]:
+    """Rule 9: an error is true and says so under OpenTelemetry's names too; OpenTracing: of a tag set twice the last counts."""
+    error = span["tags"].get("error")
+    if error is None:
+        return span
+    told = {"error": True, "otel.status_code": "ERROR", **({} if error is True else {"otel.status_description": error})}
+    return {**span, "tags": {**span["tags"], **told}}
+
+
+@pytest.mark.parametrize("wire", ["agent_compact", "agent_binary", "thrift_http"])
+@pytest.mark.parametrize("which", ["jaeger", "collector"])
+def test_jaeger_tells_the_same_of_jaeger_client(which, wire, request):
+    """Jaeger 1 and 2, over UDP and HTTP, tell of our Thrift what they tell of jaeger-client's own."""
+    server = request.getfixturevalue(which)
+    own = told(readback.jaeger_says, server, "jaeger-client", run("jaeger-client", own=port(server.agent_compact)))
+    protocol = "binary" if wire == "agent_binary" else "compact"
+    adapter = {"jaeger_thrift": {"endpoint": getattr(server, wire), "protocol": protocol}}
+    bridged = run("jaeger-client", bridge={"adapters": adapter})
+    wanted = {name: as_jaeger_is_told(span) for name, span in own.items()}
+    assert told(readback.jaeger_says, server, "jaeger-client", bridged) == wanted
+
+
 # ---------------------------------------------------------------------- the OpenTelemetry SDK
 
 
@@ -163,3 +188,81 @@ def test_zipkin_tells_the_same_of_the_sdk(zipkin):
     assert told(readback.zipkin_says, zipkin, "opentelemetry", bridged) == {
         name: as_the_rules_say(span) for name, span in wanted.items()
     }
+
+
+# ---------------------------------------------------------------------- every library, every destination
+
+SKELETONS: dict[str, dict[str, tuple[str, str, bool]]] = {
+    "jaeger-client": {
+        "GET /cart": ("", "server", False),
+        "SELECT": ("GET /cart", "client", True),
+        "price": ("GET /cart", "", False),
+        "later": ("price", "", False),
+        "joined": ("GET /cart", "", True),
+        "send": ("GET /cart", "producer", False),
+    },
+    "py_zipkin": {
+        "get /cart": ("0020000000000001", "server", False),
+        "price": ("get /cart", "", False),
+        "select": ("get /cart", "client", True),
+        "inner": ("select", "", False),
+        "ask": ("get /cart", "client", False),
+    },
+    "opentelemetry": {
+        "GET /cart": ("", "server", False),
+        "SELECT": ("GET /cart", "client", True),
+        "price": ("GET /cart", "", False),
+        "blink": ("GET /cart", "", False),
+        "send": ("GET /cart", "producer", False),
+        "consume": ("00abcdef00000000", "consumer", False),
+    },
+}
+"""Parent, kind and whether it failed, of each application's spans by name."""
+
+
+def of_zipkin(span: dict[str, Any]) -> tuple[str, str, bool]:
+    """A span's skeleton, as Zipkin has it."""
+    return span.get("parentId", ""), span.get("kind", "").lower(), "error" in span.get("tags", {})
+
+
+def of_jaeger(span: dict[str, Any]) -> tuple[str, str, bool]:
+    """A span's skeleton, as Jaeger has it; "internal" is said by OTLP only."""
+    kind = span["tags"].get("span.kind", "")
+    here = [span_id for _, trace_id, span_id in span["references"] if trace_id == "TRACE"]
+    return (
+        here[0] if here else "",
+        "" if kind == "internal" else kind,
+        span["tags"].get("error") is True,
+    )
+
+
+def of_otlp(span: dict[str, Any]) -> tuple[str, str, bool]:
+    """A span's skeleton, as a Collector passes it on."""
+    kinds = ["", "", "server", "client", "producer", "consumer"]
+    parent = span["parent"]
+    return parent.hex() if isinstance(parent, bytes) else parent, kinds[span["kind"]], span["status"][0] == 2
+
+
+DESTINATIONS: dict[str, tuple[str, str, Any, Any]] = {
+    "Zipkin": ("zipkin", "zipkin", readback.zipkin_says, of_zipkin),
+    "Jaeger 1, UDP": ("jaeger", "jaeger_thrift/agent_compact", readback.jaeger_says, of_jaeger),
+    "Jaeger 1, HTTP": ("jaeger", "jaeger_thrift/thrift_http", readback.jaeger_says, of_jaeger),
+    "Jaeger 2": ("collector", "jaeger_thrift/thrift_http", readback.jaeger_says, of_jaeger),
+    "OTLP": ("collector", "otlp_http", readback.collector_says, of_otlp),
+}
+
+
+@pytest.mark.parametrize("destination", DESTINATIONS)
+@pytest.mark.parametrize("library", SKELETONS)
+def test_every_library_reaches_every_destination(library, destination, request):
+    """Each span with its ID's place in the tree, its kind and its failure, whoever made it and wherever it goes."""
+    which, adapter, read, skeleton_of = DESTINATIONS[destination]
+    server = request.getfixturevalue(which)
+    kind, _, wire = adapter.partition("/")
+    endpoint = {"zipkin": getattr(server, "spans_url", ""), "otlp_http": getattr(server, "otlp_http", "")}.get(kind)
+    trace_id = run(library, bridge={"adapters": {adapter: {"endpoint": endpoint or getattr(server, wire)}}})
+    got = told(read, server, library, trace_id)
+    wanted = SKELETONS[library]
+    if which == "zipkin":  # rule 7: Zipkin writes names in lower case
+        wanted = {name.lower(): (parent.lower(), *rest) for name, (parent, *rest) in wanted.items()}
+    assert {name: skeleton_of(span) for name, span in got.items()} == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from functools import partial
@@ -11,8 +12,10 @@ import pytest
 
 from support.backends.process import http
 from support.readback import poll
+from tracebridge.adapter import Context
 from tracebridge_adapters.dialects import absorb, attributes_of
 from tracebridge_adapters.formats import zipkin_json, zipkin_json_reader
+from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions
 
 pytestmark = pytest.mark.server
 SHOWN = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
@@ -114,3 +117,35 @@ def test_v1_spans_become_what_zipkin_makes_of_them(zipkin):
         body = zipkin_json.encode(zipkin_json_reader.decode(json.dumps([span]), absorb).records, SHOWN)
         ours[trace_id] = comparable(json.loads(body))
     assert said == ours
+
+
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+def test_a_zipkin_tracers_spans_are_the_same_by_way_of_us(zipkin, salt, encoding):
+    """Posted as they are, and read and sent by us: a real Zipkin tells the same two traces, field by field."""
+    direct, bridged = (hashlib.sha256(f"{salt}/{way}".encode()).hexdigest()[:32] for way in ("direct", "bridged"))
+    front = {"serviceName": "frontend", "ipv4": "10.0.0.1", "port": 8080}
+    back = {"serviceName": "backend", "ipv4": "10.0.0.2", "ipv6": "2001:db8::2", "port": 9000}
+    spans: list[dict[str, Any]] = [
+        {"id": "0000000000000001", "name": "get", "kind": "CLIENT", "timestamp": T0, "duration": 400, "localEndpoint": front,
+         "remoteEndpoint": back, "tags": {"http.path": "/a", "peer.service": "mine"}, "debug": True},
+        {"id": "0000000000000001", "name": "get", "kind": "SERVER", "timestamp": T0 + 100, "duration": 200, "localEndpoint": back,
+         "remoteEndpoint": {"ipv4": "10.0.0.1", "port": 63_840}, "shared": True, "annotations": [{"timestamp": T0 + 150, "value": "retry"}]},
+        {"id": "0000000000000002", "parentId": "0000000000000001", "name": "local", "timestamp": T0 + 120, "duration": 1, "localEndpoint": back},
+        {"id": "0000000000000003", "parentId": "0000000000000001", "name": "one-way", "kind": "PRODUCER", "timestamp": T0 + 130,
+         "localEndpoint": back, "remoteEndpoint": {"serviceName": "kafka"}},
+    ]  # fmt: skip
+    http.request("POST", zipkin.spans_url, json=[{"traceId": direct, **span} for span in spans])
+    read = zipkin_json_reader.decode(json.dumps([{"traceId": bridged, **span} for span in spans]), absorb)
+    adapter = ZipkinAdapter(ZipkinOptions(endpoint=zipkin.spans_url, encoding=encoding), Context("zipkin"))
+    adapter.send(adapter.encode(read.records), len(spans))
+    adapter.close()
+
+    def told(trace_id: str) -> list[dict[str, Any]]:
+        def read_back() -> dict[str, Any]:
+            got = http.request("GET", f"{zipkin.url}/api/v2/trace/{trace_id}")
+            return dict(enumerate(got.json())) if got.status == 200 else {}
+
+        return [{**span, "traceId": "same"} for span in comparable(list(poll(read_back, len(spans)).values()))]
+
+    assert len(told(direct)) == 4
+    assert told(bridged) == told(direct)

@@ -94,7 +94,7 @@ adapters:
         {SECRET}
         more {SECRET}
     endpoint: http://localhost:9411/api/v2/spans
-    tls: {{ca_file: ./a.pem}}
+    tls: {{insecure_skip_verify: false}}
 """
 SLIPS = st.lists(
     st.tuples(st.integers(0, len(WITH_SECRETS)), st.integers(0, 2), st.sampled_from("{}[]:,\n\t \"'#&*!|>-?%@$abz01")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tracebridge import Client
 from tracebridge.accounts import Accounts, AdapterAccount
 from tracebridge.journal.adoption import Left, read_folder
 from tracebridge.journal.base import Claim, decode_record, encode_record
@@ -111,3 +112,26 @@ class Life:
             for cursor in self.cursors.values():
                 cursor.abandon()
             self.journal.close()
+
+
+def crash(client: Client) -> None:
+    """End a client as `kill -9` ends its process: nothing is flushed, told or released but by the system."""
+    with client.accounts.lock:
+        for delivery in client._deliveries.values():
+            delivery._stopped = True
+        client.accounts.lock.notify_all()
+        journal = client._journal
+        assert isinstance(journal, DiskJournal)
+        journal._closed = True
+        journal._seal()
+        folders_held = [journal.folder, *journal._adopted.values()]
+    assert client._keeper is not None
+    client._keeper._stop.set()
+    if client._keeper._thread.is_alive():
+        client._keeper._thread.join()
+    client._keeper._let_go()
+    for folder in folders_held:
+        if folder is not None:
+            folder.close()
+    client._off = client._closed = True
+    client._janitor.stop()

@@ -115,13 +115,28 @@ class Span(TBase):  # type: ignore[misc]
         _list(11, "logs", Log),
     )
 
-    def __init__(self) -> None:
-        self.traceIdLow = self.traceIdHigh = self.spanId = self.parentSpanId = 0
-        self.operationName = ""
-        self.flags = self.startTime = self.duration = 0
-        self.references: list[SpanRef] | None = None
-        self.tags: list[Tag] | None = None
-        self.logs: list[Log] | None = None
+    def __init__(
+        self,
+        traceIdLow: int = 0,
+        traceIdHigh: int = 0,
+        spanId: int = 0,
+        parentSpanId: int = 0,
+        operationName: str = "",
+        flags: int = 0,
+        startTime: int = 0,
+        duration: int = 0,
+        tags: list[Tag] | None = None,
+        references: list[SpanRef] | None = None,
+        logs: list[Log] | None = None,
+    ) -> None:
+        self.traceIdLow, self.traceIdHigh, self.spanId, self.parentSpanId = (
+            traceIdLow,
+            traceIdHigh,
+            spanId,
+            parentSpanId,
+        )
+        self.operationName, self.flags, self.startTime, self.duration = operationName, flags, startTime, duration
+        self.tags, self.references, self.logs = tags, references, logs
 
 
 class Process(TBase):  # type: ignore[misc]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded
 from tracebridge.record import SpanRecord
+from tracebridge_adapters.formats.spanlog.choices import ProfileName
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA
 from tracebridge_adapters.formats.spanlog.reader import notes_of, read, record_of
 from tracebridge_adapters.formats.spanlog.writer import Writer
@@ -17,9 +18,6 @@ from tracebridge_adapters.formats.spanlog_otlp import OtlpWriter, records_of
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _MARK = SCHEMA.encode()
-
-
-ProfileName = Literal["otel", "ecs", "datadog", "gcp", "otlp_json"]
 
 
 def writer_of(profile: ProfileName, *, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE, **choices: Any) -> Writer:

@@ -26,6 +26,7 @@ class OtlpWriter(Writer):
 
     def __init__(self, *, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE, **choices: Any) -> None:
         super().__init__("otel", **choices)
+        self._short_way = False
         self._attributes_of = partial(attributes_of, dialect="openinference", trace_id_attribute=trace_id_attribute)
 
     def _render(self, record: SpanRecord, counts: dict[str, int]) -> bytes:

@@ -28,7 +28,6 @@ from tracebridge_adapters.formats.zipkin_tags_reader import (
 Absorb = Callable[[dict[str, Value]], dict[str, Any]]
 """Splits a span's tags into fields of the record."""
 
-MAX_US = INT64_MAX // 1000  # the last microsecond that nanoseconds in 64 bits can say
 _NO_KIND = {"", "INTERNAL", "LOCAL"}
 
 
@@ -118,8 +117,8 @@ def _micros(given: Any, tally: Tally) -> int:
     try:
         number = int(given if isinstance(given, (int, float, str)) else "")
     except (ValueError, OverflowError):
-        number = MAX_US + 1
-    if abs(number) > MAX_US or isinstance(given, bool):
+        number = z.MAX_US + 1
+    if abs(number) > z.MAX_US or isinstance(given, bool):
         tally.repaired += 1
         return 0
     return number

@@ -14,7 +14,7 @@ from tracebridge.record import SpanRecord
 from tracebridge.search import Condition, Page, Query
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats import jaeger_json
-from tracebridge_adapters.readers.options import link_of
+from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.searching import LOOKBACK_MS, in_order, search
 from tracebridge_adapters.wires.http_get import HttpReader
 

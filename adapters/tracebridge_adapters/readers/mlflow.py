@@ -13,7 +13,7 @@ from tracebridge.record import SpanRecord
 from tracebridge.search import Page, Query
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats import mlflow_json
-from tracebridge_adapters.readers.options import link_of
+from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.searching import in_order, search
 from tracebridge_adapters.wires.http_get import HttpReader
 

@@ -1,4 +1,7 @@
-"""Which system is read back behind an OTLP destination: MLflow in its own dialect, else Jaeger's query API."""
+"""Which system is read back behind an OTLP destination: MLflow in its own dialect, else Jaeger's query API.
+
+Most destinations are only written to: a reader is imported when one is asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,7 @@ from collections.abc import Mapping
 
 from tracebridge.adapter import Context, TraceReader
 from tracebridge.settings.options import Secret, TlsOptions
-from tracebridge_adapters.dialects import Dialect
-from tracebridge_adapters.readers.jaeger import JaegerReader
-from tracebridge_adapters.readers.mlflow import MlflowReader
-from tracebridge_adapters.readers.options import ReadableOptions
-from tracebridge_adapters.wires.http_get import HttpReader
+from tracebridge_adapters.options import Dialect, ReadableOptions
 
 MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"
 MLFLOW_DEFAULT_EXPERIMENT = "0"  # the one that every MLflow server is born with
@@ -28,9 +27,15 @@ def otlp_reader(
     """Return the reader that the options ask for; None without `query_endpoint`. No network."""
     if options.query_endpoint is None:
         return None
+    from tracebridge_adapters.wires.http_get import HttpReader
+
     server = HttpReader(options.query_endpoint, headers=headers, timeout_s=timeout_s, tls=tls)
     if dialect != "mlflow":
+        from tracebridge_adapters.readers.jaeger import JaegerReader
+
         return JaegerReader(server, context, options.ui)
+    from tracebridge_adapters.readers.mlflow import MlflowReader
+
     return MlflowReader(server, context, experiment_of(headers), options.ui)
 
 

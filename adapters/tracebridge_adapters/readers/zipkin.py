@@ -13,7 +13,7 @@ from tracebridge.record import Resource, SpanRecord
 from tracebridge.search import Condition, Page, Query
 from tracebridge_adapters.dialects import DISPLACED, absorb
 from tracebridge_adapters.formats import zipkin_json_reader, zipkin_tags
-from tracebridge_adapters.readers.options import link_of
+from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.searching import LOOKBACK_MS, in_order, search
 from tracebridge_adapters.wires.http_get import HttpReader
 

@@ -15,13 +15,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
-
-import urllib3
 
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.settings.options import Secret, TlsOptions
-from tracebridge_adapters.wires.bounded import BoundedPoolManager
+
+if TYPE_CHECKING:
+    import urllib3
 
 MAX_QUOTED = 500  # characters of an answer that a message quotes
 _CHUNK = 16_384
@@ -72,6 +73,10 @@ class HttpExchange:
         max_answer: int,
         max_connections: int = 1,
     ) -> None:
+        import urllib3
+
+        from tracebridge_adapters.wires.bounded import BoundedPoolManager
+
         self.shown_url = without_user_info(url)
         self._url = _without_user_info_at_all(url)
         self._timeout_s = timeout_s
@@ -97,6 +102,8 @@ class HttpExchange:
 
         Raises Retryable or Misconfigured; blocks at most the timeout (and one connection attempt).
         """
+        import urllib3
+
         deadline = time.monotonic() + self._timeout_s
         try:
             with _not_traced():
@@ -165,6 +172,8 @@ def _without_user_info_at_all(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Say what went wrong in a line, without urllib3's object names."""
+    import urllib3
+
     while (
         isinstance(error, urllib3.exceptions.ProtocolError) and error.args and isinstance(error.args[-1], BaseException)
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -102,4 +101,6 @@ def _print_effective(loaded: Loaded, file: str) -> None:
 
 
 def _print(outcome: Mapping[str, Any]) -> None:
+    import json
+
     click.echo(json.dumps(outcome, ensure_ascii=False))

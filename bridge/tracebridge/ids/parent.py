@@ -37,18 +37,18 @@ class RemoteParent(msgspec.Struct, frozen=True, gc=False):
     """W3C trace flags, 8 bits: 1 is sampled, 2 says that the trace ID is random."""
     trace_state: str = ""
     """W3C tracestate, valid, at most 512 characters."""
+    correlation_id: str | None = None
+    """What the correlation header said, letter for letter: the caller's own ID of the trace, if the trace ID derives from it."""
+    parent_id: str | None = None
+    """The parent of that span, 16 hex digits; B3 and Jaeger carry it, nobody needs it."""
     debug: bool = False
     """A real debug request (B3 `d`, Jaeger flag 2), never merely sampled."""
     deferred: bool = False
     """The sender left the sampling decision to us; `flags` say what we decided."""
     baggage: str = ""
     """W3C baggage, as in its header: `key=percent-encoded value;property,…`; `tracebridge.propagation.baggage.decode` reads it."""
-    correlation_id: str | None = None
-    """What the correlation header said, letter for letter: the caller's own ID of the trace, if the trace ID derives from it."""
     debug_id: str = ""
     """Jaeger's `jaeger-debug-id`: text under which a person will look for the trace that this request starts."""
-    parent_id: str | None = None
-    """The parent of that span, 16 hex digits; B3 and Jaeger carry it, nobody needs it."""
     format: str = ""
     """The header format that the IDs came in."""
 

@@ -12,7 +12,9 @@ MAX_LENGTH = 512  # characters that everybody has to propagate, 3.3.1.5
 LONG_MEMBER = 128  # characters; longer members go first when the whole is too long, 3.3.1.5
 MAX_HEADER = 32_768  # characters that we look at: 32 members of the longest kind are half of that
 
-_MEMBER = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
+_FORM = r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+_member = re.compile(_FORM).fullmatch
+_list = re.compile(rf"{_FORM}(?:,{_FORM}){{0,{MAX_MEMBERS - 1}}}").fullmatch
 
 
 def read(text: str) -> str:
@@ -20,14 +22,20 @@ def read(text: str) -> str:
 
     Several headers are joined by commas before they come here. Empty members are allowed, and left out.
     """
+    if len(text) <= MAX_LENGTH and _list(text):  # as nearly all are: nothing to leave out or to cut
+        members = text.split(",")
+        return text if _differ(members) else ""
     if len(text) > MAX_HEADER:
         return ""
     members = [member for each in text.split(",") if (member := each.strip(OWS))]
-    if len(members) > MAX_MEMBERS or not all(map(_MEMBER.fullmatch, members)):
-        return ""
-    if len({member.partition("=")[0] for member in members}) < len(members):
+    if len(members) > MAX_MEMBERS or not all(map(_member, members)) or not _differ(members):
         return ""
     return _cut(members)
+
+
+def _differ(members: list[str]) -> bool:
+    """Return whether no key is there twice."""
+    return len(members) == 1 or len({member[: member.index("=")] for member in members}) == len(members)
 
 
 def put(state: str, changes: Mapping[str, str]) -> str:
@@ -36,7 +44,7 @@ def put(state: str, changes: Mapping[str, str]) -> str:
     A value of "" deletes its member. What breaks the grammar is left out. Where there is no room for 32, the last ones go.
     """
     new = [f"{key}={value}" for key, value in changes.items() if value]
-    new = [member for member in new if _MEMBER.fullmatch(member)]
+    new = [member for member in new if _member(member)]
     set_ = {member.partition("=")[0] for member in new} | {key for key, value in changes.items() if not value}
     kept = [member for member in state.split(",") if member and member.partition("=")[0] not in set_]
     return _cut((new + kept)[:MAX_MEMBERS])

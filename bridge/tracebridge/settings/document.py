@@ -280,5 +280,5 @@ def _syntax(error: yaml.YAMLError, lines: list[str]) -> Problem:
         if "\t" in indent:
             message = "a tab cannot indent YAML; use spaces"
             return Problem("tab", message, place=Place(number, indent.index("\t") + 1))
-    said = re.sub(r"'.*'|\".*\"", "…", error.problem or error.context or "syntax error")
+    said = re.sub(r"'[^']*\w[^']*'|\"[^\"]*\w[^\"]*\"", "…", error.problem or error.context or "syntax error")
     return Problem("bad-yaml", f"not readable as YAML: {said}", place=place)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
-from tracebridge.redaction import is_credential
+from tracebridge.secret_names import is_credential
 from tracebridge.settings.document import Node
 from tracebridge.settings.load import Loaded
 from tracebridge.settings.model import Settings

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracebridge.redaction import SECRET_WORDS, is_secret_key
+from tracebridge.secret_names import SECRET_WORDS, is_secret_key
 from tracebridge.settings.document import Document, Node
 from tracebridge.settings.names import MASK, names_secret, shown_key
 from tracebridge.settings.problems import Place

@@ -91,11 +91,13 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
     schemes: Sequence[str] = (),
+    read: bool = False,
 ) -> Any:
     """Declare one option: its default, its help (one sentence), and what values make sense.
 
     `factory` replaces `default` for lists, mappings and nested options. `minimum` and `maximum` are inclusive and in
-    the unit of the field's type (seconds, bytes). `schemes` restricts a `Url`.
+    the unit of the field's type (seconds, bytes). `schemes` restricts a `Url`. `read` says that a `FilePath` names a file that is only read, so that it has
+    to be there at start.
     """
     metadata = {
         "help": help,
@@ -103,6 +105,7 @@ def option(
         "minimum": minimum,
         "maximum": maximum,
         "schemes": tuple(schemes),
+        "read": read,
     }
     if factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=factory, metadata=metadata)
@@ -141,9 +144,15 @@ class DeliveryOptions:
 class TlsOptions:
     """TLS towards one destination. Verification is on unless it is switched off here."""
 
-    ca_file: FilePath | None = option(None, help="PEM file of the authorities to trust instead of the system's.")
-    cert_file: FilePath | None = option(None, help="PEM file of the client certificate.")
-    key_file: FilePath | None = option(None, help="PEM file of the client certificate's private key.")
+    ca_file: FilePath | None = option(
+        None, help="PEM file of the authorities to trust instead of the system's.", examples=["./ca.pem"], read=True
+    )
+    cert_file: FilePath | None = option(
+        None, help="PEM file of the client certificate.", examples=["./client.pem"], read=True
+    )
+    key_file: FilePath | None = option(
+        None, help="PEM file of the client certificate's private key.", examples=["./client.key"], read=True
+    )
     insecure_skip_verify: bool = option(False, help="Accept any certificate. For tests only.")
 
     def __post_init__(self) -> None:

@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tracebridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from tracebridge.settings.document import Document
+
+ProblemKind = Literal[
+    "unknown-key",
+    "duplicate-key",
+    "missing-key",
+    "wrong-type",
+    "wrong-value",
+    "out-of-range",
+    "bad-duration",
+    "bad-size",
+    "bad-url",
+    "bad-path",
+    "bad-class",
+    "unset-variable",
+    "bad-substitution",
+    "conflict",
+    "unreadable-file",
+    "unknown-adapter",
+    "broken-adapter",
+    "unknown-scheme",
+    "broken-scheme",
+    "bad-key",
+    "tab",
+    "bad-yaml",
+    "bad-tag",
+    "bad-alias",
+    "many-documents",
+    "bad-encoding",
+    "bad-character",
+    "too-large",
+]
+"""The stable names of everything that can be wrong; each has an example in docs/configuration.md."""
 
 MAX_REPORTED = 50  # problems printed in full; a file with more has one cause
 
@@ -33,7 +65,7 @@ class Place:
 class Problem:
     """One thing that is wrong. No field holds a secret."""
 
-    kind: str
+    kind: ProblemKind
     """A stable name, such as `unknown-key`."""
     message: str
     path: str = ""

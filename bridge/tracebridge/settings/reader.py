@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from tracebridge.settings.document import Node
 from tracebridge.settings.names import joined, names_secret, shown_key
 from tracebridge.settings.options import Secret
-from tracebridge.settings.problems import Place, Problem, did_you_mean, nearest
-from tracebridge.settings.texts import FORMS, MAX_INT, Wrong
+from tracebridge.settings.problems import Place, Problem, ProblemKind, did_you_mean, nearest
+from tracebridge.settings.texts import FORMS, MAX_INT, Wrong, unreadable
 
 BAD: Any = object()
 """What a value that could not be read becomes; its problem has been noted."""
@@ -166,6 +166,10 @@ class OptionsReader:
             meant = f'; did you mean "{near}"?' if near else ""
             message = f"{path} must be {wrong}{self._not(node)}{meant}"
             return self.bad(node, path, wrong.kind, message, allowed=wrong.allowed, suggestion=near)
+        if mark == "path" and metadata.get("read"):
+            reason = unreadable(read)
+            if reason:
+                return self.bad(node, path, "unreadable-file", f"{path}: the file cannot be read: {reason}")
         return self._ranged(read, node, path, metadata, form.show)
 
     @staticmethod
@@ -238,7 +242,9 @@ class OptionsReader:
             return ""
         return f", not {text}"
 
-    def bad(self, node: Node, path: str, kind: str, message: str, *, allowed: Any = (), suggestion: str = "") -> Any:
+    def bad(
+        self, node: Node, path: str, kind: ProblemKind, message: str, *, allowed: Any = (), suggestion: str = ""
+    ) -> Any:
         """Note a problem at a node and return BAD."""
         self.problems.append(Problem(kind, message, path, node.place, allowed, suggestion))
         return BAD

@@ -91,8 +91,11 @@ def _object(options: type[Any], default: Any) -> dict[str, Any]:
             schema |= _value(hint, field.metadata)
             if made is not dataclasses.MISSING and made is not None and made not in ([], {}):
                 schema["default"] = _written(made, hint)
-        if field.metadata["examples"]:
-            schema["examples"] = list(field.metadata["examples"])
+        shown = (
+            list(field.metadata["examples"]) or _choices(hint) or [schema[key] for key in schema if key == "default"]
+        )
+        if shown and "properties" not in schema:
+            schema["examples"] = shown
         properties[name] = schema
         if is_required(field):
             required.append(name)
@@ -137,6 +140,16 @@ def _form(mark: str, metadata: Any) -> dict[str, Any]:
     if mark == "size":
         choices.insert(1, {"type": "integer", "minimum": 0})
     return {"anyOf": choices}
+
+
+def _choices(hint: Any) -> list[Any]:
+    """Return every value of an option that has few, and headers for an option that takes them."""
+    if hint == dict[str, Secret]:
+        return [{"authorization": "Bearer ${env:TOKEN}"}]
+    if get_origin(hint) is list:
+        inner = _choices(get_args(hint)[0])
+        return [inner] if inner else []
+    return [True, False] if hint is bool else list(get_args(hint)) if get_origin(hint) is Literal else []
 
 
 def _written(value: Any, hint: Any) -> Any:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tracebridge.errors import ConfigError
 from tracebridge.registry import AUTO_SCHEME, ID_SCHEMES, known_schemes, load
 from tracebridge.settings.options import PrivateUrl
+from tracebridge.settings.problems import ProblemKind
 from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
 
 MAX_INT: Final = 2**63 - 1  # what SQLite, protobuf and the system's calls take
@@ -24,7 +26,7 @@ MAX_SECONDS: Final = 100 * 365.25 * 86400  # threads cannot wait for 300 years
 class Wrong(ValueError):
     """The value is not of the form. `str()` says what it must be, `allowed` lists what it may be where that is a list."""
 
-    def __init__(self, kind: str, wanted: str, allowed: Sequence[str] = ()) -> None:
+    def __init__(self, kind: ProblemKind, wanted: str, allowed: Sequence[str] = ()) -> None:
         super().__init__(wanted)
         self.kind = kind
         self.allowed = allowed
@@ -96,6 +98,16 @@ def _path(value: Any, _: Mapping[str, Any]) -> str:
     if "\0" in text:
         raise Wrong("bad-path", "a path without a NUL character")
     return text
+
+
+def unreadable(path: str) -> str:
+    """Return why a file cannot be read, in the system's words; nothing when it can."""
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError, RuntimeError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
 
 
 def _class(value: Any, _: Mapping[str, Any]) -> str:

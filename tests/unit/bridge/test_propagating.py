@@ -123,11 +123,12 @@ def test_ids_alone_continue_a_trace_too(client, delivered):
 # ---------------------------------------------------------------------- what is sent
 
 
-def test_the_current_span_is_injected_when_none_is_given(client):
+def test_the_current_span_is_injected_when_none_is_given(everything):
     """inject(None, …) is for code that does not know the span."""
-    with client.trace("r"), client.span("call") as span:
-        assert sent(client, None)[36:52] == span.span_id
-    assert client.inject(None, {"a": "b"}) == {"a": "b"}
+    with everything.trace("r", trace_id="order-17"), everything.span("call") as span:
+        assert everything.inject(None, {}) == everything.inject(span, {})
+        assert everything.inject(None, {})["x-request-id"] == "order-17"
+    assert everything.inject(None, {"a": "b"}) == {"a": "b"}
 
 
 def test_a_context_can_be_passed_on_untouched(client):

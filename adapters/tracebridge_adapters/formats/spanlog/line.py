@@ -55,8 +55,8 @@ class ScopeFields(msgspec.Struct, omit_defaults=True):
     attributes: Fields = {}
 
 
-class Line(msgspec.Struct, omit_defaults=True):
-    """A line. The fields that every span line has stand first, because they are given by position (half the cost)."""
+class CommonLine(msgspec.Struct, omit_defaults=True):
+    """The line of a span that has nothing out of the ordinary. Given by position, which takes a sixth of the time of keywords."""
 
     timestamp: Instant
     """When the span ended; for other lines, when what they tell happened."""
@@ -82,6 +82,10 @@ class Line(msgspec.Struct, omit_defaults=True):
     inputs: Any = UNSET
     outputs: Any = UNSET
     resource: Fields | UnsetType = UNSET
+
+
+class Line(CommonLine, omit_defaults=True):
+    """Any line."""
 
     status_message: str = ""
     error_type: str = ""

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tracebridge.record import SpanRecord
-from tracebridge_adapters.formats.spanlog.line import Line
+from tracebridge_adapters.formats.spanlog.line import CommonLine, Line
 
 Dress = Callable[[Any, SpanRecord, str], None]
 """Fill the derived fields of a line: its line, its record, the cloud project."""
@@ -26,6 +26,8 @@ class Profile:
 
     line: type[Line]
     """The fields, spelled, and the derived ones after them."""
+    common_line: type[CommonLine]
+    """The same for a span that has nothing out of the ordinary."""
     dress: Dress | None
     spelling: Mapping[str, str]
     """Spelled names of `Line`'s fields where they differ."""
@@ -35,14 +37,18 @@ def _profile(
     name: str, spelling: Mapping[str, str], dress: Dress | None, derived: Mapping[str, tuple[str, Any, Any]]
 ) -> Profile:
     """Make a profile; `derived` maps an attribute's name to its spelling, type and default."""
-    names = {**spelling, **{name: spelled for name, (spelled, _, _) in derived.items()}}
-    fields: list[Any] = []
-    for field in msgspec.structs.fields(Line):
-        kind = _OTHER_TYPES.get(names.get(field.name, ""), field.type)
-        fields.append((field.name, kind) if field.required else (field.name, kind, _default(field)))
-    fields += [(name, kind, default) for name, (_, kind, default) in derived.items()]
-    made: Any = msgspec.defstruct(name, fields, rename=names, omit_defaults=True)
-    return Profile(made, dress, spelling)
+    names = {**spelling, **{own: spelled for own, (spelled, _, _) in derived.items()}}
+
+    def spelled(struct: type[CommonLine]) -> Any:
+        fields: list[Any] = []
+        for field in msgspec.structs.fields(struct):
+            kind = _OTHER_TYPES.get(names.get(field.name, ""), field.type)
+            fields.append((field.name, kind) if field.required else (field.name, kind, _default(field)))
+        fields += [(own, kind, default) for own, (_, kind, default) in derived.items()]
+        known = {own: names[own] for own, *_ in fields if own in names}
+        return msgspec.defstruct(name, fields, rename=known, omit_defaults=True)
+
+    return Profile(spelled(Line), spelled(CommonLine), dress, spelling)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
@@ -137,7 +143,7 @@ _OTHER_TYPES: Final[dict[str, Any]] = {
 }
 
 PROFILES: Final[Mapping[str, Profile]] = {
-    "otel": Profile(Line, None, {}),
+    "otel": Profile(Line, CommonLine, None, {}),
     "ecs": _profile(
         "EcsLine",
         {

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from tracebridge.record import UNKNOWN_SERVICE, EndCause, Event, Kind, Link, Resource, SpanRecord, StatusCode, Value
-from tracebridge_adapters.formats.spanlog.cut import (
-    EXCEPTION,
-    MAX_NAME,
-    STACKTRACE,
-    Render,
-    cap_names,
-    cut_to_size,
-    has_long_names,
-)
-from tracebridge_adapters.formats.spanlog.line import (
-    END,
-    SCHEMA,
-    EventFields,
-    Level,
-    LinkFields,
-    ScopeFields,
-    What,
-    one_line,
-    rfc3339,
-)
+from tracebridge.record import UNKNOWN_SERVICE, EndCause, Kind, Resource, SpanRecord, StatusCode, Value
+from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ResourceChoice
+from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, MAX_NAME, Render, cap_names, cut_to_size, has_long_names
+from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Level, What, one_line, rfc3339
 from tracebridge_adapters.formats.spanlog.mend import mended
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
+from tracebridge_adapters.formats.spanlog.rare import is_common, set_rare
 from tracebridge_adapters.formats.spanlog.values import show, shown
 
-ResourceChoice = Literal["always", "root", "off"]
-ExtraLine = Literal["span.start", "span.event", "trace.end"]
-_Source = tuple[str, Any, str]
-"""The service, the resource encoded, and its schema URL."""
+_Source = tuple[str, Any]
+"""The service, and the resource encoded."""
 
-_RESERVED: Final = 64  # bytes that `numbered` adds at most
+_RESERVED: Final = 64  # bytes that a number and its writer add at most
+
+_NOT_REDUCED = (UnicodeEncodeError, OverflowError, TypeError)
+"""What encoding raises for a record that no client made: a client reduces every value when it is handed in."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _STATUS: dict[int, Any] = {int(code): code.name.lower() for code in StatusCode}
@@ -67,16 +53,26 @@ class Writer:
         project: str = "",
     ) -> None:
         chosen = PROFILES[profile]
-        self._line, self._dress, self._spelling = chosen.line, chosen.dress, chosen.spelling
+        self._line: Any = chosen.line
+        self._common: Any = chosen.common_line
+        self._dress, self._spelling = chosen.dress, chosen.spelling
         self._resource = resource
         self._always = resource == "always"
-        self._max_bytes = None if max_line_bytes is None else max_line_bytes - _RESERVED
+        self._max_bytes = sys.maxsize if max_line_bytes is None else max_line_bytes - _RESERVED
         self._extra = frozenset(extra_lines)
+        self._short_way = not self._extra
         self._project = project
-        self._known: tuple[Resource, _Source] = (_NO_RESOURCE, (UNKNOWN_SERVICE, msgspec.Raw(b"{}"), ""))
+        self._known: tuple[Resource, _Source] = (_NO_RESOURCE, (UNKNOWN_SERVICE, msgspec.Raw(b"{}")))
 
     def encode(self, record: SpanRecord) -> bytes:
         """Return the record's lines, in the order in which things happened; never raises because of what is in it."""
+        if self._short_way and is_common(record) and len(record.name) <= MAX_NAME:
+            try:
+                line = self._encoded(self._filled(self._common, record), record)
+            except _NOT_REDUCED:
+                line = b""
+            if line and len(line) <= self._max_bytes:
+                return line
         line = self._fitting(record, self._render)
         return line if not self._extra else b"".join(self._with_extra(record, line))
 
@@ -92,20 +88,29 @@ class Writer:
             record, counts["names"] = cap_names(record)
         try:
             line = render(record, counts)
-        except (UnicodeEncodeError, OverflowError, TypeError):  # no record of a client's, which reduces values
+        except _NOT_REDUCED:
             record = mended(record)
             line = render(record, counts)
-        if self._max_bytes is not None and len(line) > self._max_bytes:
+        if len(line) > self._max_bytes:
             line = cut_to_size(record, counts, self._max_bytes, render)
         return line
 
     def _render(self, record: SpanRecord, counts: dict[str, int]) -> bytes:
         """Return the `span.end` line."""
+        line = self._filled(self._line, record)
+        if not is_common(record):
+            set_rare(line, record)
+        line.truncated = counts
+        return self._encoded(line, record)
+
+    def _filled(self, line: Any, record: SpanRecord) -> Any:
+        """Return a line of this type with what every span has."""
         duration = record.end_time_ns - record.start_time_ns
         start, end = str(record.start_time_ns), str(record.end_time_ns)
-        service, resource, schema_url = self._source(record)
+        known, source = self._known
+        service, resource = source if record.resource is known else self._source(record)
         # by position, in the order of Line's fields
-        line: Any = self._line(
+        return line(
             rfc3339(end if duration >= 0 else start),
             "info" if record.status != _ERROR and record.end_cause == _FINISHED else level_of(record),
             END,
@@ -129,15 +134,8 @@ class Writer:
             UNSET if record.outputs is None else show(record.outputs),
             resource if self._always or self._carries_resource(record) else UNSET,
         )
-        if not _is_common(record):
-            _set_rare(line, record)
-        if schema_url:
-            line.resource_schema_url = schema_url
-        if counts:
-            line.truncated = counts
-        return self._finished(line, record)
 
-    def _finished(self, line: Any, record: SpanRecord) -> bytes:
+    def _encoded(self, line: Any, record: SpanRecord) -> bytes:
         if self._dress is not None:
             self._dress(line, record, self._project)
         data = _encode(line)
@@ -152,7 +150,7 @@ class Writer:
         known, source = self._known
         if known is not resource:
             encoded = msgspec.Raw(_encode(shown(resource.attributes)))
-            source = resource.service_name, encoded, resource.schema_url
+            source = resource.service_name, encoded
             self._known = (resource, source)
         return source
 
@@ -165,7 +163,7 @@ class Writer:
         if "span.event" in self._extra:
             lines += [
                 self._extra_line(
-                    record, "span.event", event.time_ns, attributes=event.attributes, event_name=event.name
+                    record, "span.event", event.time_ns, attributes=event.attributes, event_name=_short(event.name)
                 )
                 for event in record.events
             ]
@@ -207,7 +205,7 @@ class Writer:
         """Return a line that tells a part of what the `span.end` line tells; no reader makes a span of it."""
 
         def render(told: SpanRecord, counts: dict[str, int]) -> bytes:
-            failed = event_name == "exception" or (what == "trace.end" and told.status == _ERROR)
+            failed = event_name == EXCEPTION or (what == "trace.end" and told.status == _ERROR)
             line = self._identity(told, what, time_ns, "error" if failed else "info")
             line.event_name = event_name
             line.attributes, line.tags, line.truncated = shown(told.attributes), told.tags, counts
@@ -215,7 +213,7 @@ class Writer:
                 line.end_time_unix_nano = str(told.end_time_ns)
                 line.duration_ns, line.duration_ms = told.duration_ns, told.duration_ns / 1e6
                 line.span_status, line.status_message = _STATUS.get(told.status, "unset"), told.status_message
-            return self._finished(line, told)
+            return self._encoded(line, told)
 
         part = replace(
             record, attributes=attributes or {}, events=[], links=[], inputs=None, outputs=None, tags=tags or {}
@@ -228,102 +226,6 @@ def level_of(record: SpanRecord) -> Level:
     return "error" if record.status == _ERROR else "info" if record.end_cause == _FINISHED else "warning"
 
 
-_RARE: Final = {
-    "events": "events",
-    "links": "links",
-    "scope": "scope",
-    "id_scheme": "id_scheme",
-    "custom_span_id": "custom_span_id",
-    "span_id_scheme": "span_id_scheme",
-    "status_message": "status_message",
-    "trace_state": "trace_state",
-    "opened_at": "opened_at",
-    "tags": "tags",
-    "experiment_id": "experiment_id",
-    "parent_is_remote": "parent_is_remote",
-    "shared": "zipkin_shared",
-    "debug": "debug",
-    "dropped_attributes": "dropped_attributes",
-    "dropped_events": "dropped_events",
-    "dropped_links": "dropped_links",
-    "truncated": "truncated_values",
-    "repaired": "repaired",
-    "redacted": "redacted",
-}
-"""What most spans do not have: the record's fields, and the line's; none of them stands there when it is empty."""
-
-
-def _is_common(r: SpanRecord) -> bool:
-    """Whether a record has nothing of `_RARE`. Asked one by one, because that takes half the time of one look at all."""
-    return not (
-        r.events
-        or r.links
-        or r.status_message
-        or r.span_type != "UNKNOWN"
-        or r.end_cause != _FINISHED
-        or r.scope
-        or r.id_scheme
-        or r.custom_span_id
-        or r.tags
-        or r.trace_state
-        or r.opened_at
-        or r.experiment_id
-        or r.parent_is_remote
-        or r.shared
-        or r.debug
-        or r.dropped_attributes
-        or r.dropped_events
-        or r.dropped_links
-        or r.truncated
-        or r.repaired
-        or r.redacted
-    )
-
-
-def _set_rare(line: Any, record: SpanRecord) -> None:
-    line.span_type, line.end_cause = record.span_type, record.end_cause
-    for field, name in _RARE.items():
-        value = getattr(record, field)
-        if value:
-            setattr(line, name, value)
-    if record.events:
-        _set_events(line, record.events)
-    if record.links:
-        line.links = [_link(link) for link in record.links]
-    if record.scope is not None:
-        line.scope = ScopeFields(record.scope.name, record.scope.version, shown(record.scope.attributes))
-
-
-def _set_events(line: Any, events: list[Event]) -> None:
-    """Set the events, and lift the last exception into the flat fields that log stores group errors by.
-
-    Its stack trace stands only there: twice would cut the line in half.
-    """
-    line.events = [
-        EventFields(str(event.time_ns), event.name, shown(event.attributes), event.dropped_attributes)
-        for event in events
-    ]
-    for fields in reversed(line.events):
-        if fields.name == EXCEPTION:
-            attributes = fields.attributes
-            line.error_type = _text(attributes.get("exception.type"))[:MAX_NAME]
-            line.error_message = _text(attributes.get("exception.message"))[:MAX_NAME]
-            line.error_stack = _text(attributes.get(STACKTRACE))
-            if line.error_stack:
-                fields.attributes = {key: value for key, value in attributes.items() if key != STACKTRACE}
-            return
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _link(link: Link) -> LinkFields:
-    return LinkFields(
-        link.trace_id.hex(),
-        link.span_id.hex(),
-        link.trace_state,
-        shown(link.attributes),
-        link.dropped_attributes,
-        link.flags,
-    )
+def _short(name: str) -> str:
+    """Return an event's name as a line can carry it."""
+    return name[:MAX_NAME].encode("utf-8", "backslashreplace").decode()

@@ -12,6 +12,7 @@ import pytest
 import tracebridge_config
 from support.cases import CASES, T0, Build
 from tracebridge.format import Decoded
+from tracebridge.journal.base import decode_record, encode_record
 from tracebridge.record import EndCause, Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode
 from tracebridge_adapters.formats.spanlog.schema import schema_text
 from tracebridge_adapters.formats.spanlog_lines import SpanlogLines, writer_of
@@ -98,6 +99,12 @@ def test_absent_means_absent():
         "span_status": "unset",
         "resource": {},
     }
+
+
+def test_what_is_at_its_default_is_absent_after_a_journal_too():
+    """Texts and containers that came out of MessagePack are equal to the defaults, not the same objects."""
+    record = decode_record(encode_record(sample(tags={"a": "b"})))
+    assert line_of(record) == {**OTEL, "tags": {"a": "b"}}
 
 
 def test_falsy_payloads_are_there():

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from support.applications import jaeger_client_application
 from support.peers import peer
 from tracebridge.record import Event, Kind, Link, Resource, Scope, StatusCode
+from tracebridge_adapters.dialects import attributes_of
 
 jaeger_client, opentracing = peer("jaeger_client"), peer("opentracing")
+TBinaryProtocol = peer("thrift.protocol.TBinaryProtocol").TBinaryProtocol
+TMemoryBuffer = peer("thrift.transport.TTransport").TMemoryBuffer
 thrift, ttypes = peer("jaeger_client.thrift"), peer("jaeger_client.thrift_gen.jaeger.ttypes")
 
 PROCESS = {"ip": "192.0.2.7", "hostname": "node-7", "zone": "eu"}
@@ -220,3 +225,57 @@ def test_after_the_client_has_closed_spans_are_counted(make_client):
     client.close()
     reporter.report_span(broken())
     assert client.stats().misuse == {"ingest_after_close": 1}
+
+
+def values(tags: Any) -> dict[str, tuple[int, Any]]:
+    """Thrift tags by key, each with its type; of two with one key the last."""
+    return {tag.key: (tag.vType, (tag.vStr, tag.vDouble, tag.vBool, tag.vLong, tag.vBinary)[tag.vType]) for tag in tags}
+
+
+def plain(span: Any) -> dict[str, Any]:
+    """A Thrift span as comparable values."""
+    own = {
+        key: getattr(span, key)
+        for key in ("traceIdLow", "traceIdHigh", "spanId", "parentSpanId", "operationName", "flags")
+    }
+    return {
+        **own,
+        "times": (span.startTime, span.duration),
+        "tags": values(span.tags),
+        "logs": [(log.timestamp, values(log.fields)) for log in span.logs or ()],
+        "references": [(r.refType, r.traceIdLow, r.traceIdHigh, r.spanId) for r in span.references or ()],
+    }
+
+
+def as_the_rules_say(span: dict[str, Any]) -> dict[str, Any]:
+    """What differs on purpose: a parent is also the first reference where there are others; an error says so in OpenTelemetry's terms."""
+    tags, references, parent = dict(span["tags"]), span["references"], span["parentSpanId"]
+    if references and parent not in {reference[3] for reference in references}:
+        references = [(0, span["traceIdLow"], span["traceIdHigh"], parent), *references]
+    if "error" in tags:
+        kind, error = tags["error"]
+        tags |= {"error": (2, True), "otel.status_code": (0, "ERROR")}
+        if kind == 0:
+            tags["otel.status_description"] = (0, error)
+    return {**span, "tags": tags, "references": references}
+
+
+def test_as_jaegers_thrift_a_span_is_what_its_own_reporter_sends(client):
+    """Field by field and type by type, decoded by jaeger-client's own structs."""
+    encode = peer("tracebridge_adapters.formats.jaeger_thrift")
+    kept = jaeger_client.reporter.InMemoryReporter()
+    both = jaeger_client.reporter.CompositeReporter(kept, client.source("jaeger-client"))
+    tracer = jaeger_client.Tracer(
+        "shop", both, jaeger_client.ConstSampler(True), tags=PROCESS, generate_128bit_trace_id=True
+    )
+    jaeger_client_application(tracer)
+    assert client.flush()
+    process = thrift.make_process("shop", tracer.tags, 1024)
+    theirs = thrift.make_jaeger_batch(kept.get_spans(), process)
+    shown = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+    framing = encode.Framing("binary", False, 10**7)
+    body = encode.encode(client.adapter("memory").records, shown, framing)
+    ours = ttypes.Batch()
+    ours.read(TBinaryProtocol(TMemoryBuffer(body)))
+    assert [plain(span) for span in ours.spans] == [as_the_rules_say(plain(span)) for span in theirs.spans]
+    assert (ours.process.serviceName, values(ours.process.tags)) == ("shop", values(process.tags))

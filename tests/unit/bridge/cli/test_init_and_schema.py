@@ -43,3 +43,10 @@ def test_init_lists_the_presets_and_corrects_a_slip():
     assert result.exit_code == 2
     assert 'did you mean "zipkin"?' in result.stderr
     assert "[unknown-preset]" in result.stderr
+
+
+def test_the_schema_of_a_span_line_is_printed_too():
+    """A validator takes it, and it knows every profile."""
+    schema = json.loads(CliRunner().invoke(main, ["schema", "--spanlog"]).stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert {line.get("title") for line in schema["$defs"].values()} >= {"otel", "ecs", "datadog", "gcp"}

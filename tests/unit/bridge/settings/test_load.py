@@ -152,17 +152,20 @@ def test_the_environment_fills_what_an_adapter_leaves_out(
     assert expected == getattr(options_of(settings, kind), key)
 
 
-def test_headers_and_certificates_come_from_the_environment_too() -> None:
+def test_headers_and_certificates_come_from_the_environment_too(tmp_path: Path) -> None:
     """Header values are percent-decoded and secret; what the file says about TLS stays."""
+    ours, theirs = tmp_path / "file.pem", tmp_path / "env.pem"
+    ours.touch()
+    theirs.touch()
     environ = {
         OTLP + "HEADERS": "authorization=Bearer%20t0p,x=1",
-        OTLP + "CERTIFICATE": "/env/ca.pem",
+        OTLP + "CERTIFICATE": str(theirs),
         OTLP + "CLIENT_CERTIFICATE": "/env/cert.pem",
     }
-    settings = load_settings({"adapters": {"otlp_http": {"tls": {"cert_file": "/file/cert.pem"}}}}, environ=environ)
+    settings = load_settings({"adapters": {"otlp_http": {"tls": {"cert_file": str(ours)}}}}, environ=environ)
     options = options_of(settings, "otlp_http")
     assert {k: v.reveal() for k, v in options.headers.items()} == {"authorization": "Bearer t0p", "x": "1"}
-    assert (options.tls.ca_file, options.tls.cert_file) == ("/env/ca.pem", "/file/cert.pem")
+    assert (options.tls.ca_file, options.tls.cert_file) == (str(theirs), str(ours))
     assert "t0p" not in repr(settings)
 
 

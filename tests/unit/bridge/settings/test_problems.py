@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tracebridge import ConfigError
+from tracebridge.doctor.findings import Cause
 from tracebridge.settings.load import load_settings
+from tracebridge.settings.problems import ProblemKind
 
 
 def report_of(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = None) -> ConfigError:
@@ -63,8 +65,12 @@ KINDS: dict[str, tuple[str | bytes, int, int]] = {
     "out-of-range": (GOOD + "limits: {attribute_count_limit: 0}\n", 2, 33),
     "bad-duration": (GOOD + "lifecycle: {max_open: 10}\n", 2, 23),
     "bad-size": (GOOD + "limits: {payload_length_limit: many}\n", 2, 32),
+    "bad-path": ('adapters: {otlp_file: {path: "a\\0b"}}\n', 1, 30),
+    "bad-class": ("adapters: {otel_exporter: {class: x}}\n", 1, 35),
+    "unknown-scheme": ("trace_ids: {scheme: x}\n" + GOOD, 1, 21),
     "bad-url": ("adapters: {zipkin: {endpoint: localhost:9411}}\n", 1, 31),
-    "conflict": ("adapters: {zipkin: {tls: {key_file: a.pem}}}\n", 1, 26),
+    "conflict": ("adapters: {log: {path: a.log}}\n", 1, 17),
+    "unreadable-file": ("adapters: {zipkin: {tls: {ca_file: /gone.pem}}}\n", 1, 36),
     "unknown-adapter": ("adapters: {zipkim: {}}\n", 1, 12),
     "bad-key": ("adapters: {zipkin/: {}}\n", 1, 12),
     "missing-key": (GOOD.replace("{memory: {}}", ""), 1, 10),
@@ -88,6 +94,21 @@ def test_each_kind_has_its_name_and_its_place(kind: str, tmp_path: Path) -> None
     error = report_of(tmp_path, source)
     assert [(kind, line, column)] == [(p.kind, p.place.line, p.place.column) for p in error.problems]
     assert f"[{kind}]" in str(error)
+
+
+def test_every_kind_has_an_example_on_the_page() -> None:
+    """docs/configuration.md has a section for each, and what it prints there ends with that name; the causes of doctor are listed too."""
+    page = (Path(__file__).parents[4] / "docs" / "configuration.md").read_text("utf-8")
+    sections = {part.partition("\n")[0]: part for part in page.split("\n### ")[1:]}
+    kinds = [*get_args(ProblemKind), "unknown-preset"]
+    assert list(sections) == kinds
+    assert [kind for kind in kinds if f"[{kind}]\n" not in sections[kind]] == []
+    assert [cause for cause in get_args(Cause) if f"`{cause}`" not in page] == []
+
+
+def test_every_kind_has_a_test() -> None:
+    """Here, but for what only an installed package can break: see the tests of the registry, and the page."""
+    assert set(KINDS) | {"broken-adapter", "broken-scheme"} == set(get_args(ProblemKind))
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:

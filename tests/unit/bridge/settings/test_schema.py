@@ -125,10 +125,11 @@ def properties_of(schema: Any) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_key_is_explained(schema: Any) -> None:
-    """Each has a description; each adapter too."""
+    """Each has a description, each value an example; each adapter is described too."""
     keys = [*properties_of(schema), *(pair for one in schema["$defs"].values() for pair in properties_of(one))]
     assert len(keys) > 80
     assert [name for name, inner in keys if not inner.get("description")] == []
+    assert [name for name, inner in keys if not inner.get("examples") and "properties" not in inner] == []
     assert [
         n for n, one in schema["properties"]["adapters"]["patternProperties"].items() if not one["description"]
     ] == []

@@ -1,10 +1,14 @@
-"""The options of a destination that can be read back, and addresses of traces in its own UI."""
+"""Options that several adapters share: attribute names, reading back, and the address of a trace in a UI."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tracebridge.settings.options import DeliveryOptions, Url, option
+
+Dialect = Literal["openinference", "mlflow", "genai"]
+"""Under which names a destination shows inputs, outputs and span types; see `tracebridge_adapters.dialects`."""
 
 PLACE = "{trace_id}"
 
