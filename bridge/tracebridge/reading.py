@@ -60,7 +60,8 @@ class Reading(Core):
         """
         key = one_id(trace_id, request_id)
         live = self.find(key)
-        spans: dict[tuple[str, bool], Any] = {}  # the two halves of a call may share an ID, as Zipkin's do
+        spans: list[Any] = []  # the two halves of a call may share an ID, as Zipkin's do
+        open_spans = {} if live is None else live.spans.copy()
         reader = self._reader(required=live is None)
         if reader is not None:
             name, adapter = reader
@@ -68,16 +69,15 @@ class Reading(Core):
             try:
                 with _answering():
                     records = self._read(adapter, key or "", live)
-                spans = {(record.span_id.hex(), record.shared): FinishedSpan(record) for record in records}
+                spans = [FinishedSpan(record) for record in records if record.span_id.hex() not in open_spans]
             except ReadError as error:
                 if live is None:
                     raise
                 _log.warning("%s; only the open spans of the trace are told", error)
-        if live is not None:
-            spans.update({(span_id, False): span for span_id, span in live.spans.copy().items()})
+        spans += open_spans.values()
         if not spans:
             raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
-        return trace_of(list(spans.values()), live.tags if live is not None else None)
+        return trace_of(spans, live.tags if live is not None else None)
 
     @_answering()
     def search_traces(
