@@ -236,9 +236,7 @@ def test_what_a_client_wrote_comes_back_as_what_it_delivered(tmp_path):
     for profile in exact:
         back = [FORMAT.decode(line) for line in (tmp_path / profile).read_bytes().splitlines()]
         assert [item.notes for item in back] == [[]] * 16
-        assert repr([item.records[0] for item in back]) == repr(
-            list(delivered)
-        )  # repr, because NaN is not equal to itself
+        assert repr([item.records[0] for item in back]) == repr(list(delivered))  # as text: NaN does not equal itself
 
 
 @pytest.mark.parametrize("options", [
