@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -76,6 +77,7 @@ class LogAdapter:
             project=options.project or "",
         )
         self._numbering = self._writer.numbering(secrets.token_hex(4))
+        self._lock = threading.Lock()  # with max_in_flight above 1: numbers are given in the order of the lines
         self._seq = 0
         self._begun: tuple[bytes, int] = (b"", 0)
         self._wire, self._emitter = _target(options)
@@ -91,20 +93,20 @@ class LogAdapter:
         A body that comes again goes on where it stopped. Numbers are given here and not in `encode`, so that a line
         that was never written leaves no gap.
         """
-        lines = body.splitlines(keepends=True)
-        begun, done = self._begun
-        if begun is not body:
-            done = 0
-        emit, numbering = self._emitter(), self._numbering
-        try:
-            for line in lines[done:]:
-                emit(line[:-2] + numbering % (self._seq + 1))
-                self._seq += 1
-                done += 1
-        except BaseException:
-            self._begun = (body, done)
-            raise
-        self._begun = (b"", 0)
+        with self._lock:
+            begun, done = self._begun
+            if begun is not body:
+                done = 0
+            emit, numbering = self._emitter(), self._numbering
+            try:
+                for line in body.splitlines(keepends=True)[done:]:
+                    emit(line[:-2] + numbering % (self._seq + 1))
+                    self._seq += 1
+                    done += 1
+            except BaseException:
+                self._begun = (body, done)
+                raise
+            self._begun = (b"", 0)
         return Sent()
 
     def close(self) -> None:

@@ -62,6 +62,11 @@ class _Pool(urllib3.HTTPConnectionPool):
 class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
+    def _validate_conn(self, conn: Any) -> None:
+        """Connect. urllib3 also warns where verification is off; here a person has written that into the configuration."""
+        if conn.is_closed:
+            conn.connect()
+
 
 class BoundedPoolManager(urllib3.PoolManager):
     """A PoolManager whose read timeout bounds the whole answer."""

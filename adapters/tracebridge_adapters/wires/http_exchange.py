@@ -8,8 +8,10 @@ No message names a header or the user info of an address.
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -106,7 +108,7 @@ class HttpExchange:
 
         deadline = time.monotonic() + self._timeout_s
         try:
-            with _not_traced():
+            with _unnoticed():
                 answer = self._pool.request(
                     method,
                     self._url + suffix,
@@ -182,15 +184,27 @@ def _reason(error: BaseException) -> str:
     return " ".join(text.split())[:MAX_QUOTED] or type(error).__name__
 
 
+_ours = threading.local()
+
+
+def _not_ours(_: logging.LogRecord) -> bool:
+    return not getattr(_ours, "request", False)
+
+
 @contextlib.contextmanager
-def _not_traced() -> Iterator[None]:
-    """Tell OpenTelemetry's instrumentation, when it is there, to leave our own requests alone."""
+def _unnoticed() -> Iterator[None]:
+    """Keep our own requests out of the application's traces and debug log: urllib3 logs addresses with their query, which may be a secret.
+
+    OpenTelemetry's instrumentation is told only when it is there.
+    """
+    for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+        logging.getLogger(name).addFilter(_not_ours)  # the same filter is added once only
+    _ours.request = True
     module = sys.modules.get("opentelemetry.context")
-    if module is None:
-        yield
-        return
-    token = module.attach(module.set_value(module._SUPPRESS_INSTRUMENTATION_KEY, True))
+    token = module and module.attach(module.set_value(module._SUPPRESS_INSTRUMENTATION_KEY, True))
     try:
         yield
     finally:
-        module.detach(token)
+        _ours.request = False
+        if module is not None:
+            module.detach(token)

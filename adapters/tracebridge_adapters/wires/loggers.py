@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.errors import Misconfigured
+
 Emit = Callable[[bytes], None]
 """Takes one JSON object with its newline."""
 
@@ -61,7 +63,7 @@ def structlog_emitter(name: str | None, *, as_text: bool) -> Emit:
     """Return an emitter through the application's structlog logger: fields as keywords, or the line as the event (`as_text`).
 
     `name` is handed to `structlog.get_logger`, or names a logger of the application's own as `module:logger`. Time and level are
-    the logger's to set.
+    the logger's to set. Raises Misconfigured when there is no such logger.
     """
     logger = _structlog_logger(name)
 
@@ -84,7 +86,14 @@ def _structlog_logger(name: str | None) -> Any:
     if name is None:
         return structlog.get_logger()
     module, colon, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute) if colon else structlog.get_logger(name)
+    if not colon:
+        return structlog.get_logger(name)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise Misconfigured(
+            f"logger {name!r}: {error}; name a module that can be imported and a logger in it"
+        ) from error
 
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

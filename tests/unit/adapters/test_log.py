@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import logging.handlers
+import os
 import queue
 import socket
 import stat
@@ -89,6 +90,29 @@ def test_each_line_is_one_write(tmp_path):
             subprocess.run([sys.executable, "-c", program], stdout=theirs, cwd=tmp_path, check=True)
         writes = list(iter(lambda: ours.recv(65_536), b""))
     assert [json.loads(line)["seq"] for line in writes] == [1, 2, 3, 4, 5, 6]
+
+
+def test_processes_that_share_a_pipe_never_mix_lines_of_4096_bytes(tmp_path):
+    """As the workers of one container do; every line is whole, and each process's numbers have no gap."""
+    program = (
+        "from tracebridge import Client\n"
+        "client = Client(config={'adapters': {'log': {'max_line_bytes': 4096}}})\n"
+        "root = client.start_trace('root')\n"
+        "for n in range(200): client.start_span('s', root.trace_id, attributes={'text': 'x' * (n * 37 % 5000)}).end()\n"
+        "root.end(); client.close()\n"
+    )
+    read, write = os.pipe()
+    workers = [subprocess.Popen([sys.executable, "-c", program], stdout=write, cwd=tmp_path) for _ in range(3)]
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        lines = pipe.read().splitlines(keepends=True)
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
+    numbers: dict[str, list[int]] = {}
+    for line in lines:
+        assert len(line) <= 4096
+        parsed = json.loads(line)
+        numbers.setdefault(parsed["writer"], []).append(parsed["seq"])
+    assert list(numbers.values()) == [list(range(1, 202))] * 3
 
 
 def test_a_file_is_private_and_its_lines_are_numbered(tmp_path):
@@ -342,3 +366,11 @@ def test_a_logger_of_the_applications_own_is_found_by_its_place(monkeypatch):
     monkeypatch.setattr(sys.modules["an_application"], "span_logger", logger, raising=False)
     send(adapter(stream="structlog", logger="an_application:span_logger"), records(1))
     assert FORMAT.decode(out.getvalue()).records == records(1)
+
+
+@pytest.mark.parametrize("name", ["no.such.module:logger", "json:no_such_logger"])
+def test_a_logger_that_is_not_there_is_a_mistake_of_the_setup(name):
+    """Named; the spans wait."""
+    one = adapter(stream="structlog", logger=name)
+    with pytest.raises(Misconfigured, match=f"logger '{name}'"):
+        one.send(one.encode(records(1)), 1)
