@@ -1,21 +1,22 @@
 """A span that is too large for Jaeger's datagram, made to fit: its largest parts are left out, and it says so.
 
-Left out are the largest tags, logs and references (of those below 1 KiB the last ones first), of the span, and of its process if it must be; at
-last the names are cut. How many went is counted under OpenTelemetry's `otel.dropped_*_count`; which tags went stands in `tracebridge.stripped`.
+Names of more than a kilobyte are cut; a process that takes more than its share loses its largest tags; then the span loses its largest tags,
+logs and references, of those below 1 KiB the last ones first. How many went is counted under OpenTelemetry's `otel.dropped_*_count`; which
+tags went stands in `tracebridge.stripped`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tracebridge_adapters.formats import jaeger_structs as j
 
 STRIPPED = "tracebridge.stripped"
-MAX_SHOWN = 256  # bytes of the list of what went
-MAX_NAME = 256  # characters that are left of a name that must be cut
+MAX_SHOWN = 256  # bytes of the list of which tags went
+MAX_NAME = 1024  # bytes of a name; a longer one is no name
+PROCESS_SHARE = 4  # a process may take a fourth of the whole
 MARKS_SIZE = 768  # bytes that the marks themselves may take in either protocol
-PROTECTED = {"error", "otel.status_code", "span.kind"}  # what the span is shown by, when they are as small as ours
-PROTECTED_SIZE = 64  # bytes
 SMALL = 1024  # bytes; below it a tag's size says nothing about its worth
 CUT_MARK = "…"
 COUNTS = {
@@ -23,22 +24,31 @@ COUNTS = {
     "logs": "otel.dropped_events_count",
     "references": "otel.dropped_links_count",
 }
+PROTECTED = {
+    "error",
+    "otel.status_code",
+    "span.kind",
+    "hostname",
+    "ip",
+    *COUNTS.values(),
+}  # what span and process are shown by
+PROTECTED_SIZE = 64  # bytes; a larger tag of such a name is none of these
 
 
-def fit(batch: j.Batch, excess: int, protocol: j.Protocol) -> None:
-    """Make the batch's only span (and its process, if need be) smaller by `excess` bytes, as far as there is anything to take."""
-    (span,) = batch.spans
-    excess = _strip(span, ("tags", "logs", "references"), excess + MARKS_SIZE, protocol)
+def fit(process: j.Process, span: j.Span, max_bytes: int, measure: Callable[[], int], protocol: j.Protocol) -> None:
+    """Make a span, and its process if need be, so small that both together `measure` at most `max_bytes`, envelope included."""
+    span.operationName = _shortened(span.operationName, MAX_NAME)
+    process.serviceName = _shortened(process.serviceName, MAX_NAME)
+    excess = len(j.write(process, protocol)) - max_bytes // PROCESS_SHARE
     if excess > 0:
-        excess -= _cut(span, "operationName")
-    if excess > 0 and batch.process is not None:
-        excess = _strip(batch.process, ("tags",), excess + MARKS_SIZE, protocol)
-        if excess > 0:
-            _cut(batch.process, "serviceName")
+        _strip(process, ("tags",), excess + MARKS_SIZE, protocol)
+    excess = measure() - max_bytes
+    if excess > 0:
+        _strip(span, ("tags", "logs", "references"), excess + MARKS_SIZE, protocol)
 
 
-def _strip(holder: Any, lists: tuple[str, ...], excess: int, protocol: j.Protocol) -> int:
-    """Leave out the largest items of these lists until `excess` bytes are gone; return how many are still to go."""
+def _strip(holder: Any, lists: tuple[str, ...], excess: int, protocol: j.Protocol) -> None:
+    """Leave out the largest items of these lists until `excess` bytes are gone, or nothing is left to take."""
     parts = [
         (len(j.write(item, protocol)), number, name)
         for name in lists
@@ -63,7 +73,6 @@ def _strip(holder: Any, lists: tuple[str, ...], excess: int, protocol: j.Protoco
         setattr(holder, name, [item for number, item in enumerate(items) if number not in numbers])
     if gone:
         _mark(holder, counts, shown)
-    return excess
 
 
 def _mark(holder: Any, counts: dict[str, int], shown: list[str]) -> None:
@@ -78,16 +87,8 @@ def _mark(holder: Any, counts: dict[str, int], shown: list[str]) -> None:
         tag.vLong = min(count, 2**63 - 1)
         tags.append(tag)
     if shown:
-        tags.append(j.Tag(STRIPPED, j.STRING, _shortened(", ".join(shown), MAX_SHOWN)))
+        tags.append(j.Tag(STRIPPED, j.STRING, _shortened(", ".join(shown[:MAX_SHOWN]), MAX_SHOWN)))
     holder.tags = tags
-
-
-def _cut(holder: Any, name: str) -> int:
-    """Cut a name; return how many bytes that saved."""
-    given = getattr(holder, name)
-    short = _shortened(given, MAX_NAME)
-    setattr(holder, name, short)
-    return len(given.encode()) - len(short.encode())
 
 
 def _shortened(text: str, most_bytes: int) -> str:

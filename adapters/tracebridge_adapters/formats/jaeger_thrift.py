@@ -77,12 +77,11 @@ def encode(
     if any(record.resource is not given and record.resource != given for record in records):
         raise ValueError("a Jaeger batch has one process: these spans have several resources")
     resource = given or Resource()
-    batch = j.Batch(
-        _process(resource, process_tags(resource)), [_span(record, attributes_of(record)) for record in records]
-    )
+    process = _process(resource, process_tags(resource))
+    batch = j.Batch(process, [_span(record, attributes_of(record)) for record in records])
     body = framing.write(batch)
     if len(body) > framing.max_bytes and len(records) == 1:
-        fit(batch, len(body) - framing.max_bytes, framing.protocol)
+        fit(process, batch.spans[0], framing.max_bytes, lambda: len(framing.write(batch)), framing.protocol)
         body = framing.write(batch)
     return body
 
