@@ -62,12 +62,14 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
     return schema
 
 
+def shipped_adapters() -> list[str]:
+    """Return the adapters that this package brings."""
+    return [name for name, entry in entries(ADAPTERS).items() if entry.package == DISTRIBUTION]
+
+
 def shipped_schema() -> str:
-    """Return the text of the schema with the adapters that this package brings."""
-    ours = [
-        name for name, entry in entries(ADAPTERS).items() if entry.dist is not None and entry.dist.name == DISTRIBUTION
-    ]
-    return json.dumps(json_schema(ours), indent=2, ensure_ascii=False) + "\n"
+    """Return the text of the schema that knows them."""
+    return json.dumps(json_schema(shipped_adapters()), indent=2, ensure_ascii=False) + "\n"
 
 
 def _object(options: type[Any], default: Any) -> dict[str, Any]:
