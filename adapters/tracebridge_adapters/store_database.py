@@ -22,6 +22,7 @@ from tracebridge_adapters.store_search import build_search, read_token, write_to
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 RETENTION_CHECK_S = 60.0  # how often old traces are looked for
 SCHEMA_VERSION = 1
+SHARED = b"shared"  # after a span ID that its caller's span has too, so that neither replaces the other
 _MS = 1_000_000  # nanoseconds
 
 SCHEMA = """
@@ -72,7 +73,7 @@ class StoreDatabase:
     def _row(record: SpanRecord) -> tuple[Any, ...]:
         return (
             record.trace_id,
-            record.span_id,
+            record.span_id + SHARED if record.shared else record.span_id,
             record.parent_id is None or record.parent_is_remote,
             record.name,
             record.resource.service_name if record.resource is not None else "",
