@@ -1,6 +1,6 @@
 """The configuration as a mapping in code, typed: what an editor completes and a type checker checks.
 
-Made by `python -m tracebridge.settings.typed`; do not edit.
+Made by `python -m tracebridge.settings.schema`; do not edit.
 """
 
 from __future__ import annotations
@@ -79,6 +79,10 @@ class JaegerThriftConfig(TypedDict, total=False):
     """TLS towards an HTTPS collector."""
     dialect: Literal["openinference", "mlflow", "genai"]
     """Names for inputs, outputs and span type."""
+    query_endpoint: str | None
+    """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
+    ui: str | None
+    """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None

@@ -1,6 +1,7 @@
 """The JSON Schema (draft 2020-12) of the YAML file, made from the options classes, so that an editor explains every key.
 
-`python -m tracebridge.settings.schema FILE` writes it. The one that is shipped knows the adapters of this package.
+`python -m tracebridge.settings.schema config/tracebridge_config/bridge.schema.json` writes it, and the typed mapping beside it
+(`tracebridge.settings.typed`). The one that is shipped knows the adapters of this package.
 """
 
 from __future__ import annotations
@@ -165,4 +166,7 @@ def _first_paragraph(options: type[Any]) -> str:
 
 
 if __name__ == "__main__":
+    from tracebridge.settings.typed import shipped_types
+
     Path(sys.argv[1]).write_text(shipped_schema(), encoding="utf-8")
+    Path(sys.argv[1]).with_name("types.py").write_text(shipped_types(), encoding="utf-8")

@@ -1,16 +1,14 @@
 """The configuration's types for editors and type checkers, made from the options classes: `tracebridge.Config`.
 
-`python -m tracebridge.settings.typed FILE` writes the module that is shipped, `tracebridge_config.types`; it knows the adapters of this package.
+What is shipped, `tracebridge_config.types`, knows the adapters of this package and is written together with the JSON Schema: see there.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import keyword
-import sys
 import types
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from tracebridge.registry import adapter_class
@@ -21,7 +19,7 @@ from tracebridge.settings.schema import shipped_adapters
 
 HEAD: Final = '''"""The configuration as a mapping in code, typed: what an editor completes and a type checker checks.
 
-Made by `python -m tracebridge.settings.typed`; do not edit.
+Made by `python -m tracebridge.settings.schema`; do not edit.
 """
 
 from __future__ import annotations
@@ -114,7 +112,3 @@ def _type(hint: Any) -> str:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return f"{_name(hint)} | None"
     return PLAIN.get(hint, "Any")
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(shipped_types(), encoding="utf-8")

@@ -40,7 +40,7 @@ def test_the_shipped_schema_is_what_the_classes_say() -> None:
 
 
 def test_the_shipped_types_are_what_the_classes_say() -> None:
-    """After a change of options: `python -m tracebridge.settings.typed config/tracebridge_config/types.py`."""
+    """Written by the same command as the schema."""
     assert shipped_types() == (CONFIG / "types.py").read_text("utf-8")
 
 
