@@ -24,7 +24,8 @@ _MET_ON_THE_WAY: Final = {"timestamp": "", "level": "info", "event": END}
 _BACK: Final[Mapping[str, Mapping[str, str]]] = {
     name: {spelled: own for own, spelled in profile.spelling.items()} for name, profile in PROFILES.items()
 }
-_LABELS = ECS_PREFIX + "attributes"
+_OTHERS = ECS_PREFIX + "attributes"
+"""What ECS's labels cannot hold."""
 _KIND = {kind.name.lower(): int(kind) for kind in Kind}
 _STATUS = {code.name.lower(): int(code) for code in StatusCode}
 _NEEDED: Final = ("span_name", "span_kind", "span_status")
@@ -82,9 +83,11 @@ def _in_own_names(given: dict[str, Any]) -> dict[str, Any]:
     if ECS_PREFIX + "schema" in given:
         back = _BACK["ecs"]
         named = {back[key]: value for key, value in given.items() if key in back}
-        others = given.get(_LABELS)
-        if others is not None:
-            named["attributes"] = {**named.get("attributes", {}), **others}
+        labels, others = named.get("attributes", {}), given.get(_OTHERS)
+        if isinstance(labels, dict) and isinstance(others, dict):
+            named["attributes"] = {**labels, **others}
+        elif others is not None:
+            raise ValueError(f"{_OTHERS} is no object")
         return named
     back = _BACK["gcp" if "trace_id" not in given and GCP_TRACE in given else "datadog"]
     named = given.copy()

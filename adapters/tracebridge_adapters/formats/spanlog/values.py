@@ -57,7 +57,7 @@ def restore(value: Any) -> Value:
             ((key, held),) = value.items()
             if key == OBJECT and isinstance(held, dict):
                 return restored(held)
-            if key == FLOAT and held in _FLOATS:
+            if key == FLOAT and isinstance(held, str) and held in _FLOATS:
                 return _FLOATS[held]
             if key == BYTES and isinstance(held, str):
                 try:
