@@ -32,8 +32,8 @@ class Identity:
         self._cut_told = False
         if self._scheme != AUTO:
             find_scheme(self._scheme)
-        if self._span_scheme != AUTO and find_scheme(self._span_scheme).derive_span is None:
-            raise ConfigError(f"trace_ids.span_scheme: scheme {self._span_scheme} makes trace IDs only")
+        if self._span_scheme != AUTO:
+            find_scheme(self._span_scheme)
         self.generate: Callable[..., Any] | None = load_function("trace_ids.generate", settings.generate)
         """Called as f(name, attributes) for the ID of a new trace; None for random IDs."""
 
