@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 from tracebridge.errors import ConfigError, InvalidParameterError, TracebridgeError, misuse
@@ -107,9 +108,7 @@ def load_function(key: str, given: Any) -> Callable[..., Any] | None:
 
     module, _, name = str(given).partition(":")
     try:
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        found: Any = attrgetter(name)(import_module(module))
     except Exception as error:
         raise ConfigError(f"{key}: {shown_id(given)} cannot be used: {type(error).__name__}: {error}") from error
     if not callable(found):
