@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tracebridge import Client, SpanRecord
 
 pytest_plugins = ["support.fixtures"]
+
+# How fast a machine is today is no law: records are large, and machines are shared.
+hypothesis.settings.register_profile(
+    "laws",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+)
+hypothesis.settings.load_profile("laws")
 
 MakeClient = Callable[..., Client]
 

@@ -26,6 +26,7 @@ MAX_BATCH_SPANS = 5_000
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 RETENTION_CHECK_S = 60.0  # how often old traces are looked for
 SCHEMA_VERSION = 1
+SHARED = b"shared"  # after a span ID that its caller's span has too, so that neither replaces the other
 _MS = 1_000_000  # nanoseconds
 
 SCHEMA = """
@@ -104,7 +105,7 @@ class StoreAdapter:
     def _row(record: SpanRecord) -> tuple[Any, ...]:
         return (
             record.trace_id,
-            record.span_id,
+            record.span_id + SHARED if record.shared else record.span_id,
             record.parent_id is None or record.parent_is_remote,
             record.name,
             record.resource.service_name if record.resource is not None else "",

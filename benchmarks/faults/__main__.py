@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -86,6 +87,12 @@ class Jobs:
             self._progress.remove_task(task)
 
 
+def write(path: Path, result: dict[str, Any]) -> None:
+    """Write the result, with the command that made it."""
+    command = shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]])
+    path.write_text(json.dumps({"command": command, **result}, indent=1, ensure_ascii=False) + "\n")
+
+
 def main() -> int:
     """Run what was asked for."""
     arguments = _arguments()
@@ -113,6 +120,8 @@ def main() -> int:
                 absent = {subject: outcome.absent for subject, outcome in outcomes.items() if outcome.absent}
                 results.append((fault, rows, absent))
                 show(fault, rows, absent, console)
+                if arguments.json:  # as far as it is: a long run may be interrupted
+                    write(Path(arguments.json), document(results, seed))
                 broken |= any(row.broken for row in rows)
                 broken |= any(outcome.stuck and SUBJECTS[subject].ours for subject, outcome in outcomes.items())
         except BaseException:
@@ -120,10 +129,6 @@ def main() -> int:
             pool.shutdown(cancel_futures=True)
             raise
     console.print(f"seed {seed}", style="dim")
-    if arguments.json:
-        command = shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]])
-        text = json.dumps(document(results, seed, command), indent=1, ensure_ascii=False)
-        Path(arguments.json).write_text(text + "\n")
     return int(broken)
 
 

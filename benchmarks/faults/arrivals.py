@@ -92,17 +92,19 @@ class Arrivals:
                 found.setdefault(number, []).append(index)
         return found
 
-    def unexplained(self, copies: dict[int, list[int]], killed: bool) -> int:
+    def unexplained(self, copies: dict[int, list[int]], in_flight: int) -> int:
         """Return how many second copies no fault explains.
 
-        One is explained when the request before it was not answered whole, or (`killed`) was the last of its process, which then
-        may have died between the answer and writing it down.
+        One is explained when the request before it was not answered whole, or was among the last `in_flight` of its process, which
+        then may have died between the answer and writing it down.
         """
-        last = {request.life: index for index, request in enumerate(self.requests)}
+        by_life: dict[str, list[int]] = {}
+        for index, request in enumerate(self.requests):
+            by_life.setdefault(request.life, []).append(index)
+        last = {index for life, indexes in by_life.items() for index in indexes[len(indexes) - in_flight :] if life}
         unexplained = 0
         for indexes in copies.values():
             for before in indexes[:-1]:
                 request = self.requests[before]
-                in_flight = killed and (not request.life or last[request.life] == before)
-                unexplained += request.answered and not in_flight
+                unexplained += request.answered and bool(request.life) and before not in last
         return unexplained

@@ -87,7 +87,7 @@ def _row(fault: str, run: Run, name: str, arrivals: Arrivals, acknowledged: set[
         lost=len(lost),
         told=None if run.told is None else run.told.get(name, 0),
         doubled=sum(len(indexes) - 1 for indexes in copies.values()),
-        unexplained=arrivals.unexplained(copies, run.killed),
+        unexplained=arrivals.unexplained(copies, run.in_flight),
         invented=len(invented) + arrivals.strangers,
         wrong=len(arrivals.wrong) + len(misjudged) + arrivals.torn_traces(),
         reopened=len(arrivals.unfinished - acknowledged),

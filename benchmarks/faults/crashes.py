@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks.faults.fault import Fault, Scale
+from collections.abc import Callable
+
+from benchmarks.faults.fault import OURS_ONLY, Fault, Scale, is_ours
 from benchmarks.faults.life import Stuck
 from benchmarks.faults.receiver import Mood
 from benchmarks.faults.run import Run
 
 LONGEST_LIFE_S = 0.6
+PEERS_SHARE = 5  # what keeps its spans in memory loses some at nearly every kill: a fifth of the kills shows it
 AT_ONCE = 2  # processes that share a journal directory
 BACKLOGS = 3  # dead processes
 PAD = 2000  # characters of ballast on a span
@@ -20,29 +23,33 @@ def _calm(run: Run, scale: Scale) -> None:
     run.recover()
 
 
-def _kill(run: Run, scale: Scale) -> None:
+def _kill(in_flight: int, share: int) -> Callable[[Run, Scale], None]:
     """Two processes at any time; one of them is killed at a random instant and another takes its place."""
-    run.killed = True
-    run.receiver.script = lambda numbers: Mood(
-        delay_s=run.random.uniform(0, 0.03)
-    )  # requests are in flight most of the time
-    alive = [run.live(rate=scale.kill_rate) for _ in range(AT_ONCE)]
-    for done in range(scale.kills):
-        run.sleep(run.random.uniform(0, LONGEST_LIFE_S), done / scale.kills, (done + 1) / scale.kills)
-        victim = alive.pop(run.random.randrange(len(alive)))
-        if victim.gone:
-            raise Stuck("a workload ended before it was killed")
-        victim.kill()
-        if done + AT_ONCE < scale.kills:
-            alive.append(run.live(rate=scale.kill_rate))
-        if not alive:
-            break
-    run.recover()
+
+    def act(run: Run, scale: Scale) -> None:
+        run.in_flight = in_flight if in_flight == 1 else 2 * in_flight  # threads need not note answers in their order
+        run.options = {"rate": scale.kill_rate, "max_in_flight": in_flight}
+        run.receiver.script = lambda numbers: Mood(
+            delay_s=run.random.uniform(0, 0.03)
+        )  # something is in flight most of the time
+        kills = scale.kills // share if run.kind.durable else scale.kills // PEERS_SHARE
+        alive = [run.live() for _ in range(AT_ONCE)]
+        for done in range(kills):
+            run.sleep(run.random.uniform(0, LONGEST_LIFE_S), done / kills, (done + 1) / kills)
+            victim = alive.pop(run.random.randrange(len(alive)))
+            if victim.gone:
+                raise Stuck("a workload ended before it was killed")
+            victim.kill()
+            if done + AT_ONCE < kills:
+                alive.append(run.live())
+        run.recover()
+
+    return act
 
 
 def _kill_in_outage(run: Run, scale: Scale) -> None:
     """Each process finds what all before it left, and is killed in its turn, often while it takes that over."""
-    run.killed = True
+    run.in_flight = 1
     run.cut_off()
     kills = max(6, scale.kills // 5)
     for done in range(kills):
@@ -66,7 +73,7 @@ def _restart(run: Run, scale: Scale) -> None:
 
 def _backlog(run: Run, scale: Scale) -> None:
     """What dead processes left is many times what the next one may hold, and that one traces too."""
-    run.killed = True
+    run.in_flight = 1
     run.cut_off()
     for done in range(BACKLOGS):
         life = run.live(rate=FAST, pad=PAD, journal={"max_bytes": "512MiB"})
@@ -81,7 +88,7 @@ def _backlog(run: Run, scale: Scale) -> None:
 
 
 def _exit(run: Run, scale: Scale) -> None:
-    run.killed = True
+    run.in_flight = 1
     for done in range(scale.ends):
         seconds = run.random.uniform(0.1, LONGEST_LIFE_S)
         run.live(rate=scale.rate, seconds=seconds, ending="exit").finish(60)
@@ -90,7 +97,7 @@ def _exit(run: Run, scale: Scale) -> None:
 
 
 def _terminate(run: Run, scale: Scale) -> None:
-    run.killed = True
+    run.in_flight = 1
     for done in range(scale.ends):
         life = run.live(rate=scale.rate, flush_on_sigterm=True, close_s=5)
         run.sleep(run.random.uniform(0.5, 1.5), done / scale.ends, (done + 1) / scale.ends)
@@ -99,7 +106,7 @@ def _terminate(run: Run, scale: Scale) -> None:
 
 
 def _fork(run: Run, scale: Scale) -> None:
-    run.killed = True
+    run.in_flight = 1
     life = run.live(children=scale.children)
     run.note(life.finish(60 + scale.children))
     run.recover()
@@ -107,23 +114,12 @@ def _fork(run: Run, scale: Scale) -> None:
 
 FAULTS = [
     Fault("calm", "nothing happens", _calm),
-    Fault("kill", "kill -9 at random instants, two processes at a time", _kill, in_memory_loses=True, counts=False),
-    Fault(
-        "kill-in-outage",
-        "kill -9 again and again while the server is down",
-        _kill_in_outage,
-        in_memory_loses=True,
-        counts=False,
-    ),
+    Fault("kill", "kill -9 at random instants, two processes at a time", _kill(1, 1), in_memory_loses=True, counts=False),
+    Fault("kill-parallel", "the same with four requests in flight", _kill(4, 5), is_ours, OURS_ONLY, in_memory_loses=True, counts=False),
+    Fault("kill-in-outage", "kill -9 again and again while the server is down", _kill_in_outage, in_memory_loses=True, counts=False),
     Fault("restart", "closed in peace while the server is down", _restart, in_memory_loses=True),
-    Fault(
-        "backlog",
-        "a backlog much larger than the budget of the process that finds it",
-        _backlog,
-        in_memory_loses=True,
-        counts=False,
-    ),
+    Fault("backlog", "a backlog larger than the budget of the process that finds it", _backlog, in_memory_loses=True, counts=False),
     Fault("exit", "os._exit at random instants", _exit, in_memory_loses=True, counts=False),
     Fault("sigterm", "SIGTERM at random instants", _terminate, in_memory_loses=True, counts=False),
     Fault("fork", "forked in mid-trace, children end by os._exit", _fork, in_memory_loses=True, counts=False),
-]
+]  # fmt: skip

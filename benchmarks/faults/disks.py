@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.faults.damage import damage
-from benchmarks.faults.fault import Fault, Scale
+from benchmarks.faults.fault import OURS_ONLY, Fault, Scale, is_ours
 from benchmarks.faults.run import Run
 from benchmarks.faults.subjects import Kind
 
@@ -28,10 +29,6 @@ class NotHere(Exception):
 
 def _is_durable(kind: Kind) -> bool:
     return kind.durable
-
-
-def _is_ours(kind: Kind) -> bool:
-    return kind.ours
 
 
 @contextlib.contextmanager
@@ -100,9 +97,22 @@ def _budget(**journal: object) -> Callable[[Run, Scale], None]:
     return act
 
 
+def _vanish(run: Run, scale: Scale) -> None:
+    """Somebody deletes the journal's folder under the running process, while the server is down."""
+    run.cut_off()
+    life = run.live(rate=scale.rate)
+    run.sleep(scale.seconds / 2, 0, 0.4)
+    shutil.rmtree(run.directory)
+    run.sleep(scale.seconds / 2, 0.4, 0.8)
+    run.reconnect()
+    run.sleep(1, 0.8, 1)
+    run.end(life)
+    run.recover()
+
+
 def _corrupt(run: Run, scale: Scale) -> None:
     """A backlog is left behind by a killed process, and damaged in many places before the next one finds it."""
-    run.killed = True
+    run.in_flight = 1
     run.proxy.down()
     lives = max(4, scale.damages // 10)
     for done in range(lives):
@@ -125,7 +135,8 @@ NO_JOURNAL = "it keeps nothing on a disk"
 FAULTS = [
     Fault("disk-full", "the disk is full for a short while, and freed again", _disk_full(0.7, SOME), _is_durable, NO_JOURNAL),
     Fault("disk-overfull", "the disk is full for longer than memory can bridge", _disk_full(4.0, MUCH), _is_durable, NO_JOURNAL, policy_loses=True),
-    Fault("budget", "max_bytes is reached, on_full: drop_oldest", _budget(), _is_ours, "tracebridge's own option", policy_loses=True, destinations=("first", "down")),
-    Fault("budget-block", "max_bytes is reached, on_full: block", _budget(on_full="block", block_timeout=f"{BLOCK_MS:.0f}ms"), _is_ours, "tracebridge's own option", policy_loses=True, longest_call_ms=BLOCK_MS + BUSY_MS, destinations=("first", "down")),
+    Fault("budget", "max_bytes is reached, on_full: drop_oldest", _budget(), is_ours, OURS_ONLY, policy_loses=True, destinations=("first", "down")),
+    Fault("budget-block", "max_bytes is reached, on_full: block", _budget(on_full="block", block_timeout=f"{BLOCK_MS:.0f}ms"), is_ours, OURS_ONLY, policy_loses=True, longest_call_ms=BLOCK_MS + BUSY_MS, destinations=("first", "down")),
+    Fault("vanish", "the journal's folder is deleted under the running process", _vanish, _is_durable, NO_JOURNAL),
     Fault("corrupt", "bytes are flipped, zeroed, overwritten and cut off in what a killed process left", _corrupt, _is_durable, NO_JOURNAL, counts=False),
 ]  # fmt: skip

@@ -11,6 +11,12 @@ from benchmarks.faults.run import Run
 from benchmarks.faults.subjects import Kind
 
 LONGEST_CALL_MS = 1000.0  # no call of ours may take longer, whatever is ill; generous, because the machine may be busy
+OURS_ONLY = "it is about an option of tracebridge"
+
+
+def is_ours(kind: Kind) -> bool:
+    """Whether this is tracebridge."""
+    return kind.ours
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,7 @@ class Scale:
     """How much of each fault."""
 
     kills: int
-    """Processes that are killed."""
+    """Processes that are killed, with a journal on disk."""
     ends: int
     """Processes that end by `os._exit` or SIGTERM."""
     children: int
@@ -31,12 +37,12 @@ class Scale:
     """Places that are damaged."""
     rate: float = 1000.0
     """Spans a second."""
-    kill_rate: float = 4000.0
+    kill_rate: float = 2000.0
     """Spans a second of a process that is going to be killed."""
 
 
 SHORT = Scale(kills=12, ends=3, children=6, seconds=1.5, outage_s=4, damages=12)
-LONG = Scale(kills=300, ends=30, children=60, seconds=15, outage_s=600, damages=200)
+LONG = Scale(kills=300, ends=20, children=40, seconds=15, outage_s=600, damages=200)
 
 
 @dataclass(frozen=True)

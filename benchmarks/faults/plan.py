@@ -45,6 +45,8 @@ class Plan:
     """Characters of ballast on each span."""
     journal: dict[str, Any] = field(default_factory=dict)
     """More of tracebridge's journal settings."""
+    max_in_flight: int = 1
+    """How many requests of tracebridge's may be under way to one destination."""
     flush_on_sigterm: bool = False
 
     def to_json(self) -> str:

@@ -45,10 +45,9 @@ def _cell(row: Row, column: str) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def document(results: Sequence[tuple[Fault, Sequence[Row], dict[str, str]]], seed: str, command: str) -> dict[str, Any]:
+def document(results: Sequence[tuple[Fault, Sequence[Row], dict[str, str]]], seed: str) -> dict[str, Any]:
     """Return everything for JSON."""
     return {
-        "command": command,
         "date": time.strftime("%Y-%m-%d"),
         "seed": seed,
         "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},

@@ -58,8 +58,8 @@ class Run:
         self.agent = Agent() if self.kind.protocol == "udp" else None
         self.destinations = dict.fromkeys(destinations, f"http://127.0.0.1:{self.proxy.port}")
         """Name to base address; through the proxy unless a fault says otherwise."""
-        self.killed = False
-        """Whether processes died with requests in flight, so that second copies of those are explained."""
+        self.in_flight = 0
+        """How many requests of one process may have been in flight when it was killed, so that second copies of theirs are explained."""
         self.told: Counter[str] | None = Counter()
         """Spans that the subject itself says it lost, by destination; None when it does not say."""
         self.unbalanced: list[str] = []

@@ -50,7 +50,7 @@ class Tracebridge:
 
         self._plan = plan
         delivery = {
-            "sending_queue": {"flush_interval": f"{FLUSH_S}s"},
+            "sending_queue": {"flush_interval": f"{FLUSH_S}s", "max_in_flight": plan.max_in_flight},
             "retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s"},
             "headers": {LIFE_HEADER: plan.life},
         }

@@ -7,20 +7,24 @@ which the caller's own trace ID travels and knows nothing else about it. Formats
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.record import SpanRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """What a line or a document held."""
 
     records: list[SpanRecord]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = []
     """What could not be restored, for a person to read: `3 attributes were cut`."""
+    writer: str = ""
+    """Who numbered the line, where lines are numbered: missing numbers of one writer are lost lines."""
+    seq: int = 0
+    """The line's number, counted from 1 by its writer; 0 when it has none."""
 
 
 class Format(Protocol):

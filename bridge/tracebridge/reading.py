@@ -60,23 +60,24 @@ class Reading(Core):
         """
         key = one_id(trace_id, request_id)
         live = self.find(key)
-        spans: dict[str, Any] = {}
+        spans: list[Any] = []  # the two halves of a call may share an ID, as Zipkin's do
+        open_spans = {} if live is None else live.spans.copy()
         reader = self._reader(required=live is None)
         if reader is not None:
             name, adapter = reader
             self._wait_for(name)
             try:
                 with _answering():
-                    spans = {r.span_id.hex(): FinishedSpan(r) for r in self._read(adapter, key or "", live)}
+                    records = self._read(adapter, key or "", live)
+                spans = [FinishedSpan(record) for record in records if record.span_id.hex() not in open_spans]
             except ReadError as error:
                 if live is None:
                     raise
                 _log.warning("%s; only the open spans of the trace are told", error)
-        if live is not None:
-            spans.update(live.spans.copy())
+        spans += open_spans.values()
         if not spans:
             raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
-        return trace_of(list(spans.values()), live.tags if live is not None else None)
+        return trace_of(spans, live.tags if live is not None else None)
 
     @_answering()
     def search_traces(

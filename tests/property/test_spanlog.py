@@ -21,7 +21,9 @@ from tracebridge_adapters.formats.spanlog_lines import SpanlogLines, writer_of
 from tracebridge_adapters.log import DEFAULT_MAX_LINE_BYTES, MIN_LINE_BYTES
 
 EXACT = ("otel", "ecs", "datadog", "gcp")
-fewer = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+fewer = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 """Records are large, and there are five profiles."""
 PROFILES: tuple[Any, ...] = (*EXACT, "otlp_json")
 FORMAT = SpanlogLines()
@@ -115,6 +117,7 @@ def test_decoding_what_was_encoded_gives_the_record_back(profile, record):
     schema().validate(json.loads(line))
 
 
+@fewer
 @given(record=otlp.records)
 def test_the_otlp_profile_gives_back_what_otlp_can_say(record):
     """As OTLP JSON does: every field but tags and Zipkin's flags."""
@@ -227,6 +230,7 @@ def test_no_value_breaks_or_forges_a_line(profile, attributes, payload, words, t
         assert b"t".hex() * 16 in line
 
 
+@fewer
 @given(junk=st.binary(max_size=60) | st.builds(lambda text: b'{"schema":"spanlog/1",' + text, st.binary(max_size=40)))
 def test_junk_is_refused_with_a_clear_error(junk):
     """A reader returns records or raises ValueError, whatever the bytes."""
@@ -250,3 +254,49 @@ def test_a_line_that_was_cut_or_damaged_never_becomes_another_span(profile, reco
         assert str(error).startswith("not a spanlog/1 line: ")
     else:
         assert all((len(back.trace_id), len(back.span_id)) == (16, 8) for back in read)
+
+
+junk = st.sampled_from(
+    [
+        None,
+        [],
+        {},
+        "",
+        0,
+        -1,
+        1.5,
+        True,
+        "x",
+        [[]],
+        {"a": {"b": []}},
+        {"$float": []},
+        {"$base64": "!"},
+        "0" * 32,
+        10**30,
+    ]
+)
+
+
+def replaced(value: Any, data: Any) -> Any:
+    """A JSON value with something else somewhere in it."""
+    inside = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    if not inside or data.draw(st.integers(0, 4)) == 0:
+        return data.draw(junk)
+    at = data.draw(st.sampled_from(inside))
+    out = value.copy()
+    out[at] = replaced(value[at], data)
+    return out
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@fewer
+@given(record=records, data=st.data())
+def test_a_line_with_something_else_in_it_is_read_or_refused(profile, record, data):
+    """Any field, at any depth, of any other type: a record, or ValueError."""
+    line = replaced(json.loads(writer_of(profile).encode(record)), data)
+    try:
+        read = FORMAT.decode(json.dumps(line).encode()).records
+    except ValueError as error:
+        assert str(error).startswith("not a spanlog/1 line: ")
+    else:
+        assert all(isinstance(back.name, str) and len(back.trace_id) == 16 for back in read)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
+
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded
 from tracebridge.record import SpanRecord
 from tracebridge_adapters.dialects import absorb, attributes_of
 from tracebridge_adapters.formats import otlp_json
+
+_SPANS = frozenset({"resourceSpans", "resource_spans"})
 
 
 class OtlpJsonLines:
@@ -25,7 +29,10 @@ class OtlpJsonLines:
 
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of one line. Raises ValueError when it is no OTLP JSON."""
-        return Decoded(otlp_json.decode(line, self._absorb))
+        records = otlp_json.decode(line, self._absorb)
+        if not records and _SPANS.isdisjoint(msgspec.json.decode(line)):
+            raise ValueError("not OTLP JSON: an object without resourceSpans, which only mentions the word")
+        return Decoded(records)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line for all of these records."""

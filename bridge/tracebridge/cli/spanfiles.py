@@ -42,6 +42,8 @@ def tell(found: Found) -> None:
         click.echo(f"damaged: {damage}", err=True)
     if found.damaged_lines > len(found.damage):
         click.echo(f"damaged: {found.damaged_lines - len(found.damage)} more lines", err=True)
+    for missing in found.gaps.missing():
+        click.echo(f"missing: {missing}", err=True)
     for note, lines in found.notes.items():
         click.echo(f"not restored: {note} ({lines} line{'s' if lines != 1 else ''})", err=True)
 
@@ -54,6 +56,7 @@ def as_json(found: Found) -> dict[str, Any]:
         "other_lines": found.other_lines,
         "damaged_lines": found.damaged_lines,
         "spans": found.spans,
+        "missing_lines": found.gaps.count(),
         "not_restored": found.notes,
         "damage": [{"file": d.file, "line": d.line, "reason": d.reason} for d in found.damage],
     }

@@ -48,9 +48,10 @@ def trace_tree(spans: Sequence[SpanRecord], *, details: bool = False, attributes
     custom = next((span.custom_trace_id for span in spans if span.custom_trace_id), None)
     wire = spans[0].trace_id.hex()
     service = spans[0].resource.service_name if spans[0].resource is not None else ""
-    title = f"[bold]{escape(custom or wire)}[/]" + (f"  [dim]{wire}[/]" if custom else "")
+    title = f"[bold]{escape(cut(custom or wire))}[/]" + (f"  [dim]{wire}[/]" if custom else "")
     tree = Tree(
-        f"{title}  [cyan]{escape(service)}[/]  {len(spans)} span{'s' if len(spans) != 1 else ''}", guide_style="dim"
+        f"{title}  [cyan]{escape(cut(service))}[/]  {len(spans)} span{'s' if len(spans) != 1 else ''}",
+        guide_style="dim",
     )
 
     waiting: list[tuple[Tree, SpanRecord]] = [(tree, span) for span in reversed(children[None])]
@@ -67,7 +68,7 @@ def _line(span: SpanRecord, first: int, whole: int, *, orphan: bool) -> Text:
     from rich.text import Text
 
     mark, style = _MARKS[StatusCode(span.status)]
-    line = Text.assemble((mark + " ", style), (span.name or "(no name)", "bold" if span.is_root else ""))
+    line = Text.assemble((mark + " ", style), (cut(span.name) or "(no name)", "bold" if span.is_root else ""))
     line.append(f"  {duration(span.duration_ns)}", "yellow")
     start = min(WATERFALL_CELLS - 1, (span.start_time_ns - first) * WATERFALL_CELLS // whole)
     width = max(1, min(WATERFALL_CELLS - start, span.duration_ns * WATERFALL_CELLS // whole))
@@ -75,11 +76,11 @@ def _line(span: SpanRecord, first: int, whole: int, *, orphan: bool) -> Text:
     line.append("━" * width, style)
     line.append("·" * (WATERFALL_CELLS - start - width), "dim")
     if span.span_type != "UNKNOWN":
-        line.append(f"  {span.span_type}", "magenta")
+        line.append(f"  {cut(span.span_type)}", "magenta")
     if span.status == StatusCode.ERROR and span.status_message:
         line.append(f"  {cut(span.status_message)}", "red")
     if span.end_cause != EndCause.FINISHED:
-        line.append(f"  ({span.end_cause}; opened at {span.opened_at or 'an unknown place'})", "bold yellow")
+        line.append(f"  ({span.end_cause}; opened at {cut(span.opened_at) or 'an unknown place'})", "bold yellow")
     if orphan:
         line.append(f"  (parent {span.parent_id.hex() if span.parent_id else ''} is elsewhere)", "dim")
     return line
@@ -94,7 +95,7 @@ def _details(span: SpanRecord, details: bool, attributes: bool) -> list[Text]:
     if attributes:
         pairs += [*span.attributes.items(), *((f"tag {key}", value) for key, value in span.tags.items())]
         pairs += [(f"event {event.name}", event.attributes or None) for event in span.events]
-    return [Text.assemble((key + " ", "dim"), cut(as_text(value))) for key, value in pairs if value is not None]
+    return [Text.assemble((cut(key) + " ", "dim"), cut(as_text(value))) for key, value in pairs if value is not None]
 
 
 def as_text(value: Any) -> str:

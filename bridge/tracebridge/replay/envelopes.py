@@ -70,6 +70,7 @@ _DOCKER_KEYS = frozenset({"log", "stream", "time", "attrs"})
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Unwrapper:
@@ -110,7 +111,7 @@ class Unwrapper:
     def _from_object(self, line: bytes) -> bytes | None:
         try:
             given = _decode(line)
-        except (msgspec.DecodeError, RecursionError):
+        except _NO_JSON:
             return None
         found = _inner(given) if isinstance(given, dict) else None
         if found is None:
@@ -138,7 +139,7 @@ def _is_object(text: bytes) -> bool:
         return False
     try:
         _decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except _NO_JSON:
         return False
     return True
 

@@ -10,6 +10,7 @@ from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded, Format
 from tracebridge.registry import FORMATS, entries, load
 from tracebridge.replay.envelopes import MAX_LEVELS, Unwrapper
+from tracebridge.replay.gaps import Gaps
 from tracebridge.replay.lines import Line
 
 MAX_DAMAGE = 100  # places of damage that are kept to be shown; the rest is counted
@@ -49,6 +50,8 @@ class Found:
     """What could not be restored, and in how many lines."""
     damage: list[Damage] = field(default_factory=list)
     """The first places of damage."""
+    gaps: Gaps = field(default_factory=Gaps)
+    """Which numbered lines are missing."""
 
 
 class SpanReader:
@@ -59,7 +62,7 @@ class SpanReader:
 
     def __init__(self, file: str, formats: Sequence[Format], found: Found, prefix: re.Pattern[bytes] | None = None):
         self._file = file
-        self._formats = formats
+        self._formats = list(formats)  # the one that matched last is asked first
         self._found = found
         self._prefix = prefix
         self._unwrapper = Unwrapper()
@@ -86,6 +89,7 @@ class SpanReader:
                     except ValueError as error:
                         reason = reason or str(error)
                     else:
+                        self._ask_first(form)
                         return self._kept(decoded)
             inner = self._unwrapper.unwrap(text)
             if inner is None:
@@ -99,10 +103,18 @@ class SpanReader:
         found.other_lines += 1
         return None
 
+    def _ask_first(self, form: Format) -> None:
+        formats = self._formats
+        if formats[0] is not form:
+            formats.remove(form)
+            formats.insert(0, form)
+
     def _kept(self, decoded: Decoded) -> Decoded:
         found = self._found
         found.span_lines += 1
         found.spans += len(decoded.records)
+        if decoded.seq:
+            found.gaps.note(decoded.writer, decoded.seq)
         for note in decoded.notes:
             found.notes[note] = found.notes.get(note, 0) + 1
         return decoded

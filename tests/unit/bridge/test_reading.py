@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tracebridge import Client, InvalidParameterError, NoReaderError, TraceNotFoundError, TraceState
+from tracebridge import Client, InvalidParameterError, Kind, NoReaderError, SpanRecord, TraceNotFoundError, TraceState
 from tracebridge.filters import parse_filter, parse_order
 from tracebridge.search import Condition
 
@@ -169,3 +169,11 @@ def test_conditions_say_what_they_compare():
     ]
     assert parse_filter("trace_id = '4bf92f3577b34da6a3ce929d0e0e4736'")[0].field == "trace_id"
     assert parse_order(["timestamp_ms DESC"]) == {"order_by": "timestamp_ms", "descending": True}
+
+
+def test_both_halves_of_a_call_are_read_though_they_share_an_id(client):
+    """Zipkin's older libraries write the span that calls and the one that serves under one ID."""
+    common = (b"t" * 16, b"s" * 8, None)
+    client.ingest(SpanRecord(*common, "call", 1, 5, kind=int(Kind.CLIENT)))
+    client.ingest(SpanRecord(*common, "serve", 2, 4, kind=int(Kind.SERVER), shared=True))
+    assert [span.name for span in client.get_trace("74" * 16).data.spans] == ["call", "serve"]

@@ -29,15 +29,14 @@ def _mend(value: Any) -> Any:
     if isinstance(value, dict):
         return {_mend(key): _mend(item) for key, item in value.items()}
     if isinstance(value, msgspec.Struct):
-        fields = value.__struct_fields__
-        return type(value)(*[value_of(value, name) for name in fields])
+        return type(value)(*[_field(value, name) for name in value.__struct_fields__])
     return value
 
 
-def value_of(struct: Any, name: str) -> Any:
-    """Return a field, mended; instants are integers of any size, because lines carry them as text."""
+def _field(struct: Any, name: str) -> Any:
+    """Return a field, mended; instants may be integers of any size, because lines carry them as text."""
     value = getattr(struct, name)
-    return value if name.endswith("time_ns") or name == "time_ns" else _mend(value)
+    return value if name.endswith("time_ns") else _mend(value)
 
 
 def _digits(number: int) -> str:

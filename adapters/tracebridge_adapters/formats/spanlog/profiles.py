@@ -43,7 +43,7 @@ def _profile(
         fields: list[Any] = []
         for field in msgspec.structs.fields(struct):
             kind = _OTHER_TYPES.get(names.get(field.name, ""), field.type)
-            fields.append((field.name, kind) if field.required else (field.name, kind, _default(field)))
+            fields.append((field.name, kind) if field.required else (field.name, kind, default_of(field)))
         fields += [(own, kind, default) for own, (_, kind, default) in derived.items()]
         known = {own: names[own] for own, *_ in fields if own in names}
         return msgspec.defstruct(name, fields, rename=known, omit_defaults=True)
@@ -51,7 +51,8 @@ def _profile(
     return Profile(spelled(Line), spelled(CommonLine), dress, spelling)
 
 
-def _default(field: msgspec.structs.FieldInfo) -> Any:
+def default_of(field: msgspec.structs.FieldInfo) -> Any:
+    """Return a field's default as `defstruct` takes it."""
     if field.default is not msgspec.NODEFAULT:
         return field.default
     return msgspec.field(default_factory=field.default_factory)

@@ -17,6 +17,7 @@ BYTES, FLOAT, OBJECT = "$base64", "$float", "$object"
 _OURS = {BYTES, FLOAT, OBJECT}
 _FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _PLAIN = frozenset([str, int, bool])
+_PLAIN_BACK = _PLAIN | {float}  # no NaN comes out of JSON
 
 
 def shown(attributes: dict[str, Value]) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def show(value: Value) -> Any:
 
 def restored(given: dict[str, Any]) -> dict[str, Value]:
     """Return the mapping that `shown` was given. Raises ValueError for what it cannot have written."""
+    if _PLAIN_BACK.issuperset(map(type, given.values())):
+        return given
     return {key: restore(value) for key, value in given.items()}
 
 
@@ -54,7 +57,7 @@ def restore(value: Any) -> Value:
             ((key, held),) = value.items()
             if key == OBJECT and isinstance(held, dict):
                 return restored(held)
-            if key == FLOAT and held in _FLOATS:
+            if key == FLOAT and isinstance(held, str) and held in _FLOATS:
                 return _FLOATS[held]
             if key == BYTES and isinstance(held, str):
                 try:

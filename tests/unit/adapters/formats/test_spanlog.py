@@ -390,12 +390,30 @@ def test_every_case_is_valid_and_has_no_field_that_the_schema_does_not_know(prof
     {"trace_id": TRACE.upper()}, {"trace_id": "0" * 32}, {"span_id": SPAN[:-1]}, {"schema": "spanlog/2"}, {"end_time_unix_nano": 1.7e18},
     {"end_time_unix_nano": None}, {"span_kind": "SERVER"}, {"span_status": "fine"}, {"attributes": []}, {"events": {}},
     {"links": [{"trace_id": "x", "span_id": SPAN}]}, {"trace_flags": "1"}, {"span_name": 7}, {"parent_span_id": ""},
-    {"attributes": {"bytes": {"$base64": "!"}}},
+    {"attributes": {"bytes": {"$base64": "!"}}}, {"seq": -1}, {"truncated": {"outputs": "1"}}, {"resource": []}, {"debug": 1},
 ])  # fmt: skip
 def test_a_line_that_is_nearly_ours_is_refused(change):
     """Never a span that is nearly right."""
     with pytest.raises(ValueError, match=r"^not a spanlog/1 line: "):
         FORMAT.decode(json.dumps({**OTEL, **change}).encode())
+
+
+@pytest.mark.parametrize(
+    "change", [{"labels": []}, {"spanlog.attributes": [1]}, {"spanlog.attributes": 7, "labels": 7}]
+)
+def test_an_ecs_line_with_odd_labels_is_refused(change):
+    """As any other field of the wrong type."""
+    line = line_of(sample(), "ecs")
+    with pytest.raises(ValueError, match=r"^not a spanlog/1 line: "):
+        FORMAT.decode(json.dumps({**line, **change}).encode())
+
+
+def test_an_object_that_only_looks_like_a_marked_value_is_left_alone():
+    """Another writer's `$float` of something else."""
+    (back,) = FORMAT.decode(
+        json.dumps({**OTEL, "inputs": [{"$float": []}, {"$base64": 1}, {"$object": 2}]}).encode()
+    ).records
+    assert back.inputs == [{"$float": []}, {"$base64": 1}, {"$object": 2}]
 
 
 def test_every_case_comes_back_in_every_exact_profile():

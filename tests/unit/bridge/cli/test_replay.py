@@ -180,6 +180,20 @@ def test_tail_draws_a_trace_once_it_is_complete(log):
     assert [each["name"] for each in json.loads(line)] == ["s1", "s2", "s3"]
 
 
+def test_nothing_in_a_log_reaches_the_terminal_as_a_command(log):
+    """Names, types, keys and IDs are shown without their control characters."""
+    evil = "x\x1b[31m\x9b2J\x07"
+    record = span(1)
+    hostile = SpanRecord(
+        record.trace_id, record.span_id, None, evil, 1, 2, attributes={evil: evil}, span_type=evil, custom_trace_id=evil,
+        status=2, status_message=evil, end_cause="abandoned", opened_at=evil, tags={evil: evil}, resource=Resource({"service.name": evil}),
+    )  # fmt: skip
+    log.write_bytes(ENCODE([hostile]))
+    shown = run("tail", str(log), "--once", "--attributes").stdout
+    assert "x [31m" in shown
+    assert not any(char in shown for char in "\x1b\x9b\x07")
+
+
 def test_following_delivers_as_the_file_grows_until_the_signal(log):
     """A real process, ended by SIGTERM: what it has read has arrived, and its state knows."""
     command = [
