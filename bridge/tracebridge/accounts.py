@@ -38,6 +38,8 @@ class Accounts:
     def __init__(self) -> None:
         self.mutex = threading.Lock()
         """Guards every counter and the journal; taken directly on the hot path."""
+        self.acquire, self.release = self.mutex.acquire, self.mutex.release
+        """Its two halves, for the hot path: `try … finally` costs half of what `with` does."""
         self.lock = threading.Condition(self.mutex)
         """The same lock, for those who wait for a change."""
         self.started = 0

@@ -154,7 +154,8 @@ class Starting(Roots):
             accounts = self.accounts
             fresh = trace.done
             data = self.started(span, trace) if self.keeps_open else None
-            with accounts.mutex:
+            accounts.acquire()
+            try:
                 if own_id is not None:
                     self._refuse_known(span, trace)
                 if trace.done:
@@ -164,6 +165,8 @@ class Starting(Roots):
                 accounts.open += 1
                 if data is not None:
                     self._journal.started(span, data)
+            finally:
+                accounts.release()
             if fresh:
                 self._on_first_trace()
             return span

@@ -14,6 +14,8 @@ from tracebridge.settings.model import Settings
 def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
     """Return the reader that `--config`, TRACEBRIDGE_CONFIG or the default store names: an embedded store before any other.
 
+    It is closed when the command ends.
+
     Raises ConfigError for a wrong configuration and ClickException when nothing in it can be read back.
     """
     settings = load_settings(config)
@@ -21,8 +23,10 @@ def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
     for name in sorted(kinds, key=lambda name: not issubclass(kinds[name], TraceEditor)):
         if may_be_read(kinds[name]):
             context = Context(name, Resource(dict(settings.resource.attributes)), settings.trace_ids.attribute)
-            reader = reader_of(kinds[name](settings.adapters[name].options, context))
+            adapter = kinds[name](settings.adapters[name].options, context)
+            reader = reader_of(adapter)
             if reader is not None:
+                click.get_current_context().call_on_close(adapter.close)
                 return reader, settings
     named = ", ".join(settings.adapters) or "none"
     raise click.ClickException(

@@ -10,7 +10,6 @@ room again, before the oldest is dropped.
 
 from __future__ import annotations
 
-import logging
 from array import array
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Literal
 from tracebridge.accounts import Accounts, JournalStats
 from tracebridge.journal.base import Claim, encode_record
 from tracebridge.journal.cursor import DiskCursor, StoredBodies
+from tracebridge.journal.files import Files
 from tracebridge.journal.folder import Folder
 from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
 from tracebridge.journal.segmented import (
@@ -37,8 +37,7 @@ FIRST_SEGMENT = 2**20  # bytes; each is twice the one before it, so that a small
 LARGEST_SEGMENT = 32 * 2**20
 MEMORY_BYTES = 64 * 2**20  # most that lies in memory while the disk is full
 MEMORY_SEGMENT = 2**20  # how soon the disk is tried again
-
-_log = logging.getLogger("tracebridge.journal")
+MOST_ADOPTED = 64  # adopted segments at a time: each holds a file open
 
 
 @dataclass
@@ -71,10 +70,8 @@ class DiskJournal(SegmentedJournal[Segment]):
         super().__init__(accounts, max_bytes=max_bytes, on_full=on_full, block_timeout_s=block_timeout_s)
         self.directory = directory
         self.commits = fsync == "always"
-        self.folder: Folder | None = None
         self.found = Found()
         self._in_memory_only = 0
-        self._last_error = ""
         self._resource = encode_record(resource)
         self._current: Segment | None = None
         self._free = 0
@@ -83,7 +80,8 @@ class DiskJournal(SegmentedJournal[Segment]):
         self._open = OpenSpans(self._put_open)
         self._homeless: list[Segment] = []
         """Segments that had to go while spans that are open had their records in them."""
-        self._syncer = Syncer(self.lock, lambda: self.end, self._note_sync)
+        self._files = Files(directory, moved=lambda segment: self._syncer.begin(segment))  # noqa: PLW0108 - it is made below
+        self._syncer = Syncer(self.lock, lambda: self.end, self._files.note_sync)
         self._adopted: dict[int, Folder] = {}
         """The folder that an adopted segment stands in, by `id` of the segment."""
 
@@ -92,6 +90,11 @@ class DiskJournal(SegmentedJournal[Segment]):
         cursor = DiskCursor(self, name, self.end)
         self._cursors.append(cursor)
         return cursor
+
+    @property
+    def folder(self) -> Folder | None:
+        """The folder that this process writes in, once there is something to write."""
+        return self._files.folder
 
     @property
     def names(self) -> list[str]:
@@ -160,7 +163,7 @@ class DiskJournal(SegmentedJournal[Segment]):
             self._make_room(size, deadline)
             if self._free >= need:
                 return True
-            segment = None if self._closed else self._create(size)
+            segment = None if self._closed else self._files.create(size, self.names, self._own_in_memory())
             if segment is not None:
                 self._next_bytes = 2 * size
                 self._begin_segment(segment)
@@ -173,37 +176,6 @@ class DiskJournal(SegmentedJournal[Segment]):
             elif not self._wait_for_less(deadline) and not self._drop_oldest():
                 break
         return self._free >= need
-
-    def _create(self, size: int) -> Segment | None:
-        """Return a new segment on the disk, or None, noted, when the disk says no."""
-        try:
-            self._to_disk()
-            segment = Segment.create(self._own_folder().next_path(), size, self.names)
-        except OSError as error:
-            if not self._last_error:
-                _log.warning(
-                    "the journal cannot write in %s (%s); spans are kept in memory for now and would not survive this process",
-                    self.directory,
-                    error,
-                )
-            self._last_error = str(error)
-            return None
-        if self._last_error:
-            _log.info("the journal writes in %s again", self.directory)
-            self._last_error = ""
-        return segment
-
-    def _own_folder(self) -> Folder:
-        if self.folder is None:
-            self.folder = Folder.create(self.directory)
-        return self.folder
-
-    def _to_disk(self) -> None:
-        """Give segments that lie in memory a file, oldest first: files are numbered in the order of what they hold."""
-        for segment in self.in_memory():
-            if id(segment) not in self._adopted:
-                segment.move_to(self._own_folder().next_path())
-                self._syncer.begin(segment)
 
     def _wait_for_less(self, deadline: float) -> bool:
         """Wait, at most until the deadline, for a segment to go; return whether one went."""
@@ -302,11 +274,14 @@ class DiskJournal(SegmentedJournal[Segment]):
 
         One that is larger than this journal may ever be is adopted when nothing else is here.
         """
+        if len(self._adopted) >= MOST_ADOPTED:
+            return False
         return self._size + segment.size + self._largest <= self._max_bytes or len(self._segments) <= 1
 
     def adopt(self, segment: Segment, folder: Folder) -> dict[str, int]:
         """Queue a dead process's segment; return how many of its records each adapter had not settled."""
         self._seal()
+        segment.release()
         segment.first = self.end
         self._segments.append(segment)
         self._size += segment.size
@@ -330,29 +305,22 @@ class DiskJournal(SegmentedJournal[Segment]):
         """Write what is not there yet to the disk itself."""
         self._syncer.sync()
 
-    def _note_sync(self, error: OSError | None) -> None:
-        if error is None:
-            return
-        if not self._last_error:
-            _log.warning("the journal in %s cannot be synced: %s", self.directory, error)
-        self._last_error = str(error)
+    def look_after_disk(self) -> bool:
+        """Bring what lies in memory to the disk when it has room again, and begin anew when our folder was deleted. Locked.
 
-    def look_after_disk(self) -> None:
-        """Bring what lies in memory to the disk when it has room again, and begin anew when our folder was deleted. Locked."""
-        if self.folder is not None and self.folder.is_gone and not self._closed:
-            _log.warning("%s was deleted; what was not delivered from it is written anew", self.folder.path)
-            self.folder.close()
-            self.folder = None
-            self._seal()
+        Returns whether there is more of that to do at once.
+        """
+        if self._closed:
+            return False
+        if self._files.lose_deleted_folder():
             for segment in self._segments:
                 if id(segment) not in self._adopted:
                     segment.lose_file()
-        if self.in_memory() and not self._closed:
-            self._seal()
-            try:
-                self._to_disk()
-            except OSError as error:
-                self._last_error = str(error)
+        waiting = self._own_in_memory()
+        return 0 < self._files.bring(waiting) < len(waiting)
+
+    def _own_in_memory(self) -> list[Segment]:
+        return [segment for segment in self.in_memory() if id(segment) not in self._adopted]
 
     # ------------------------------------------------------------------ the end
 
@@ -385,7 +353,7 @@ class DiskJournal(SegmentedJournal[Segment]):
             bytes=self._size,
             in_memory_only=self._in_memory_only,
             starts_lost=self._open.lost,
-            last_error=self._last_error,
+            last_error=self._files.last_error,
             waiting=found.waiting,
             left_alone=found.left_alone,
             damaged=found.damaged,

@@ -74,18 +74,20 @@ class Keeper:
     def look(self) -> None:
         """Do what is due."""
         self._tick()
-        if time.monotonic() >= self._adopt_at:
+        self._admit()
+        if time.monotonic() >= self._adopt_at and not self._waiting:
             self._adopt_at = time.monotonic() + ADOPT_EVERY_S
             self.adopt_all()
-        self._admit()
 
     def _tick(self) -> None:
         """Do what is due every second."""
         if time.monotonic() < self._tick_at:
             return
         self._tick_at = time.monotonic() + TICK_S
-        with self._journal.lock:
-            self._journal.look_after_disk()
+        more = True
+        while more and not self._stop.is_set():
+            with self._journal.lock:
+                more = self._journal.look_after_disk()
         if self._sync:
             self._journal.sync()
         self.write_numbers()
@@ -107,10 +109,18 @@ class Keeper:
     # ------------------------------------------------------------------ adopting
 
     def adopt_all(self) -> None:
-        """Take over what processes that are dead left in the directory, oldest first."""
-        found = [left for path in folders(self._journal.directory) if (left := self._take(str(path))) is not None]
-        with self._journal.lock:
-            self._journal.found.looked = True
+        """Take over what processes that are dead left in the directory, oldest first, as far as there is room."""
+        found = []
+        for path in folders(self._journal.directory):
+            if self._waiting:  # there is no room now; each file that is read is held open
+                self._adopt_at = 0.0
+                break
+            left = self._take(str(path))
+            if left is not None:
+                found.append(left)
+        else:
+            with self._journal.lock:
+                self._journal.found.looked = True
         if not found:
             return
         finished, unfinished = sum(left.finished for left in found), sum(left.unfinished for left in found)

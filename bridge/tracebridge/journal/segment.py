@@ -4,7 +4,7 @@ Layout (little-endian):
 
     0      header, 64 bytes: magic, version, slots, where the slots and the records begin, mark, salt, checksum
     64     the same header again, for the case that the first is damaged
-    128    slots: what each adapter has settled in this segment, two copies of 512 bytes each
+    128    slots: what each adapter has settled in this segment (`slots.py`)
     …      records: mark (4), length and kind (4), CRC-32 (4), body
 
 A record's body is written before its head, so that a process that dies in between leaves nothing half visible. The mark is
@@ -15,18 +15,18 @@ lies in anonymous memory, for the time that the disk is full, and can be given a
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import secrets
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from hashlib import blake2b
 from pathlib import Path
 
+from tracebridge.journal.slots import SLOT_BYTES, Settled, Slot, name_hash, pack_slot, read_slots
 from tracebridge.record import Resource
 
 VERSION = 1
@@ -34,16 +34,10 @@ MAGIC = b"TBSEGMNT"
 _HEADER = struct.Struct("<8sHHIII4sI")  # magic, version, slots, slots' offset, records' offset, salt, mark, checksum
 _HEADER_BYTES = 64
 _SLOTS_AT = 2 * _HEADER_BYTES
-_SLOT = struct.Struct("<8sIII")  # name's hash, generation, taken, number of gaps; then the gaps; checksum at the end
-_SLOT_BYTES = 512  # room for the gaps that the most requests in flight can leave, and one more
-MAX_GAPS = (_SLOT_BYTES - _SLOT.size - 4) // 8
 _HEAD = struct.Struct("<4sII")
 HEAD_BYTES = _HEAD.size
 MAX_BODY = (1 << 28) - 1  # bytes of one record
 UNBORN = ".new"
-
-Range = tuple[int, int]
-"""Records of one segment by number, from and up to (not including)."""
 
 
 class RecordKind(IntEnum):
@@ -72,30 +66,6 @@ class DamagedError(Exception):
 
 class NewerVersionError(DamagedError):
     """A newer tracebridge wrote the segment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What one adapter has settled in a segment: everything before `taken`, except the gaps."""
-
-    taken: int = 0
-    gaps: tuple[Range, ...] = ()
-
-    @classmethod
-    def of(cls, taken: int, gaps: Iterable[Range]) -> Settled:
-        """Return it with gaps in order and neighbours joined."""
-        joined: list[Range] = []
-        for start, end in sorted(gaps):
-            if joined and start <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-            else:
-                joined.append((start, end))
-        return cls(taken, tuple(joined))
-
-    def owed(self, count: int) -> list[Range]:
-        """Return the records, of `count`, that are not settled, in order."""
-        rest = [gap for gap in self.gaps if gap[0] < gap[1]]
-        return [*rest, (self.taken, count)] if self.taken < count else rest
 
 
 class Segment:
@@ -137,7 +107,7 @@ class Segment:
         segment lies in memory.
         """
         slots = max(1, len(adapters))
-        begin = _SLOTS_AT + slots * 2 * _SLOT_BYTES
+        begin = _SLOTS_AT + slots * 2 * SLOT_BYTES
         fd, memory = (-1, mmap.mmap(-1, size)) if path is None else _mapped(path.with_suffix(UNBORN), size)
         salt = secrets.randbits(32)
         mark = bytes(secrets.choice(range(1, 256)) for _ in range(4))
@@ -157,7 +127,7 @@ class Segment:
     @staticmethod
     def overhead(adapters: int) -> int:
         """Return how many bytes a segment for so many adapters needs beside its records."""
-        return _SLOTS_AT + max(1, adapters) * 2 * _SLOT_BYTES
+        return _SLOTS_AT + max(1, adapters) * 2 * SLOT_BYTES
 
     def move_to(self, path: Path) -> None:
         """Give a segment that lies in memory a file. Raises OSError and stays as it is."""
@@ -227,14 +197,8 @@ class Segment:
         number, generation = self._slot_of[adapter]
         generation += 1
         self._slot_of[adapter] = (number, generation)
-        taken, gaps = settled.taken, settled.gaps
-        if len(gaps) > MAX_GAPS:  # more than the slot can say: the rest counts as not settled
-            taken, gaps = gaps[MAX_GAPS][0], gaps[:MAX_GAPS]
-        head = _SLOT.pack(_name_hash(adapter), generation, taken, len(gaps))
-        body = head + b"".join(struct.pack("<II", *gap) for gap in gaps)
-        at = _SLOTS_AT + (2 * number + generation % 2) * _SLOT_BYTES
-        body = body.ljust(_SLOT_BYTES - 4, b"\0")
-        self._memory[at : at + _SLOT_BYTES] = body + struct.pack("<I", zlib.crc32(body, self._salt))
+        at = _SLOTS_AT + (2 * number + generation % 2) * SLOT_BYTES
+        self._memory[at : at + SLOT_BYTES] = pack_slot(adapter, generation, settled, self._salt)
 
     def handle(self) -> int:
         """Return a file descriptor of its own to sync the file by, or -1; the caller closes it."""
@@ -253,13 +217,12 @@ class Segment:
 
     def settled(self, adapter: str) -> Settled | None:
         """Return what an adapter has settled here; None when the segment does not know it."""
-        written = self._slots_written()
-        found = written.get(_name_hash(adapter))
+        written = self._written()
+        found = written.get(name_hash(adapter))
         if found is None:
-            return self._presumed(adapter, {slot for _, slot, _ in written.values()})
-        generation, slot, settled = found
-        self._slot_of[adapter] = (slot, generation)
-        return settled
+            return self._presumed(adapter, {slot.number for slot in written.values()})
+        self._slot_of[adapter] = (found.number, found.generation)
+        return found.settled
 
     def _presumed(self, adapter: str, whole: set[int]) -> Settled | None:
         """Return what to think of an adapter that no whole slot names: None, unless a slot is damaged in both copies.
@@ -267,8 +230,8 @@ class Segment:
         Whose that one was nobody can tell, so everything is owed: rather sent twice than not at all.
         """
         others = [slot for slot in range(self._slots) if slot not in whole]
-        at = {slot: _SLOTS_AT + 2 * slot * _SLOT_BYTES for slot in others}
-        damaged = [slot for slot in others if any(self._memory[at[slot] : at[slot] + 2 * _SLOT_BYTES])]
+        at = {slot: _SLOTS_AT + 2 * slot * SLOT_BYTES for slot in others}
+        damaged = [slot for slot in others if any(self._memory[at[slot] : at[slot] + 2 * SLOT_BYTES])]
         if not damaged:
             return None
         if adapter not in self._slot_of:
@@ -280,27 +243,12 @@ class Segment:
 
     def owed_to_others(self, adapters: Sequence[str]) -> int:
         """Return how many records are still to go to adapters that are not among these."""
-        known = {_name_hash(adapter) for adapter in adapters}
-        owed = [
-            settled.owed(len(self.offsets))
-            for name, (_, _, settled) in self._slots_written().items()
-            if name not in known
-        ]
+        known = {name_hash(adapter) for adapter in adapters}
+        owed = [slot.settled.owed(len(self.offsets)) for name, slot in self._written().items() if name not in known]
         return sum(end - start for ranges in owed for start, end in ranges)
 
-    def _slots_written(self) -> dict[bytes, tuple[int, int, Settled]]:
-        """Return (generation, slot, settled) by name's hash, from the newest whole copy of each."""
-        newest: dict[bytes, tuple[int, int, Settled]] = {}
-        for copy in range(2 * self._slots):
-            at = _SLOTS_AT + copy * _SLOT_BYTES
-            raw = self._memory[at : at + _SLOT_BYTES]
-            name, generation, taken, count = _SLOT.unpack_from(raw)
-            if not generation or zlib.crc32(raw[:-4], self._salt) != int.from_bytes(raw[-4:], "little"):
-                continue
-            if name not in newest or generation > newest[name][0]:
-                gaps = tuple(struct.iter_unpack("<II", raw[_SLOT.size : _SLOT.size + 8 * count]))
-                newest[name] = (generation, copy // 2, Settled(taken, gaps))
-        return newest
+    def _written(self) -> dict[bytes, Slot]:
+        return read_slots(self._memory[_SLOTS_AT : self.begin], self._salt)
 
     def scan(self) -> Iterator[tuple[int, int, int]]:
         """Yield (kind, offset, length) of every whole record, and of the stretches that are none (DAMAGED, TORN).
@@ -353,7 +301,8 @@ class Segment:
     def unmap(self) -> None:
         """Let go of a parent's segment in a forked child, where nobody reads it: its space is not to hang on the child."""
         self.release()
-        self._memory.close()
+        with contextlib.suppress(BufferError):  # somebody was just reading it as the process forked
+            self._memory.close()
 
 
 def _read_header(memory: mmap.mmap) -> tuple[int, bytes, int, int]:
@@ -363,13 +312,9 @@ def _read_header(memory: mmap.mmap) -> tuple[int, bytes, int, int]:
             continue
         if version > VERSION:
             raise NewerVersionError(f"it is of version {version}, this tracebridge reads up to {VERSION}; upgrade")
-        if slots_at == _SLOTS_AT and begin == _SLOTS_AT + slots * 2 * _SLOT_BYTES and begin <= len(memory):
+        if slots_at == _SLOTS_AT and begin == _SLOTS_AT + slots * 2 * SLOT_BYTES and begin <= len(memory):
             return salt, mark, begin, slots
     raise DamagedError("both copies of its header are damaged")
-
-
-def _name_hash(adapter: str) -> bytes:
-    return blake2b(adapter.encode(), digest_size=8).digest()
 
 
 def _mapped(path: Path, size: int) -> tuple[int, mmap.mmap]:

@@ -142,6 +142,34 @@ def test_an_agent_that_is_down_is_waited_for():
     adapter.close()
 
 
+def test_nothing_is_lost_while_the_agent_restarts():
+    """What ended while nobody listened arrives once somebody does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    retry = {"initial_interval": "20ms", "max_interval": "50ms"}
+    adapter = {
+        "endpoint": f"udp://127.0.0.1:{port}",
+        "retry_on_failure": retry,
+        "sending_queue": {"flush_interval": "1ms"},
+    }
+    with Client(config={"adapters": {"jaeger_thrift": adapter}}) as client:
+        for number in range(1, 11):
+            client.ingest(record(number))
+        assert not client.flush(0.3)
+        account = client.stats().adapters["jaeger_thrift"]
+        assert (account.sent, account.queued) == (0, 10)
+        assert "refused; is the agent running there?" in account.last_error
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+            agent.bind(("127.0.0.1", port))
+            agent.settimeout(5)
+            assert client.flush(5)
+            arrived: list[str] = []
+            while len(arrived) < 10:
+                arrived += [span.name for span in received(agent)]
+    assert arrived == [f"span {number}" for number in range(1, 11)]
+
+
 def test_spans_of_several_processes_are_no_batch():
     """Encoding them together is refused, never mislabelled."""
     adapter = JaegerThriftAdapter(JaegerThriftOptions(), Context("j", OWN))

@@ -20,8 +20,9 @@ import structlog
 from pythonjsonlogger.json import JsonFormatter
 
 from support.cases import Build
-from tracebridge import Client, ConfigError
+from tracebridge import Client, ConfigError, Link
 from tracebridge.adapter import Context, Sent
+from tracebridge.cli.demo import run_batch
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.record import SpanRecord, StatusCode
 from tracebridge_adapters.formats.spanlog_lines import SpanlogLines
@@ -214,6 +215,28 @@ def test_secrets_are_masked_as_everywhere(tmp_path):
         2,
     )
     assert "hunter2" not in path.read_text()
+
+
+def test_what_a_client_wrote_comes_back_as_what_it_delivered(tmp_path):
+    """One traced batch, with an error in it, to memory and as lines in every profile: the very same records."""
+    exact = PROFILES[:-1]
+    files = {
+        f"log/{profile}": {"stream": "file", "path": str(tmp_path / profile), "profile": profile} for profile in exact
+    }
+    with Client(
+        config={"adapters": {"memory": {}, **files}, "resource": {"attributes": {"service.name": "shop"}}}
+    ) as client:
+        run_batch(client, "user123_batch_20261125_ab12cd34")
+        with client.trace("odd", inputs={"nan": float("nan"), "$float": "nan"}, tags={"team": "blue"}) as root:
+            root.set_outputs(b"\xff")
+            root.add_link(Link("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", {"why": "retry"}))
+        client.flush()
+        delivered = client.adapter("memory").records
+    assert len(delivered) == 16
+    for profile in exact:
+        back = [FORMAT.decode(line) for line in (tmp_path / profile).read_bytes().splitlines()]
+        assert [item.notes for item in back] == [[]] * 16
+        assert repr([item.records[0] for item in back]) == repr(list(delivered))  # as text: NaN does not equal itself
 
 
 @pytest.mark.parametrize("options", [

@@ -12,12 +12,19 @@ import pytest
 
 from tracebridge import Client
 
+FORKING_IS_TESTED = "ignore:This process:DeprecationWarning"  # Python 3.12 and newer warn of every fork beside threads
+
 
 def run(code: str, store: Path) -> subprocess.CompletedProcess[str]:
     """Run a program whose default store is a given file."""
     env = {**os.environ, "TRACEBRIDGE_STORE": str(store)}
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], env=env, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-W", FORKING_IS_TESTED, "-c", textwrap.dedent(code)],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 

@@ -147,6 +147,17 @@ def test_a_full_disk_means_memory_then_the_disk_again(tmp_path, disk, caplog):
     later.close()
 
 
+def test_looking_after_a_full_disk_costs_no_memory(tmp_path, disk):
+    """However often it is tried: a trickle of spans outlasts any outage of the disk."""
+    life = Life(tmp_path)
+    for number in range(200):
+        life.append(number)
+        with life.accounts.lock:
+            life.journal.look_after_disk()
+    assert (len(life.journal.in_memory()), life.take("a"), life.dropped()) == (1, list(range(200)), {"a": 0, "b": 0})
+    life.close()
+
+
 def test_a_disk_that_stays_full_costs_the_oldest_and_they_are_counted(tmp_path, disk, monkeypatch):
     """Memory has its bound, too."""
     monkeypatch.setattr("tracebridge.journal.disk.MEMORY_BYTES", 20 * SEGMENT)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from support.journals import Life, record
 from tracebridge.journal.base import decode_record
+from tracebridge.journal.disk import MOST_ADOPTED
 from tracebridge.journal.folder import STATS, Folder, folders
 from tracebridge.journal.keeper import Keeper
 
@@ -150,6 +151,24 @@ def test_a_backlog_larger_than_the_budget_waits_and_nothing_else_does(tmp_path):
         got += life.take("a", 700)
         kept.look()
     assert (got[0], got[1:], life.dropped(), life.journal.stats().waiting) == (9000, list(range(4000)), {"a": 0}, 0)
+    life.close()
+    assert list(folders(tmp_path)) == []
+
+
+def test_hundreds_of_dead_processes_do_not_use_up_the_file_descriptors(tmp_path):
+    """They are adopted a few at a time, oldest first."""
+    for number in range(150):
+        left_behind(tmp_path, number, names=("a",))
+    life = Life(tmp_path, 512 * 2**20, ("a",))
+    kept = keeper(life)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    most, got = 0, []
+    for _ in range(20):
+        kept.look()
+        most = max(most, len(list(Path("/proc/self/fd").iterdir())) - before)
+        got += life.take("a")
+    assert (got, most <= 2 * MOST_ADOPTED + 16) == (list(range(150)), True)
+    assert life.journal.stats().looked
     life.close()
     assert list(folders(tmp_path)) == []
 

@@ -10,14 +10,13 @@ import pytest
 from tracebridge.journal.segment import (
     DAMAGED,
     FINISHED,
-    MAX_GAPS,
     STARTED,
     TORN,
     DamagedError,
     NewerVersionError,
     Segment,
-    Settled,
 )
+from tracebridge.journal.slots import MAX_GAPS, Settled
 
 BODIES = [b"first", b"\x01" * 300, b"x", b"last but one" * 9, b"end"]
 

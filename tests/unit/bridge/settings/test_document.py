@@ -75,10 +75,10 @@ def laughs(levels: int) -> bytes:
     ids=range(20),
 )  # fmt: skip
 def test_hostile_files_are_refused_quickly(data: bytes) -> None:
-    """Nothing is executed, built or recursed into; the answer comes within a second."""
-    start = time.perf_counter()
+    """Nothing is executed, built or recursed into; the answer takes less than a second of work."""
+    start = time.process_time()
     document = read_document(data, {})
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert document.problems
 
 
