@@ -93,6 +93,7 @@ class Roots(Recording):
             self._set_up(
                 span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
             )
+            interrupting = self.accounts.is_inside()
             with self.accounts.mutex:
                 known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.shown_id)
                 if known is not None and generated is not None and not self.ids.joins:
@@ -110,7 +111,7 @@ class Roots(Recording):
                 self.accounts.started += 1
                 self.accounts.open += 1
                 if self.keeps_open and (data := self.started(span, trace)) is not None:
-                    self._journal.started(span, data)
+                    self.tell_start(span, data, interrupting)
             self._on_first_trace()
             return span
         except TracebridgeError:

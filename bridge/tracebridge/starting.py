@@ -154,6 +154,7 @@ class Starting(Roots):
             accounts = self.accounts
             fresh = trace.done
             data = self.started(span, trace) if self.keeps_open else None
+            interrupting = accounts.is_inside()
             with accounts.mutex:
                 if own_id is not None:
                     self._refuse_known(span, trace)
@@ -163,7 +164,7 @@ class Starting(Roots):
                 accounts.started += 1
                 accounts.open += 1
                 if data is not None:
-                    self._journal.started(span, data)
+                    self.tell_start(span, data, interrupting)
             if fresh:
                 self._on_first_trace()
             return span
