@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import cases, headers, replay, sources
+from benchmarks import cases, headers, ids, replay, sources
 from benchmarks.cases import Case, Missing
 
-CASES = {**cases.CASES, **headers.CASES, **replay.CASES, **sources.CASES}
+CASES = {**cases.CASES, **headers.CASES, **ids.CASES, **replay.CASES, **sources.CASES}
 
 
 def measure(case: Case, rounds: int) -> dict[str, object]:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks import configuration
+
 ATTRIBUTES = {
     "http.method": "GET",
     "http.route": "/users/{id}",
@@ -472,6 +474,18 @@ CASES = {
                 "tracebridge": lambda: _stamped(_add_trace_context),
                 "structlog merge_contextvars": lambda: _stamped(_merge_contextvars),
             },
+        ),
+        Case(
+            "configuration",
+            "at most 3 times PyYAML's own safe load of the same file",
+            unit="ms a file",
+            contestants={"tracebridge": configuration.load_ours, "yaml.safe_load": configuration.load_yaml},
+        ),
+        Case(
+            "validate",
+            "at most 3 times a process that imports yaml and rich",
+            unit="ms a process",
+            contestants={"tracebridge": configuration.validate, "import yaml, rich": configuration.imports},
         ),
         Case(
             "import",

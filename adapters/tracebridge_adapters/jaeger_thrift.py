@@ -9,16 +9,17 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.adapter import Context, Sent
-from tracebridge.record import Resource, SpanRecord, Value
-from tracebridge.settings.options import DeliveryOptions, Duration, Secret, Size, TlsOptions, Url, option
-from tracebridge_adapters.dialects import attributes_of
-from tracebridge_adapters.options import Dialect
-from tracebridge_adapters.wires.http import HttpWire
-from tracebridge_adapters.wires.udp import UdpWire, local_ip
+from tracebridge.adapter import Context, Sent, TraceReader
+from tracebridge.settings.options import Duration, Secret, Size, TlsOptions, Url, option
+from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
+
+if TYPE_CHECKING:
+    from tracebridge.record import Resource, SpanRecord, Value
+    from tracebridge_adapters.wires.http import HttpWire
+    from tracebridge_adapters.wires.udp import UdpWire
 
 TRACES_PATH = "/api/traces"
 PORTS = {"compact": 6831, "binary": 6832}
@@ -31,7 +32,7 @@ MAX_HTTP_BYTES = 16 * 2**20  # servers take 20 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
-class JaegerThriftOptions(DeliveryOptions):
+class JaegerThriftOptions(ReadableOptions):
     """Options of the `jaeger_thrift` adapter."""
 
     endpoint: Url = option(
@@ -55,9 +56,13 @@ class JaegerThriftOptions(DeliveryOptions):
 
     def __post_init__(self) -> None:
         """Refuse what UDP cannot do."""
+        super().__post_init__()
         if urlsplit(self.endpoint).scheme != "udp":
             return
-        if self.headers or self.compression != "none" or self.tls != TlsOptions():
+        asked = (
+            self.query_endpoint is not None and self.compression == "none"
+        )  # headers and tls may be for reading back
+        if not asked and (self.headers or self.compression != "none" or self.tls != TlsOptions()):
             raise ValueError("headers, compression and tls are for HTTP; a UDP agent takes none of them")
 
 
@@ -68,9 +73,11 @@ class JaegerThriftAdapter:
     one_resource_per_body = True
     max_batch_spans: int
     max_batch_bytes: int | None
+    reader: TraceReader | None
 
     def __init__(self, options: JaegerThriftOptions, context: Context) -> None:
-        from tracebridge_adapters.formats import jaeger_thrift as format_  # thrift is an extra
+        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.formats import jaeger_thrift as format_
 
         over_udp = urlsplit(options.endpoint).scheme == "udp"
         self.max_batch_spans = MAX_UDP_SPANS if over_udp else MAX_HTTP_SPANS
@@ -83,20 +90,18 @@ class JaegerThriftAdapter:
             framing=format_.Framing(options.protocol if over_udp else "binary", over_udp, self.max_batch_bytes),
             process_tags=partial(_host_of, own=context.resource, host=_host(context.resource)),
         )
-        self._udp: UdpWire | None = None
-        if over_udp:
-            self._udp = UdpWire(options.endpoint, default_port=PORTS[options.protocol], timeout_s=options.timeout)
-            return
-        self._http = HttpWire(
-            traces_url(options.endpoint),
-            headers=options.headers,
-            timeout_s=options.timeout,
-            compression=options.compression,
-            tls=options.tls,
-            content_type=CONTENT_TYPE,
-            on_500="retry_bounded",
-            max_connections=options.sending_queue.max_in_flight,
-        )
+        self._wire = _udp(options) if over_udp else _http(options)
+        self._confirmed = not over_udp
+        self._ui = options.ui
+        self.reader = None
+        if options.query_endpoint is not None:
+            from tracebridge_adapters.readers.jaeger import JaegerReader
+            from tracebridge_adapters.wires.http_get import HttpReader
+
+            server = HttpReader(
+                options.query_endpoint, headers=options.headers, timeout_s=options.timeout, tls=options.tls
+            )
+            self.reader = JaegerReader(server, context, options.ui)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one Batch; over UDP as a whole datagram."""
@@ -104,19 +109,43 @@ class JaegerThriftAdapter:
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Send the datagram, which nobody confirms, or POST the body."""
-        if self._udp is not None:
-            self._udp.send(body)
-            return Sent(confirmed=False)
-        self._http.post(body)
-        return Sent()
+        self._wire.post(body)
+        return Sent(confirmed=self._confirmed)
+
+    def link(self, trace_id: bytes) -> str | None:
+        """Return the address of a trace in the destination's own UI, as far as the options tell it."""
+        return link_of(self._ui, trace_id) if self.reader is None else self.reader.link(trace_id)
 
     def close(self) -> None:
         """Close the socket or the connections."""
-        (self._udp or self._http).close()
+        self._wire.close()
+
+
+def _udp(options: JaegerThriftOptions) -> UdpWire:
+    from tracebridge_adapters.wires.udp import UdpWire
+
+    return UdpWire(options.endpoint, default_port=PORTS[options.protocol], timeout_s=options.timeout)
+
+
+def _http(options: JaegerThriftOptions) -> HttpWire:
+    from tracebridge_adapters.wires.http import HttpWire
+
+    return HttpWire(
+        traces_url(options.endpoint),
+        headers=options.headers,
+        timeout_s=options.timeout,
+        compression=options.compression,
+        tls=options.tls,
+        content_type=CONTENT_TYPE,
+        on_500="retry_bounded",
+        max_connections=options.sending_queue.max_in_flight,
+    )
 
 
 def _host(resource: Resource) -> dict[str, Value]:
     """Return `hostname` and `ip` of this process: without them Jaeger's UI distrusts its clock."""
+    from tracebridge_adapters.wires.udp import local_ip
+
     ips = resource.attributes.get("host.ip")
     ip = (ips[0] if isinstance(ips, list) and ips else ips) or local_ip()
     name = resource.attributes.get("host.name") or socket.gethostname()

@@ -141,7 +141,7 @@ class Ending(Recording):
                         span.end_time_ns,
                         span.kind,
                         span.code,
-                        span.attributes_now.copy(),  # another thread may still hold the span
+                        span.attributes_now,  # plain values: nothing runs while they are encoded that could change it
                         span.span_type,
                         trace.custom_id,
                     ]
@@ -152,7 +152,8 @@ class Ending(Recording):
             data = self.encoded(span, trace, cause)
         accounts = self.accounts
         is_root = trace.roots and span in trace.roots
-        with accounts.mutex:
+        accounts.acquire()
+        try:
             if data is None:
                 self._sampled_out(span)
             else:
@@ -161,6 +162,8 @@ class Ending(Recording):
             trace.ended.young.add(span.span_id)
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
+        finally:
+            accounts.release()
         if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
             trace.ended.age()
         if self._journal.commits:

@@ -51,7 +51,7 @@ class Recording(Core):
             )
             try:
                 data = self._stages.encode(record)
-            except UnicodeEncodeError:
+            except (UnicodeEncodeError, TypeError):
                 data = self._stages.encode(self._mended(record))
         except Exception:
             self._broken("set")
@@ -78,14 +78,14 @@ class Recording(Core):
             return None
         try:
             return self._stages.encode(self._record(span, trace, cause))
-        except UnicodeEncodeError:
+        except (UnicodeEncodeError, TypeError):  # lone surrogates; a value that only claims to be a plain one
             return self._encoded_mended(span, trace, cause)
         except Exception:
             self._broken("end_span")
             return encode_record(self._bare_record(span, trace))
 
     def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
-        """Encode a span some of whose text UTF-8 cannot carry (lone surrogates), mended and marked."""
+        """Encode a span some of whose values the encoder cannot take, mended and marked."""
         try:
             return self._stages.encode(self._mended(self._record(span, trace, cause)))
         except Exception:

@@ -155,7 +155,8 @@ class Starting(Roots):
             fresh = trace.done
             data = self.started(span, trace) if self.keeps_open else None
             interrupting = accounts.is_inside()
-            with accounts.mutex:
+            accounts.acquire()
+            try:
                 if own_id is not None:
                     self._refuse_known(span, trace)
                 if trace.done:
@@ -165,6 +166,8 @@ class Starting(Roots):
                 accounts.open += 1
                 if data is not None:
                     self.tell_start(span, data, interrupting)
+            finally:
+                accounts.release()
             if fresh:
                 self._on_first_trace()
             return span

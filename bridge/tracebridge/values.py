@@ -13,7 +13,7 @@ import datetime
 import enum
 import uuid
 from collections import deque
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
@@ -31,6 +31,8 @@ MAX_TEXT_FROM_OBJECT = 16_384  # characters kept of an arbitrary object's str()
 NODE_COST = 8  # bytes that each element of a container counts towards a payload's limit, besides its text
 MAX_SHOWN = 200  # characters of a value in a message
 CUT_MARK = "…"
+VALUES_REMEMBERED = 4_096  # values that were recordable as they are
+TEXT_REMEMBERED = 64  # characters of the longest of them
 _READ_TRIES = 3  # how often a mapping that changes while it is read is read again
 
 _AS_TEXT = (Decimal, Fraction, uuid.UUID, PurePath, datetime.timedelta)
@@ -70,6 +72,7 @@ class Reducer:
         self._payload_limit = payload_limit
         self._keys = keys
         self._known = keys.known
+        self._seen: set[Value] = set()
 
     def plain(self, given: Any) -> dict[str, Value] | None:
         """Return a copy when everything in it is recordable as it is and none of it is a secret, else None.
@@ -82,8 +85,14 @@ class Reducer:
         taken = given.copy()  # one step under the interpreter: nobody can change it while it is read
         if not self._known.issuperset(taken) and not self._keys.learn(taken):
             return None
+        values = taken.values()
+        try:
+            if self._seen.issuperset(values):
+                return taken
+        except TypeError:  # one that cannot be hashed: a list, a dict
+            return None
         limit = self._text_limit
-        for value in taken.values():
+        for value in values:
             kind = type(value)
             if kind is str:
                 if len(value) > limit or (value[:1] in "bB" and is_credential(value)):
@@ -93,7 +102,17 @@ class Reducer:
                     return None
             elif kind is not bool and kind is not float:
                 return None
+        self._remember(values)
         return taken
+
+    def _remember(self, values: Iterable[Value]) -> None:
+        """Keep values that were found recordable: the next look at them is one C call instead of a loop.
+
+        What is not a number and not one of these texts is never equal to one, but for objects that claim to be (a Decimal, an enum's
+        member with a text); they are encoded as what they claim to be, or mended when the span ends.
+        """
+        if len(self._seen) < VALUES_REMEMBERED:
+            self._seen.update([value for value in values if type(value) is not str or len(value) <= TEXT_REMEMBERED])
 
     def attributes(self, given: Any, tally: Tally) -> dict[str, Value]:
         """Return a fresh dict of recordable attributes; None values are left out (None means not set)."""

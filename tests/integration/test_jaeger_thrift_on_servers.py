@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from support import readback
+from support import kept, readback
 from support.cases import CASES, Build
 from support.otlp_view import ATTRIBUTES
 from support.otlp_view import expected as expected_of_otlp
 from tracebridge import Client
+from tracebridge.adapter import Context
 from tracebridge.record import Event, Kind, Link, SpanRecord, StatusCode
+from tracebridge_adapters.jaeger_thrift import JaegerThriftAdapter, JaegerThriftOptions
 
 pytestmark = pytest.mark.server
 every_case = pytest.mark.parametrize("case", CASES, ids=repr)
@@ -204,3 +207,24 @@ def test_jaeger_2_takes_compressed_bodies(collector, salt):
     account = deliver({**options(collector, "thrift_http"), "compression": "gzip"}, [root])
     assert account.exported == 1
     assert list(readback.collector_says(collector, [root])) == [root.span_id.hex()]
+
+
+@every_case
+def test_jaeger_gives_the_records_back(jaeger, salt, case):
+    """With a query_endpoint traces are read back, the counts of what was dropped included, which OTLP loses on its way into Jaeger."""
+    records = case.records(salt)
+    deliver(options(jaeger, "thrift_http"), records)
+    readback.jaeger_says(jaeger, records)
+    reading = JaegerThriftOptions(endpoint=jaeger.agent_compact, query_endpoint=jaeger.query_url)
+    adapter = JaegerThriftAdapter(reading, Context("test"))
+    assert adapter.link(records[0].trace_id) == f"{jaeger.query_url}/trace/{records[0].trace_id.hex()}"
+    back = {record.span_id: record for record in adapter.reader.get(records[0].trace_id)}
+    adapter.close()
+
+    def expected(record: SpanRecord) -> SpanRecord:
+        left = kept.by_jaeger(record)
+        attributes = {key: value for key, value in left.attributes.items() if (key, value) != ("error", False)}
+        counts = {name: getattr(record, name) for name in ("dropped_attributes", "dropped_events", "dropped_links")}
+        return replace(left, attributes=attributes, **counts)
+
+    assert back == {record.span_id: expected(record) for record in records}

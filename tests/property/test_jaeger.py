@@ -20,6 +20,7 @@ from tracebridge.journal.base import encode_record
 from tracebridge.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
 from tracebridge_adapters.dialects import absorb, as_json, attributes_of
 from tracebridge_adapters.formats import jaeger_structs, jaeger_thrift, jaeger_thrift_reader
+from tracebridge_adapters.formats.jaeger_names import OWN_KEYS, UNKNOWN_OPERATION
 
 SHOWN = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
 PLAIN_PROTOCOLS = {"compact": TCompactProtocol, "binary": TBinaryProtocol}
@@ -47,15 +48,6 @@ def kept_of(attributes: dict[str, Any]) -> dict[str, Any]:
     return {key: kept(value) for key, value in attributes.items() if value is not None}
 
 
-OWN_KEYS = {
-    "error",
-    "span.kind",
-    "otel.status_code",
-    "otel.status_description",
-    "w3c.tracestate",
-    "otel.scope.name",
-    "otel.scope.version",
-}
 plain_records = records.filter(
     lambda record: (
         not OWN_KEYS & record.attributes.keys() and not any("event" in event.attributes for event in record.events)
@@ -74,7 +66,7 @@ def test_what_jaeger_keeps_comes_back(protocol, record):
     assert back.trace_id == record.trace_id
     assert back.span_id == record.span_id
     assert back.parent_id == (record.parent_id if record.parent_id != record.span_id else None)
-    assert back.name == ("" if record.name == jaeger_thrift.UNKNOWN_OPERATION else record.name)
+    assert back.name == ("" if record.name == UNKNOWN_OPERATION else record.name)
     assert back.start_time_ns == start
     assert back.kind == max(record.kind, Kind.INTERNAL)
     assert back.status == record.status

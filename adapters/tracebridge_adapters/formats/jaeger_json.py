@@ -10,13 +10,11 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
+from tracebridge.record import Event, Link, Resource, SpanRecord, Value
+from tracebridge_adapters.formats import jaeger_names as n
 
 Absorb = Callable[[dict[str, Value]], dict[str, Any]]
 
-OWN_SCOPE_NAME = "tracebridge"
-DEBUG_FLAG = 2
-_KINDS = {kind.name.lower(): int(kind) for kind in Kind}
 _BOOKKEEPING = ("internal.span.format",)
 _decode = msgspec.json.Decoder().decode
 
@@ -66,17 +64,16 @@ def _span(span: Mapping[str, Any], resource: Resource, absorb: Absorb) -> SpanRe
     for key in _BOOKKEEPING:
         tags.pop(key, None)
     parent, links = _references(span)
-    status, message = _status(tags)
+    status, message = n.status_of(tags)
     start_ns = int(span["startTime"]) * 1000
-    scope = _scope(tags)
-    kind = _KINDS.get(str(tags.pop("span.kind", "internal")).lower(), int(Kind.INTERNAL))
-    trace_state = str(tags.pop("w3c.tracestate", ""))
+    scope, kind, trace_state = n.scope_of(tags), n.kind_of(tags), n.text_of(tags, n.TRACE_STATE_KEY)
+    dropped = n.dropped_of(tags)
     absorbed = absorb(tags)
     return SpanRecord(
         trace_id=_trace_id(span["traceID"]),
         span_id=bytes.fromhex(span["spanID"].zfill(16)),
         parent_id=parent,
-        name=span["operationName"],
+        name="" if span["operationName"] == n.UNKNOWN_OPERATION else span["operationName"],
         start_time_ns=start_ns,
         end_time_ns=absorbed.pop("end_time_ns", start_ns + int(span["duration"]) * 1000),
         kind=kind,
@@ -85,9 +82,10 @@ def _span(span: Mapping[str, Any], resource: Resource, absorb: Absorb) -> SpanRe
         events=[_event(log) for log in span.get("logs") or ()],
         links=links,
         trace_state=trace_state,
-        debug=bool(int(span.get("flags") or 0) & DEBUG_FLAG),
+        debug=bool(int(span.get("flags") or 0) & n.DEBUG),
         scope=scope,
         resource=resource,
+        **dropped,
         **absorbed,
     )
 
@@ -109,24 +107,6 @@ def _references(span: Mapping[str, Any]) -> tuple[bytes | None, list[Link]]:
     return parent, links
 
 
-def _status(tags: dict[str, Value]) -> tuple[int, str]:
-    """Take the status out of tags: OpenTelemetry's, or an `error` that is true in any spelling."""
-    said = str(tags.pop("otel.status_code", "")).upper()
-    message = str(tags.pop("otel.status_description", ""))
-    error = str(tags.get("error")).lower() == "true"
-    if said == "ERROR" or (error and said != "OK"):
-        if error:
-            del tags["error"]
-        return int(StatusCode.ERROR), message
-    return int(StatusCode.OK if said == "OK" else StatusCode.UNSET), message
-
-
-def _scope(tags: dict[str, Value]) -> Scope | None:
-    """Take the scope out of tags; None for tracebridge's own."""
-    name, version = str(tags.pop("otel.scope.name", "")), str(tags.pop("otel.scope.version", ""))
-    return None if not name or name == OWN_SCOPE_NAME else Scope(name, version)
-
-
 def _event(log: Mapping[str, Any]) -> Event:
     fields = _values(log.get("fields"))
-    return Event(str(fields.pop("event", "")), int(log["timestamp"]) * 1000, fields)
+    return Event(str(fields.pop(n.EVENT_KEY, "")), int(log["timestamp"]) * 1000, fields)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracebridge.record import Event, Kind, Link, Resource, SpanRecord, StatusCode, Value
+from tracebridge.record import Event, Link, Resource, SpanRecord, StatusCode, Value
 from tracebridge_adapters.dialects import DISPLACED
+from tracebridge_adapters.formats import jaeger_names as n
 from tracebridge_adapters.formats import jaeger_structs as j
 from tracebridge_adapters.formats.jaeger_fit import fit
 from tracebridge_adapters.formats.jaeger_tags import clean, tag_of, tags_of
@@ -20,32 +21,11 @@ from tracebridge_adapters.formats.jaeger_tags import clean, tag_of, tags_of
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 
 MAX_US = (2**63 - 1) // 1000  # the last microsecond that nanoseconds in 64 bits can say
-UNKNOWN_OPERATION = "unknown_operation"  # Jaeger takes no empty name; the twin of OpenTelemetry's unknown_service
-KINDS = {int(kind): kind.name.lower() for kind in (Kind.SERVER, Kind.CLIENT, Kind.PRODUCER, Kind.CONSUMER)}
-KIND_KEY, ERROR_KEY, TRACE_STATE_KEY = "span.kind", "error", "w3c.tracestate"
-STATUS_KEY, STATUS_MESSAGE_KEY = "otel.status_code", "otel.status_description"
-SCOPE_NAME, SCOPE_VERSION = "otel.scope.name", "otel.scope.version"
-EVENT_KEY = "event"
-REF_TYPE, REF_CHILD_OF, REF_FOLLOWS_FROM = (
-    "opentracing.ref_type",
-    "child_of",
-    "follows_from",
-)  # OpenTelemetry's semantic conventions for OpenTracing
-DROPPED = {
-    "dropped_attributes": "otel.dropped_attributes_count",
-    "dropped_events": "otel.dropped_events_count",
-    "dropped_links": "otel.dropped_links_count",
-}
-OWN_KEYS = {
-    KIND_KEY, ERROR_KEY, TRACE_STATE_KEY, STATUS_KEY, STATUS_MESSAGE_KEY, SCOPE_NAME, SCOPE_VERSION, *DROPPED.values()
-}  # fmt: skip
-OWN_SCOPE_NAME = "tracebridge"
-SAMPLED, DEBUG = 1, 2  # Jaeger's flags
 
 _signed, _two_signed = struct.Struct(">q").unpack, struct.Struct(">qq").unpack  # IDs as Jaeger counts them
-_KIND_TAGS = {kind: tag_of(KIND_KEY, name) for kind, name in KINDS.items()}
-_ERROR_TAGS = [tag_of(ERROR_KEY, True), tag_of(STATUS_KEY, "ERROR")]
-_OK_TAG = tag_of(STATUS_KEY, "OK")
+_KIND_TAGS = {kind: tag_of(n.KIND_KEY, name) for kind, name in n.KINDS.items()}
+_ERROR_TAGS = [tag_of(n.ERROR_KEY, True), tag_of(n.STATUS_KEY, "ERROR")]
+_OK_TAG = tag_of(n.STATUS_KEY, "OK")
 
 
 @dataclass(frozen=True)
@@ -103,8 +83,8 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> j.Span:
         high,
         span_id,
         parent,
-        (name if name.isascii() else clean(name)) if name else UNKNOWN_OPERATION,
-        record.flags & SAMPLED | DEBUG if record.debug else record.flags & SAMPLED,
+        (name if name.isascii() else clean(name)) if name else n.UNKNOWN_OPERATION,
+        record.flags & n.SAMPLED | n.DEBUG if record.debug else record.flags & n.SAMPLED,
         _micros(record.start_time_ns),
         min(record.duration_ns // 1000, MAX_US),
         _span_tags(record, attributes),
@@ -119,7 +99,7 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> j.Span:
 def _span_tags(record: SpanRecord, attributes: dict[str, Value]) -> list[j.Tag]:
     """Return the attributes and what Jaeger has no field for."""
     own = _own_tags(record)
-    if not OWN_KEYS.isdisjoint(attributes):
+    if not n.OWN_KEYS.isdisjoint(attributes):
         attributes = _giving_way(attributes, own)
     tags = tags_of(attributes)
     tags += own
@@ -134,26 +114,26 @@ def _own_tags(record: SpanRecord) -> list[j.Tag]:
     if record.status == StatusCode.ERROR:
         tags += _ERROR_TAGS
         if record.status_message:
-            tags.append(tag_of(STATUS_MESSAGE_KEY, record.status_message))
+            tags.append(tag_of(n.STATUS_MESSAGE_KEY, record.status_message))
     elif record.status == StatusCode.OK:
         tags.append(_OK_TAG)
     if record.trace_state:
-        tags.append(tag_of(TRACE_STATE_KEY, record.trace_state))
+        tags.append(tag_of(n.TRACE_STATE_KEY, record.trace_state))
     scope = record.scope
-    if scope is not None and scope.name and scope.name != OWN_SCOPE_NAME:
-        tags.append(tag_of(SCOPE_NAME, scope.name))
+    if scope is not None and scope.name and scope.name != n.OWN_SCOPE_NAME:
+        tags.append(tag_of(n.SCOPE_NAME, scope.name))
         if scope.version:
-            tags.append(tag_of(SCOPE_VERSION, scope.version))
+            tags.append(tag_of(n.SCOPE_VERSION, scope.version))
     if record.dropped_attributes or record.dropped_events or record.dropped_links:
-        tags += [tag_of(key, getattr(record, field)) for field, key in DROPPED.items() if getattr(record, field)]
+        tags += [tag_of(key, getattr(record, field)) for field, key in n.DROPPED.items() if getattr(record, field)]
     return tags
 
 
 def _giving_way(attributes: dict[str, Value], own: list[j.Tag]) -> dict[str, Value]:
     """Return attributes of which none has the name of a tag of the format's, and none says `error=false`."""
     out = dict(attributes)
-    if str(out.get(ERROR_KEY)).lower() == "false":
-        del out[ERROR_KEY]
+    if str(out.get(n.ERROR_KEY)).lower() == "false":
+        del out[n.ERROR_KEY]
     for tag in own:
         if tag.key in out:
             given = out.pop(tag.key)
@@ -174,20 +154,20 @@ def _references(record: SpanRecord, span: j.Span) -> list[j.SpanRef]:
 
 
 def _follows_parent(link: Link, record: SpanRecord) -> bool:
-    said = link.attributes.get(REF_TYPE) == REF_FOLLOWS_FROM
+    said = link.attributes.get(n.REF_TYPE) == n.REF_FOLLOWS_FROM
     return said and (link.trace_id, link.span_id) == (record.trace_id, record.parent_id)
 
 
 def _reference(link: Link) -> j.SpanRef:
-    kind = j.CHILD_OF if link.attributes.get(REF_TYPE) == REF_CHILD_OF else j.FOLLOWS_FROM
+    kind = j.CHILD_OF if link.attributes.get(n.REF_TYPE) == n.REF_CHILD_OF else j.FOLLOWS_FROM
     high, low = _two_signed(link.trace_id)
     return j.SpanRef(kind, low, high, _signed(link.span_id)[0])
 
 
 def _log(event: Event) -> j.Log:
-    fields: dict[str, Any] = {EVENT_KEY: event.name, **event.attributes} if event.name else dict(event.attributes)
+    fields: dict[str, Any] = {n.EVENT_KEY: event.name, **event.attributes} if event.name else dict(event.attributes)
     if event.dropped_attributes:
-        fields.setdefault(DROPPED["dropped_attributes"], event.dropped_attributes)
+        fields.setdefault(n.DROPPED["dropped_attributes"], event.dropped_attributes)
     return j.Log(_micros(event.time_ns), tags_of(fields))
 
 

@@ -9,17 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from tracebridge.format import Decoded
-from tracebridge.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
+from tracebridge.record import Event, Link, Resource, SpanRecord, Value
 from tracebridge.values import Tally
-from tracebridge_adapters.dialects import DISPLACED
+from tracebridge_adapters.formats import jaeger_names as n
 from tracebridge_adapters.formats import jaeger_structs as j
-from tracebridge_adapters.formats import jaeger_thrift as t
+from tracebridge_adapters.formats.jaeger_thrift import MAX_US
 
 Absorb = Callable[[dict[str, Value]], dict[str, Any]]
 """Splits a span's tags into fields of the record."""
 
-KINDS_BY_NAME = {name: kind for kind, name in t.KINDS.items()}
-REF_TYPES = {j.CHILD_OF: t.REF_CHILD_OF, j.FOLLOWS_FROM: "follows_from"}
+REF_TYPES = {j.CHILD_OF: n.REF_CHILD_OF, j.FOLLOWS_FROM: n.REF_FOLLOWS_FROM}
 VALUE_FIELDS = ("vStr", "vDouble", "vBool", "vLong", "vBinary")  # by TagType
 
 
@@ -55,15 +54,13 @@ def _record(span: j.Span, resource: Resource, absorb: Absorb) -> SpanRecord:
     tally = Tally()
     tags = _attributes(span.tags, tally)
     parent, links = _references(span, trace_id, span_id, tally)
-    kind = KINDS_BY_NAME.get(str(tags.get(t.KIND_KEY)).lower())
-    if kind is not None:
-        _take(tags, t.KIND_KEY)
-    status, message = _status(tags)
+    status, message = n.status_of(tags)
     start_ns = _nanos(span.startTime, tally)
     own = {
-        "trace_state": _take_text(tags, t.TRACE_STATE_KEY),
-        "scope": _scope(tags),
-        **{field: _take(tags, key) for field, key in t.DROPPED.items() if _is_count(tags.get(key))},
+        "kind": n.kind_of(tags),
+        "trace_state": n.text_of(tags, n.TRACE_STATE_KEY),
+        "scope": n.scope_of(tags),
+        **n.dropped_of(tags),
     }
     fields: dict[str, Any] = {
         "end_time_ns": start_ns + _nanos(span.duration, tally),
@@ -76,15 +73,14 @@ def _record(span: j.Span, resource: Resource, absorb: Absorb) -> SpanRecord:
         trace_id=trace_id,
         span_id=span_id,
         parent_id=parent,
-        name="" if span.operationName == t.UNKNOWN_OPERATION else span.operationName or "",
+        name="" if span.operationName == n.UNKNOWN_OPERATION else span.operationName or "",
         start_time_ns=start_ns,
-        kind=int(Kind.INTERNAL) if kind is None else kind,
         status=status,
         status_message=message,
         events=[_event(log, tally) for log in span.logs or []],
         links=links,
-        flags=flags & t.SAMPLED,
-        debug=bool(flags & t.DEBUG),
+        flags=flags & n.SAMPLED,
+        debug=bool(flags & n.DEBUG),
         resource=resource,
         **fields,
     )
@@ -97,7 +93,7 @@ def _bytes(half: int | None) -> bytes:
 def _nanos(micros: int | None, tally: Tally) -> int:
     """Return a time in nanoseconds; one that 64 bits cannot say is the nearest, and counted."""
     given = micros or 0
-    within = max(-t.MAX_US // 2, min(given, t.MAX_US // 2)) if abs(given) > t.MAX_US // 2 else given
+    within = max(-MAX_US // 2, min(given, MAX_US // 2)) if abs(given) > MAX_US // 2 else given
     tally.repaired += within != given
     return within * 1000
 
@@ -113,7 +109,7 @@ def _references(span: j.Span, trace_id: bytes, span_id: bytes, tally: Tally) -> 
         elif reference.refType == j.CHILD_OF and trace == trace_id and (not any(parent) or parent == referred):
             parent = referred
         else:
-            links.append(Link(trace, referred, "", {t.REF_TYPE: REF_TYPES.get(reference.refType, "follows_from")}))
+            links.append(Link(trace, referred, "", {n.REF_TYPE: REF_TYPES.get(reference.refType, n.REF_FOLLOWS_FROM)}))
     if parent == span_id:
         tally.repaired += 1
         return None, links
@@ -136,43 +132,7 @@ def _attributes(tags: list[j.Tag] | None, tally: Tally) -> dict[str, Value]:
 
 def _event(log: j.Log, tally: Tally) -> Event:
     fields = _attributes(log.fields, tally)
-    name = fields.pop(t.EVENT_KEY) if isinstance(fields.get(t.EVENT_KEY), str) else ""
-    key = t.DROPPED["dropped_attributes"]
-    dropped = fields.pop(key) if _is_count(fields.get(key)) else 0
+    name = fields.pop(n.EVENT_KEY) if isinstance(fields.get(n.EVENT_KEY), str) else ""
+    key = n.DROPPED["dropped_attributes"]
+    dropped = fields.pop(key) if n.is_count(fields.get(key)) else 0
     return Event(name, max(0, _nanos(log.timestamp, tally)), fields, dropped)
-
-
-def _status(tags: dict[str, Value]) -> tuple[int, str]:
-    """Take the status out of tags: OK/ERROR in any spelling, or `error` as true, "true" or any text but "false"."""
-    said = str(tags.pop(t.STATUS_KEY, "")).removeprefix("STATUS_CODE_").upper()
-    error = tags.get(t.ERROR_KEY)
-    is_error = error is not None and str(error).lower() not in {"false", ""}
-    if said != "ERROR" and (said == "OK" or not is_error):
-        return int(StatusCode.OK if said == "OK" else StatusCode.UNSET), ""
-    message = _take_text(tags, t.STATUS_MESSAGE_KEY)
-    if error is not None:
-        _take(tags, t.ERROR_KEY)
-        if not message and str(error).lower() != "true":
-            message = str(error)
-    return int(StatusCode.ERROR), message
-
-
-def _scope(tags: dict[str, Value]) -> Scope | None:
-    name = _take_text(tags, t.SCOPE_NAME)
-    return Scope(name, _take_text(tags, t.SCOPE_VERSION)) if name and name != t.OWN_SCOPE_NAME else None
-
-
-def _take(tags: dict[str, Value], key: str) -> Value:
-    """Take what stands under a key of the format's; a value of the user's that had to give way returns to it."""
-    value = tags.pop(key)
-    if DISPLACED + key in tags:
-        tags[key] = tags.pop(DISPLACED + key)
-    return value
-
-
-def _take_text(tags: dict[str, Value], key: str) -> str:
-    return str(_take(tags, key)) if key in tags else ""
-
-
-def _is_count(value: Value) -> bool:
-    return type(value) is int and 0 <= value < 2**63

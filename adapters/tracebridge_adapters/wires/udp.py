@@ -33,7 +33,7 @@ class UdpWire:
         self._socket: socket.socket | None = None
         self._fresh_until = 0.0
 
-    def send(self, data: bytes) -> None:
+    def post(self, data: bytes) -> None:
         """Send one datagram. Raises TooLarge when the system does not take so many bytes, Retryable for every other failure."""
         with self._lock:
             if self._socket is not None and time.monotonic() < self._fresh_until:

@@ -136,6 +136,7 @@ def _tell(trace_id: str, wire_id: bytes, spans: list[Any], stats: dict[str, Any]
     from rich.markup import escape
     from rich.table import Table
 
+    from tracebridge.cli.books import unconfirmed
     from tracebridge.cli.tree import trace_tree
 
     console = Console(highlight=False)
@@ -147,7 +148,7 @@ def _tell(trace_id: str, wire_id: bytes, spans: list[Any], stats: dict[str, Any]
         table.add_column(title, overflow="fold")
     for name, books in stats["adapters"].items():
         dropped = ", ".join(f"{count} {reason}" for reason, count in books["dropped"].items()) or "0"
-        acknowledged = str(books["exported"] + books["sent"])
+        acknowledged = f"{books['exported']}{unconfirmed(books)}"
         table.add_row(escape(name), acknowledged, str(books["queued"]), escape(dropped), escape(books["last_error"]))
     console.print(table)
     for name, books in stats["adapters"].items():

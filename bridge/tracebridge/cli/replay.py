@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tracebridge.cli.books import unconfirmed
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.progress import Progress
 from tracebridge.cli.spanfiles import (
@@ -179,6 +180,6 @@ def _report(json_output: bool, played: Played, found: Found, stats: dict[str, An
         dropped = sum(books["dropped"].values())
         why = f" ({', '.join(books['dropped'])}: {books['last_error']})" if dropped else ""
         counts.append(
-            f"{name}: {books['exported'] + books['sent']:,} acknowledged, {books['queued']:,} queued, {dropped:,} dropped{why}"
+            f"{name}: {books['exported']:,} acknowledged{unconfirmed(books)}, {books['queued']:,} queued, {dropped:,} dropped{why}"
         )
     click.echo("\n".join(counts))

@@ -9,7 +9,6 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -22,7 +21,11 @@ STORE_VARIABLE = "TRACEBRIDGE_STORE"
 SERVICE_VARIABLE, RESOURCE_VARIABLE = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
 TRACES_PATH = "/v1/traces"
 
-_log = logging.getLogger("tracebridge")
+
+def _warn(message: str, *values: object) -> None:
+    import logging  # only what is wrong pays for it
+
+    logging.getLogger("tracebridge").warning(message, *values)
 
 
 def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
@@ -34,7 +37,7 @@ def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
     text = environ.get(RESOURCE_VARIABLE, "")
     pairs = _pairs(text)
     if pairs is None:
-        _log.warning("%s is not key=value,key=value and is ignored as a whole", RESOURCE_VARIABLE)
+        _warn("%s is not key=value,key=value and is ignored as a whole", RESOURCE_VARIABLE)
         pairs = {}
     if environ.get(SERVICE_VARIABLE):
         pairs["service.name"] = environ[SERVICE_VARIABLE]
@@ -93,7 +96,7 @@ def _merged(options: type[Any], node: Node, values: Mapping[str, tuple[str, Any]
         problems: list[Problem] = []
         made = _node(value, variable)
         if OptionsReader(problems).value(hints[key], made, key, keys[key].metadata) is BAD:
-            _log.warning("%s cannot be used and is ignored: %s", variable, problems[0].message)
+            _warn("%s cannot be used and is ignored: %s", variable, problems[0].message)
             continue
         given[key] = made
     return Node(given, node.place, node.key_places)
@@ -119,7 +122,7 @@ def _for_otlp(kind: str, environ: Mapping[str, str]) -> dict[str, tuple[str, Any
             if text:
                 value = convert(text)
                 if value is None:
-                    _log.warning("%s is not of the form that OpenTelemetry gives it and is ignored", variable)
+                    _warn("%s is not of the form that OpenTelemetry gives it and is ignored", variable)
                 else:
                     out[key] = (variable, value)
                 break

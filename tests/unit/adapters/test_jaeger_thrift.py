@@ -142,6 +142,34 @@ def test_an_agent_that_is_down_is_waited_for():
     adapter.close()
 
 
+def test_nothing_is_lost_while_the_agent_restarts():
+    """What ended while nobody listened arrives once somebody does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    retry = {"initial_interval": "20ms", "max_interval": "50ms"}
+    adapter = {
+        "endpoint": f"udp://127.0.0.1:{port}",
+        "retry_on_failure": retry,
+        "sending_queue": {"flush_interval": "1ms"},
+    }
+    with Client(config={"adapters": {"jaeger_thrift": adapter}}) as client:
+        for number in range(1, 11):
+            client.ingest(record(number))
+        assert not client.flush(0.3)
+        account = client.stats().adapters["jaeger_thrift"]
+        assert (account.sent, account.queued) == (0, 10)
+        assert "refused; is the agent running there?" in account.last_error
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+            agent.bind(("127.0.0.1", port))
+            agent.settimeout(5)
+            assert client.flush(5)
+            arrived: list[str] = []
+            while len(arrived) < 10:
+                arrived += [span.name for span in received(agent)]
+    assert arrived == [f"span {number}" for number in range(1, 11)]
+
+
 def test_spans_of_several_processes_are_no_batch():
     """Encoding them together is refused, never mislabelled."""
     adapter = JaegerThriftAdapter(JaegerThriftOptions(), Context("j", OWN))
@@ -164,3 +192,21 @@ def test_what_cannot_work_is_refused_at_start(options, words):
     """With the place and the reason."""
     with pytest.raises(ConfigError, match=words):
         Client(config={"adapters": {"jaeger_thrift": options}})
+
+
+def test_headers_beside_an_agent_are_for_reading_back():
+    """The query API may want them; the agent takes none."""
+    options = JaegerThriftOptions(
+        query_endpoint="http://localhost:16686", headers={"authorization": Secret("Bearer x")}
+    )
+    adapter = JaegerThriftAdapter(options, Context("j", OWN))
+    assert adapter.link(b"t" * 16) == f"http://localhost:16686/trace/{(b't' * 16).hex()}"
+    adapter.close()
+
+
+def test_without_a_query_endpoint_a_link_needs_a_template():
+    """Nobody can guess where the UI is."""
+    for ui, link in ((None, None), ("http://ui/{trace_id}", f"http://ui/{(b't' * 16).hex()}")):
+        adapter = JaegerThriftAdapter(JaegerThriftOptions(ui=ui), Context("j", OWN))
+        assert (adapter.reader, adapter.link(b"t" * 16)) == (None, link)
+        adapter.close()

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import fractions
 import math
 import threading
 import uuid
@@ -225,3 +226,33 @@ def test_a_mapping_that_changes_while_it_is_read_is_read(reducer):
     finally:
         stop.set()
         thread.join()
+
+
+class Shouting(str):
+    """A str that is not exactly one."""
+
+
+class Number(int):
+    """An int that is not exactly one."""
+
+
+@pytest.mark.parametrize("odd", [decimal.Decimal(1), fractions.Fraction(1), Number(1), Shouting("GET"), 1.0, True])
+def test_a_value_that_equals_one_seen_before_is_recorded_as_what_it_is(odd, make_client, delivered):
+    """Values are remembered once they were found harmless; what only claims to be one of them costs no span."""
+    client = make_client()
+    with client.trace("warm", attributes={"a": 1, "b": "GET"}) as root:
+        client.end_span(root.trace_id, client.start_span("s", attributes={"a": 1, "b": "GET"}).span_id)
+        child = client.start_span("odd", attributes={"a": odd})
+        client.end_span(root.trace_id, child.span_id)
+    (record,) = [record for record in delivered(client) if record.name == "odd"]
+    wanted = Reducer(text_limit=100, payload_limit=100, keys=HarmlessKeys(lambda key: False)).attribute(odd, Tally())
+    assert (record.attributes, type(record.attributes["a"])) == ({"a": wanted}, type(wanted))
+
+
+def test_a_credential_is_found_however_often_its_key_was_harmless(make_client, delivered):
+    """What was seen before says nothing of what comes now."""
+    client = make_client()
+    with client.trace("t"):
+        for value in ("Bearer", "Bearer abc", "Bearer abc"):
+            client.start_span("s", attributes={"note": value}).end()
+    assert [record.attributes.get("note") for record in delivered(client)][:3] == ["Bearer", "[redacted]", "[redacted]"]

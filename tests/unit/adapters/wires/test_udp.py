@@ -43,7 +43,7 @@ def test_every_body_is_one_datagram(receiver):
     """Nothing is split, joined or changed, up to what an agent reads."""
     wire = wire_to(port_of(receiver))
     for body in (b"one", b"", b"x" * 65_000):
-        wire.send(body)
+        wire.post(body)
         assert receiver.recv(70_000) == body
     wire.close()
 
@@ -52,7 +52,7 @@ def test_an_agent_that_is_down_on_this_machine_is_seen_with_the_first_datagram()
     """Loopback brings the ICMP answer before send returns, so that not even one batch is lost."""
     wire = wire_to(free_port())
     with pytest.raises(Retryable, match=r"udp://127\.0\.0\.1:\d+: refused; is the agent running there\?"):
-        wire.send(b"spans")
+        wire.post(b"spans")
     wire.close()
 
 
@@ -61,16 +61,16 @@ def test_an_agent_that_comes_back_is_found_again():
     port = free_port()
     wire = wire_to(port)
     with pytest.raises(Retryable):
-        wire.send(b"lost")
+        wire.post(b"lost")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", port))
         receiver.settimeout(5)
-        wire.send(b"arrived")
+        wire.post(b"arrived")
         assert receiver.recv(100) == b"arrived"
-        wire.send(b"again")
+        wire.post(b"again")
         assert receiver.recv(100) == b"again"
     with pytest.raises(Retryable, match="refused"):
-        wire.send(b"gone")
+        wire.post(b"gone")
     wire.close()
 
 
@@ -80,7 +80,7 @@ def test_an_address_that_refuses_is_passed_over_for_the_next(receiver, monkeypat
     bad = (socket.AF_INET, socket.SOCK_DGRAM, 0, "", ("127.0.0.1", free_port()))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: [bad, good])
     wire = wire_to(1, host="agent.example")
-    wire.send(b"spans")
+    wire.post(b"spans")
     assert receiver.recv(100) == b"spans"
     wire.close()
 
@@ -91,11 +91,11 @@ def test_the_host_is_asked_for_anew_now_and_then(receiver, monkeypatch):
     resolve = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: asked.append(args) or resolve(*args, **options))
     wire = wire_to(port_of(receiver))
-    wire.send(b"1")
-    wire.send(b"2")
+    wire.post(b"1")
+    wire.post(b"2")
     monkeypatch.setattr(udp, "RESOLVE_EVERY_S", 0.0)
     wire._fresh_until = 0.0
-    wire.send(b"3")
+    wire.post(b"3")
     assert (len(asked), [receiver.recv(9) for _ in range(3)]) == (2, [b"1", b"2", b"3"])
     wire.close()
 
@@ -105,7 +105,7 @@ def test_a_datagram_that_the_system_does_not_take_is_too_large(receiver):
     wire = wire_to(port_of(receiver))
     for _ in range(2):
         with pytest.raises(TooLarge, match="a datagram of 70000 bytes"):
-            wire.send(b"x" * 70_000)
+            wire.post(b"x" * 70_000)
     wire.close()
 
 
@@ -113,7 +113,7 @@ def test_a_host_that_nobody_knows_is_waited_for():
     """A name may be known later: the spans wait, the message names the host."""
     wire = wire_to(6831, host="no-such-host.invalid")
     with pytest.raises(Retryable, match=r"no-such-host\.invalid:6831: the host is not known"):
-        wire.send(b"spans")
+        wire.post(b"spans")
     wire.close()
 
 

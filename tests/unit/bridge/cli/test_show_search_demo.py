@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,19 @@ def test_the_demo_traces_a_batch_with_one_failure_and_says_what_became_of_it(tmp
     assert sorted(path.name for path in folder.iterdir()) == ["spans.log", "spans.otlp.jsonl", "spans.zipkin.jsonl"]
     assert len((folder / "spans.log").read_text().splitlines()) == 15
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+
+
+def test_the_demo_calls_sent_what_nobody_confirms(tmp_path, monkeypatch):
+    """Spans that went out over UDP are not among the acknowledged ones."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+        agent.bind(("127.0.0.1", 0))
+        endpoint = f"udp://127.0.0.1:{agent.getsockname()[1]}"
+        Path("bridge.yaml").write_text(f"adapters: {{jaeger_thrift: {{endpoint: '{endpoint}'}}}}")
+        result = run("demo", "--config", "bridge.yaml")
+    assert result.exit_code == 0
+    assert "0, 15 sent unconfirmed" in " ".join(result.stdout.split())
 
 
 def test_the_demo_can_be_shown_by_the_id_it_names(tmp_path, monkeypatch):

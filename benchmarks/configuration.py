@@ -1,0 +1,86 @@
+"""What a configuration costs: reading and checking a file of five destinations, and the command that does it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FIVE = """\
+file_format: "1.0"
+resource:
+  attributes: {service.name: "${SERVICE_NAME:-checkout}", deployment.environment.name: production}
+lifecycle: {max_open: 1h, late_children: 30s}
+adapters:
+  zipkin: {endpoint: http://localhost:9411/api/v2/spans}
+  otlp_http/jaeger: {endpoint: http://localhost:4318, timeout: 5s}
+  otlp_http/mlflow: {endpoint: http://localhost:5000, dialect: mlflow, headers: {x-mlflow-experiment-id: "0"}}
+  log: {stream: stdout}
+  store: {path: ./tracebridge.db}
+"""
+LOADS = 50  # a round
+
+
+def _file() -> tuple[Path, Any]:
+    folder = tempfile.TemporaryDirectory(prefix="tracebridge-benchmark-")
+    path = Path(folder.name) / "bridge.yaml"
+    path.write_text(FIVE)
+    return path, folder
+
+
+def load(read: Callable[[Path], Any]) -> Callable[[], float]:
+    """Milliseconds that one reading of the file takes."""
+    path, folder = _file()
+    read(path)
+
+    def run() -> float:
+        assert folder
+        started = time.perf_counter()
+        for _ in range(LOADS):
+            read(path)
+        return (time.perf_counter() - started) / LOADS * 1e3
+
+    return run
+
+
+def load_ours() -> Callable[[], float]:
+    """Read, substituted and checked, with positions."""
+    from tracebridge.settings.load import load_settings
+
+    return load(load_settings)
+
+
+def load_yaml() -> Callable[[], float]:
+    """PyYAML's safe load of the same bytes."""
+    import yaml
+
+    return load(lambda path: yaml.safe_load(path.read_bytes()))
+
+
+def command(*arguments: str) -> Callable[[], float]:
+    """Milliseconds of a whole process; `FILE` stands for the file."""
+    path, folder = _file()
+    line = [sys.executable, *(str(path) if part == "FILE" else part for part in arguments)]
+
+    def run() -> float:
+        assert folder
+        started = time.perf_counter()
+        subprocess.run(line, check=True, capture_output=True)
+        return (time.perf_counter() - started) * 1e3
+
+    run()
+    return run
+
+
+def validate() -> Callable[[], float]:
+    """`tracebridge validate`, as its script starts it."""
+    return command("-c", "from tracebridge.cli import main; main()", "validate", "FILE")
+
+
+def imports() -> Callable[[], float]:
+    """The libraries that any such command would import."""
+    return command("-c", "import yaml, rich")
