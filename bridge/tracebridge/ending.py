@@ -164,6 +164,11 @@ class Ending(Recording):
                 self._retire(span, trace)
         finally:
             accounts.release()
+        if is_root or self._journal.commits or len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
+            self._after_end(trace, is_root=bool(is_root))
+
+    def _after_end(self, trace: LiveTrace, *, is_root: bool) -> None:
+        """Do what few ends are followed by."""
         if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
             trace.ended.age()
         if self._journal.commits:
