@@ -109,6 +109,7 @@ class Starting(Roots):
                 parent_raw = parent.raw_id
             else:
                 parent_id, parent_raw = self._parent_not_open(trace, parent_id)
+                parent = trace.spans.get(parent_id)
             if _place is None:
                 frame = sys._getframe(1)
                 _place = (frame.f_code, frame.f_lasti)
