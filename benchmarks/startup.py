@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.harness import Case, Goal, Make, Missing, Run, child
+from benchmarks.harness import Case, Goal, Make, Missing, Run, child, environment
 from benchmarks.peers import SDK
 
 OTLP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
@@ -42,7 +42,9 @@ def modules_after(*modules: str) -> float:
     """How many modules a plain interpreter has more after importing."""
     code = "import sys, importlib; before = set(sys.modules)\nfor each in sys.argv[1:]:\n    name, _, member = each.partition(':')\n"
     code += "    found = importlib.import_module(name)\n    member and getattr(found, member)\nprint(len(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-c", code, *modules], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *modules], check=False, capture_output=True, text=True, env=environment()
+    )
     if done.returncode:
         raise Missing(f"pip install {SDK} opentelemetry-exporter-otlp-proto-http")
     return float(done.stdout)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from benchmarks import (
+    configuration,
     durable,
     encoding,
     endtoend,
     growth,
     headers,
     hostile,
+    ids,
     lifecycle,
     lines,
     memory,
@@ -21,6 +23,6 @@ from benchmarks import (
 from benchmarks.harness import Case
 
 THEMES = (
-    lifecycle, durable, encoding, lines, endtoend, steady, memory, startup, growth, shapes, hostile, headers, sources, replay,
+    lifecycle, durable, encoding, lines, endtoend, steady, memory, startup, growth, shapes, hostile, ids, headers, configuration, sources, replay,
 )  # fmt: skip
 CASES: dict[str, Case] = {case.name: case for theme in THEMES for case in theme.CASES}

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
-
-import msgspec
+from typing import TYPE_CHECKING, ClassVar
 
 from tracebridge.adapter import Context, Sent
-from tracebridge.errors import Misconfigured, Rejected, Retryable
-from tracebridge.record import SpanRecord, StatusCode
-from tracebridge.search import Page, Query
 from tracebridge.settings.options import DeliveryOptions, Duration, FilePath, SendingQueue, option
-from tracebridge_adapters.store_search import build_search, read_token, write_token
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
+    from tracebridge.search import Page, Query
 
 MAX_BATCH_SPANS = 5_000
-BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
-RETENTION_CHECK_S = 60.0  # how often old traces are looked for
-SCHEMA_VERSION = 1
-SHARED = b"shared"  # after a span ID that its caller's span has too, so that neither replaces the other
-_MS = 1_000_000  # nanoseconds
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS spans (
-    trace_id BLOB NOT NULL, span_id BLOB NOT NULL, is_root INTEGER NOT NULL, name TEXT NOT NULL,
-    service TEXT NOT NULL, status TEXT NOT NULL, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
-    custom_trace_id TEXT, attributes TEXT, tags TEXT, record BLOB NOT NULL,
-    PRIMARY KEY (trace_id, span_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS spans_root_start ON spans (is_root, start_ns);
-CREATE INDEX IF NOT EXISTS spans_custom ON spans (custom_trace_id) WHERE custom_trace_id IS NOT NULL;
-"""
-INSERT = "INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-_log = logging.getLogger("tracebridge.store")
-_encode_one = msgspec.msgpack.Encoder().encode
-_decode_one = msgspec.msgpack.Decoder(SpanRecord).decode
-_decode_many = msgspec.msgpack.Decoder(list[SpanRecord]).decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,213 +36,61 @@ class StoreOptions(DeliveryOptions):
 
 
 class StoreAdapter:
-    """Writes spans into SQLite and reads them back. Safe from several threads and processes.
-
-    A span that comes again (a retry whose first answer was lost) replaces itself.
-    """
+    """Writes spans into SQLite and reads them back. Safe from several threads and processes."""
 
     Options: ClassVar[type[StoreOptions]] = StoreOptions
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = None
 
     def __init__(self, options: StoreOptions, context: Context) -> None:
-        self._path = options.path if options.path == ":memory:" else str(Path(options.path).expanduser().absolute())
-        self._retention = options.retention
-        self._name = context.name
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._last_retention = 0.0
+        from tracebridge_adapters.store_database import StoreDatabase, encode
 
-    # ------------------------------------------------------------------ writing
+        retention = options.retention
+        self._encode = encode
+        self._database = StoreDatabase(
+            options.path, context.name, max_age_s=retention.max_age, max_traces=retention.max_traces
+        )
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return the records as MessagePack, which is also what lies in the file."""
-        return _encode_one(list(records))
+        return self._encode(records)
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Write the spans in one transaction.
 
         Raises Retryable when the file is busy or the disk full, Misconfigured when it cannot be opened or is no database.
         """
-        rows = [self._row(record) for record in _decode_many(body)]
-        with self._translated(), self._transaction() as connection:
-            connection.executemany(INSERT, rows)
-        self._retain()
+        self._database.write(body)
         return Sent()
-
-    @staticmethod
-    def _row(record: SpanRecord) -> tuple[Any, ...]:
-        return (
-            record.trace_id,
-            record.span_id + SHARED if record.shared else record.span_id,
-            record.parent_id is None or record.parent_is_remote,
-            record.name,
-            record.resource.service_name if record.resource is not None else "",
-            StatusCode(record.status).name,
-            record.start_time_ns,
-            record.duration_ns,
-            record.custom_trace_id,
-            _json(record.attributes),
-            _json(record.tags),
-            _encode_one(record),
-        )
-
-    def _retain(self) -> None:
-        if not (self._retention.max_age or self._retention.max_traces):
-            return
-        now = time.monotonic()
-        if now - self._last_retention < RETENTION_CHECK_S and self._last_retention:
-            return
-        self._last_retention = now
-        try:
-            with self._transaction() as connection:
-                if self._retention.max_age:
-                    oldest = time.time_ns() - int(self._retention.max_age * 1e9)
-                    connection.execute(
-                        "DELETE FROM spans WHERE trace_id IN (SELECT trace_id FROM spans GROUP BY trace_id "
-                        "HAVING max(start_ns + duration_ns) < ?)",
-                        (oldest,),
-                    )
-                if self._retention.max_traces:
-                    connection.execute(
-                        "DELETE FROM spans WHERE trace_id NOT IN (SELECT trace_id FROM spans GROUP BY trace_id "
-                        "ORDER BY min(start_ns) DESC LIMIT ?)",
-                        (self._retention.max_traces,),
-                    )
-        except sqlite3.Error as error:  # forgetting later is fine; what was sent is stored
-            _log.warning("%s: retention failed, will try again: %s", self._name, error)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    # ------------------------------------------------------------------ reading
+        self._database.close()
 
     def get(self, trace_id: bytes) -> list[SpanRecord]:
         """Return the trace's spans in start order, roots first."""
-        query = "SELECT record FROM spans WHERE trace_id = ? ORDER BY is_root DESC, start_ns"
-        return [_decode_one(row[0]) for row in self._read(query, (trace_id,))]
+        return self._database.get(trace_id)
 
     def find(self, custom_trace_id: str) -> list[bytes]:
         """Return the wire IDs of the traces that carry this custom ID, newest first."""
-        query = "SELECT trace_id FROM spans WHERE custom_trace_id = ? GROUP BY trace_id ORDER BY max(start_ns) DESC LIMIT 100"
-        return [row[0] for row in self._read(query, (custom_trace_id,))]
+        return self._database.find(custom_trace_id)
 
     def search(self, query: Query) -> Page:
         """Return one page of traces whose root (and, for attributes, any span) matches."""
-        sql, values = build_search(query)
-        rows = self._read(sql, values)
-        traces = [self.get(row[0]) for row in rows[: query.max_results]]
-        more = len(rows) > query.max_results
-        return Page(traces, write_token(read_token(query.page_token) + query.max_results) if more else None)
+        return self._database.search(query)
 
     def link(self, trace_id: bytes) -> str | None:  # noqa: ARG002 - the contract's signature
         """Return None: the store has no UI of its own; `tracebridge show` draws its traces."""
         return None
 
-    # ------------------------------------------------------------------ editing
-
     def set_tag(self, trace_id: bytes, key: str, value: str) -> bool:
         """Set a tag on the trace's root; False when the trace is unknown."""
-        return self._edit_tags(trace_id, lambda tags: {**tags, key: value})
+        return self._database.set_tag(trace_id, key, value)
 
     def delete_tag(self, trace_id: bytes, key: str) -> bool:
         """Delete a tag from the trace's root; False when the trace or the tag is unknown."""
-
-        def without(tags: dict[str, str]) -> dict[str, str] | None:
-            return {name: value for name, value in tags.items() if name != key} if key in tags else None
-
-        return self._edit_tags(trace_id, without)
+        return self._database.delete_tag(trace_id, key)
 
     def delete(self, trace_ids: Sequence[bytes]) -> int:
         """Delete whole traces; return how many there were."""
-        deleted = 0
-        with self._translated(), self._transaction() as connection:
-            for trace_id in trace_ids:
-                deleted += connection.execute("DELETE FROM spans WHERE trace_id = ?", (trace_id,)).rowcount > 0
-        return deleted
-
-    def _edit_tags(self, trace_id: bytes, edit: Any) -> bool:
-        with self._translated(), self._transaction() as connection:
-            row = connection.execute(
-                "SELECT record FROM spans WHERE trace_id = ? ORDER BY is_root DESC, start_ns LIMIT 1", (trace_id,)
-            ).fetchone()
-            if row is None:
-                return False
-            record = _decode_one(row[0])
-            tags = edit(record.tags)
-            if tags is None:
-                return False
-            connection.execute(INSERT, self._row(msgspec.structs.replace(record, tags=tags)))
-        return True
-
-    # ------------------------------------------------------------------ the file
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            if self._path != ":memory:":
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # nobody else's business
-            connection = sqlite3.connect(
-                self._path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
-            )
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version > SCHEMA_VERSION:
-                    raise Misconfigured(
-                        f"{self._path} was written by a newer tracebridge (schema {version}); upgrade, or use another path"
-                    )
-                connection.executescript(SCHEMA)
-                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
-
-    def _read(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        with self._lock, self._translated():
-            return self._open().execute(sql, values).fetchall()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn SQLite's errors into the contract's."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "locked" in text or "busy" in text or "full" in text or "I/O" in text:
-                raise Retryable(f"{self._path}: {text}") from error
-            raise Misconfigured(f"{self._path}: {text}; is the folder there, and writable?") from error
-        except sqlite3.IntegrityError as error:
-            raise Rejected(f"{self._path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            self.close()
-            raise Misconfigured(
-                f"{self._path} is no usable database ({error}); move it away, or use another path"
-            ) from error
-        except OSError as error:
-            raise Misconfigured(
-                f"{self._path}: {error.strerror or error}; is the folder there, and writable?"
-            ) from error
-
-
-def _json(value: dict[str, Any]) -> str | None:
-    """Return attributes as JSON text to search in, or None; bytes and odd floats become what JSON has."""
-    return msgspec.json.encode(value).decode() if value else None
+        return self._database.delete(trace_ids)

@@ -10,7 +10,6 @@ Exit status: 0 when tracebridge kept every promise, 1 when it broke one, 2 for a
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import shlex
 import sys
@@ -18,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -28,7 +26,7 @@ from benchmarks.faults.disks import NotHere
 from benchmarks.faults.fault import LONG, SHORT, Fault, Scale
 from benchmarks.faults.harness import FAULTS, do, why_not
 from benchmarks.faults.life import Stuck
-from benchmarks.faults.report import document, show
+from benchmarks.faults.report import entry, show, write
 from benchmarks.faults.run import CANCELLED, Interrupted
 from benchmarks.faults.subjects import SUBJECTS
 
@@ -42,7 +40,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="each fault for a moment only")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many at a time; default 1")
     parser.add_argument("--seed", default="", help="what chance grows from; default: a new one, which is printed")
-    parser.add_argument("--json", metavar="FILE", help="also write the result as JSON")
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        help="also put the result into this JSON file, in place of what it has of the same faults",
+    )
     arguments = parser.parse_args()
     for given, known in ((arguments.faults, FAULTS), (arguments.subjects, SUBJECTS)):
         unknown = [name for name in given if name not in known]
@@ -83,23 +85,20 @@ class Jobs:
         except Stuck as error:
             self._progress.console.print(str(error), markup=False)
             return Outcome(absent=str(error).strip().rpartition("\n")[2], stuck=True)
+        except Exception as error:  # a mistake of the harness itself costs one result, not those of hours
+            self._progress.console.print_exception()
+            return Outcome(absent=f"the harness failed: {error!r}", stuck=True)
         finally:
             self._progress.remove_task(task)
-
-
-def write(path: Path, result: dict[str, Any]) -> None:
-    """Write the result, with the command that made it."""
-    command = shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]])
-    path.write_text(json.dumps({"command": command, **result}, indent=1, ensure_ascii=False) + "\n")
 
 
 def main() -> int:
     """Run what was asked for."""
     arguments = _arguments()
     seed = arguments.seed or secrets.token_hex(4)
+    command = shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]])
     faults = [FAULTS[name] for name in arguments.faults or FAULTS]
     console, words = Console(highlight=False, width=150), Console(stderr=True)
-    results = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     broken = False
     with Progress(*columns, console=words, transient=True) as progress, ThreadPoolExecutor(arguments.jobs) as pool:
@@ -118,10 +117,9 @@ def main() -> int:
                     progress.advance(whole)
                 rows = [row for outcome in outcomes.values() for row in outcome.rows]
                 absent = {subject: outcome.absent for subject, outcome in outcomes.items() if outcome.absent}
-                results.append((fault, rows, absent))
                 show(fault, rows, absent, console)
-                if arguments.json:  # as far as it is: a long run may be interrupted
-                    write(Path(arguments.json), document(results, seed))
+                if arguments.json:
+                    write(Path(arguments.json), entry(fault, rows, absent, seed, command), list(FAULTS))
                 broken |= any(row.broken for row in rows)
                 broken |= any(outcome.stuck and SUBJECTS[subject].ours for subject, outcome in outcomes.items())
         except BaseException:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -45,18 +47,27 @@ def _cell(row: Row, column: str) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def document(results: Sequence[tuple[Fault, Sequence[Row], dict[str, str]]], seed: str) -> dict[str, Any]:
-    """Return everything for JSON."""
+def entry(fault: Fault, rows: Sequence[Row], absent: dict[str, str], seed: str, command: str) -> dict[str, Any]:
+    """Return what came of one fault, for JSON, with all that one needs to have it again."""
     return {
+        "name": fault.name,
+        "title": fault.title,
+        "command": command,
         "date": time.strftime("%Y-%m-%d"),
         "seed": seed,
         "machine": {"python": platform.python_version(), "system": platform.system(), "cpus": os.cpu_count()},
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
-        "faults": [
-            {"name": fault.name, "title": fault.title, "rows": [row.to_dict() for row in rows], "absent": absent}
-            for fault, rows, absent in results
-        ],
+        "rows": [row.to_dict() for row in rows],
+        "absent": absent,
     }
+
+
+def write(path: Path, done: dict[str, Any], order: Sequence[str]) -> None:
+    """Put one fault's entry into a file of results, in place of an older one: a long run may be done piece by piece."""
+    known = {found["name"]: found for found in json.loads(path.read_text())} if path.exists() else {}
+    known[done["name"]] = done
+    entries = [known[name] for name in order if name in known]
+    path.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
 
 
 def _version(package: str) -> str:

@@ -12,12 +12,12 @@ from benchmarks.faults.subjects import SUBJECTS
 SLOW_MS = 1000.0  # a call that took longer is worth a word
 
 
-def markdown(document: dict[str, Any]) -> str:
+def markdown(entries: list[dict[str, Any]]) -> str:
     """Return one line for each fault and destination, one column for each subject."""
-    subjects = [name for name in SUBJECTS if any(_cells(fault, name) for fault in document["faults"])]
+    subjects = [name for name in SUBJECTS if any(_cells(fault, name) for fault in entries)]
     head = ["what happens", *(SUBJECTS[name].title for name in subjects)]
     lines = [head, ["---"] * len(head)]
-    for fault in document["faults"]:
+    for fault in entries:
         destinations = list(dict.fromkeys(row["destination"] for row in fault["rows"]))
         for destination in destinations:
             title = fault["title"] + (f": *{destination}*" if len(destinations) > 1 else "")

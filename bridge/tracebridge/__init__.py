@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tracebridge.record import Kind as Kind
     from tracebridge.record import SpanRecord as SpanRecord
     from tracebridge.record import StatusCode as StatusCode
+    from tracebridge.settings.config import Config as Config
     from tracebridge.settings.model import Settings as Settings
     from tracebridge.span import Span as Span
     from tracebridge.trace import FinishedSpan as FinishedSpan
@@ -53,6 +54,7 @@ _HOMES = {
     "ids.parent": "RemoteParent",
     "managers": "TraceStack",
     "record": "EndCause Kind SpanRecord StatusCode",
+    "settings.config": "Config",
     "settings.model": "Settings",
     "span": "Span",
     "trace": "FinishedSpan PagedList Trace TraceData TraceInfo",

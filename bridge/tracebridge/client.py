@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracebridge import process
 from tracebridge.accounts import Stats
@@ -31,6 +31,9 @@ from tracebridge.settings.model import Settings
 from tracebridge.span import Span
 from tracebridge.wiring import build, keeper_of, require_usable
 
+if TYPE_CHECKING:
+    from tracebridge.settings.config import Config
+
 YAML_SUFFIXES = (".yaml", ".yml")
 
 _log = logging.getLogger("tracebridge")
@@ -39,7 +42,7 @@ _log = logging.getLogger("tracebridge")
 class Client(Managers, Propagating, Ending, Ingesting, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
-    `config` is a path to a YAML file, a mapping with the same keys, or Settings; without it the file that
+    `config` is a path to a YAML file, a mapping with the same keys (`tracebridge.Config`), or Settings; without it the file that
     TRACEBRIDGE_CONFIG names, else the embedded store. A `tracking_uri` that is the path of a YAML file is taken as `config`; any
     other is accepted, noted once, and means nothing here. No network is used. Raises ConfigError, with every problem
     in the message, for a wrong configuration.
@@ -52,7 +55,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         tracking_uri: str | None = None,
         registry_uri: str | None = None,
         *,
-        config: str | os.PathLike[str] | Mapping[str, Any] | Settings | None = None,
+        config: str | os.PathLike[str] | Config | Mapping[str, Any] | Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
         if config is None and tracking_uri is not None and str(tracking_uri).endswith(YAML_SUFFIXES):
@@ -176,6 +179,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         with self.accounts.lock:
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
+            self.accounts.closed = True
         if kept:
             _log.info(
                 "closed after %gs with %d spans undelivered; they wait in %s",

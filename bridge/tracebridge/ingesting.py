@@ -20,6 +20,7 @@ from tracebridge.span import MAX_NAME
 from tracebridge.values import Tally
 
 _replace = msgspec.structs.replace
+_UNWRITABLE = (TypeError, UnicodeEncodeError)  # what msgspec raises for values that no record holds
 
 
 class Ingesting(Recording):
@@ -53,6 +54,9 @@ class Ingesting(Recording):
         if self._off:
             self.accounts.note_misuse("ingest_after_close")
             return
+        if self.accounts.is_inside():
+            self.accounts.aside(self.ingest, record)
+            return
         data = self._ingested(record)
         with self.accounts.mutex:
             if data is None:
@@ -73,10 +77,7 @@ class Ingesting(Recording):
                 record = _replace(record, custom_trace_id=trace.custom_id)
             try:
                 return encode_record(record) if self._is_plain(record) else self._stages.encode(self._limited(record))
-            except (
-                TypeError,
-                UnicodeEncodeError,
-            ):  # what stands outside the limits is odd: a resource, a lone surrogate
+            except _UNWRITABLE:  # what stands outside the limits is odd: a resource, a lone surrogate
                 return self._stages.encode(self._limited(self._described(record)))
         except Exception:
             self._broken("ingest")

@@ -72,7 +72,8 @@ class LiveTrace:
     def joined_by(self, other: LiveTrace) -> LiveTrace:
         """Take what another root says of the trace, and return this trace."""
         self.tags = {**self.tags, **other.tags}
-        self.origin = other.origin or self.origin
+        if other.origin is not None:
+            self.origin, self.outgoing_id = other.origin, other.outgoing_id
         self.plain = self.plain and other.plain
         return self
 

@@ -14,6 +14,7 @@ from tracebridge.propagation import baggage as baggage_header
 from tracebridge.propagation import tracestate
 from tracebridge.propagation.carriers import Getter, Setter
 from tracebridge.span import NoopSpan, Span
+from tracebridge.values import Tally
 
 Carrier = TypeVar("Carrier")
 
@@ -37,7 +38,8 @@ class Propagating(Core):
         formats written that the carrier has already are replaced. `baggage` is sent along on this request, beside what came with the
         trace; `trace_state` members stand in front of those that came (an empty value removes one).
 
-        Without a span nothing is written. Raises TypeError for a carrier that cannot be written to.
+        Without a span nothing is written. Raises TypeError for a carrier that cannot be written to, InvalidParameterError for a `span` that
+        is none.
         """
         if span is None:
             span = current_span(self, None)
@@ -64,8 +66,8 @@ class Propagating(Core):
         if baggage or trace_state:
             context = msgspec.structs.replace(
                 context,
-                baggage=baggage_header.put(context.baggage, baggage or {}),
-                trace_state=tracestate.put(context.trace_state, trace_state or {}),
+                baggage=baggage_header.put(context.baggage, self._texts(baggage)),
+                trace_state=tracestate.put(context.trace_state, self._texts(trace_state)),
             )
         if carrier.__class__ is dict and not carrier and setter is None:
             fresh: Any = carrier  # nothing in it to be replaced
@@ -101,3 +103,8 @@ class Propagating(Core):
                 log.warning("headers cannot be read from a %s: %s", type(carrier).__name__, type(error).__name__)
             self.accounts.note_misuse("unreadable_carrier")
             return None
+
+    def _texts(self, given: Mapping[Any, Any] | None) -> dict[str, str]:
+        """Return keys and values as text, whatever they are."""
+        text, tally = self.reducer.text, Tally()
+        return {text(key, tally): text(value, tally) for key, value in (given or {}).items()}

@@ -16,11 +16,12 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tracebridge.adapter import Adapter
+from tracebridge import installed
 from tracebridge.errors import ConfigError
+from tracebridge.installed import Entry
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from tracebridge.adapter import Adapter
 
 ADAPTERS = "tracebridge.adapters"
 FORMATS = "tracebridge.formats"
@@ -31,7 +32,7 @@ AUTO_SCHEME = "auto"
 _GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES)
 
 
-def entries(group: str) -> dict[str, EntryPoint]:
+def entries(group: str) -> dict[str, Entry]:
     """Return what is installed under a group by name, none of it imported.
 
     When two packages offer the same name, the one that comes first on `sys.path` wins, as with modules. What is installed
@@ -41,15 +42,10 @@ def entries(group: str) -> dict[str, EntryPoint]:
 
 
 @functools.lru_cache(maxsize=4)
-def _entries(path: tuple[str, ...]) -> dict[str, dict[str, EntryPoint]]:  # noqa: ARG001 - what the answer depends on
-    from importlib.metadata import entry_points  # not needed to import tracebridge
-
-    installed = entry_points()
-    out: dict[str, dict[str, EntryPoint]] = {}
-    for group in _GROUPS:
-        found = out[group] = {}
-        for entry in sorted(installed.select(group=group), key=lambda entry: entry.name):
-            found.setdefault(entry.name, entry)
+def _entries(path: tuple[str, ...]) -> dict[str, dict[str, Entry]]:  # noqa: ARG001 - what the answer depends on
+    out: dict[str, dict[str, Entry]] = {group: {} for group in _GROUPS}
+    for entry in sorted(installed.entries(_GROUPS), key=lambda entry: entry.name):  # stable: a name's first stays first
+        out[entry.group].setdefault(entry.name, entry)
     return out
 
 
@@ -69,9 +65,8 @@ def load(group: str, name: str) -> Any:
     try:
         return entry.load()
     except Exception as error:
-        package = entry.dist.name if entry.dist is not None else entry.value
         why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
-        raise ConfigError(f'{what} "{name}" of {package} cannot be imported from {entry.value}: {why}') from error
+        raise ConfigError(f'{what} "{name}" of {entry.package} cannot be imported from {entry.value}: {why}') from error
 
 
 def _singular(group: str) -> str:

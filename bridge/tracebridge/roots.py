@@ -93,12 +93,9 @@ class Roots(Recording):
             self._set_up(
                 span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
             )
+            interrupting = self.accounts.is_inside()
             with self.accounts.mutex:
-                known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.shown_id)
-                if known is not None and generated is not None and not self.ids.joins:
-                    self.accounts.misuse[GENERATE] += 1  # an ID that is taken is junk from a generator
-                    trace.identify(self.ids.random(), None)
-                    known = None
+                known = self._known_trace(trace, generated is not None, custom_id is not None)
                 if known is not None:
                     self._refuse_known_trace(known, trace, remote is not None, custom_id is not None)
                 if own_id is not None:
@@ -110,7 +107,7 @@ class Roots(Recording):
                 self.accounts.started += 1
                 self.accounts.open += 1
                 if self.keeps_open and (data := self.started(span, trace)) is not None:
-                    self._journal.started(span, data)
+                    self.tell_start(span, data, interrupting)
             self._on_first_trace()
             return span
         except TracebridgeError:
@@ -188,6 +185,22 @@ class Roots(Recording):
         trace = LiveTrace(wire, custom_id, self._wall() - self._ticks())
         trace.plain = wire.scheme is not REMOTE
         return trace
+
+    def _known_trace(self, new: LiveTrace, generated: bool, named: bool) -> LiveTrace | None:
+        """Return the open trace that has the new one's wire ID or text; called with the lock held.
+
+        Only a caller who named the ID is to hear of a clash: a generated one gives way to a random one, and a text that came in a
+        header, and names another trace here, is left out.
+        """
+        known = self._table.traces.get(new.hex_id) or self._table.traces.get(new.shown_id)
+        if known is not None and generated and not self.ids.joins:
+            self.accounts.misuse[GENERATE] += 1
+            new.identify(self.ids.random(), None)
+            return None
+        if known is not None and not named and known.hex_id != new.hex_id:
+            new.custom_id = None
+            return None
+        return known
 
     def _refuse_known_trace(self, known: LiveTrace, new: LiveTrace, has_parent: bool, named: bool) -> None:
         """Raise DuplicateTraceError unless a second root may become a segment of an open trace; called with the lock held.

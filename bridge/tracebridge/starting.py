@@ -109,6 +109,7 @@ class Starting(Roots):
                 parent_raw = parent.raw_id
             else:
                 parent_id, parent_raw = self._parent_not_open(trace, parent_id)
+                parent = trace.spans.get(parent_id)
             if _place is None:
                 frame = sys._getframe(1)
                 _place = (frame.f_code, frame.f_lasti)
@@ -154,6 +155,7 @@ class Starting(Roots):
             accounts = self.accounts
             fresh = trace.done
             data = self.started(span, trace) if self.keeps_open else None
+            interrupting = accounts.is_inside()
             accounts.acquire()
             try:
                 if own_id is not None:
@@ -164,7 +166,7 @@ class Starting(Roots):
                 accounts.started += 1
                 accounts.open += 1
                 if data is not None:
-                    self._journal.started(span, data)
+                    self.tell_start(span, data, interrupting)
             finally:
                 accounts.release()
             if fresh:

@@ -16,6 +16,7 @@ from benchmarks.faults.count import Row
 from benchmarks.faults.disks import NotHere
 from benchmarks.faults.fault import Scale
 from benchmarks.faults.harness import FAULTS, do, why_not
+from benchmarks.faults.report import entry, write
 from benchmarks.faults.subjects import SUBJECTS
 
 from support.backends.cache import REQUIRE
@@ -99,9 +100,17 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "calm: nothing happens" in done.stdout
-    result = json.loads(path.read_text())
-    (row,) = result["faults"][0]["rows"]
+    (result,) = json.loads(path.read_text())
+    (row,) = result["rows"]
     assert (result["seed"], row["subject"], row["lost"], row["arrived"]) == ("1", "disk", 0, row["acknowledged"])
+
+
+def test_a_result_file_is_filled_piece_by_piece(tmp_path):
+    """One fault's entry replaces its older one and leaves the others, in the harness's own order."""
+    path = tmp_path / "result.json"
+    for name, seed in (("kill", "1"), ("calm", "2"), ("kill", "3")):
+        write(path, entry(FAULTS[name], [], {}, seed, "a command"), list(FAULTS))
+    assert [(found["name"], found["seed"]) for found in json.loads(path.read_text())] == [("calm", "2"), ("kill", "3")]
 
 
 def test_a_wrong_name_is_refused_with_the_right_ones():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -149,6 +150,52 @@ def test_no_format_lends_from_another(one, other, order, present):
     if first == "datadog" and not int(one.trace_id[16:], 16):
         return
     assert (found.trace_id, found.span_id, found.flags & 1) == (one.trace_id, one.span_id, one.flags & 1)
+
+
+PATTERNS = [
+    "a",
+    "0",
+    " ",
+    "\t",
+    ",",
+    "=",
+    ";",
+    "a=",
+    "a=1,",
+    "a=1;",
+    "a;",
+    " ;",
+    "; ",
+    "a=b ",
+    "a@",
+    "a@a=",
+    "%",
+    "%3A",
+    "-",
+    ":",
+    "a=1;p=1;",
+    "Root=",
+    "'",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_header_takes_long_to_refuse(name):
+    """Nothing repeated any number of times makes reading slow."""
+    ends = ["", "!", "\x00", ",", "=", "@", "a=1"]
+    texts = [
+        (pattern * size)[:size] + end for pattern in PATTERNS for size in (200, 500, 8_000, 32_000) for end in ends
+    ]
+    texts += [
+        f"{'a' * 240}{'a' * 15}=1," * 2 + "!",
+        ",".join(f"k{n}={'v' * 12}" for n in range(31)) + ",!" * 2,
+        "a=" + " " * 510 + "!",
+    ]
+    seed = next((headers for headers in SEEDS if name in headers), {})
+    for text in texts:
+        started = time.process_time()
+        reader.extract({**seed, name: text})
+        assert time.process_time() - started < 0.05, (name, text[:40], len(text))
 
 
 @settings(max_examples=2_000, deadline=None)

@@ -63,7 +63,13 @@ def _known_form(_context: click.Context, _option: click.Parameter, name: str | N
 @click.option(
     "--config", metavar="FILE", help=f"YAML file, for its trace_ids and for links; default: ${CONFIG_VARIABLE}."
 )
-@click.option("--as", "form", metavar="FORM", callback=_known_form, help="Print only this form, one line for each ID.")
+@click.option(
+    "--as",
+    "form",
+    metavar="FORM",
+    callback=_known_form,
+    help="Print only this form, one line for each ID: hex, uuid, datadog, traceparent, …",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
 def command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 from tracebridge.errors import ConfigError, InvalidParameterError, TracebridgeError, misuse
@@ -32,8 +33,8 @@ class Identity:
         self._cut_told = False
         if self._scheme != AUTO:
             find_scheme(self._scheme)
-        if self._span_scheme != AUTO and find_scheme(self._span_scheme).derive_span is None:
-            raise ConfigError(f"trace_ids.span_scheme: scheme {self._span_scheme} makes trace IDs only")
+        if self._span_scheme != AUTO:
+            find_scheme(self._span_scheme)
         self.generate: Callable[..., Any] | None = load_function("trace_ids.generate", settings.generate)
         """Called as f(name, attributes) for the ID of a new trace; None for random IDs."""
 
@@ -107,9 +108,7 @@ def load_function(key: str, given: Any) -> Callable[..., Any] | None:
 
     module, _, name = str(given).partition(":")
     try:
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        found: Any = attrgetter(name)(import_module(module))
     except Exception as error:
         raise ConfigError(f"{key}: {shown_id(given)} cannot be used: {type(error).__name__}: {error}") from error
     if not callable(found):

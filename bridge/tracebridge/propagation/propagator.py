@@ -46,7 +46,7 @@ class Propagator:
         self._owned = frozenset(name for format_ in write for name in format_.fields)
         self.read: Callable[[Headers], RemoteParent | None] = self._read
         """Return what headers say, None when that is nothing. Raises TypeError or AttributeError for values that are no text."""
-        if extract == [read[0].name] if read else False:
+        if len(extract) == len(read) == 1:
             self.read = read[0].read  # one format and nothing beside it: there is nothing to choose
         self.writes = [each.write for each in write]
         """Each puts the headers of one format into a dict."""

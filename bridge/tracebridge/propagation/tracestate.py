@@ -1,4 +1,8 @@
-"""W3C tracestate (Trace Context level 2, section 3.3): validity, limits, and the order of what is changed."""
+"""W3C tracestate (Trace Context level 2, section 3.3): validity, limits, and the order of what is changed.
+
+A key may begin with a digit, as level 2 has it; an `@` stands only between a tenant and a system, as level 1 has it and the W3C's test
+harness still expects.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ MAX_LENGTH = 512  # characters that everybody has to propagate, 3.3.1.5
 LONG_MEMBER = 128  # characters; longer members go first when the whole is too long, 3.3.1.5
 MAX_HEADER = 32_768  # characters that we look at: 32 members of the longest kind are half of that
 
-_FORM = r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+_KEY = r"(?![a-z0-9_\-*/]{242,256}@)[a-z0-9][a-z0-9_\-*/]{0,255}+(?:@[a-z][a-z0-9_\-*/]{0,13}+)?"
+_FORM = _KEY + r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 _member = re.compile(_FORM).fullmatch
 _list = re.compile(rf"{_FORM}(?:,{_FORM}){{0,{MAX_MEMBERS - 1}}}").fullmatch
 

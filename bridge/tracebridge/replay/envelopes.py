@@ -155,10 +155,18 @@ def _inner(given: Mapping[str, Any]) -> tuple[str, bytes] | None:
         if isinstance(value, str):
             return key, value.encode("utf-8", "surrogatepass")
         if isinstance(value, dict):
-            return key, _encode(value)
+            return key, _encode({**_taken_out(given), **value})
         if isinstance(value, list):  # journald writes what is no UTF-8 as numbers
             try:
                 return key, bytes(value)
             except (TypeError, ValueError):
                 return None
     return None
+
+
+def _taken_out(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Cloud Logging takes out of a line's fields into its own entry (Google Cloud, Structured logging, special fields)."""
+    return {field: given[key] for key, field in _CLOUD_LOGGING.items() if key in given}
+
+
+_CLOUD_LOGGING = {"trace": "logging.googleapis.com/trace", "spanId": "logging.googleapis.com/spanId"}

@@ -15,11 +15,13 @@ from tracebridge.replay.lines import Line
 
 MAX_DAMAGE = 100  # places of damage that are kept to be shown; the rest is counted
 MAX_REASON = 300  # characters of one
+FIRST_ASKED = "spanlog"  # its lines may be OTLP JSON as well, and it knows what was cut from them
 
 
 def installed_formats(trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> list[Format]:
-    """Return every installed file format. Raises ConfigError for one that cannot be imported."""
-    return [load(FORMATS, name)(trace_id_attribute) for name in entries(FORMATS)]
+    """Return every installed file format, in the order in which they are asked. Raises ConfigError for one that cannot be imported."""
+    names = sorted(entries(FORMATS), key=lambda name: name != FIRST_ASKED)
+    return [load(FORMATS, name)(trace_id_attribute) for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class SpanReader:
 
     def __init__(self, file: str, formats: Sequence[Format], found: Found, prefix: re.Pattern[bytes] | None = None):
         self._file = file
-        self._formats = list(formats)  # the one that matched last is asked first
+        self._formats = formats
         self._found = found
         self._prefix = prefix
         self._unwrapper = Unwrapper()
@@ -89,7 +91,6 @@ class SpanReader:
                     except ValueError as error:
                         reason = reason or str(error)
                     else:
-                        self._ask_first(form)
                         return self._kept(decoded)
             inner = self._unwrapper.unwrap(text)
             if inner is None:
@@ -102,12 +103,6 @@ class SpanReader:
             return None
         found.other_lines += 1
         return None
-
-    def _ask_first(self, form: Format) -> None:
-        formats = self._formats
-        if formats[0] is not form:
-            formats.remove(form)
-            formats.insert(0, form)
 
     def _kept(self, decoded: Decoded) -> Decoded:
         found = self._found

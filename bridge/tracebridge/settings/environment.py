@@ -9,7 +9,6 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -20,9 +19,18 @@ from tracebridge.settings.reader import BAD, OptionsReader, hints_of, keys_of
 
 STORE_VARIABLE = "TRACEBRIDGE_STORE"
 SERVICE_VARIABLE, RESOURCE_VARIABLE = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
+PROPAGATORS_VARIABLE = "OTEL_PROPAGATORS"
 TRACES_PATH = "/v1/traces"
+PROPAGATORS: Mapping[str, str] = {
+    "tracecontext": "tracecontext", "baggage": "baggage", "b3": "b3", "b3multi": "b3multi", "jaeger": "uber", "xray": "xray",
+}  # fmt: skip
+"""OpenTelemetry's names of header formats, and ours."""
 
-_log = logging.getLogger("tracebridge")
+
+def _warn(message: str, *values: object) -> None:
+    import logging  # only what is wrong pays for it
+
+    logging.getLogger("tracebridge").warning(message, *values)
 
 
 def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
@@ -34,7 +42,7 @@ def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
     text = environ.get(RESOURCE_VARIABLE, "")
     pairs = _pairs(text)
     if pairs is None:
-        _log.warning("%s is not key=value,key=value and is ignored as a whole", RESOURCE_VARIABLE)
+        _warn("%s is not key=value,key=value and is ignored as a whole", RESOURCE_VARIABLE)
         pairs = {}
     if environ.get(SERVICE_VARIABLE):
         pairs["service.name"] = environ[SERVICE_VARIABLE]
@@ -62,6 +70,26 @@ def with_resource(tree: Node, environ: Mapping[str, str]) -> Node:
         given.setdefault(key, _node(value, variable))
     inner = {**(resource.value or {}), "attributes": Node(given, attributes.place, attributes.key_places)}
     whole = {**tree.value, "resource": Node(inner, resource.place, resource.key_places)}
+    return Node(whole, tree.place, tree.key_places)
+
+
+def with_propagators(tree: Node, environ: Mapping[str, str]) -> Node:
+    """Return the whole configuration's tree with the header formats that OTEL_PROPAGATORS names, both ways, where it leaves them out."""
+    named = dict.fromkeys(name for each in environ.get(PROPAGATORS_VARIABLE, "").split(",") if (name := each.strip()))
+    known = [PROPAGATORS[name] for name in named if name in PROPAGATORS]
+    if len(known) + ("none" in named) < len(named):
+        _warn(
+            "%s names a propagator that is not one of %s, none; it is left out",
+            PROPAGATORS_VARIABLE,
+            ", ".join(PROPAGATORS),
+        )
+    propagation = tree.value.get("propagation") or Node({})
+    if not (known or "none" in named) or not (propagation.value is None or isinstance(propagation.value, dict)):
+        return tree  # nothing to add, or a mistake that the reader reports
+    given = dict(propagation.value or {})
+    for key in ("extract", "inject"):
+        given.setdefault(key, _node([] if "none" in named else known, PROPAGATORS_VARIABLE))
+    whole = {**tree.value, "propagation": Node(given, propagation.place, propagation.key_places)}
     return Node(whole, tree.place, tree.key_places)
 
 
@@ -93,7 +121,7 @@ def _merged(options: type[Any], node: Node, values: Mapping[str, tuple[str, Any]
         problems: list[Problem] = []
         made = _node(value, variable)
         if OptionsReader(problems).value(hints[key], made, key, keys[key].metadata) is BAD:
-            _log.warning("%s cannot be used and is ignored: %s", variable, problems[0].message)
+            _warn("%s cannot be used and is ignored: %s", variable, problems[0].message)
             continue
         given[key] = made
     return Node(given, node.place, node.key_places)
@@ -102,6 +130,8 @@ def _merged(options: type[Any], node: Node, values: Mapping[str, tuple[str, Any]
 def _node(value: Any, variable: str) -> Node:
     if isinstance(value, dict):
         return Node({key: _node(item, variable) for key, item in value.items()})
+    if isinstance(value, list):
+        return Node([_node(item, variable) for item in value], variables=(variable,))
     return Node(value, substituted=True, variables=(variable,))
 
 
@@ -119,7 +149,7 @@ def _for_otlp(kind: str, environ: Mapping[str, str]) -> dict[str, tuple[str, Any
             if text:
                 value = convert(text)
                 if value is None:
-                    _log.warning("%s is not of the form that OpenTelemetry gives it and is ignored", variable)
+                    _warn("%s is not of the form that OpenTelemetry gives it and is ignored", variable)
                 else:
                     out[key] = (variable, value)
                 break

@@ -7,17 +7,17 @@ those leave out > the defaults. `import tracebridge` comes past here, so what on
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracebridge.errors import ConfigError
 from tracebridge.settings.model import AdapterSettings, Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tracebridge.settings.document import Document, Node
     from tracebridge.settings.reader import OptionsReader
 
@@ -27,10 +27,8 @@ DEFAULT_STORE = "./tracebridge.db"
 MAPPING = "the configuration given in code"
 Source = str | os.PathLike[str] | Mapping[str, Any] | Settings | None
 
-_log = logging.getLogger("tracebridge")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Loaded:
     """Settings, and the tree that they were read from: what `tracebridge validate --print-effective` explains."""
 
@@ -70,7 +68,7 @@ def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
     from tracebridge.settings.problems import Problem, fail
 
     try:
-        with Path(path).expanduser().open("rb") as file:
+        with open(os.path.expanduser(path), "rb") as file:  # noqa: PTH111, PTH123 - pathlib costs more than the reading
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -94,7 +92,7 @@ def _read(
     node: Node, problems: list[Any], source: str, document: Document | None, environ: Mapping[str, str]
 ) -> Loaded:
     from tracebridge.settings.document import Node
-    from tracebridge.settings.environment import with_resource
+    from tracebridge.settings.environment import with_propagators, with_resource
     from tracebridge.settings.problems import fail
     from tracebridge.settings.reader import BAD, OptionsReader, keys_of
 
@@ -105,7 +103,7 @@ def _read(
     if node.value is None and not node.unset:
         node = Node({}, node.place)
     if isinstance(node.value, dict):
-        node = with_resource(node, environ)
+        node = with_propagators(with_resource(node, environ), environ)
         rest = {key: child for key, child in node.value.items() if key != "adapters"}
         chosen = _adapters(reader, node, environ, destinations)
         node = Node(rest, node.place, node.key_places)
@@ -181,11 +179,15 @@ def _adapter(
 
 def _default_settings(environ: Mapping[str, str]) -> Settings:
     """Return the embedded default: the store, or memory where its folder cannot be written."""
+    from pathlib import Path
+
     from tracebridge.registry import adapter_class
 
     path = environ.get("TRACEBRIDGE_STORE") or DEFAULT_STORE
     if path != ":memory:" and not _writable(Path(path).expanduser()):
-        _log.warning(
+        import logging
+
+        logging.getLogger("tracebridge").warning(
             "%s cannot be written; traces are kept in memory only. Set TRACEBRIDGE_STORE to another path.", path
         )
         path = ":memory:"

@@ -65,6 +65,15 @@ class TraceIdSettings:
         "error", help="A custom ID that is open already: refuse it, or add another root to that trace."
     )
 
+    def __post_init__(self) -> None:
+        """Refuse a scheme of trace IDs for spans."""
+        from tracebridge.registry import AUTO_SCHEME, ID_SCHEMES, load
+
+        if self.span_scheme != AUTO_SCHEME and getattr(load(ID_SCHEMES, self.span_scheme), "derive_span", None) is None:
+            raise ValueError(
+                "span_scheme must have a form of 8 bytes, as hex, decimal, snowflake, datadog and hash have"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class PropagationSettings:

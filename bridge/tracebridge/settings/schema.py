@@ -1,6 +1,7 @@
 """The JSON Schema (draft 2020-12) of the YAML file, made from the options classes, so that an editor explains every key.
 
-`python -m tracebridge.settings.schema FILE` writes it. The one that is shipped knows the adapters of this package.
+`python -m tracebridge.settings.schema config/tracebridge_config/bridge.schema.json` writes it, and the typed mapping beside it
+(`tracebridge.settings.typed`). The one that is shipped knows the adapters of this package.
 """
 
 from __future__ import annotations
@@ -62,12 +63,14 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
     return schema
 
 
+def shipped_adapters() -> list[str]:
+    """Return the adapters that this package brings."""
+    return [name for name, entry in entries(ADAPTERS).items() if entry.package == DISTRIBUTION]
+
+
 def shipped_schema() -> str:
-    """Return the text of the schema with the adapters that this package brings."""
-    ours = [
-        name for name, entry in entries(ADAPTERS).items() if entry.dist is not None and entry.dist.name == DISTRIBUTION
-    ]
-    return json.dumps(json_schema(ours), indent=2, ensure_ascii=False) + "\n"
+    """Return the text of the schema that knows them."""
+    return json.dumps(json_schema(shipped_adapters()), indent=2, ensure_ascii=False) + "\n"
 
 
 def _object(options: type[Any], default: Any) -> dict[str, Any]:
@@ -163,4 +166,7 @@ def _first_paragraph(options: type[Any]) -> str:
 
 
 if __name__ == "__main__":
+    from tracebridge.settings.typed import shipped_types
+
     Path(sys.argv[1]).write_text(shipped_schema(), encoding="utf-8")
+    Path(sys.argv[1]).with_name("types.py").write_text(shipped_types(), encoding="utf-8")

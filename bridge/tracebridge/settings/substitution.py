@@ -19,7 +19,7 @@ _BODY = re.compile(r"(?:env:)?(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)(?::-(?P<default>[
 _PREFIX = re.compile(r"(?!env:)(?P<prefix>[a-zA-Z][a-zA-Z0-9_]*):(?![-?=+])")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Substituted:
     """The outcome for one scalar."""
 

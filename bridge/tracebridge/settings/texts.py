@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -32,7 +31,7 @@ class Wrong(ValueError):
         self.allowed = allowed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Form:
     """One kind of text."""
 
@@ -102,6 +101,8 @@ def _path(value: Any, _: Mapping[str, Any]) -> str:
 
 def unreadable(path: str) -> str:
     """Return why a file cannot be read, in the system's words; nothing when it can."""
+    from pathlib import Path
+
     try:
         with Path(path).expanduser().open("rb") as file:
             file.read(1)

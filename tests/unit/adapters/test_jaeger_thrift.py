@@ -192,3 +192,21 @@ def test_what_cannot_work_is_refused_at_start(options, words):
     """With the place and the reason."""
     with pytest.raises(ConfigError, match=words):
         Client(config={"adapters": {"jaeger_thrift": options}})
+
+
+def test_headers_beside_an_agent_are_for_reading_back():
+    """The query API may want them; the agent takes none."""
+    options = JaegerThriftOptions(
+        query_endpoint="http://localhost:16686", headers={"authorization": Secret("Bearer x")}
+    )
+    adapter = JaegerThriftAdapter(options, Context("j", OWN))
+    assert adapter.link(b"t" * 16) == f"http://localhost:16686/trace/{(b't' * 16).hex()}"
+    adapter.close()
+
+
+def test_without_a_query_endpoint_a_link_needs_a_template():
+    """Nobody can guess where the UI is."""
+    for ui, link in ((None, None), ("http://ui/{trace_id}", f"http://ui/{(b't' * 16).hex()}")):
+        adapter = JaegerThriftAdapter(JaegerThriftOptions(ui=ui), Context("j", OWN))
+        assert (adapter.reader, adapter.link(b"t" * 16)) == (None, link)
+        adapter.close()

@@ -58,7 +58,7 @@ def test_importing_the_client_pulls_in_nothing_heavy():
 def test_a_client_imports_only_the_adapters_that_it_uses():
     """A store needs no HTTP client."""
     modules = loaded("import tracebridge; tracebridge.Client(config={'adapters': {'memory': {}}}).close()")
-    assert {"tracebridge_adapters.memory", "sqlite3"} <= modules
+    assert "tracebridge_adapters.memory" in modules
     assert not {"urllib3", "grpc", "tracebridge_adapters.zipkin"} & modules
 
 

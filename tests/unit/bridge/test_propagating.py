@@ -155,6 +155,23 @@ def test_baggage_and_trace_state_travel_on_and_can_be_added_to(client):
     assert client.inject(child, {})["baggage"] == "k=v;p,l=w"
 
 
+def test_odd_baggage_is_sent_as_well_as_it_can_be(client):
+    """Data never makes a request fail."""
+
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    span = client.start_trace("r")
+    headers = client.inject(
+        span, {}, baggage={"n": 7, "broken": Broken(), 8: "x", "bad key": "y"}, trace_state={"a": 1}
+    )
+    assert headers["tracestate"] == "a=1"
+    assert headers["baggage"].startswith("n=7,broken=")
+    assert "8=x" in headers["baggage"]
+    assert "bad key" not in headers["baggage"]
+
+
 def test_the_baggage_of_jaeger_and_of_w3c_are_one(everything):
     """During a migration both headers come; the standard one decides."""
     headers = {"uber-trace-id": f"{TRACE}:{SPAN}:0:1", "uberctx-a": "old", "uberctx-b": "2", "baggage": "a=new"}

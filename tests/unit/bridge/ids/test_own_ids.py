@@ -118,7 +118,10 @@ def test_a_str_subclass_is_its_text(client):
             {"scheme": "ulit"},
             'trace_ids.scheme must be an ID scheme that is installed, not "ulit"; did you mean "ulid"?',
         ),
-        ({"span_scheme": "uuid"}, "trace_ids.span_scheme: scheme uuid makes trace IDs only"),
+        (
+            {"span_scheme": "uuid"},
+            "trace_ids: span_scheme must have a form of 8 bytes, as hex, decimal, snowflake, datadog and hash have",
+        ),
         ({"generate": "nothing"}, "trace_ids.generate must be the name of a class as pkg.mod:Name"),
         ({"generate": "json:nothing"}, "trace_ids.generate: 'json:nothing' cannot be used: AttributeError"),
         ({"generate": "no_such_module:f"}, "trace_ids.generate: 'no_such_module:f' cannot be used: ModuleNotFound"),
@@ -360,3 +363,23 @@ def test_a_plain_text_parent_of_an_unknown_trace_is_still_a_mistake(client):
     with pytest.raises(TraceNotFoundError, match="Parent span with ID 'row-17' not found"):
         client.start_span("c", "order-7", "row-17")
     assert client.start_span("c", "order-7", SpanId("row-17")).parent_id == SpanId("row-17").wire_span_id
+
+
+def test_a_local_parent_addressed_by_its_text_is_no_remote_one(client, delivered):
+    """In a trace of another process, a span of ours is ours by any spelling."""
+    own = client.start_span("a", "order-7", "00f067aa0ba902b7", span_id="row-17")
+    client.start_span("b", "order-7", "row-17").end()
+    client.start_span("c", "order-7", SpanId("row-17")).end()
+    own.end()
+    assert [(r.name, r.parent_is_remote) for r in delivered(client)] == [("b", False), ("c", False), ("a", True)]
+
+
+def test_a_header_whose_text_names_another_open_trace_raises_nothing(make_client):
+    """An ID that a stranger sent may clash with what is open here; the request is traced all the same, without it."""
+    client = make_client(
+        trace_ids={"scheme": "hash"}, propagation={"extract": ["correlation"], "inject": ["tracecontext"]}
+    )
+    first = client.start_trace("r", trace_id="order-7")
+    second = client.start_trace("s", parent=client.extract({"X-Request-ID": first.wire_trace_id}))
+    assert second.trace_id == second.wire_trace_id != first.wire_trace_id
+    assert client.get_active_trace(first.wire_trace_id) is first

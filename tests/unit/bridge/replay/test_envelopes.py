@@ -65,6 +65,14 @@ def test_cloud_logging_gives_an_object_back_as_a_line():
     assert json.loads(inner or b"") == json.loads(SPAN)
 
 
+def test_what_cloud_logging_took_out_of_the_line_is_put_back():
+    """Its agent moves the special fields into the entry."""
+    inner = Unwrapper().unwrap(dumps(jsonPayload={"a": 1}, insertId="1", trace="projects/p/traces/t", spanId="s"))
+    assert json.loads(inner or b"") == {
+        "logging.googleapis.com/trace": "projects/p/traces/t", "logging.googleapis.com/spanId": "s", "a": 1
+    }  # fmt: skip
+
+
 def test_envelopes_inside_envelopes_come_off_one_by_one():
     """A container runtime's line that an agent shipped."""
     unwrapper = Unwrapper()

@@ -10,6 +10,7 @@ from tracebridge.record import Resource, SpanRecord
 from tracebridge.registry import FORMATS, load
 from tracebridge.replay.lines import Line
 from tracebridge.replay.reader import Damage, Found, SpanReader, installed_formats
+from tracebridge_adapters.formats.spanlog_lines import writer_of
 
 RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "a", 1, 2, resource=Resource({"service.name": "shop"}))
 OTLP = load(FORMATS, "otlp_json")().encode([RECORD]).rstrip()
@@ -59,3 +60,11 @@ def test_control_characters_of_a_damaged_line_do_not_reach_the_terminal():
     found = Found()
     SpanReader("app.log", [], found).note_damage(1, "bad \x1b[31m thing\n")
     assert found.damage[0].reason == "bad  [31m thing "
+
+
+def test_a_line_that_is_a_span_line_and_otlp_too_is_read_as_a_span_line():
+    """It knows its number, and what was cut from it."""
+    line = writer_of("otlp_json").encode(RECORD)[:-2] + b',"writer":"w","seq":3}'
+    found, decoded = read(OTLP, line, line.replace(b'"seq":3', b'"seq":5'))
+    assert [one.seq for one in decoded if one] == [0, 3, 5]
+    assert str(found.gaps.missing()[0]) == "1 line of writer w, from number 4"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_args, get_type_hints, is_typeddict
 
 import jsonschema
 import pytest
@@ -14,6 +14,8 @@ import yaml
 from tracebridge import ConfigError
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.schema import shipped_schema
+from tracebridge.settings.typed import shipped_types
+from tracebridge_config import types
 
 CONFIG = files("tracebridge_config")
 PRESETS = sorted(entry.name for entry in (CONFIG / "presets").iterdir())
@@ -35,6 +37,34 @@ def validator(schema: Any) -> Any:
 def test_the_shipped_schema_is_what_the_classes_say() -> None:
     """After a change of options: `python -m tracebridge.settings.schema config/tracebridge_config/bridge.schema.json`."""
     assert shipped_schema() == (CONFIG / "bridge.schema.json").read_text("utf-8")
+
+
+def test_the_shipped_types_are_what_the_classes_say() -> None:
+    """Written by the same command as the schema."""
+    assert shipped_types() == (CONFIG / "types.py").read_text("utf-8")
+
+
+def keys_in(options: Any) -> dict[str, Any]:
+    """The keys of a typed mapping, nested ones too."""
+    found = get_type_hints(options)
+    inner = {key: [part for part in get_args(hint) if is_typeddict(part)] for key, hint in found.items()}
+    return {key: keys_in(parts[0]) if parts else None for key, parts in inner.items()}
+
+
+def test_the_types_have_the_keys_of_the_schema(schema: Any) -> None:
+    """What an editor completes in a mapping in code is what it completes in the file."""
+
+    def keys_of_schema(one: Any) -> dict[str, Any]:
+        return {
+            key: keys_of_schema(inner) if "properties" in inner else None
+            for key, inner in one["properties"].items()
+            if key != "adapters"
+        }
+
+    assert {key: inner for key, inner in keys_in(types.Config).items() if key != "adapters"} == keys_of_schema(schema)
+    for name in ("zipkin", "otlp_http", "otel_exporter", "store"):
+        made = getattr(types, name.title().replace("_", "") + "Config")
+        assert keys_in(made) == keys_of_schema(schema["$defs"][name])
 
 
 def test_the_presets_are_the_documented_seven() -> None:

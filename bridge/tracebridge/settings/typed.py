@@ -1,0 +1,114 @@
+"""The configuration's types for editors and type checkers, made from the options classes: `tracebridge.Config`.
+
+What is shipped, `tracebridge_config.types`, knows the adapters of this package and is written together with the JSON Schema: see there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import keyword
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from tracebridge.registry import adapter_class
+from tracebridge.settings.model import Settings
+from tracebridge.settings.options import Secret
+from tracebridge.settings.reader import hints_of, keys_of
+from tracebridge.settings.schema import shipped_adapters
+
+HEAD: Final = '''"""The configuration as a mapping in code, typed: what an editor completes and a type checker checks.
+
+Made by `python -m tracebridge.settings.schema`; do not edit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+AttributeValue = str | int | float | bool | Sequence[str] | Sequence[int] | Sequence[float] | Sequence[bool]
+'''
+FORMS: Final = {
+    "duration": "str | Literal[0]",
+    "size": "str | int",
+    "path": "str | os.PathLike[str]",
+    "attribute": "AttributeValue",
+}
+PLAIN: Final = {str: "str", Secret: "str", int: "int", float: "float", bool: "bool"}
+
+
+def shipped_types() -> str:
+    """Return the text of the module."""
+    made: dict[str, str] = {}
+    adapters = []
+    for name in shipped_adapters():
+        options = adapter_class(name).Options
+        _define(options, made)
+        adapters.append(_name(options))
+    _define(Settings, made)
+    union = "\n    | ".join([*adapters, "Mapping[str, Any]", "None"])
+    anybody = f'AdapterConfig = (\n    {union}\n)\n"""One destination: ours, or a stranger\'s, whose options only its package knows."""\n'
+    whole = made.pop(_name(Settings)) + _field(
+        "adapters", "Mapping[str, AdapterConfig]", "Destinations, each under `type` or `type/name`."
+    )
+    return "\n\n".join([HEAD, *made.values(), anybody, whole])
+
+
+def _name(options: type[Any]) -> str:
+    """Return what the typed mapping of an options class is called.
+
+    >>> _name(Settings)
+    'Config'
+    """
+    return options.__name__.removesuffix("Options").removesuffix("Settings") + "Config"
+
+
+def _define(options: type[Any], made: dict[str, str]) -> None:
+    """Add the definition of an options class, after those that it needs."""
+    if _name(options) in made:
+        return
+    hints, fields = hints_of(options), keys_of(options)
+    for key in fields:
+        for nested in _options_in(hints[key]):
+            _define(nested, made)
+    doc = (options.__doc__ or "").strip().partition("\n")[0]
+    if any(keyword.iskeyword(key) for key in fields):  # the class form cannot spell such a key
+        items = "".join(
+            f"        # {fields[key].metadata['help']}\n        {key!r}: {_type(hints[key])},\n" for key in fields
+        )
+        made[_name(options)] = (
+            f'{_name(options)} = TypedDict(\n    "{_name(options)}",\n    {{\n{items}    }},\n    total=False,\n)\n"""{doc}"""\n'
+        )
+        return
+    body = "".join(_field(key, _type(hints[key]), field.metadata["help"]) for key, field in fields.items())
+    made[_name(options)] = f'class {_name(options)}(TypedDict, total=False):\n    """{doc}"""\n\n{body}'
+
+
+def _field(key: str, kind: str, help: str) -> str:
+    return f'    {key}: {kind}\n    """{help}"""\n'
+
+
+def _options_in(hint: Any) -> Iterator[type[Any]]:
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        yield hint
+    for part in get_args(hint):
+        yield from _options_in(part)
+
+
+def _type(hint: Any) -> str:
+    origin = get_origin(hint)
+    if origin in {Union, types.UnionType}:
+        return " | ".join("None" if part is type(None) else _type(part) for part in get_args(hint))
+    if origin is Annotated:
+        return FORMS.get(get_args(hint)[1], "str")
+    if origin is Literal:
+        return f"Literal[{', '.join(repr(choice) for choice in get_args(hint))}]".replace("'", '"')
+    if origin is list:
+        return f"Sequence[{_type(get_args(hint)[0])}]"
+    if origin is dict:
+        return f"Mapping[str, {_type(get_args(hint)[1])}]"
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return f"{_name(hint)} | None"
+    return PLAIN.get(hint, "Any")

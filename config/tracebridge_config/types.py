@@ -1,0 +1,418 @@
+"""The configuration as a mapping in code, typed: what an editor completes and a type checker checks.
+
+Made by `python -m tracebridge.settings.schema`; do not edit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+AttributeValue = str | int | float | bool | Sequence[str] | Sequence[int] | Sequence[float] | Sequence[bool]
+
+
+class SendingQueueConfig(TypedDict, total=False):
+    """How delivery groups spans for this destination."""
+
+    max_batch: int
+    """Most spans in one request."""
+    max_in_flight: int
+    """Requests under way at once; above 1 first sends may overtake each other."""
+    flush_interval: str | Literal[0]
+    """Longest time a finished span waits for company."""
+
+
+class RetryOnFailureConfig(TypedDict, total=False):
+    """How delivery waits when this destination is ill."""
+
+    initial_interval: str | Literal[0]
+    """First pause; doubled each time, with jitter."""
+    max_interval: str | Literal[0]
+    """Longest pause."""
+    max_elapsed_time: str | Literal[0]
+    """Give a batch up after this long; 0 means never."""
+
+
+class ConsoleConfig(TypedDict, total=False):
+    """Options of the `console` adapter."""
+
+    stream: Literal["stdout", "stderr"]
+    """Where lines go."""
+    color: Literal["auto", "always", "never"]
+    """Colour; auto means only on a terminal."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped; people wait for these."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class TlsConfig(TypedDict, total=False):
+    """TLS towards one destination. Verification is on unless it is switched off here."""
+
+    ca_file: str | os.PathLike[str] | None
+    """PEM file of the authorities to trust instead of the system's."""
+    cert_file: str | os.PathLike[str] | None
+    """PEM file of the client certificate."""
+    key_file: str | os.PathLike[str] | None
+    """PEM file of the client certificate's private key."""
+    insecure_skip_verify: bool
+    """Accept any certificate. For tests only."""
+
+
+class JaegerThriftConfig(TypedDict, total=False):
+    """Options of the `jaeger_thrift` adapter."""
+
+    endpoint: str
+    """An agent, udp://host:6831 (compact) or :6832 (binary), or a collector, http://host:14268/api/traces."""
+    protocol: Literal["compact", "binary"]
+    """Thrift's protocol over UDP; HTTP is always binary."""
+    max_packet_size: str | int
+    """Most bytes of a datagram."""
+    compression: Literal["gzip", "none"]
+    """Whether HTTP bodies are compressed; a Jaeger 1 collector does not take it."""
+    headers: Mapping[str, str]
+    """Headers of every HTTP request."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards an HTTPS collector."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type."""
+    query_endpoint: str | None
+    """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
+    ui: str | None
+    """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class LogConfig(TypedDict, total=False):
+    """Options of the `log` adapter."""
+
+    stream: Literal["stdout", "stderr", "file", "logger", "structlog"]
+    """Where lines go."""
+    path: str | os.PathLike[str] | None
+    """The file, with stream: file; created 0600, reopened after a logrotate."""
+    logger: str | None
+    """With stream: logger, the standard logger's name; with stream: structlog, a name for get_logger or `module:logger`."""
+    profile: Literal["otel", "ecs", "datadog", "gcp", "otlp_json"]
+    """The names of the fields."""
+    project: str | None
+    """The Google Cloud project that profile: gcp names in its traces."""
+    resource: Literal["always", "root", "off"]
+    """Which lines carry the resource."""
+    max_line_bytes: int
+    """Longest line, in bytes."""
+    extra_lines: Sequence[Literal["span.start", "span.event", "trace.end"]]
+    """Lines besides the one that every finished span gets."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class MemoryConfig(TypedDict, total=False):
+    """Options of the `memory` adapter: none but how spans are grouped."""
+
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+OtelExporterConfig = TypedDict(
+    "OtelExporterConfig",
+    {
+        # The exporter's class, or a function that returns an exporter.
+        'class': str,
+        # Keyword arguments of the class.
+        'args': Mapping[str, Any],
+        # Names for inputs, outputs and span type.
+        'dialect': Literal["openinference", "mlflow", "genai"],
+        # How spans are grouped into requests.
+        'sending_queue': SendingQueueConfig | None,
+        # How an ill destination is waited for.
+        'retry_on_failure': RetryOnFailureConfig | None,
+    },
+    total=False,
+)
+"""Options of the `otel_exporter` adapter."""
+
+
+class OtlpFileConfig(TypedDict, total=False):
+    """Options of the `otlp_file` adapter."""
+
+    path: str | os.PathLike[str]
+    """The file; created 0600, appended to."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class OtlpGrpcConfig(TypedDict, total=False):
+    """Options of the `otlp_grpc` adapter."""
+
+    endpoint: str
+    """Address; https:// for TLS, http:// for none."""
+    compression: Literal["gzip", "none"]
+    """Whether messages are compressed."""
+    headers: Mapping[str, str]
+    """Metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type."""
+    query_endpoint: str | None
+    """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
+    ui: str | None
+    """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class OtlpHttpConfig(TypedDict, total=False):
+    """Options of the `otlp_http` adapter."""
+
+    endpoint: str
+    """Base address; /v1/traces is added unless it ends so already."""
+    encoding: Literal["protobuf", "json"]
+    """How the body is written."""
+    compression: Literal["gzip", "none"]
+    """Whether the body is compressed."""
+    headers: Mapping[str, str]
+    """Headers of every request."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    query_endpoint: str | None
+    """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
+    ui: str | None
+    """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class RetentionConfig(TypedDict, total=False):
+    """When the store forgets. Both may be given; whichever comes first counts."""
+
+    max_age: str | Literal[0]
+    """Forget traces older than this; 0 keeps them."""
+    max_traces: int
+    """Keep at most this many traces; 0 keeps all."""
+
+
+class StoreConfig(TypedDict, total=False):
+    """Options of the `store` adapter."""
+
+    path: str | os.PathLike[str]
+    """The SQLite file; `:memory:` for none."""
+    retention: RetentionConfig | None
+    """When the store forgets."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into transactions."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class ZipkinConfig(TypedDict, total=False):
+    """Options of the `zipkin` adapter."""
+
+    endpoint: str
+    """Where spans are posted, path included."""
+    encoding: Literal["json", "protobuf"]
+    """How the body is written; protobuf needs Zipkin 2.8."""
+    compression: Literal["gzip", "none"]
+    """Whether the body is compressed."""
+    headers: Mapping[str, str]
+    """Headers of every request."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type."""
+    query_endpoint: str | None
+    """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
+    ui: str | None
+    """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class ZipkinFileConfig(TypedDict, total=False):
+    """Options of the `zipkin_file` adapter."""
+
+    path: str | os.PathLike[str]
+    """The file; created 0600, appended to."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class ResourceConfig(TypedDict, total=False):
+    """What produces the spans."""
+
+    attributes: Mapping[str, AttributeValue]
+    """OpenTelemetry resource attributes of every span; service.name first of all."""
+
+
+class TraceIdConfig(TypedDict, total=False):
+    """How the caller's own trace IDs become wire IDs."""
+
+    scheme: str
+    """How a trace ID is read: auto recognises unambiguous forms and hashes the rest, any other name one form."""
+    span_scheme: str
+    """How your own span IDs are read; a scheme that has a form of 8 bytes."""
+    generate: str | None
+    """Makes the ID of each new trace that is given none: called as f(name, attributes), returns text."""
+    max_bits: Literal[128, 64]
+    """With 64, for Zipkin and Jaeger of old, trace IDs are cut to their last 16 hex digits."""
+    attribute: str
+    """Attribute under which the original text travels."""
+    on_duplicate: Literal["error", "join"]
+    """A custom ID that is open already: refuse it, or add another root to that trace."""
+
+
+class PropagationConfig(TypedDict, total=False):
+    """Which headers carry a trace into this process and out of it."""
+
+    extract: Sequence[Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]]
+    """Header formats that are read; the first one that names a parent span wins."""
+    inject: Sequence[Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]]
+    """Header formats that are written, all of them each time: this is how a migration runs."""
+    correlation_header: str
+    """The header of the format correlation, which carries your own trace ID as it is."""
+    unsampled: Literal["drop", "record"]
+    """Spans of a trace that the caller decided not to sample: count and drop them, or deliver them all the same."""
+
+
+class OpenTelemetryConfig(TypedDict, total=False):
+    """How this process's own OpenTelemetry, if it has any, goes together with tracebridge."""
+
+    current_span: Literal["shared", "separate"]
+    """Whether a span that is current here is the parent of what OpenTelemetry starts meanwhile."""
+
+
+class LifecycleConfig(TypedDict, total=False):
+    """How spans that nobody ends are treated, and how the client closes."""
+
+    strict: bool
+    """Raise on every misuse, such as the end of an unknown span."""
+    max_open: str | Literal[0]
+    """A span open longer than this is reported as a leak."""
+    on_leak: Literal["report", "close"]
+    """Report a leaked span, or also close it."""
+    late_children: str | Literal[0]
+    """How long children may outlive their root; 0s closes them with it."""
+    shutdown_timeout: str | Literal[0]
+    """Longest time close() and process exit deliver."""
+    flush_on_sigterm: bool
+    """On SIGTERM, deliver for at most shutdown_timeout before the signal takes its course."""
+
+
+class LimitsConfig(TypedDict, total=False):
+    """How much one span may carry; what is over is cut or left out, and counted."""
+
+    attribute_count_limit: int
+    """Most attributes of a span."""
+    attribute_value_length_limit: int
+    """Longest text of an attribute, in characters."""
+    payload_length_limit: str | int
+    """Most that inputs or outputs may weigh."""
+    event_count_limit: int
+    """Most events of a span."""
+    link_count_limit: int
+    """Most links of a span."""
+
+
+class RedactionConfig(TypedDict, total=False):
+    """Which values are masked before anything is queued."""
+
+    keys: Literal["default", "none"]
+    """Mask values under keys that name secrets."""
+    deny_keys: Sequence[str]
+    """More keys to mask, any case."""
+    allow_keys: Sequence[str]
+    """Keys never to mask."""
+    deny_values: Sequence[str]
+    """Mask text that matches: card (payment cards), jwt, or a regular expression."""
+    action: Literal["mask", "drop"]
+    """Replace the value, or leave the whole attribute out."""
+
+
+class JournalConfig(TypedDict, total=False):
+    """The queue between finished spans and delivery: in memory, or on disk where it survives the process."""
+
+    directory: str | os.PathLike[str] | None
+    """Keep the journal in this folder, so that spans survive crashes and restarts; without it, in memory."""
+    max_bytes: str | int | None
+    """Most that the journal of one process may hold: 64MiB in memory and 512MiB on disk when not given."""
+    on_full: Literal["drop_oldest", "block"]
+    """When full: forget the oldest for the adapters that lag, or make the caller wait first."""
+    block_timeout: str | Literal[0]
+    """Longest wait of one call with on_full: block."""
+    fsync: Literal["never", "interval", "always"]
+    """On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk."""
+
+
+AdapterConfig = (
+    ConsoleConfig
+    | JaegerThriftConfig
+    | LogConfig
+    | MemoryConfig
+    | OtelExporterConfig
+    | OtlpFileConfig
+    | OtlpGrpcConfig
+    | OtlpHttpConfig
+    | StoreConfig
+    | ZipkinConfig
+    | ZipkinFileConfig
+    | Mapping[str, Any]
+    | None
+)
+"""One destination: ours, or a stranger's, whose options only its package knows."""
+
+
+class Config(TypedDict, total=False):
+    """A whole, checked configuration."""
+
+    file_format: str
+    """Version of this file's format."""
+    resource: ResourceConfig | None
+    """What produces the spans."""
+    trace_ids: TraceIdConfig | None
+    """How your own trace IDs become wire IDs."""
+    propagation: PropagationConfig | None
+    """Which headers carry a trace in and out."""
+    opentelemetry: OpenTelemetryConfig | None
+    """One tree with OpenTelemetry's instrumentation."""
+    lifecycle: LifecycleConfig | None
+    """Spans that nobody ends; closing."""
+    limits: LimitsConfig | None
+    """How much one span may carry."""
+    redaction: RedactionConfig | None
+    """What is masked."""
+    journal: JournalConfig | None
+    """The queue before delivery."""
+    adapters: Mapping[str, AdapterConfig]
+    """Destinations, each under `type` or `type/name`."""
