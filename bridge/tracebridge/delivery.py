@@ -144,7 +144,9 @@ class Delivery:
             try:
                 silence_instrumentation()
                 records = self._decode(claim)
-                for group in _by_resource(records) if self._by_resource else [records] if records else []:
+                groups = _by_resource(records) if self._by_resource else [records] if records else []
+                claim.in_order = len(groups) <= 1
+                for group in groups:
                     self._deliver(claim, group)
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")
