@@ -55,11 +55,10 @@ class TraceWsgi:
             return start_response(status, *rest)
 
         try:
-            body = self._app(environ, started)
-        except BaseException:
+            return _Body(self._app(environ, started), serving)
+        except BaseException:  # of the application, or of a body that is none
             serving.__exit__(*sys.exc_info())
             raise
-        return _Body(body, serving)
 
 
 class _Body:
