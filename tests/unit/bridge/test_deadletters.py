@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from tracebridge.deadfiles import DeadFiles
 from tracebridge.deadletters import DeadLetters
-from tracebridge.pruning import prune
+from tracebridge.ownfiles import prune
 from tracebridge.record import Resource, SpanRecord
 
 
@@ -92,7 +92,7 @@ def test_a_full_disk_leaves_no_half_of_a_refusal(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, *more, **named)
 
-    monkeypatch.setattr("tracebridge.deadfiles.os.open", full)
+    monkeypatch.setattr(os, "open", full)
     DeadLetters(files).add("x", [span(1)], "rejected", "no")
     assert files.all() == []
 
