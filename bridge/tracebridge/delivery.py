@@ -17,7 +17,7 @@ import msgspec
 
 from tracebridge.accounts import Accounts, AdapterStats, now_unix_s
 from tracebridge.adapter import Adapter, Sent
-from tracebridge.deadletters import DeadLetters
+from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.base import Claim, Cursor, decode_record
 from tracebridge.quiet import silence_instrumentation

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tracebridge.record import Kind
 
 if TYPE_CHECKING:
+    from tracebridge.calls.managers import SpanManager
     from tracebridge.client import Client
-    from tracebridge.managers import SpanManager
     from tracebridge.span import AnySpan
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -13,7 +13,7 @@ from support.journals import Life, record
 from tracebridge import Client
 from tracebridge.accounts import Accounts, AdapterAccount
 from tracebridge.adapter import Sent
-from tracebridge.deadletters import DeadLetters
+from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.delivery import Delivery
 from tracebridge.errors import Misconfigured, Rejected, Retryable
 from tracebridge.journal.base import encode_record

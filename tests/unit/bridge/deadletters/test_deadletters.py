@@ -11,8 +11,8 @@ from pathlib import Path
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from tracebridge.deadfiles import DeadFiles
-from tracebridge.deadletters import DeadLetters
+from tracebridge.deadletters.files import DeadFiles
+from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.ownfiles import prune
 from tracebridge.record import Resource, SpanRecord
 
@@ -118,7 +118,7 @@ def test_the_oldest_files_go_when_there_are_too_many(tmp_path):
 
 def test_files_stay_bounded_while_everything_is_refused(tmp_path, monkeypatch):
     """The folder is looked at again and again."""
-    monkeypatch.setattr("tracebridge.deadfiles.MOST_FILES", 20)
+    monkeypatch.setattr("tracebridge.deadletters.files.MOST_FILES", 20)
     files = DeadFiles(Path(tmp_path))
     for number in range(300):
         files.write("x", "rejected", "no", [span(number)])

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.core import log
+from tracebridge.calls.core import log
+from tracebridge.calls.recording import Recording
 from tracebridge.errors import ConfigError
 from tracebridge.journal.base import encode_record
 from tracebridge.mending import mended
 from tracebridge.record import Event, Link, SpanRecord, Value
-from tracebridge.recording import Recording
 from tracebridge.registry import SOURCES, load
 from tracebridge.source import Intake
 from tracebridge.span import MAX_NAME
