@@ -30,6 +30,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "TRACEBRIDGE_CONFIG",
         "TRACEBRIDGE_STORE",
         "OTEL_SERVICE_NAME",
+        "OTEL_PROPAGATORS",
         "OTEL_RESOURCE_ATTRIBUTES",
         "OTEL_SDK_DISABLED",
     ):

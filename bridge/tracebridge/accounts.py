@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import threading
 import time
+from _thread import start_new_thread
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -36,12 +37,20 @@ class Accounts:
     """The counters of one client, and the lock under which spans change columns."""
 
     def __init__(self) -> None:
-        self.mutex = threading.Lock()
+        self.mutex = threading.RLock()
         """Guards every counter and the journal; taken directly on the hot path."""
         self.acquire, self.release = self.mutex.acquire, self.mutex.release
         """Its two halves, for the hot path: `try … finally` costs half of what `with` does."""
+        self.is_inside: Callable[[], bool] = self.mutex._is_owned  # type: ignore[attr-defined]  # what Condition asks, too
+        """Whether this thread holds the lock already.
+
+        The collector and signal handlers run the application's code in the middle of ours, and that code may trace: a finalizer ends the
+        span of its object. What would change the journal then has to go `aside`.
+        """
         self.lock = threading.Condition(self.mutex)
         """The same lock, for those who wait for a change."""
+        self.closed = False
+        """Whether the client has ended, and nothing but misuse is counted any more."""
         self.started = 0
         self.ingested = 0
         self.open = 0
@@ -50,10 +59,30 @@ class Accounts:
         self.rejected: Counter[str] = Counter()
         self.adapters: dict[str, AdapterAccount] = {}
 
+    def aside(self, call: Callable[..., object], *arguments: object) -> None:
+        """Make a call of ours in a thread of its own, because this one `is_inside`; it waits there until the lock is free."""
+        start_new_thread(call, arguments)
+
     def note_misuse(self, what: str) -> None:
         """Count a call that could not mean anything."""
-        with self.mutex:
-            self.misuse[what] += 1
+        held = self._take()
+        self.misuse[what] += 1
+        if held:
+            self.mutex.release()
+
+    def note_late_end(self) -> None:
+        """Count the real end of a span that tracebridge had closed itself."""
+        held = self._take()
+        self.late_ends += 1
+        if held:
+            self.mutex.release()
+
+    def _take(self) -> bool:
+        """Take the lock; after the client's end only if it is free.
+
+        As the interpreter shuts down it stops threads where they are, with the lock perhaps, and goes on to call finalizers.
+        """
+        return self.mutex.acquire(blocking=not self.closed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         with self.accounts.lock:
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
+            self.accounts.closed = True
         if kept:
             _log.info(
                 "closed after %gs with %d spans undelivered; they wait in %s",

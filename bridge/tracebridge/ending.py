@@ -97,6 +97,10 @@ class Ending(Recording):
     ) -> None:
         """End a live span; the first end wins. `Span.end` and every end call come here."""
         trace = span.trace
+        if self.accounts.is_inside():
+            end_time_ns = trace.anchor_ns + self._ticks() if end_time_ns is None else end_time_ns
+            self.accounts.aside(self.end, span, outputs, attributes, status, end_time_ns, cause)
+            return
         if trace.spans.pop(span.span_id, None) is None:
             self._unknown_end(trace.shown_id, span.span_id)
             return
@@ -160,6 +164,11 @@ class Ending(Recording):
                 self._retire(span, trace)
         finally:
             accounts.release()
+        if is_root or self._journal.commits or len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
+            self._after_end(trace, is_root=bool(is_root))
+
+    def _after_end(self, trace: LiveTrace, *, is_root: bool) -> None:
+        """Do what few ends are followed by."""
         if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
             trace.ended.age()
         if self._journal.commits:
@@ -183,11 +192,10 @@ class Ending(Recording):
         if trace_id == NOOP_TRACE_ID:
             return
         late = isinstance(span_id, str) and span_id in self._table.closed_spans
-        with self.accounts.mutex:
-            if late:
-                self.accounts.late_ends += 1
-            else:
-                self.accounts.misuse["end_of_unknown_span"] += 1
+        if late:
+            self.accounts.note_late_end()
+        else:
+            self.accounts.note_misuse("end_of_unknown_span")
         if self._lifecycle.strict and not late:
             raise misuse(
                 TraceNotFoundError, f"Span with ID '{span_id}' of trace {trace_id} not found or already ended."

@@ -54,6 +54,9 @@ class Ingesting(Recording):
         if self._off:
             self.accounts.note_misuse("ingest_after_close")
             return
+        if self.accounts.is_inside():
+            self.accounts.aside(self.ingest, record)
+            return
         data = self._ingested(record)
         with self.accounts.mutex:
             if data is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -39,6 +40,9 @@ class Recording(Core):
     def note(self, span: Span, **fields: Any) -> None:
         """Tell a journal on disk what was set on an open span: a record with nothing but that."""
         trace = span.trace
+        if self.accounts.is_inside():
+            self.accounts.aside(partial(self.note, span, **fields))
+            return
         if span.span_id not in trace.spans:
             return  # it is being set up, and its start record will say all
         try:
@@ -55,6 +59,18 @@ class Recording(Core):
         if data is not None:
             with self.accounts.mutex:
                 self._journal.changed(span, data)
+
+    def tell_start(self, span: Span, data: bytes, interrupting: bool) -> None:
+        """Tell a journal on disk of an open span; a moment later when we are in the middle of another call. Called with the lock held."""
+        if interrupting:
+            self.accounts.aside(self._tell_start_late, span, data)
+        else:
+            self._journal.started(span, data)
+
+    def _tell_start_late(self, span: Span, data: bytes) -> None:
+        with self.accounts.mutex:
+            if span.span_id in span.trace.spans:
+                self._journal.started(span, data)
 
     def encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
         """Return the span as the journal keeps it; None when a stage dropped it, or whoever called us decided so for the trace."""

@@ -93,6 +93,7 @@ class Roots(Recording):
             self._set_up(
                 span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
             )
+            interrupting = self.accounts.is_inside()
             with self.accounts.mutex:
                 known = self._known_trace(trace, generated is not None, custom_id is not None)
                 if known is not None:
@@ -106,7 +107,7 @@ class Roots(Recording):
                 self.accounts.started += 1
                 self.accounts.open += 1
                 if self.keeps_open and (data := self.started(span, trace)) is not None:
-                    self._journal.started(span, data)
+                    self.tell_start(span, data, interrupting)
             self._on_first_trace()
             return span
         except TracebridgeError:

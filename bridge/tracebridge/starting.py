@@ -155,6 +155,7 @@ class Starting(Roots):
             accounts = self.accounts
             fresh = trace.done
             data = self.started(span, trace) if self.keeps_open else None
+            interrupting = accounts.is_inside()
             accounts.acquire()
             try:
                 if own_id is not None:
@@ -165,7 +166,7 @@ class Starting(Roots):
                 accounts.started += 1
                 accounts.open += 1
                 if data is not None:
-                    self._journal.started(span, data)
+                    self.tell_start(span, data, interrupting)
             finally:
                 accounts.release()
             if fresh:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge_adapters.wires.hiding import hidden, secrets_of
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}
@@ -53,6 +54,7 @@ class GrpcWire:
         self.shown_url = f"{parts.scheme}://{self._target}"
         self._method = method
         self._timeout_s = timeout_s
+        self._secrets = secrets_of(headers)
         self._metadata = [
             (key.lower(), value.reveal() if isinstance(value, Secret) else value) for key, value in headers.items()
         ]
@@ -120,7 +122,7 @@ class GrpcWire:
 
     def _judged(self, error: Any) -> DeliveryError:
         code = error.code().name
-        details = " ".join(str(error.details() or "").split())[:MAX_QUOTED]
+        details = hidden(" ".join(str(error.details() or "").split()), self._secrets)[:MAX_QUOTED]
         said = f"{self.shown_url}: {code}: {details}"
         if code == "RESOURCE_EXHAUSTED":
             if "larger than max" in details or "message larger" in details:

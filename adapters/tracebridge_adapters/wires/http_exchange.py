@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge_adapters.wires.hiding import hidden, secrets_of
 
 if TYPE_CHECKING:
     import urllib3
@@ -42,6 +43,8 @@ class HttpAnswer:
     """In lower case, without parameters."""
     retry_after: str | None
     body: bytes
+    secrets: tuple[str, ...] = ()
+    """What a message must not repeat."""
 
     @property
     def is_page(self) -> bool:
@@ -55,7 +58,8 @@ class HttpAnswer:
         """What a message may quote of it: `: text`, or nothing."""
         if self.is_page:
             return ""
-        text = " ".join(self.body[: 4 * MAX_QUOTED].decode("utf-8", "replace").split())[:MAX_QUOTED]
+        said = " ".join(self.body[: 4 * MAX_QUOTED].decode("utf-8", "replace").split())
+        text = hidden(said, self.secrets)[:MAX_QUOTED]
         return f": {text}" if text else ""
 
 
@@ -89,6 +93,7 @@ class HttpExchange:
             **{key: value.reveal() if isinstance(value, Secret) else value for key, value in headers.items()},
         }
         parts = urlsplit(url)
+        self._secrets = secrets_of(headers, (parts.password, unquote(parts.password or "")))
         if parts.username is not None and "authorization" not in {key.lower() for key in headers}:
             self._headers.update(urllib3.make_headers(basic_auth=f"{parts.username}:{parts.password or ''}"))
         self._pool = BoundedPoolManager(
@@ -136,7 +141,7 @@ class HttpExchange:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Retryable(f"{self.shown_url}: {_reason(error)}") from error
         content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return HttpAnswer(answer.status, content_type, answer.headers.get("Retry-After"), content)
+        return HttpAnswer(answer.status, content_type, answer.headers.get("Retry-After"), content, self._secrets)
 
     def _read(self, answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         content = bytearray()

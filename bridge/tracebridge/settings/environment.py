@@ -19,7 +19,12 @@ from tracebridge.settings.reader import BAD, OptionsReader, hints_of, keys_of
 
 STORE_VARIABLE = "TRACEBRIDGE_STORE"
 SERVICE_VARIABLE, RESOURCE_VARIABLE = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"
+PROPAGATORS_VARIABLE = "OTEL_PROPAGATORS"
 TRACES_PATH = "/v1/traces"
+PROPAGATORS: Mapping[str, str] = {
+    "tracecontext": "tracecontext", "baggage": "baggage", "b3": "b3", "b3multi": "b3multi", "jaeger": "uber", "xray": "xray",
+}  # fmt: skip
+"""OpenTelemetry's names of header formats, and ours."""
 
 
 def _warn(message: str, *values: object) -> None:
@@ -68,6 +73,26 @@ def with_resource(tree: Node, environ: Mapping[str, str]) -> Node:
     return Node(whole, tree.place, tree.key_places)
 
 
+def with_propagators(tree: Node, environ: Mapping[str, str]) -> Node:
+    """Return the whole configuration's tree with the header formats that OTEL_PROPAGATORS names, both ways, where it leaves them out."""
+    named = dict.fromkeys(name for each in environ.get(PROPAGATORS_VARIABLE, "").split(",") if (name := each.strip()))
+    known = [PROPAGATORS[name] for name in named if name in PROPAGATORS]
+    if len(known) + ("none" in named) < len(named):
+        _warn(
+            "%s names a propagator that is not one of %s, none; it is left out",
+            PROPAGATORS_VARIABLE,
+            ", ".join(PROPAGATORS),
+        )
+    propagation = tree.value.get("propagation") or Node({})
+    if not (known or "none" in named) or not (propagation.value is None or isinstance(propagation.value, dict)):
+        return tree  # nothing to add, or a mistake that the reader reports
+    given = dict(propagation.value or {})
+    for key in ("extract", "inject"):
+        given.setdefault(key, _node([] if "none" in named else known, PROPAGATORS_VARIABLE))
+    whole = {**tree.value, "propagation": Node(given, propagation.place, propagation.key_places)}
+    return Node(whole, tree.place, tree.key_places)
+
+
 def filled(kind: str, options: type[Any], node: Node, environ: Mapping[str, str]) -> Node:
     """Return an adapter's node with what its file leaves out and the environment gives."""
     if node.value is not None and not isinstance(node.value, dict):
@@ -105,6 +130,8 @@ def _merged(options: type[Any], node: Node, values: Mapping[str, tuple[str, Any]
 def _node(value: Any, variable: str) -> Node:
     if isinstance(value, dict):
         return Node({key: _node(item, variable) for key, item in value.items()})
+    if isinstance(value, list):
+        return Node([_node(item, variable) for item in value], variables=(variable,))
     return Node(value, substituted=True, variables=(variable,))
 
 

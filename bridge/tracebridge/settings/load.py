@@ -95,7 +95,7 @@ def _read(
     node: Node, problems: list[Any], source: str, document: Document | None, environ: Mapping[str, str]
 ) -> Loaded:
     from tracebridge.settings.document import Node
-    from tracebridge.settings.environment import with_resource
+    from tracebridge.settings.environment import with_propagators, with_resource
     from tracebridge.settings.problems import fail
     from tracebridge.settings.reader import BAD, OptionsReader, keys_of
 
@@ -106,7 +106,7 @@ def _read(
     if node.value is None and not node.unset:
         node = Node({}, node.place)
     if isinstance(node.value, dict):
-        node = with_resource(node, environ)
+        node = with_propagators(with_resource(node, environ), environ)
         rest = {key: child for key, child in node.value.items() if key != "adapters"}
         chosen = _adapters(reader, node, environ, destinations)
         node = Node(rest, node.place, node.key_places)

@@ -198,7 +198,7 @@ def secret_options() -> Iterator[tuple[str, tuple[str, ...]]]:
     ("kind", "path"), list(secret_options()), ids=lambda each: ".".join(each) if isinstance(each, tuple) else each
 )
 @pytest.mark.parametrize(
-    "failure", [Answer(401), Answer(400, body=b"no"), Answer(404), Answer(500), Answer(200, "text/html", b"<html>"), Answer(302, headers={"Location": "/"}), None],
+    "failure", [Answer(401, body=f"no such token {CANARY}".encode()), Answer(400, body=f"bad: Bearer {CANARY}".encode()), Answer(404), Answer(500), Answer(200, "text/html", b"<html>"), Answer(302, headers={"Location": "/"}), None],
     ids=["401", "400", "404", "500", "page", "redirect", "refused"],
 )  # fmt: skip
 def test_no_failure_shows_a_secret(

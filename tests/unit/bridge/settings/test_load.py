@@ -117,6 +117,31 @@ def test_resource_attributes(attributes: Any, environ: dict[str, str], expected:
     assert expected == load_settings(made, environ=environ).resource.attributes
 
 
+@pytest.mark.parametrize(
+    ("propagation", "named", "expected"),
+    [
+        ({}, "", (["tracecontext", "baggage"], ["tracecontext", "baggage"])),
+        ({}, "b3, jaeger,b3", (["b3", "uber"], ["b3", "uber"])),
+        ({"inject": ["b3multi"]}, "tracecontext", (["tracecontext"], ["b3multi"])),
+        ({}, "none", ([], [])),
+        (None, "xray", (["xray"], ["xray"])),
+    ],
+)
+def test_header_formats(propagation: Any, named: str, expected: Any) -> None:
+    """OTEL_PROPAGATORS names them by OpenTelemetry's names, both ways, where the file leaves them out."""
+    settings = load_settings({**MINIMAL, "propagation": propagation}, environ={"OTEL_PROPAGATORS": named})
+    assert (settings.propagation.extract, settings.propagation.inject) == expected
+
+
+def test_an_unknown_propagator_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """As OpenTelemetry asks; where nothing known is left, the default stays."""
+    assert load_settings(MINIMAL, environ={"OTEL_PROPAGATORS": "b3,ottrace"}).propagation.extract == ["b3"]
+    assert load_settings(MINIMAL, environ={"OTEL_PROPAGATORS": "ottrace"}).propagation.extract[0] == "tracecontext"
+    assert [record.message.partition(" is not")[0] for record in caplog.records] == [
+        "OTEL_PROPAGATORS names a propagator that"
+    ] * 2
+
+
 OTLP = "OTEL_EXPORTER_OTLP_"
 
 
