@@ -85,6 +85,9 @@ class Jobs:
         except Stuck as error:
             self._progress.console.print(str(error), markup=False)
             return Outcome(absent=str(error).strip().rpartition("\n")[2], stuck=True)
+        except Exception as error:  # a mistake of the harness itself costs one result, not those of hours
+            self._progress.console.print_exception()
+            return Outcome(absent=f"the harness failed: {error!r}", stuck=True)
         finally:
             self._progress.remove_task(task)
 

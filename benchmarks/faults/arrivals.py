@@ -76,13 +76,14 @@ class Arrivals:
 
     def torn_traces(self) -> int:
         """Return in how many traces the IDs contradict each other: two trace IDs, or a parent that is not the root."""
-        return sum(
-            len(trace.trace_ids) > 1
-            or len(trace.root_ids) > 1
-            or len(trace.parent_ids) > 1
-            or bool(trace.root_ids and trace.parent_ids and trace.root_ids != trace.parent_ids)
-            for trace in self._traces.values()
-        )
+        with self._lock:
+            return sum(
+                len(trace.trace_ids) > 1
+                or len(trace.root_ids) > 1
+                or len(trace.parent_ids) > 1
+                or bool(trace.root_ids and trace.parent_ids and trace.root_ids != trace.parent_ids)
+                for trace in self._traces.values()
+            )
 
     def copies(self) -> dict[int, list[int]]:
         """Return, by number, in which requests each span came."""

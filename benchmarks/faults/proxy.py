@@ -51,6 +51,12 @@ class Proxy:
             for line in self._lines:
                 line.cut()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is connected."""
+        with self._lock:
+            return bool(self._lines)
+
     def _accept(self, listener: socket.socket) -> None:
         with listener:
             while self._listener is listener:

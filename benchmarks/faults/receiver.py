@@ -59,11 +59,22 @@ class Receiver:
         self.longest_illness_s = 3.0
         """A hanging or dripping answer ends after so long, for clients that wait for ever."""
         self._stop = threading.Event()
+        self._connected = 0
+        self._lock = threading.Lock()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+
+            def handle(self) -> None:
+                with outer._lock:
+                    outer._connected += 1
+                try:
+                    super().handle()
+                finally:
+                    with outer._lock:
+                        outer._connected -= 1
 
             def do_POST(self) -> None:
                 outer._receive(self)
@@ -82,6 +93,12 @@ class Receiver:
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is connected."""
+        with self._lock:
+            return self._connected > 0
 
     def close(self) -> None:
         """Stop listening."""

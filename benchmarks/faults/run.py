@@ -132,7 +132,10 @@ class Run:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until nothing arrives any more."""
+        """Wait until nothing is under way any more; by now every sender has ended."""
+        until = time.monotonic() + START_S
+        while (self.proxy.busy or self.receiver.busy) and time.monotonic() < until:
+            time.sleep(0.02)
         before, since = -1, time.monotonic()
         while time.monotonic() - since < QUIET_S:
             time.sleep(0.05)

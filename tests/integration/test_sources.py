@@ -50,7 +50,8 @@ def told(read: Any, server: Any, library: str, trace_id: str) -> Trace:
     stub = SpanRecord(bytes.fromhex(trace_id), b"", None, "", 0, 0)
     spans = read(server, [stub] * SPANS[library])
     assert len(spans) == SPANS[library]
-    names: dict[Any, str] = {trace_id: "TRACE", bytes.fromhex(trace_id): "TRACE", trace_id.lstrip("0"): "TRACE"}
+    forms = (trace_id, trace_id.removeprefix("0" * 16), trace_id.lstrip("0"), bytes.fromhex(trace_id))
+    names: dict[Any, str] = dict.fromkeys(forms, "TRACE")
     for span_id, span in spans.items():
         names[span_id] = names[bytes.fromhex(span_id)] = span["name"]
     return {span["name"]: named(span, names) for span in spans.values()}

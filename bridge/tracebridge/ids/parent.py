@@ -98,7 +98,7 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
     if not issubclass(type(trace_id), (str, TraceId)) or not names_span(span_id):
         raise misuse(
             InvalidParameterError,
-            f"parent must be a span, or have trace_id and span_id (16 hex digits); got {type(given).__name__}.",
+            f'parent must be a span, "current", or have trace_id and span_id (16 hex digits); got {type(given).__name__}.',
         )
     origin = getattr(given, "origin", None)
     here = RemoteParent(ids.wire(trace_id).trace_id.hex(), span_bytes(span_id).hex())
