@@ -180,6 +180,47 @@ def test_tail_draws_a_trace_once_it_is_complete(log):
     assert [each["name"] for each in json.loads(line)] == ["s1", "s2", "s3"]
 
 
+def test_tail_draws_a_span_once_however_often_it_was_written(log):
+    """A directory may hold the same spans in several formats."""
+    assert run("convert", str(log), "--to", "otlp_json", "--output", "again.jsonl").exit_code == 0
+    assert run("tail", str(log), "again.jsonl", "--once").stdout == run("tail", str(log), "--once").stdout
+
+
+def test_a_moment_is_written_as_it_stands_in_logs(log):
+    """With or without a zone, which is UTC; a mistake says what a time looks like."""
+    past = run("replay", str(log), "--dry-run", "--json", "--since", "1970-01-01T02:00:00+02:00")
+    assert json.loads(past.stdout)["delivered"] == 3
+    assert (
+        json.loads(run("replay", str(log), "--dry-run", "--json", "--since", "2100-01-01T00:00:00Z").stdout)[
+            "delivered"
+        ]
+        == 0
+    )
+    wrong = run("replay", str(log), "--since", "yesterday")
+    assert wrong.exit_code == 2
+    assert "'yesterday' is no time such as 2026-01-31" in wrong.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device that is always full")
+def test_a_full_disk_under_the_output_is_said_in_a_line(log):
+    """No traceback: nothing is wrong with the program."""
+    told = subprocess.run(
+        [Path(sys.executable).with_name("tracebridge"), "convert", log, "--to", "otlp_json", "--output", "/dev/full", "--force"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert told.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_without_a_store_that_can_be_written_nothing_is_said_to_be_delivered(log, tmp_path, monkeypatch):
+    """Memory would take the spans, and be gone with the command."""
+    monkeypatch.setenv("TRACEBRIDGE_STORE", str(tmp_path / "nowhere" / "store.db"))
+    for command in (("replay", str(log)), ("doctor",), ("search",)):
+        result = run(*command)
+        assert (result.exit_code, result.stdout) == (78, "")
+        assert "nowhere/store.db cannot be written; set TRACEBRIDGE_STORE to another path" in result.stderr
+
+
 def test_nothing_in_a_log_reaches_the_terminal_as_a_command(log):
     """Names, types, keys and IDs are shown without their control characters."""
     evil = "x\x1b[31m\x9b2J\x07"
