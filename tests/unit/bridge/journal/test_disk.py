@@ -364,3 +364,24 @@ def test_a_claim_half_settled_is_owed_from_there_on_or_whole_when_its_order_is_n
     heir.adopt(tmp_path)
     assert heir.take("a") == ([2, 3] if in_order else [0, 1, 2, 3])
     heir.close()
+
+
+def test_a_segment_that_begins_where_an_empty_one_was_adopted_keeps_what_it_owes(tmp_path):
+    """Two segments may have the same first position when one holds no finished span; what one owes says nothing of the other."""
+    dead = Life(tmp_path)
+    dead.start(9)
+    dead.die()
+    folder = Folder.take(next(folders(tmp_path)))
+    life = Life(tmp_path)
+    life.append(1)
+    left = read_folder(folder, ["a", "b"])
+    folder.pending = len(left.segments)
+    with life.accounts.lock:
+        life.journal.adopt(left.segments[0], folder)
+    life.append(2, 3)
+    assert life.take("a", 2) == [1, 2]
+    life.die()
+    later = Life(tmp_path)
+    later.adopt(tmp_path)
+    assert sorted(later.take("a")) == [3, 9]
+    assert sorted(later.take("b")) == [1, 2, 3, 9]
