@@ -7,7 +7,6 @@ only a regression that a user would feel fails. The best of several attempts cou
 from __future__ import annotations
 
 import pytest
-
 from benchmarks import encoding, lifecycle, ours
 from benchmarks.durable import CASES as DURABLE
 from benchmarks.harness import Case, measure

@@ -35,7 +35,7 @@ RUN_TAG = "mlflow.sourceRun"  # where MLflow keeps the run that a trace belongs 
 class Roots(Recording):
     """Begins traces; and what every new span has in common."""
 
-    def begin_trace(  # noqa: PLR0915 - once a trace, in one piece
+    def begin_trace(
         self,
         place: Place,
         custom_id: str | TraceId | None,
