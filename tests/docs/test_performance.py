@@ -6,11 +6,16 @@ only a regression that a user would feel fails. The best of several attempts cou
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
-from benchmarks import encoding, lifecycle, ours
+from benchmarks import encoding, lifecycle, ours, page
 from benchmarks.durable import CASES as DURABLE
 from benchmarks.harness import Case, measure
 
+ROOT = Path(__file__).parents[2]
+RESULTS = "benchmarks/results/python-3.11.json"
 ATTEMPTS, ROUNDS = 3, 5
 SDK = "opentelemetry-sdk"
 GUARDED = {
@@ -37,3 +42,11 @@ def test_the_hottest_paths_cost_a_fraction_of_the_sdks(path: str) -> None:
         if measured[-1] <= bound:
             return
     pytest.fail(f"{path} costs {min(measured):.3f} of what the SDK's does, at most {bound:.3f} expected")
+
+
+def test_the_tables_are_those_of_the_committed_results() -> None:
+    """docs/performance.md shows what `python -m benchmarks.page` makes of the results beside the benchmarks, unchanged."""
+    shown = (ROOT / "docs" / "performance.md").read_text()
+    begin = shown.index(f"<!-- made by `python -m benchmarks.page {RESULTS}` -->\n")
+    inside = shown[begin : shown.index("<!-- end -->")].split("\n", 1)[1]
+    assert page.tables(json.loads((ROOT / RESULTS).read_text())) == inside.strip() + "\n"
