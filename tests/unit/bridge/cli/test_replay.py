@@ -180,6 +180,21 @@ def test_tail_draws_a_trace_once_it_is_complete(log):
     assert [each["name"] for each in json.loads(line)] == ["s1", "s2", "s3"]
 
 
+def test_lines_that_hold_no_span_are_told_with_what_may_help(log, tmp_path):
+    """A wrapping that only the user knows is the likely cause."""
+    wrapped = tmp_path / "wrapped.log"
+    wrapped.write_text(
+        "".join(json.dumps({"host": "h", "message": line}) + "\n" for line in log.read_text().splitlines())
+    )
+    result = run("replay", str(wrapped), "--dry-run")
+    assert (
+        "no line holds a span; when a formatter or shipper of your own wraps the lines, --prefix and --field say how\n"
+        in result.stderr
+    )
+    assert json.loads(run("replay", str(wrapped), "--field", "message", "--dry-run", "--json").stdout)["spans"] == 3
+    assert run("tail", str(wrapped), "--field", "message", "--once").stdout == run("tail", str(log), "--once").stdout
+
+
 def test_tail_draws_a_span_once_however_often_it_was_written(log):
     """A directory may hold the same spans in several formats."""
     assert run("convert", str(log), "--to", "otlp_json", "--output", "again.jsonl").exit_code == 0
