@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.errors import printable
 from tracebridge.format import Decoded, Format
 from tracebridge.registry import FORMATS, entries, load
 from tracebridge.replay.envelopes import MAX_LEVELS, OwnEnvelope, Unwrapper
@@ -119,5 +120,4 @@ class SpanReader:
         found = self._found
         found.damaged_lines += 1
         if len(found.damage) < MAX_DAMAGE:
-            shown = "".join(char if char.isprintable() else " " for char in reason)
-            found.damage.append(Damage(self._file, number, shown[:MAX_REASON]))
+            found.damage.append(Damage(self._file, number, printable(reason)[:MAX_REASON]))
