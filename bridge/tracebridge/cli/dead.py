@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tracebridge.cli.delivering import switched_on
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
 from tracebridge.cli.journals import OR_JOURNAL, journal_directory, journal_options, settings_with_journal
 
@@ -184,6 +185,7 @@ def retry_command(
     from tracebridge.settings.load import load_settings
 
     settings = load_settings(config) if journal is not None else settings_with_journal(config, OR_JOURNAL)[0]
+    switched_on(settings)
     directory = journal_directory(journal, config)
     files = DeadFiles(directory / FOLDER, settings.trace_ids.attribute)
     chosen, missing = _chosen(files, ids, everything, adapter)

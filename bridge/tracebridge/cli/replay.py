@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from tracebridge.cli.books import unconfirmed
+from tracebridge.cli.delivering import switched_on
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.moments import moment
 from tracebridge.cli.progress import Progress
@@ -106,6 +107,8 @@ def command(
     from tracebridge.settings.load import load_settings
 
     settings = load_settings(config, memory_will_do=False)
+    if not dry_run:
+        switched_on(settings)
     wanted = _wanted(since, until, traces, Identity(settings.trace_ids))
     with stopped_by_signals() as stop, open_seen(state) as seen:
         files = SpanFiles(

@@ -71,7 +71,8 @@ def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any,
         return Trouble(
             "redirect",
             said,
-            "write the address that it redirects to; redirects are not followed, so that no credential goes astray",
+            "write the address that takes spans; redirects are not followed, so that no credential goes astray"
+            + (f" ({PATHS[kind]})" if kind in PATHS else ""),
         )
     if status in {406, 415}:
         return Trouble("wrong-encoding", said, "set encoding to the other one (json, protobuf), or compression: none")

@@ -191,6 +191,15 @@ def test_drain_gives_up_when_told_to_and_leaves_the_rest(config, server, tmp_pat
     assert set(server.arrived.values()) == {1}
 
 
+@pytest.mark.parametrize("command", [["drain"], ["dead", "retry", "--all"]])
+def test_where_tracing_is_switched_off_nothing_is_sent_or_waited_for(config, tmp_path, command, monkeypatch):
+    """The journal would never become empty."""
+    (tmp_path / "spans").mkdir()
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    done = run(*command, "--config", config)
+    assert (done.exit_code, done.stdout, "switched off" in done.stderr) == (78, "", True)
+
+
 def test_drain_tells_of_what_was_refused(config, server):
     """Delivered or not, a dropped span is not an arrived one: exit 1."""
     server.script = answers(503)

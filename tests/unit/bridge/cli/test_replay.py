@@ -227,6 +227,18 @@ def test_a_full_disk_under_the_output_is_said_in_a_line(log):
     assert told.stderr == "error: the output cannot be written: No space left on device\n"
 
 
+def test_where_tracing_is_switched_off_nothing_is_said_to_be_delivered(log, monkeypatch):
+    """Spans that are sent nowhere would be marked as delivered in the state file; counting them is harmless."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    for command in (("replay", str(log), "--state", "state.db"), ("demo",)):
+        result = run(*command)
+        said = "tracing is switched off, by OTEL_SDK_DISABLED=true or `disabled: true`; nothing would be sent\n"
+        assert (result.exit_code, result.stdout, result.stderr) == (78, "", said)
+    assert run("replay", str(log), "--dry-run").exit_code == 0
+    monkeypatch.delenv("OTEL_SDK_DISABLED")
+    assert json.loads(run("replay", str(log), "--state", "state.db", "--json").stdout)["delivered"] == 3
+
+
 def test_without_a_store_that_can_be_written_nothing_is_said_to_be_delivered(log, tmp_path, monkeypatch):
     """Memory would take the spans, and be gone with the command."""
     monkeypatch.setenv("TRACEBRIDGE_STORE", str(tmp_path / "nowhere" / "store.db"))

@@ -78,6 +78,14 @@ def test_what_a_server_answers(serve: Any, kind: str, answer: Answer, cause: str
     assert [step.name for step in outcome.steps] == ["resolve", "connect"]
 
 
+@pytest.mark.parametrize(("kind", "where"), [("zipkin", "/api/v2/spans"), ("otlp_http", "/v1/traces")])
+def test_a_redirect_is_a_sign_of_a_wrong_path(serve: Any, kind: str, where: str) -> None:
+    """A Zipkin leads from / to its UI: where spans are taken is more use than where it leads to."""
+    outcome = examine({kind: {"endpoint": serve(Answer(302, headers={"Location": "/zipkin/"})).url}})
+    assert outcome.problem is not None
+    assert where in outcome.problem.advice
+
+
 def test_headers_that_are_sent_are_named_and_their_values_are_not(serve: Any) -> None:
     """The server refuses the token; nobody reads it over the shoulder."""
     server = serve(Answer(401, body=b"no: Bearer c4n4ry is unknown"))
