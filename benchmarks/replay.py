@@ -42,7 +42,7 @@ def _replay() -> Callable[[], float]:
         files = SpanFiles([path], unreadable=print)
         player = Player(client, Forgetful(), wanted=lambda _: True, room_bytes=2**40, waiting=lambda: True)
         for step in files.once():
-            player.play("", step.line, step.decoded)
+            player.play(step)
         assert player.played.delivered == LINES
         client.close(0)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from tracebridge.accounts import Accounts, AdapterStats, now_unix_s
 from tracebridge.adapter import Adapter, Sent
-from tracebridge.deadletters import DeadLetters
+from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.base import Claim, Cursor, decode_record
 from tracebridge.quiet import silence_instrumentation
@@ -144,7 +144,9 @@ class Delivery:
             try:
                 silence_instrumentation()
                 records = self._decode(claim)
-                for group in _by_resource(records) if self._by_resource else [records] if records else []:
+                groups = _by_resource(records) if self._by_resource else [records] if records else []
+                claim.in_order = len(groups) <= 1
+                for group in groups:
                     self._deliver(claim, group)
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")

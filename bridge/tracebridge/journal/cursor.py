@@ -92,7 +92,7 @@ class DiskCursor(SegmentedCursor[Segment]):
     def _write(self, segment: Segment) -> None:
         first, end = segment.first, segment.end
         gaps = [
-            (claim.first + len(claim.records) - claim.unsettled - first, claim.first + len(claim.records) - first)
+            (claim.first + len(claim.records) - claim.owed - first, claim.first + len(claim.records) - first)
             for claim in self._claims.values()
             if first <= claim.first < end
         ]

@@ -79,6 +79,11 @@ class Unwrapper:
     def __init__(self) -> None:
         self._parts: dict[bytes, bytearray] = {}
 
+    @property
+    def waits(self) -> bool:
+        """Whether the beginning of a line is held whose end has not come yet."""
+        return bool(self._parts)
+
     def unwrap(self, line: bytes) -> bytes | None:
         """Return what is inside the outermost envelope; None when there is none, b"" for a part that has to wait."""
         if line[:1] == b"{":

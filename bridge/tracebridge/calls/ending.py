@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tracebridge.core import log, one_id
+from tracebridge.calls.core import log, one_id
+from tracebridge.calls.recording import Recording
 from tracebridge.entities import SpanStatus, SpanStatusCode
 from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.live import ENDED_SPANS_REMEMBERED, LiveTrace
 from tracebridge.record import EndCause, StatusCode
-from tracebridge.recording import Recording
 from tracebridge.span import KEEP_ERROR, NOOP_TRACE_ID, Span
 
 NANOSECONDS = 1_000_000_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.core import Core
+from tracebridge.calls.core import Core
 from tracebridge.ids.parent import SAMPLED
 from tracebridge.journal.base import encode_record
 from tracebridge.live import LiveTrace

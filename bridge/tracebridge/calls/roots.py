@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.calls.recording import Recording
 from tracebridge.errors import (
     DuplicateSpanError,
     DuplicateTraceError,
@@ -18,9 +19,8 @@ from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.live import LiveTrace
-from tracebridge.otel_context import CURRENT, current_parent
+from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.record import Kind
-from tracebridge.recording import Recording
 from tracebridge.span import MAX_NAME, AnySpan, OwnId, Place, Span
 from tracebridge.values import Tally
 
