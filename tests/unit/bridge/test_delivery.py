@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -336,3 +337,22 @@ def test_a_process_that_dies_between_two_bodies_of_a_claim_loses_none_of_its_spa
     heir.adopt(tmp_path)
     assert {1, 3} <= set(heir.take("x"))
     heir.close()
+
+
+def test_a_destination_that_hangs_does_not_hold_up_the_close(tmp_path):
+    """A pipe that nobody reads blocks whoever opens it, and whoever would close it: the worker does so when it is free again."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    client = Client(config={"adapters": {"log": {"stream": "file", "path": str(pipe)}}})
+    client.start_trace("root").end()
+    client.flush(0.1)
+    started = time.monotonic()
+    client.close(0.2)
+    assert time.monotonic() - started < 5
+    stats = client.stats()
+    assert (dict(stats.adapters["log"].dropped), stats.balance("log")) == ({"shutdown": 1}, 0)
+    (worker,) = client._deliveries["log"]._threads
+    with pipe.open("rb") as file:
+        assert b'"root"' in file.readline()
+        worker.join(5)
+        assert (worker.is_alive(), file.read()) == (False, b"")
