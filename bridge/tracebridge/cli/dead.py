@@ -14,7 +14,7 @@ from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
 from tracebridge.cli.journals import OR_JOURNAL, journal_directory, journal_options, settings_with_journal
 
 if TYPE_CHECKING:
-    from tracebridge.deadfiles import DeadFiles, Refusal
+    from tracebridge.deadletters.files import DeadFiles, Refusal
 
 WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
@@ -180,7 +180,7 @@ def retry_command(
     What is taken is forgotten here; what is refused again stays, with what the destination says now; what does not arrive in time stays
     as it is. Exits with 0 when all was taken, 1 when not, 78 when the configuration is wrong.
     """
-    from tracebridge.deadfiles import FOLDER, DeadFiles
+    from tracebridge.deadletters.files import FOLDER, DeadFiles
     from tracebridge.resending import Resender
     from tracebridge.settings.load import load_settings
 
@@ -222,7 +222,7 @@ def _spinner(said: str, *, quiet: bool) -> Any:
 
 
 def _files(journal: str | None, config: str | None) -> DeadFiles:
-    from tracebridge.deadfiles import FOLDER, DeadFiles
+    from tracebridge.deadletters.files import FOLDER, DeadFiles
 
     return DeadFiles(journal_directory(journal, config) / FOLDER)
 

@@ -132,7 +132,7 @@ def command(
                 if step is None:
                     player.rest()
                 else:
-                    player.play(step.key, step.line, step.decoded)
+                    player.play(step)
                 progress.at(step, files.found.spans)
             arrived = player.checkpoint(give_up)
         stats = client.stats().to_dict()["adapters"] if client is not None else {}

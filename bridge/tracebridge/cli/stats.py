@@ -85,7 +85,7 @@ def picture(outside: Outside) -> dict[str, Any]:
 
 
 def _dead_letters(directory: Path) -> int:
-    from tracebridge.deadfiles import FOLDER, DeadFiles
+    from tracebridge.deadletters.files import FOLDER, DeadFiles
 
     return sum(refusal.spans for refusal in DeadFiles(directory / FOLDER).all())
 

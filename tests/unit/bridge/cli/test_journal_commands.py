@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from support.ill_server import OK, IllServer
 from tracebridge import Client
 from tracebridge.cli import main
-from tracebridge.deadfiles import DeadFiles
+from tracebridge.deadletters.files import DeadFiles
 
 
 @pytest.fixture

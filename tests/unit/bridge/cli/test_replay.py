@@ -114,6 +114,30 @@ def test_with_a_state_a_second_run_goes_on_where_the_first_ended(log):
     assert len(stored()) == 4
 
 
+def test_a_line_that_was_being_written_is_read_whole_by_the_next_run(log):
+    """A run that saw half a line begins the next time before it, not behind it."""
+    line = ENCODE([span(4, 1)])
+    with log.open("ab") as file:
+        file.write(line[:40])
+    run("replay", str(log), "--state", "s")
+    with log.open("ab") as file:
+        file.write(line[40:])
+    outcome = json.loads(run("replay", str(log), "--state", "s", "--json").stdout)
+    assert (outcome["lines"], outcome["delivered"], outcome["damaged_lines"], len(stored())) == (1, 1, 0, 4)
+
+
+def test_a_line_in_parts_of_which_some_are_missing_is_read_whole_by_the_next_run(log):
+    """Container runtimes split long lines: a run that ended between the parts has not done with the first."""
+    line = ENCODE([span(4, 1)]).rstrip()
+    pod = log.parent / "pod.log"
+    pod.write_bytes(b"2026-01-01T00:00:00Z stdout F hello\n2026-01-01T00:00:00Z stdout P " + line[:40] + b"\n")
+    run("replay", str(pod), "--state", "s")
+    with pod.open("ab") as file:
+        file.write(b"2026-01-01T00:00:00Z stdout F " + line[40:] + b"\n")
+    outcome = json.loads(run("replay", str(pod), "--state", "s", "--json").stdout)
+    assert (outcome["lines"], outcome["delivered"], len(stored())) == (2, 1, 1)
+
+
 @pytest.mark.parametrize("first", [["--dry-run"], ["--trace", "order-8"]])
 def test_what_was_not_delivered_is_not_remembered_as_done(log, first):
     """After a dry run or a run for something else, everything is still to be read."""
