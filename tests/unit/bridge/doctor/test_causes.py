@@ -86,6 +86,14 @@ def test_a_redirect_is_a_sign_of_a_wrong_path(serve: Any, kind: str, where: str)
     assert where in outcome.problem.advice
 
 
+def test_an_experiment_that_mlflow_does_not_have(serve: Any) -> None:
+    """It answers 404, and the path is right."""
+    answer = Answer(404, body=b'{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No Experiment with id=77 exists"}')
+    outcome = examine({"otlp_http": {"endpoint": serve(answer).url, "dialect": "mlflow"}})
+    assert outcome.problem is not None
+    assert "x-mlflow-experiment-id" in outcome.problem.advice
+
+
 def test_headers_that_are_sent_are_named_and_their_values_are_not(serve: Any) -> None:
     """The server refuses the token; nobody reads it over the shoulder."""
     server = serve(Answer(401, body=b"no: Bearer c4n4ry is unknown"))
