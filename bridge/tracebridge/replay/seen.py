@@ -85,11 +85,7 @@ class StateFile:
         self._path = path
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._db.execute("BEGIN EXCLUSIVE")
-            self._db.execute("CREATE TABLE IF NOT EXISTS seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
-            self._db.execute("CREATE TABLE IF NOT EXISTS read (file TEXT PRIMARY KEY, end INTEGER, number INTEGER)")
+            self._db = _opened(path)
         except sqlite3.OperationalError as error:
             raise InvalidParameterError(f"--state {path}: {error}; is another replay using it?") from error
         except (sqlite3.DatabaseError, OSError) as error:
@@ -115,6 +111,20 @@ class StateFile:
         """Forget what came after the last checkpoint, and close the file."""
         self._db.execute("ROLLBACK")
         self._db.close()
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    """Return the state's database, held for this process alone; one that cannot be is closed again."""
+    db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
+    try:
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        db.execute("CREATE TABLE IF NOT EXISTS seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
+        db.execute("CREATE TABLE IF NOT EXISTS read (file TEXT PRIMARY KEY, end INTEGER, number INTEGER)")
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 @contextmanager
