@@ -25,6 +25,7 @@ from tracebridge.record import SpanRecord
 from tracebridge.settings.options import ClassPath, DeliveryOptions, option
 from tracebridge_adapters.dialects import attributes_of
 from tracebridge_adapters.options import Dialect
+from tracebridge_adapters.wires.hiding import hidden, longest_first
 
 MAX_BATCH_SPANS = 10_000
 TRIES = 3
@@ -99,7 +100,7 @@ def _built(options: OtelExporterOptions, name: str) -> Any:
         given = ", ".join(options.args) or "no arguments"
         raise ConfigError(
             f"adapters.{name}.args: {options.class_} does not take {given}: {_without(_texts(options.args), error)}"
-        ) from error
+        ) from None  # its own words may repeat a secret, and a traceback would show them
     if not callable(getattr(exporter, "export", None)) or not callable(getattr(exporter, "shutdown", None)):
         raise ConfigError(f"adapters.{name}.class: {options.class_} made no span exporter: {type(exporter).__name__}")
     return exporter
@@ -107,10 +108,7 @@ def _built(options: OtelExporterOptions, name: str) -> Any:
 
 def _without(secrets: Sequence[str], error: Exception) -> str:
     """Return an error's words without the arguments' values, any of which may be a secret."""
-    text = f"{type(error).__name__}: {error}"
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+    return hidden(f"{type(error).__name__}: {error}", longest_first(secrets))
 
 
 def _texts(value: Any) -> list[str]:

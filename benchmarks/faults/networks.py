@@ -134,5 +134,5 @@ FAULTS = [
     Fault("400", "400 for every request with a span that the server refuses", _lasting(_refuse_poison, True), _has_answers, NO_ANSWERS),
     Fault("413", "413 for more than 100 spans", _lasting(_too_large, False), _has_answers, NO_ANSWERS),
     Fault("partial", "partial success", _lasting(_partly, True), lambda kind: kind.protocol == "otlp", "only OTLP knows it"),
-    Fault("long-outage", "three destinations, one down for long", _long_outage, lambda kind: kind.protocol == "otlp", "it has one destination", destinations=THREE),
+    Fault("long-outage", "three destinations, one down for long", _long_outage, lambda kind: kind.protocol == "otlp", "it has one destination", in_memory_loses=True, destinations=THREE),
 ]  # fmt: skip

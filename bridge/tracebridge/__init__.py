@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tracebridge.accounts import AdapterStats as AdapterStats
     from tracebridge.accounts import Stats as Stats
+    from tracebridge.calls.managers import TraceStack as TraceStack
     from tracebridge.client import Client as Client
-    from tracebridge.deadletters import DeadLetter as DeadLetter
+    from tracebridge.deadletters.letters import DeadLetter as DeadLetter
     from tracebridge.entities import Link as Link
     from tracebridge.entities import SpanEvent as SpanEvent
     from tracebridge.entities import SpanStatus as SpanStatus
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from tracebridge.ids.custom import SpanId as SpanId
     from tracebridge.ids.custom import TraceId as TraceId
     from tracebridge.ids.parent import RemoteParent as RemoteParent
-    from tracebridge.managers import TraceStack as TraceStack
     from tracebridge.record import EndCause as EndCause
     from tracebridge.record import Kind as Kind
     from tracebridge.record import SpanRecord as SpanRecord
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "accounts": "AdapterStats Stats",
+    "calls.managers": "TraceStack",
     "client": "Client",
-    "deadletters": "DeadLetter",
+    "deadletters.letters": "DeadLetter",
     "entities": "Link SpanEvent SpanStatus SpanStatusCode SpanType TraceState",
     "errors": "ConfigError DuplicateSpanError DuplicateTraceError InvalidParameterError NoReaderError ReadError TracebridgeError TraceFinishedError "
     "TraceNotFoundError",
     "ids.custom": "SpanId TraceId",
     "ids.parent": "RemoteParent",
-    "managers": "TraceStack",
     "record": "EndCause Kind SpanRecord StatusCode",
     "settings.config": "Config",
     "settings.model": "Settings",

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 from tracebridge import process
 from tracebridge.accounts import Stats
 from tracebridge.adapter import Adapter
+from tracebridge.calls.ending import Ending
+from tracebridge.calls.ingesting import Ingesting
+from tracebridge.calls.managers import Managers
+from tracebridge.calls.propagating import Propagating
+from tracebridge.calls.reading import Reading
 from tracebridge.clock import Clock, SystemClock
-from tracebridge.deadletters import DeadLetter
-from tracebridge.ending import Ending
+from tracebridge.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.ingesting import Ingesting
 from tracebridge.janitor import Janitor
 from tracebridge.live import LiveTable, LiveTrace
-from tracebridge.managers import Managers
-from tracebridge.propagating import Propagating
 from tracebridge.propagation.propagator import Propagator
-from tracebridge.reading import Reading
 from tracebridge.recent import RecentKeys
 from tracebridge.record import EndCause
 from tracebridge.settings.load import load_settings

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from tracebridge.core import Core
+    from tracebridge.calls.core import Core
     from tracebridge.live import LiveTrace
     from tracebridge.span import Span
 

@@ -17,7 +17,7 @@ import msgspec
 
 from tracebridge.accounts import Accounts, AdapterStats, now_unix_s
 from tracebridge.adapter import Adapter, Sent
-from tracebridge.deadletters import DeadLetters
+from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.base import Claim, Cursor, decode_record
 from tracebridge.quiet import silence_instrumentation
@@ -69,6 +69,7 @@ class Delivery:
         self._max_batch = min(self._queue.max_batch, adapter.max_batch_spans)
         self._by_resource: bool = getattr(adapter, "one_resource_per_body", False)
         self._threads: list[threading.Thread] = []
+        self._working = 0
         self._flush_to = 0
         self._deadline: float | None = None
         self._paused_until = 0.0
@@ -83,6 +84,8 @@ class Delivery:
         for number in range(self._queue.max_in_flight):
             thread = threading.Thread(target=self._work, name=f"tracebridge-{self.name}-{number}", daemon=True)
             self._threads.append(thread)
+            with self._lock:
+                self._working += 1
             thread.start()
 
     # ------------------------------------------------------------------ from the application's threads
@@ -121,30 +124,47 @@ class Delivery:
     def join(self) -> int:
         """Wait for the workers until the deadline, release the adapter, and return how many spans had to be dropped.
 
-        What waits in a journal on disk is not dropped: it stays queued, for the next process.
+        What waits in a journal on disk is not dropped: it stays queued, for the next process. An adapter that a worker is still in is left to
+        that worker: what holds up its `send` would hold up its `close` too, and with it the caller.
         """
         deadline = self._deadline or 0.0
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         with self._lock:
             self._stopped = True  # a worker stuck in send() will find its answer ignored
+            idle = not self._working
             left = self._cursor.abandon()
             if left:
                 self._account.dropped[SHUTDOWN] += left
+        if idle:
+            self._close_adapter()
+        return left
+
+    def _close_adapter(self) -> None:
         try:
             self.adapter.close()
         except Exception:
             _log.warning("%s: close() failed", self.name, exc_info=True)
-        return left
 
     # ------------------------------------------------------------------ the worker
 
     def _work(self) -> None:
+        self._deliver_all()
+        with self._lock:
+            self._working -= 1
+            abandoned = self._stopped and not self._working
+        if abandoned:
+            self._close_adapter()
+
+    def _deliver_all(self) -> None:
+        """Deliver until the client is closed."""
         while (claim := self._next()) is not None:
             try:
                 silence_instrumentation()
                 records = self._decode(claim)
-                for group in _by_resource(records) if self._by_resource else [records] if records else []:
+                groups = _by_resource(records) if self._by_resource else [records] if records else []
+                claim.in_order = len(groups) <= 1
+                for group in groups:
                     self._deliver(claim, group)
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")

@@ -20,7 +20,7 @@ from tracebridge.record import Resource
 from tracebridge.span import Span
 
 if TYPE_CHECKING:
-    from tracebridge.otel_context import Stranger
+    from tracebridge.otel.current import Stranger
 
 Profile = Literal["otel", "ecs", "datadog", "gcp"]
 
@@ -158,7 +158,7 @@ class TraceContext:
         """Return what is added just now, to be read only; empty when no span is current."""
         span = current_span()
         if "opentelemetry.trace" in _modules:
-            from tracebridge.otel_context import Stranger, innermost_of
+            from tracebridge.otel.current import Stranger, innermost_of
 
             found = innermost_of(span)
             if isinstance(found, Stranger):

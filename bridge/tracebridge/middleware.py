@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tracebridge.record import Kind
 
 if TYPE_CHECKING:
+    from tracebridge.calls.managers import SpanManager
     from tracebridge.client import Client
-    from tracebridge.managers import SpanManager
     from tracebridge.span import AnySpan
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -55,11 +55,10 @@ class TraceWsgi:
             return start_response(status, *rest)
 
         try:
-            body = self._app(environ, started)
-        except BaseException:
+            return _Body(self._app(environ, started), serving)
+        except BaseException:  # of the application, or of a body that is none
             serving.__exit__(*sys.exc_info())
             raise
-        return _Body(body, serving)
 
 
 class _Body:

@@ -47,13 +47,19 @@ def register(resident: Resident) -> None:
 
 def _close_all() -> None:
     for resident in list(_residents):
-        resident.close()
+        try:
+            resident.close()
+        except Exception:  # a bug of ours must not keep the others from delivering
+            _log.exception("closing a client at the end of the process failed")
 
 
 def _after_fork() -> None:
     Terminator.after_fork_in_child()
     for resident in list(_residents):
-        resident.after_fork_in_child()
+        try:
+            resident.after_fork_in_child()
+        except Exception:
+            _log.exception("a client could not start over in this forked process")
     _hook_multiprocessing()
 
 

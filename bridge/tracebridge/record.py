@@ -103,7 +103,7 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True):
     """One finished span, as every adapter sees it.
 
     Fields that the common span has stand first, because an array that ends early is a record whose other fields are at
-    their defaults: `tracebridge.ending` writes such short arrays for most spans.
+    their defaults: `tracebridge.calls.ending` writes such short arrays for most spans.
     """
 
     trace_id: bytes

@@ -64,6 +64,8 @@ def load(group: str, name: str) -> Any:
         raise ConfigError(f'unknown {what} "{name}"{did_you_mean(name, known)} (known: {names})')
     try:
         return entry.load()
+    except ConfigError:  # the module itself says what it lacks, such as an extra, and what to do
+        raise
     except Exception as error:
         why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         raise ConfigError(f'{what} "{name}" of {entry.package} cannot be imported from {entry.value}: {why}') from error

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from tracebridge.accounts import Accounts, AdapterAccount
 from tracebridge.adapter import Context
-from tracebridge.deadfiles import DeadFiles, Refusal
-from tracebridge.deadletters import DeadLetters
+from tracebridge.deadletters.files import DeadFiles, Refusal
+from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.delivery import PARTIAL, Delivery
 from tracebridge.journal.base import encode_record
 from tracebridge.journal.memory import MemoryJournal

@@ -33,7 +33,8 @@ class Intake:
     ingest: Callable[[SpanRecord], None]
     """Take one finished record: repairs, limits, redaction, journal. Never raises, safe from any thread."""
     reject: Callable[[str, Any], None]
-    """Refuse a foreign span: a reason (one of few, it becomes a key of `stats().rejected`) and the thing itself, for the log."""
+    """Refuse a foreign span: a reason (one of few, it becomes a key of `stats().rejected`) and the thing itself, whose
+    type is logged, or an exception, whose text is: nothing of a span may be shown that has not passed redaction."""
     flush: Callable[[float], bool]
     """Wait at most so many seconds until every destination has what was queued before; return whether all have."""
 

@@ -19,7 +19,7 @@ from tracebridge.record import Link as LinkRecord
 from tracebridge.values import Tally
 
 if TYPE_CHECKING:
-    from tracebridge.core import Core
+    from tracebridge.calls.core import Core
     from tracebridge.ids.parent import RemoteParent
     from tracebridge.live import LiveTrace
 

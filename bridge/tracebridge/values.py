@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import math
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping, Set
@@ -231,7 +232,7 @@ class Reducer:
         kind = type(value)
         fields = value if issubclass(kind, Mapping) else _fields_of(value)
         if fields is None and not issubclass(kind, _LISTS):
-            plain = _numpy_plain(value)
+            plain = _numpy_plain(value, _most_nodes(budget))
             return self._of_object(value, tally) if plain is None else self._walk(plain, budget, tally, text_limit)
         if id(value) in budget.path or len(budget.path) >= MAX_DEPTH:
             tally.repaired += 1
@@ -241,7 +242,8 @@ class Reducer:
             if fields is not None:
                 return self._dict(fields, budget, tally, text_limit)
             out: list[Value] = []
-            for item in list(value):
+            # a slice is one step too, and what cannot fit is not even copied
+            for item in value[: _most_nodes(budget)] if kind is list or kind is tuple else list(value):
                 if budget.left <= 0:
                     tally.truncated += 1
                     break
@@ -298,8 +300,20 @@ def _fields_of(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _numpy_plain(value: Any) -> Any:
-    """Return a numpy-like scalar or array as Python's own types, else None; numpy itself is never imported."""
-    if hasattr(value, "dtype") and hasattr(value, "tolist"):
-        return value.tolist()
-    return None
+def _most_nodes(budget: _Budget) -> int:
+    """Return more elements than a budget has room for, so that a value that is cut there is still seen to be cut."""
+    return max(0, budget.left) // NODE_COST + 2
+
+
+def _numpy_plain(value: Any, most: int) -> Any:
+    """Return a numpy-like scalar or array as Python's own types, else None; numpy itself is never imported.
+
+    Of an array with more than `most` elements only the first rows are read, because a list of numbers takes several times their room.
+    """
+    if not (hasattr(value, "dtype") and hasattr(value, "tolist")):
+        return None
+    shape = tuple(getattr(value, "shape", ()))
+    size = math.prod(shape)
+    if size > most:
+        value = value[: most * shape[0] // size + 1]
+    return value.tolist()

@@ -12,9 +12,9 @@ import msgspec
 
 from tracebridge.accounts import Accounts, AdapterAccount, Stats, now_unix_s
 from tracebridge.adapter import Context
-from tracebridge.deadfiles import FOLDER as DEAD
-from tracebridge.deadfiles import DeadFiles
-from tracebridge.deadletters import DeadLetters
+from tracebridge.deadletters.files import FOLDER as DEAD
+from tracebridge.deadletters.files import DeadFiles
+from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.delivery import Delivery
 from tracebridge.errors import ConfigError
 from tracebridge.journal.base import Journal

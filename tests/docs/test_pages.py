@@ -75,6 +75,16 @@ def test_every_link_to_a_file_leads_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
+def test_every_module_of_the_core_is_on_the_map():
+    """CONTRIBUTING.md says of each module and package of the core where it stands, and names none that is gone."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text[text.index("### The core") : text.index("### The adapters")]
+    rows = [row.split("|")[2] for row in table.splitlines() if row.startswith("|")][2:]
+    named = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
+    there = {path.stem for path in (ROOT / "bridge" / "tracebridge").iterdir() if path.suffix in {"", ".py"}}
+    assert sorted(named) == sorted(there - {"__init__", "__pycache__"})
+
+
 def test_every_page_is_in_the_list_of_pages():
     """docs/README.md names each of its neighbours."""
     named = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text()))

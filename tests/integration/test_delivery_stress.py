@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 
 from support.ill_server import OK, Answer, IllServer
 from tracebridge import Client
-from tracebridge.deadfiles import DeadFiles
+from tracebridge.deadletters.files import DeadFiles
 
 QUICK = {"initial_interval": "10ms", "max_interval": "40ms"}
 

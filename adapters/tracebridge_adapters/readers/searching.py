@@ -21,8 +21,15 @@ Fetch = Callable[[int, int, int], tuple[list[list[SpanRecord]], bool]]
 
 
 def in_order(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
-    """Return a trace's spans in start order, root first."""
-    return sorted(spans, key=lambda span: (not span.is_root, span.start_time_ns))
+    """Return a trace's spans in start order, root first, each once: some stores keep what is sent again beside the first."""
+    ordered: list[SpanRecord] = []
+    met: dict[bytes, list[SpanRecord]] = {}
+    for span in sorted(spans, key=lambda span: (not span.is_root, span.start_time_ns)):
+        same_id = met.setdefault(span.span_id, [])
+        if span not in same_id:
+            same_id.append(span)
+            ordered.append(span)
+    return ordered
 
 
 def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:

@@ -46,7 +46,7 @@ class PyZipkinSource(BaseTransportHandler):
             self._intake.reject("neither Zipkin JSON nor protobuf", payload)
             return
         for note in decoded.notes:
-            self._intake.reject("not a whole Zipkin span", note)
+            self._intake.reject("not a whole Zipkin span", ValueError(note))
         services = [record.resource for record in decoded.records if record.resource and record.resource.attributes]
         alone = services[0] if services and all(one is services[0] for one in services) else None
         for record in decoded.records:

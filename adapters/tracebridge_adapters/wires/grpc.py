@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import sys
 import threading
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge_adapters.wires.hiding import hidden, secrets_of
 
@@ -74,7 +74,10 @@ class GrpcWire:
         """
         call = self._open()
         try:
-            answer: bytes = self._not_traced(call, body)
+            with not_traced():
+                answer: bytes = call(
+                    body, timeout=self._timeout_s, metadata=self._metadata, compression=self._compression
+                )
         except self._grpc.RpcError as error:
             wrong = self._judged(error)
             wrong.status = error.code().name
@@ -82,17 +85,6 @@ class GrpcWire:
         except ValueError as error:  # the channel was closed meanwhile
             raise Retryable(f"{self.shown_url}: {error}") from error
         return answer
-
-    def _not_traced(self, call: Any, body: bytes) -> bytes:
-        """Call with OpenTelemetry's instrumentation, when it is there, told to leave our own calls alone."""
-        module = sys.modules.get("opentelemetry.context")
-        token = module and module.attach(module.set_value(module._SUPPRESS_INSTRUMENTATION_KEY, True))
-        try:
-            answer: bytes = call(body, timeout=self._timeout_s, metadata=self._metadata, compression=self._compression)
-            return answer
-        finally:
-            if module is not None:
-                module.detach(token)
 
     def _open(self) -> Any:
         with self._lock:

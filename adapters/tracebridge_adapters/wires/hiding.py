@@ -16,7 +16,12 @@ def secrets_of(headers: Mapping[str, str | Secret], more: Iterable[str | None] =
         text for text in more if text
     ]
     words = {word for value in values for word in (value, *value.split()) if len(word) >= SHORTEST}
-    return tuple(sorted(words, key=len, reverse=True))
+    return longest_first(words)
+
+
+def longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return secrets in the order in which they have to be hidden: one may be the beginning of another."""
+    return tuple(sorted(set(secrets), key=len, reverse=True))
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:

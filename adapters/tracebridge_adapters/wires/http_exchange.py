@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tracebridge.errors import Misconfigured, Retryable
+from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge_adapters.wires.hiding import hidden, secrets_of
 
@@ -198,18 +198,12 @@ def _not_ours(_: logging.LogRecord) -> bool:
 
 @contextlib.contextmanager
 def _unnoticed() -> Iterator[None]:
-    """Keep our own requests out of the application's traces and debug log: urllib3 logs addresses with their query, which may be a secret.
-
-    OpenTelemetry's instrumentation is told only when it is there.
-    """
+    """Keep our own requests out of the application's traces and debug log: urllib3 logs addresses with their query, which may be a secret."""
     for name in ("urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_not_ours)  # the same filter is added once only
     _ours.request = True
-    module = sys.modules.get("opentelemetry.context")
-    token = module and module.attach(module.set_value(module._SUPPRESS_INSTRUMENTATION_KEY, True))
     try:
-        yield
+        with not_traced():
+            yield
     finally:
         _ours.request = False
-        if module is not None:
-            module.detach(token)

@@ -10,10 +10,10 @@ import click
 import msgspec
 
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
-from tracebridge.cli.journals import journal_directory, journal_options, settings_with_journal
+from tracebridge.cli.journals import OR_JOURNAL, journal_directory, journal_options, settings_with_journal
 
 if TYPE_CHECKING:
-    from tracebridge.deadfiles import DeadFiles, Refusal
+    from tracebridge.deadletters.files import DeadFiles, Refusal
 
 EPILOG = """Examples:
 
@@ -27,7 +27,7 @@ EPILOG = """Examples:
 """
 
 
-@click.group(epilog=EPILOG)
+@click.group(epilog=EPILOG, short_help="List, send again or drop what destinations refused.")
 def command() -> None:
     """Look at the spans that a destination refused for good, send them again, or forget them.
 
@@ -43,7 +43,11 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
     return ids(everything(adapter(command)))
 
 
-@command.command("list", epilog="Example:\n\n    tracebridge dead list --journal ./spans --json")
+@command.command(
+    "list",
+    short_help="List refusals, oldest first.",
+    epilog="Example:\n\n    tracebridge dead list --journal ./spans --json",
+)
 @journal_options
 @click.option("--adapter", metavar="NAME", help="Only those of this destination, such as otlp_http/main.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -69,7 +73,11 @@ def list_command(journal: str | None, config: str | None, adapter: str | None, a
     Console(highlight=False).print(table)
 
 
-@command.command("show", epilog="Example:\n\n    tracebridge dead show 01764045000123456789-9f3a61c2 --journal ./spans")
+@command.command(
+    "show",
+    short_help="Show refused spans, and what was said.",
+    epilog="Example:\n\n    tracebridge dead show 01764045000123456789-9f3a61c2 --journal ./spans",
+)
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @journal_options
 @click.option("--json", "as_json", is_flag=True, help="Print the spans as they are kept: OTLP JSON lines.")
@@ -112,7 +120,11 @@ def _show(files: DeadFiles, refusal: Refusal) -> None:
     console.print()
 
 
-@command.command("drop", epilog="Example:\n\n    tracebridge dead drop --all --journal ./spans")
+@command.command(
+    "drop",
+    short_help="Delete refusals for ever.",
+    epilog="Example:\n\n    tracebridge dead drop --all --journal ./spans",
+)
 @_selection
 @journal_options
 @click.pass_context
@@ -134,7 +146,11 @@ def drop_command(
         context.exit(EXIT_NOT_FOUND)
 
 
-@command.command("retry", epilog="Example:\n\n    tracebridge dead retry --all --config bridge.yaml")
+@command.command(
+    "retry",
+    short_help="Send refusals again, each where it was refused.",
+    epilog="Example:\n\n    tracebridge dead retry --all --config bridge.yaml",
+)
 @_selection
 @journal_options
 @click.option(
@@ -162,11 +178,11 @@ def retry_command(
     What is taken is forgotten here; what is refused again stays, with what the destination says now; what does not arrive in time stays
     as it is. Exits with 0 when all was taken, 1 when not, 78 when the configuration is wrong.
     """
-    from tracebridge.deadfiles import FOLDER, DeadFiles
+    from tracebridge.deadletters.files import FOLDER, DeadFiles
     from tracebridge.resending import Resender
     from tracebridge.settings.load import load_settings
 
-    settings = load_settings(config) if journal is not None else settings_with_journal(config)[0]
+    settings = load_settings(config) if journal is not None else settings_with_journal(config, OR_JOURNAL)[0]
     directory = journal_directory(journal, config)
     files = DeadFiles(directory / FOLDER, settings.trace_ids.attribute)
     chosen, missing = _chosen(files, ids, everything, adapter)
@@ -201,7 +217,7 @@ def _spinner(said: str, *, quiet: bool) -> Any:
 
 
 def _files(journal: str | None, config: str | None) -> DeadFiles:
-    from tracebridge.deadfiles import FOLDER, DeadFiles
+    from tracebridge.deadletters.files import FOLDER, DeadFiles
 
     return DeadFiles(journal_directory(journal, config) / FOLDER)
 

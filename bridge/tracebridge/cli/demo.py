@@ -28,7 +28,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Trace a small batch and show what became of it: start here.")
 @click.option("--config", metavar="FILE", help="Send to the destinations of this YAML file instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 @click.pass_context
@@ -102,7 +102,12 @@ def _process(client: Client, trace_id: str, parent_id: str, item: str) -> dict[s
 
 def _embedded() -> dict[str, Any]:
     folder = Path(FOLDER)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(
+            f"the folder {FOLDER} cannot be made here ({error.strerror}); change to one that you may write"
+        ) from error
     return {
         "resource": {"attributes": {"service.name": "tracebridge-demo"}},
         "adapters": {

@@ -25,7 +25,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Try every destination, and say what is wrong and what to do.")
 @click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
 @click.option("--only", metavar="NAME", multiple=True, help="Only this destination; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
@@ -40,7 +40,7 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
     from tracebridge.doctor.examine import examine
     from tracebridge.settings.load import load_settings
 
-    settings = load_settings(config)
+    settings = load_settings(config, memory_will_do=False)
     unknown = [name for name in only if name not in settings.adapters]
     if unknown:
         raise click.BadParameter(f"{unknown[0]} is not one of {', '.join(settings.adapters)}", param_hint="--only")

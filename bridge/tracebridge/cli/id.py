@@ -52,7 +52,7 @@ def _known_form(_context: click.Context, _option: click.Parameter, name: str | N
     return name
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Print a trace ID in every form.")
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 @click.option(
     "--scheme",

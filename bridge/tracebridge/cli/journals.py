@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import click
 
 from tracebridge.errors import ConfigError
-from tracebridge.settings.load import load_settings
+from tracebridge.settings.load import CONFIG_VARIABLE, load_settings
 from tracebridge.settings.model import Settings
+
+OR_JOURNAL = ", or its journal with --journal"
 
 
 def journal_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,19 +25,26 @@ def journal_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def journal_directory(journal: str | None, config: str | None) -> Path:
     """Return the directory that is meant. Raises ConfigError when none is, ClickException when it is not there."""
-    directory = Path(journal).expanduser() if journal is not None else settings_with_journal(config)[1]
+    directory = Path(journal).expanduser() if journal is not None else settings_with_journal(config, OR_JOURNAL)[1]
     if not directory.is_dir():
         raise click.ClickException(f"there is no folder {directory}; nothing has been journalled there yet")
     return directory
 
 
-def settings_with_journal(config: str | None) -> tuple[Settings, Path]:
-    """Return the settings and their journal's directory. Raises ConfigError when the journal is in memory."""
+def settings_with_journal(config: str | None, or_else: str = "") -> tuple[Settings, Path]:
+    """Return the settings and their journal's directory.
+
+    Raises ConfigError when the journal is in memory; `or_else` is what else the command takes.
+    """
     from tracebridge.wiring import directory_of
 
     settings = load_settings(config)
     if settings.journal.directory is None:
+        if config is None and not os.environ.get(CONFIG_VARIABLE):
+            raise ConfigError(
+                f"which journal? Name the application's YAML file with --config, or with {CONFIG_VARIABLE}{or_else}"
+            )
         raise ConfigError(
-            "this configuration has its journal in memory, gone with each process; add `journal: {directory: ./spans}`, or name one with --journal"
+            f"this configuration has its journal in memory, gone with each process; add `journal: {{directory: ./spans}}`{or_else}"
         )
     return settings, directory_of(settings.journal.directory)

@@ -53,6 +53,10 @@ class LazyGroup(click.Group):
         except (TracebridgeError, DeliveryError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
+        except OSError as error:  # a full disk, a folder that may not be written: the machine's doing, no bug of ours
+            what = error.filename if error.filename is not None else "the output cannot be written"
+            click.echo(f"error: {what}: {error.strerror or error}", err=True)
+            sys.exit(1)
 
 
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

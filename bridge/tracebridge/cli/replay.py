@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import msgspec
 
 from tracebridge.cli.books import unconfirmed
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from tracebridge.cli.moments import moment
 from tracebridge.cli.progress import Progress
 from tracebridge.cli.spanfiles import (
     as_json,
@@ -40,12 +40,17 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Deliver the spans in log and span files.")
 @paths_argument
 @click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
 @click.option("--follow", is_flag=True, help="Go on as the files grow, through rotations, until Ctrl-C.")
-@click.option("--since", type=click.DateTime(), help="Only spans that started at or after this time (UTC).")
-@click.option("--until", type=click.DateTime(), help="Only spans that started before this time (UTC).")
+@click.option(
+    "--since",
+    type=moment,
+    metavar="TIME",
+    help="Only spans that started at or after this time, such as 2026-01-31 or 2026-01-31T12:00:00Z.",
+)
+@click.option("--until", type=moment, metavar="TIME", help="Only spans that started before this time.")
 @click.option(
     "--trace",
     "traces",
@@ -74,8 +79,8 @@ def command(
     paths: tuple[str, ...],
     config: str | None,
     follow: bool,
-    since: datetime.datetime | None,
-    until: datetime.datetime | None,
+    since: int | None,
+    until: int | None,
     traces: tuple[str, ...],
     state: str | None,
     give_up: float | None,
@@ -99,7 +104,7 @@ def command(
     from tracebridge.replay.stream import SpanFiles
     from tracebridge.settings.load import load_settings
 
-    settings = load_settings(config)
+    settings = load_settings(config, memory_will_do=False)
     wanted = _wanted(since, until, traces, Identity(settings.trace_ids))
     with stopped_by_signals() as stop, open_seen(state) as seen:
         files = SpanFiles(
@@ -123,7 +128,7 @@ def command(
                 if step is None:
                     player.rest()
                 else:
-                    player.play(step.key, step.line, step.decoded)
+                    player.play(step)
                 progress.at(step, files.found.spans)
             arrived = player.checkpoint(give_up)
         stats = client.stats().to_dict()["adapters"] if client is not None else {}
@@ -142,13 +147,11 @@ def command(
         context.exit(EXIT_INCOMPLETE)
 
 
-def _wanted(
-    since: datetime.datetime | None, until: datetime.datetime | None, traces: Sequence[str], ids: Identity
-) -> Callable[[SpanRecord], bool]:
+def _wanted(since: int | None, until: int | None, traces: Sequence[str], ids: Identity) -> Callable[[SpanRecord], bool]:
     from tracebridge.errors import TracebridgeError
 
-    first = _unix_ns(since) if since is not None else -(2**63)
-    last = _unix_ns(until) if until is not None else 2**63
+    first = since if since is not None else -(2**63)
+    last = until if until is not None else 2**63
     try:
         wire = {meant.trace_id for trace in traces for meant in ids.meanings(trace) or [ids.wire(trace)]}
     except TracebridgeError as error:
@@ -160,10 +163,6 @@ def _wanted(
         return first <= record.start_time_ns < last
 
     return wanted
-
-
-def _unix_ns(moment: datetime.datetime) -> int:
-    return int(moment.replace(tzinfo=datetime.UTC).timestamp()) * 1_000_000_000 + moment.microsecond * 1000
 
 
 def _report(json_output: bool, played: Played, found: Found, stats: dict[str, Any], dry_run: bool) -> None:

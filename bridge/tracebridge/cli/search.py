@@ -9,12 +9,14 @@ import click
 import msgspec
 
 from tracebridge.cli.exits import EXIT_NOT_FOUND
+from tracebridge.cli.moments import moment
 from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.filters import parse_filter
 from tracebridge.record import SpanRecord, StatusCode
 from tracebridge.search import Condition, Query
 
+WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
 
     tracebridge search --status ERROR --since 2026-01-01
@@ -25,7 +27,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="List finished traces, newest first.")
 @click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
 @click.option("--service", help="Service name, exactly.")
 @click.option("--name", help="Name of the root, exactly; with % as a wildcard.")
@@ -35,8 +37,13 @@ EPILOG = """Examples:
 )
 @click.option("--tag", "tags", metavar="KEY=VALUE", multiple=True, help="Tag of the trace; may be repeated.")
 @click.option("--id", "id_text", metavar="TEXT", help="Text within your own trace ID.")
-@click.option("--since", type=click.DateTime(), help="Started at or after this time (UTC).")
-@click.option("--until", type=click.DateTime(), help="Started before this time (UTC).")
+@click.option(
+    "--since",
+    type=moment,
+    metavar="TIME",
+    help="Started at or after this time, such as 2026-01-31 or 2026-01-31T12:00:00Z.",
+)
+@click.option("--until", type=moment, metavar="TIME", help="Started before this time.")
 @click.option("--filter", "filter_string", help="A filter in MLflow's language, added to the others.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Most traces.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -50,8 +57,8 @@ def command(
     attributes: Sequence[str],
     tags: Sequence[str],
     id_text: str | None,
-    since: datetime.datetime | None,
-    until: datetime.datetime | None,
+    since: int | None,
+    until: int | None,
     filter_string: str | None,
     limit: int,
     as_json: bool,
@@ -72,10 +79,10 @@ def command(
         conditions.append(Condition("status", "=", status.upper()))
     if id_text:
         conditions.append(Condition("custom_trace_id", "LIKE", f"%{id_text}%"))
-    if since:
-        conditions.append(Condition("timestamp_ms", ">=", _unix_ms(since)))
-    if until:
-        conditions.append(Condition("timestamp_ms", "<", _unix_ms(until)))
+    if since is not None:
+        conditions.append(Condition("timestamp_ms", ">=", since // 1_000_000))
+    if until is not None:
+        conditions.append(Condition("timestamp_ms", "<", until // 1_000_000))
     conditions += [_pair("attribute", text) for text in attributes]
     conditions += [_pair("tag", text) for text in tags]
 
@@ -92,10 +99,6 @@ def command(
     _print_table(rows)
     if page.token is not None:
         click.echo(f"more match; the newest {limit} are shown (--limit)", err=True)
-
-
-def _unix_ms(moment: datetime.datetime) -> int:
-    return int(moment.replace(tzinfo=datetime.UTC).timestamp() * 1000)
 
 
 def _pair(kind: str, text: str) -> Condition:
@@ -128,7 +131,7 @@ def _print_table(rows: Sequence[dict[str, str | int | None]]) -> None:
 
     table = Table(box=None, pad_edge=False)
     for title in ("trace", "name", "service", "status", "spans", "duration", "started (UTC)"):
-        table.add_column(title, justify="right" if title in {"spans", "duration"} else "left", overflow="fold")
+        table.add_column(title, justify="right" if title in {"spans", "duration"} else "left", no_wrap=True)
     for row in rows:
         started = datetime.datetime.fromtimestamp(int(row["start_time_unix_nano"] or 0) / 1e9, datetime.UTC)
         style = "red" if row["status"] == "ERROR" else ""
@@ -141,4 +144,6 @@ def _print_table(rows: Sequence[dict[str, str | int | None]]) -> None:
             duration(int(row["duration_ns"] or 0)),
             f"{started:%Y-%m-%d %H:%M:%S}",
         )
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=WIDEST).print(
+        table
+    )  # an ID that is broken over lines can be neither copied nor grepped

@@ -27,7 +27,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Show what waits in a journal, by process and destination.")
 @journal_options
 @click.option("--watch", is_flag=True, help="Go on, every second, until Ctrl-C; with --json one line each time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -85,7 +85,7 @@ def picture(outside: Outside) -> dict[str, Any]:
 
 
 def _dead_letters(directory: Path) -> int:
-    from tracebridge.deadfiles import FOLDER, DeadFiles
+    from tracebridge.deadletters.files import FOLDER, DeadFiles
 
     return sum(refusal.spans for refusal in DeadFiles(directory / FOLDER).all())
 

@@ -18,7 +18,7 @@ def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
 
     Raises ConfigError for a wrong configuration and ClickException when nothing in it can be read back.
     """
-    settings = load_settings(config)
+    settings = load_settings(config, memory_will_do=False)
     kinds = {name: adapter_class(chosen.type) for name, chosen in settings.adapters.items()}
     for name in sorted(kinds, key=lambda name: not issubclass(kinds[name], TraceEditor)):
         if may_be_read(kinds[name]):

@@ -21,7 +21,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Draw the traces in files as they complete.")
 @paths_argument
 @click.option("--once", is_flag=True, help="Read to the end and stop; otherwise go on as the files grow, until Ctrl-C.")
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")
@@ -40,16 +40,17 @@ def command(
 ) -> None:
     """Draw the traces in FILEs (or directories, or - for standard input) as they complete.
 
-    Reads what `tracebridge replay` reads. A trace is drawn shortly after its root has ended; one whose root is elsewhere when it has been
-    silent for five seconds. Exits with 1 when a file cannot be read.
+    Reads what `tracebridge replay` reads; a span that was met before is not drawn again. A trace is drawn shortly after its root has ended; one
+    whose root is elsewhere when it has been silent for five seconds. Exits with 1 when a file cannot be read.
     """  # fmt: skip
     from rich.console import Console
 
     from tracebridge.cli.tree import span_json, trace_tree
+    from tracebridge.replay.seen import Window, key_of
     from tracebridge.replay.stream import SpanFiles
     from tracebridge.replay.waiting import Waiting
 
-    waiting, console = Waiting(), Console(highlight=False)
+    waiting, seen, console = Waiting(), Window(), Console(highlight=False)
 
     def show(traces: Iterable[list[SpanRecord]]) -> None:
         for spans in traces:
@@ -65,7 +66,8 @@ def command(
             now = time.monotonic()
             if step is not None and step.decoded is not None:
                 for record in step.decoded.records:
-                    waiting.add(record, now)
+                    if seen.first_time(key_of(record)):
+                        waiting.add(record, now)
             if step is None or now >= look_at:
                 look_at = now + LOOK_EVERY_S
                 show(waiting.complete(now))

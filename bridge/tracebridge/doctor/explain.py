@@ -40,6 +40,12 @@ def explain(error: Exception, kind: str, options: Any, address: Address | None, 
         found = _transport(error, said, address, heard())
         if found is not None:
             return found
+    if address is not None and isinstance(error.__cause__, ConnectionRefusedError):  # UDP: only sending tells
+        return Trouble(
+            "refused",
+            f"nothing listens at {address}",
+            "is the agent started, and is this its port? (Jaeger: 6831 compact, 6832 binary); in a container localhost is the container itself",
+        )
     if isinstance(error, (Rejected, TooLarge)):
         return Trouble("refused-span", said, "the destination refuses a plain span; its own log can tell more")
     if isinstance(error, Misconfigured):

@@ -7,7 +7,6 @@ other. That makes the reading repeatable: a process that dies while it adopts le
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from tracebridge.journal.segment import (
     Segment,
 )
 from tracebridge.journal.starts import merged
-from tracebridge.pruning import prune
+from tracebridge.ownfiles import prune, write_private
 from tracebridge.record import EndCause, Resource, SpanRecord, StatusCode
 
 UNFINISHED = "unfinished: the process ended before the span did"
@@ -201,11 +200,6 @@ def _set_aside(segment: Segment, at: int, length: int, left: Left, aside: Path) 
     _log.debug("%s: %d bytes at %d are damaged; set aside as %s", segment.path, length, at, target)
     try:
         aside.mkdir(mode=0o700, exist_ok=True)
-        with open(target, "wb", opener=_private) as file:
-            file.write(segment.raw(at, length))
+        write_private(target, segment.raw(at, length))
     except OSError as error:
         _log.warning("cannot set aside %s: %s", target, error)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -35,6 +35,13 @@ class Claim:
     """How many of its records, the last ones, are still in flight."""
     resource: Resource | None = None
     """What produced the records that name no resource; None is the client's own."""
+    in_order: bool = True
+    """Whether its records are settled from the first to the last; otherwise nobody can say which ones are until all are."""
+
+    @property
+    def owed(self) -> int:
+        """How many of its records, the last ones, a later process has to deliver."""
+        return self.unsettled if self.in_order else len(self.records)
 
 
 class Cursor(Protocol):

@@ -24,8 +24,8 @@ class DiskCursor(SegmentedCursor[Segment]):
         super().__init__(journal, name, position)
         self._ahead = 0
         """Records after `position` that were settled before they were adopted."""
-        self._owed: dict[int, list[Range]] = {}
-        """For adopted segments, by their first position: what is owed and not yet claimed, as journal positions."""
+        self._owed: dict[Segment, list[Range]] = {}
+        """For adopted segments: what is owed and not yet claimed, as journal positions. (Not by first position: an empty segment shares it.)"""
         self._given_up = 0
         """After the end: what lay in memory and is counted as dropped."""
 
@@ -45,7 +45,7 @@ class DiskCursor(SegmentedCursor[Segment]):
         count = len(segment.offsets)
         ranges = [] if settled is None else settled.owed(count)
         owed = sum(end - start for start, end in ranges)
-        self._owed[segment.first] = [(segment.first + start, segment.first + end) for start, end in ranges]
+        self._owed[segment] = [(segment.first + start, segment.first + end) for start, end in ranges]
         self._ahead += count - owed
         self._skip()
         return owed
@@ -54,7 +54,7 @@ class DiskCursor(SegmentedCursor[Segment]):
         """Move over what is settled already."""
         while self._ahead:
             segment = self._journal.segment_at(self.position)
-            ranges = self._owed.get(segment.first) if segment is not None else None
+            ranges = self._owed.get(segment) if segment is not None else None
             if segment is None or ranges is None:
                 return
             while ranges and ranges[0][1] <= self.position:
@@ -70,7 +70,7 @@ class DiskCursor(SegmentedCursor[Segment]):
         segment = self._journal.segment_at(self.position)
         if segment is None:
             return None
-        ranges = self._owed.get(segment.first) or []
+        ranges = self._owed.get(segment) or []
         while ranges and ranges[0][1] <= self.position:
             ranges.pop(0)
         return segment, ranges[0][1] if ranges else segment.end
@@ -92,11 +92,11 @@ class DiskCursor(SegmentedCursor[Segment]):
     def _write(self, segment: Segment) -> None:
         first, end = segment.first, segment.end
         gaps = [
-            (claim.first + len(claim.records) - claim.unsettled - first, claim.first + len(claim.records) - first)
+            (claim.first + len(claim.records) - claim.owed - first, claim.first + len(claim.records) - first)
             for claim in self._claims.values()
             if first <= claim.first < end
         ]
-        owed = self._owed.get(first)
+        owed = self._owed.get(segment)
         taken = min(self.position, end) - first
         if owed is not None:
             taken = end - first
@@ -116,7 +116,7 @@ class DiskCursor(SegmentedCursor[Segment]):
 
     def lose(self, segment: Segment) -> None:
         """Skip what is left of a segment that the journal has to forget, and count it."""
-        owed = self._owed.get(segment.first)
+        owed = self._owed.get(segment)
         if self.position >= segment.end:
             return
         start = max(self.position, segment.first)
@@ -130,7 +130,7 @@ class DiskCursor(SegmentedCursor[Segment]):
 
     def forget(self, segment: Segment) -> None:
         """Forget a segment that is gone."""
-        self._owed.pop(segment.first, None)
+        self._owed.pop(segment, None)
 
 
 class StoredBodies(Sequence[bytes]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from tracebridge.journal.adoption import ForeignError, Left, read_folder
 from tracebridge.journal.disk import DiskJournal
 from tracebridge.journal.folder import STATS, Folder, folders
 from tracebridge.journal.segment import NewerVersionError, Segment
+from tracebridge.ownfiles import write_private
 
 TICK_S = 1.0  # how often the numbers are written, and the longest that `fsync: interval` leaves unsynced
 ADOPT_EVERY_S = 30.0  # how often folders of processes that died meanwhile are looked for
@@ -97,12 +97,8 @@ class Keeper:
         folder = self._journal.folder
         if folder is None or not folder.path.exists():
             return
-        path = folder.path / STATS
-        unborn = path.with_suffix(".new")
         try:
-            with open(unborn, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                file.write(self._numbers())
-            unborn.replace(path)
+            write_private(folder.path / STATS, self._numbers())
         except OSError as error:  # a full disk; the journal itself has said so
             _log.debug("the numbers cannot be written: %s", error)
 

@@ -66,6 +66,7 @@ _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
 
 _OBJECTS = frozenset({"agent", "input", "kubernetes", "docker", "labels"})  # such words are a shipper's only as objects
 
+_STREAMS = ("stdout", "stderr")  # of which parts are held, one line each at the most
 _DOCKER_KEYS = frozenset({"log", "stream", "time", "attrs"})
 
 _decode = msgspec.json.Decoder().decode
@@ -78,6 +79,11 @@ class Unwrapper:
 
     def __init__(self) -> None:
         self._parts: dict[bytes, bytearray] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether the beginning of a line is held whose end has not come yet."""
+        return bool(self._parts)
 
     def unwrap(self, line: bytes) -> bytes | None:
         """Return what is inside the outermost envelope; None when there is none, b"" for a part that has to wait."""
@@ -118,8 +124,8 @@ class Unwrapper:
             return None
         key, value = found
         text = value.rstrip(b"\r\n")
-        if key == "log" and given.keys() <= _DOCKER_KEYS:
-            return self._from_docker(str(given.get("stream")).encode(), text, whole=value.endswith(b"\n"))
+        if key == "log" and given.keys() <= _DOCKER_KEYS and given.get("stream") in _STREAMS:
+            return self._from_docker(given["stream"].encode(), text, whole=value.endswith(b"\n"))
         return text
 
     def _from_docker(self, stream: bytes, text: bytes, *, whole: bool) -> bytes:

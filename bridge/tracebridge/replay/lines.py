@@ -42,6 +42,8 @@ class Line(NamedTuple):
     """Bytes of the (uncompressed) file up to and with its newline."""
     whole: bool = True
     """False for a line that is longer than `MAX_LINE`; `text` is its beginning then."""
+    ended: bool = True
+    """False for the last line of a file whose newline is not there: more of it may still come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,11 @@ def _lines(file: BinaryIO, at: Position) -> Iterator[Line]:
         if text[-1:] == b"\n":
             yield Line(text[:-1], number, end)
             continue
-        whole = len(text) < MAX_LINE
-        if not whole:
+        if len(text) < MAX_LINE:
+            yield Line(text, number, end, ended=False)
+        else:
             end += _pass_over(file)
-        yield Line(text, number, end, whole)
+            yield Line(text, number, end, whole=False)
 
 
 def _pass_over(file: BinaryIO) -> int:
@@ -205,7 +208,7 @@ def _follow_one(path: str, file: BinaryIO, at: Position, stop: Callable[[], bool
                 pending = b""
         if gone:
             if pending:
-                yield Line(pending, number + 1, end + len(pending))
+                yield Line(pending, number + 1, end + len(pending), ended=False)
             return
         if stop():
             return

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracebridge.client import Client
-from tracebridge.format import Decoded
 from tracebridge.record import SpanRecord
-from tracebridge.replay.lines import Line, Position
+from tracebridge.replay.lines import Position
 from tracebridge.replay.seen import Seen, key_of
+from tracebridge.replay.stream import Step
 
 MOST_QUEUED = 50_000  # spans that wait for the slowest destination before reading pauses
 PAUSE_S = 0.02
@@ -58,10 +58,10 @@ class Player:
         self._bytes_since_look = 0
         self._since_checkpoint = 0
 
-    def play(self, file: str, line: Line, decoded: Decoded | None) -> None:
-        """Take what one line of a file holds; `file` is the file's identity."""
-        played = self.played
-        for record in decoded.records if decoded is not None else ():
+    def play(self, step: Step) -> None:
+        """Take what one line of a file holds."""
+        played, line = self.played, step.line
+        for record in step.decoded.records if step.decoded is not None else ():
             if not self._wanted(record):
                 played.unwanted += 1
             elif not self._seen.first_time(key_of(record)):
@@ -71,8 +71,8 @@ class Player:
                 self._since_look += 1
                 if self._client is not None:
                     self._client.ingest(record)
-        if file and not played.unwanted:  # a file of which something was left out is not done
-            self._positions[file] = Position(line.end, line.number)
+        if step.key and step.can_resume and not played.unwanted:  # a file of which something was left out is not done
+            self._positions[step.key] = Position(line.end, line.number)
         self._bytes_since_look += len(line.text)
         if self._since_look >= LOOK_EVERY or self._bytes_since_look >= self._room_bytes // 4:
             self._since_checkpoint += self._since_look

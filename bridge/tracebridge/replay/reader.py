@@ -69,6 +69,10 @@ class SpanReader:
         self._prefix = prefix
         self._unwrapper = Unwrapper()
 
+    def can_resume_behind(self, line: Line) -> bool:
+        """Whether another run may begin behind this line, which was just read, and miss nothing of what spans several lines."""
+        return line.ended and not self._unwrapper.waits
+
     def read(self, line: Line) -> Decoded | None:
         """Return what a line holds; None for a line without spans, counted for what it is. Never raises."""
         found = self._found

@@ -22,6 +22,13 @@ class Step(NamedTuple):
     line: Line
     decoded: Decoded | None
     """What it holds; None for a line without spans."""
+    can_resume: bool
+    """Whether another run may begin behind it."""
+
+
+def _step(path: str, key: str, line: Line, reader: SpanReader) -> Step:
+    decoded = reader.read(line)
+    return Step(path, key, line, decoded, reader.can_resume_behind(line))
 
 
 def _from_the_beginning(key: str) -> Position:  # noqa: ARG001 - whatever the file is
@@ -68,7 +75,7 @@ class SpanFiles:
             try:
                 key = identity(path)
                 for line in read_lines(path, self._start(key)):
-                    yield Step(path, key, line, reader.read(line))
+                    yield _step(path, key, line, reader)
                     if self._stop():
                         return
             except UnreadableError as error:
@@ -88,7 +95,7 @@ class SpanFiles:
             if path not in readers or line.number == 1:
                 readers[path] = (identity(path), self._reader(path))
             key, reader = readers[path]
-            yield Step(path, key, line, reader.read(line))
+            yield _step(path, key, line, reader)
 
     def _reader(self, path: str) -> SpanReader:
         return SpanReader(path, self._formats, self.found, self._prefix)

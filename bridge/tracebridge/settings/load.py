@@ -37,16 +37,19 @@ class Loaded:
     """Everything that was given, the environment's part included; None when nothing had to be read."""
 
 
-def load_settings(source: Source = None, *, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    source: Source = None, *, environ: Mapping[str, str] | None = None, memory_will_do: bool = True
+) -> Settings:
     """Return checked Settings from a path, a mapping with the YAML file's keys, Settings, or (None) the environment.
 
     A mapping is read by the same rules as a file, except that `${…}` in it is ordinary text. `environ` is `os.environ` by
-    default. No network is used. Raises ConfigError whose text is the whole report.
+    default. No network is used. Raises ConfigError whose text is the whole report; with `memory_will_do` false also when nothing is
+    configured and the embedded store cannot be written, where a program's spans would go to memory.
     """
-    return load(source, environ=environ).settings
+    return load(source, environ=environ, memory_will_do=memory_will_do).settings
 
 
-def load(source: Source = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+def load(source: Source = None, *, environ: Mapping[str, str] | None = None, memory_will_do: bool = True) -> Loaded:
     """Do what `load_settings` does, and keep where each value came from."""
     environ = os.environ if environ is None else environ
     if isinstance(source, Settings):
@@ -56,7 +59,7 @@ def load(source: Source = None, *, environ: Mapping[str, str] | None = None) -> 
         source = environ.get(CONFIG_VARIABLE) or None
         named = f" ({CONFIG_VARIABLE} names it)"
     if source is None:
-        return Loaded(_filled(_default_settings(environ), environ))
+        return Loaded(_filled(_default_settings(environ, memory_will_do), environ))
     loaded = (
         _from_mapping(source, environ) if isinstance(source, Mapping) else _from_file(os.fspath(source), named, environ)
     )
@@ -177,7 +180,7 @@ def _adapter(
     return None if options is BAD else AdapterSettings(name=key, type=kind, options=options)
 
 
-def _default_settings(environ: Mapping[str, str]) -> Settings:
+def _default_settings(environ: Mapping[str, str], memory_will_do: bool) -> Settings:
     """Return the embedded default: the store, or memory where its folder cannot be written."""
     from pathlib import Path
 
@@ -185,6 +188,10 @@ def _default_settings(environ: Mapping[str, str]) -> Settings:
 
     path = environ.get("TRACEBRIDGE_STORE") or DEFAULT_STORE
     if path != ":memory:" and not _writable(Path(path).expanduser()):
+        if not memory_will_do:
+            raise ConfigError(
+                f"{path} cannot be written; set TRACEBRIDGE_STORE to another path, or name a configuration"
+            )
         import logging
 
         logging.getLogger("tracebridge").warning(

@@ -142,7 +142,7 @@ def test_requests_of_an_exporter_are_nobodys_spans(make):
 )
 def test_three_failures_make_dead_letters(make, answer, message, caplog):
     """An exporter does not say why; the third failure is the last, and no argument is shown."""
-    client = make(args={"token": "t0ps3cret"})
+    client = make(args={"region": "t0ps", "token": "t0ps3cret"})
     (exporter,) = Recorder.made
     exporter.answers = [answer, answer, answer]
     books = one_trace(client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from support.journals import Life, record
 from tracebridge import Client
 from tracebridge.accounts import Accounts, AdapterAccount
 from tracebridge.adapter import Sent
-from tracebridge.deadletters import DeadLetters
+from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.delivery import Delivery
 from tracebridge.errors import Misconfigured, Rejected, Retryable
 from tracebridge.journal.base import encode_record
@@ -310,3 +312,47 @@ def test_an_adapter_of_one_resource_a_body_gets_them_apart():
     assert bench.flush()
     assert (adapter.requests, bench.stats.exported) == ([["0", "2"], ["1"], ["3"]], 4)
     bench.close()
+
+
+def test_a_process_that_dies_between_two_bodies_of_a_claim_loses_none_of_its_spans(tmp_path):
+    """Sorted by resource, the first body is not the first records: what has arrived may come again, what has not must."""
+    answer = threading.Event()
+    adapter = Scripted(lambda number, names: Sent() if number == 1 else answer.wait(5) and Sent())
+    adapter.one_resource_per_body = True
+    life = Life(tmp_path, names=("x",))
+    resources = [Resource({"service.name": name}) for name in ("here", "there", "here", "there")]
+    with life.accounts.lock:
+        for number, resource in enumerate(resources):
+            life.journal.append(record(number, resource=resource))
+    options = DeliveryOptions(sending_queue=SendingQueue(flush_interval=0), retry_on_failure=QUICK)
+    delivery = Delivery("x", adapter, options, life.cursors["x"], life.accounts, DeadLetters(), Resource())
+    delivery.start()
+    while len(adapter.requests) < 2:
+        time.sleep(0.005)
+    with life.accounts.lock:
+        delivery._stopped = True  # whatever comes now, this process does not hear it
+    life.die()
+    answer.set()
+    heir = Life(tmp_path, names=("x",))
+    heir.adopt(tmp_path)
+    assert {1, 3} <= set(heir.take("x"))
+    heir.close()
+
+
+def test_a_destination_that_hangs_does_not_hold_up_the_close(tmp_path):
+    """A pipe that nobody reads blocks whoever opens it, and whoever would close it: the worker does so when it is free again."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    client = Client(config={"adapters": {"log": {"stream": "file", "path": str(pipe)}}})
+    client.start_trace("root").end()
+    client.flush(0.1)
+    started = time.monotonic()
+    client.close(0.2)
+    assert time.monotonic() - started < 5
+    stats = client.stats()
+    assert (dict(stats.adapters["log"].dropped), stats.balance("log")) == ({"shutdown": 1}, 0)
+    (worker,) = client._deliveries["log"]._threads
+    with pipe.open("rb") as file:
+        assert b'"root"' in file.readline()
+        worker.join(5)
+        assert (worker.is_alive(), file.read()) == (False, b"")

@@ -140,6 +140,16 @@ def test_an_application_that_fails_before_it_answers_is_recorded(client, deliver
     assert (root.status_message, current_span(client, None)) == ("RuntimeError: at once", None)
 
 
+def test_a_body_that_is_none_ends_the_span(client, delivered):
+    """The mistake is the application's, goes on to its server, and nothing stays current behind it."""
+    app = TraceWsgi(lambda environ, start: None, client)
+    with pytest.raises(TypeError):
+        app({"REQUEST_METHOD": "GET"}, lambda *_: None)
+    assert current_span(client, None) is None
+    (record,) = delivered(client)
+    assert record.status == StatusCode.ERROR
+
+
 def test_a_body_that_is_abandoned_ends_the_span_once(client, delivered):
     """The client hung up: the server closes the body it has not used up, and the application's own close is called."""
     closed = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tracebridge import Client
+from tracebridge import Client, process
 
 FORKING_IS_TESTED = "ignore:This process:DeprecationWarning"  # Python 3.12 and newer warn of every fork beside threads
 
@@ -139,3 +139,23 @@ def test_a_folder_that_cannot_be_written_means_memory_and_one_warning(tmp_path):
     )
     assert (done.stdout, done.returncode) == ("x\n", 0)
     assert done.stderr.count("WARNING") == 1
+
+
+def test_a_client_that_fails_at_exit_does_not_keep_the_others_from_delivering(monkeypatch, caplog):
+    """It is said in the log."""
+
+    class Broken:
+        def close(self, timeout_s: float | None = None) -> None:
+            raise RuntimeError("broken")
+
+    class Sound(Broken):
+        closed = 0
+
+        def close(self, timeout_s: float | None = None) -> None:
+            self.closed += 1
+
+    sound = [Sound(), Sound()]
+    monkeypatch.setattr(process, "_residents", [sound[0], Broken(), sound[1]])
+    process._close_all()
+    assert [each.closed for each in sound] == [1, 1]
+    assert [r.message for r in caplog.records] == ["closing a client at the end of the process failed"]

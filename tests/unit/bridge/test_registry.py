@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from tracebridge import ConfigError
-from tracebridge.registry import ADAPTERS, adapter_class, entries, known_adapters
+from tracebridge.registry import ADAPTERS, SOURCES, adapter_class, entries, known_adapters, load
 from tracebridge.settings.load import load_settings
 
 MODULE = '''
@@ -184,3 +184,17 @@ def test_a_misspelt_name_is_suggested() -> None:
     assert {"memory", "otlp_http", "store", "zipkin"} <= set(entries(ADAPTERS))
     with pytest.raises(ConfigError, match='unknown adapter "zipkn"; did you mean "zipkin"'):
         adapter_class("zipkn")
+
+
+def test_what_a_module_lacks_is_said_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An extra that is not installed is named, and where that was noticed is nobody's business."""
+    broken = tmp_path / "lacking.py"
+    broken.write_text("from tracebridge import ConfigError\nraise ConfigError('it needs its client: pip install it')\n")
+    package = tmp_path / "lacking-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Name: lacking\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[tracebridge.sources]\nlacking = lacking:Source\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError) as error:
+        load(SOURCES, "lacking")
+    assert str(error.value) == "it needs its client: pip install it"

@@ -256,3 +256,34 @@ def test_a_credential_is_found_however_often_its_key_was_harmless(make_client, d
         for value in ("Bearer", "Bearer abc", "Bearer abc"):
             client.start_span("s", attributes={"note": value}).end()
     assert [record.attributes.get("note") for record in delivered(client)][:3] == ["Bearer", "[redacted]", "[redacted]"]
+
+
+class Matrix:
+    """What numpy's arrays look like, and which rows were asked for."""
+
+    dtype = "int64"
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.shape = (rows, columns)
+
+    def __getitem__(self, rows: slice) -> Matrix:
+        return Matrix(rows.stop, self.shape[1])
+
+    def tolist(self) -> list[list[int]]:
+        assert self.shape[0] <= 30, "the whole of it was read"
+        return [[7] * self.shape[1] for _ in range(self.shape[0])]
+
+
+@pytest.mark.parametrize(
+    "value", [Matrix(10**9, 10), [[7] * 10] * 10**5, ((7,) * 10,) * 10**5], ids=["array", "list", "tuple"]
+)
+def test_of_an_enormous_value_only_what_fits_is_read(reducer, value):
+    """The caller waits for what is recorded, not for what is cut."""
+    tally = Tally()
+    recorded = reducer.payload(value, tally)
+    assert (recorded[:20], len(recorded) < 30, tally.truncated > 0) == ([[7] * 10] * 20, True, True)
+
+
+def test_an_array_that_fits_is_recorded_whole(reducer):
+    """As nested lists."""
+    assert reducer.payload(Matrix(3, 2), Tally()) == [[7, 7]] * 3

@@ -6,6 +6,7 @@ import random
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from support.cases import Build
@@ -139,3 +140,11 @@ def test_what_such_a_system_cannot_do_is_an_error(query: Query) -> None:
     """Never a page in another order than was asked for."""
     with pytest.raises(InvalidParameterError):
         searching.search(query, System([]).fetch)
+
+
+def test_what_a_store_keeps_twice_is_read_once():
+    """A span that was sent again because its first answer was lost; spans that only share an ID stay two."""
+    (span,) = trace(1)
+    (again,) = trace(1)
+    half = msgspec.structs.replace(span, shared=True)
+    assert searching.in_order([half, span, again]) == [half, span]

@@ -202,7 +202,7 @@ def test_what_is_no_span_is_counted_and_never_raises(client, caplog):
         reporter.report_span(thing)
     assert client.stats().rejected == {"jaeger-client: not a jaeger-client span": 4}
     assert [r.message for r in caplog.records] == [
-        "source jaeger-client rejected a span: not a jaeger-client span (None)"
+        "source jaeger-client rejected a span: not a jaeger-client span (a NoneType)"
     ]
     reporter.set_process("shop", object(), 10)
     assert client.stats().rejected["jaeger-client: unreadable process tags"] == 1

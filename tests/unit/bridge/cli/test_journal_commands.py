@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from support.ill_server import OK, IllServer
 from tracebridge import Client
 from tracebridge.cli import main
-from tracebridge.deadfiles import DeadFiles
+from tracebridge.deadletters.files import DeadFiles
 
 
 @pytest.fixture
@@ -116,6 +116,23 @@ def test_stats_of_nothing_and_of_nowhere(config, tmp_path):
     config.write_text("adapters: {memory: {}}")
     in_memory = run("stats", "--config", config)
     assert (in_memory.exit_code, "journal: {directory: ./spans}" in in_memory.stderr) == (78, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "or_else"),
+    [
+        (("drain",), ""),
+        (("stats",), ", or its journal with --journal"),
+        (("dead", "list"), ", or its journal with --journal"),
+        (("dead", "retry", "--all"), ", or its journal with --journal"),
+    ],
+)
+def test_a_command_that_was_told_no_journal_asks_for_one(command, or_else, monkeypatch):
+    """Only by options that it has."""
+    monkeypatch.delenv("TRACEBRIDGE_CONFIG", raising=False)
+    asked = run(*command)
+    said = f"which journal? Name the application's YAML file with --config, or with TRACEBRIDGE_CONFIG{or_else}\n"
+    assert (asked.exit_code, asked.stderr) == (78, said)
 
 
 def test_stats_watches_with_a_line_each_second(config, tmp_path):

@@ -114,6 +114,30 @@ def test_with_a_state_a_second_run_goes_on_where_the_first_ended(log):
     assert len(stored()) == 4
 
 
+def test_a_line_that_was_being_written_is_read_whole_by_the_next_run(log):
+    """A run that saw half a line begins the next time before it, not behind it."""
+    line = ENCODE([span(4, 1)])
+    with log.open("ab") as file:
+        file.write(line[:40])
+    run("replay", str(log), "--state", "s")
+    with log.open("ab") as file:
+        file.write(line[40:])
+    outcome = json.loads(run("replay", str(log), "--state", "s", "--json").stdout)
+    assert (outcome["lines"], outcome["delivered"], outcome["damaged_lines"], len(stored())) == (1, 1, 0, 4)
+
+
+def test_a_line_in_parts_of_which_some_are_missing_is_read_whole_by_the_next_run(log):
+    """Container runtimes split long lines: a run that ended between the parts has not done with the first."""
+    line = ENCODE([span(4, 1)]).rstrip()
+    pod = log.parent / "pod.log"
+    pod.write_bytes(b"2026-01-01T00:00:00Z stdout F hello\n2026-01-01T00:00:00Z stdout P " + line[:40] + b"\n")
+    run("replay", str(pod), "--state", "s")
+    with pod.open("ab") as file:
+        file.write(b"2026-01-01T00:00:00Z stdout F " + line[40:] + b"\n")
+    outcome = json.loads(run("replay", str(pod), "--state", "s", "--json").stdout)
+    assert (outcome["lines"], outcome["delivered"], len(stored())) == (2, 1, 1)
+
+
 @pytest.mark.parametrize("first", [["--dry-run"], ["--trace", "order-8"]])
 def test_what_was_not_delivered_is_not_remembered_as_done(log, first):
     """After a dry run or a run for something else, everything is still to be read."""
@@ -178,6 +202,47 @@ def test_tail_draws_a_trace_once_it_is_complete(log):
     assert [name for name in ("s1", "s2", "s3") if f"· {name}" in result.stdout] == ["s1", "s2", "s3"]
     (line,) = run("tail", str(log), "--once", "--json").stdout.splitlines()
     assert [each["name"] for each in json.loads(line)] == ["s1", "s2", "s3"]
+
+
+def test_tail_draws_a_span_once_however_often_it_was_written(log):
+    """A directory may hold the same spans in several formats."""
+    assert run("convert", str(log), "--to", "otlp_json", "--output", "again.jsonl").exit_code == 0
+    assert run("tail", str(log), "again.jsonl", "--once").stdout == run("tail", str(log), "--once").stdout
+
+
+def test_a_moment_is_written_as_it_stands_in_logs(log):
+    """With or without a zone, which is UTC; a mistake says what a time looks like."""
+    past = run("replay", str(log), "--dry-run", "--json", "--since", "1970-01-01T02:00:00+02:00")
+    assert json.loads(past.stdout)["delivered"] == 3
+    assert (
+        json.loads(run("replay", str(log), "--dry-run", "--json", "--since", "2100-01-01T00:00:00Z").stdout)[
+            "delivered"
+        ]
+        == 0
+    )
+    wrong = run("replay", str(log), "--since", "yesterday")
+    assert wrong.exit_code == 2
+    assert "'yesterday' is no time such as 2026-01-31" in wrong.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device that is always full")
+def test_a_full_disk_under_the_output_is_said_in_a_line(log):
+    """No traceback: nothing is wrong with the program."""
+    told = subprocess.run(
+        [Path(sys.executable).with_name("tracebridge"), "convert", log, "--to", "otlp_json", "--output", "/dev/full", "--force"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert told.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_without_a_store_that_can_be_written_nothing_is_said_to_be_delivered(log, tmp_path, monkeypatch):
+    """Memory would take the spans, and be gone with the command."""
+    monkeypatch.setenv("TRACEBRIDGE_STORE", str(tmp_path / "nowhere" / "store.db"))
+    for command in (("replay", str(log)), ("doctor",), ("search",)):
+        result = run(*command)
+        assert (result.exit_code, result.stdout) == (78, "")
+        assert "nowhere/store.db cannot be written; set TRACEBRIDGE_STORE to another path" in result.stderr
 
 
 def test_nothing_in_a_log_reaches_the_terminal_as_a_command(log):

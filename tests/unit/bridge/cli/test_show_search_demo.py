@@ -101,6 +101,14 @@ def test_search_finds_what_matches_newest_first(store, arguments, found):
     assert [json.loads(line)["trace_id"] for line in result.stdout.splitlines()] == found
 
 
+def test_the_table_has_a_line_for_each_trace_however_narrow_the_terminal_is(store, monkeypatch):
+    """An ID that is broken over lines can be neither copied nor grepped."""
+    wide = run("search").stdout
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run("search").stdout == wide
+    assert len(wide.splitlines()) == 4
+
+
 def test_search_prints_a_table_for_people(store):
     """IDs, names and durations are on the screen."""
     shown = run("search").stdout
@@ -143,6 +151,17 @@ def test_the_demo_traces_a_batch_with_one_failure_and_says_what_became_of_it(tmp
     assert sorted(path.name for path in folder.iterdir()) == ["spans.log", "spans.otlp.jsonl", "spans.zipkin.jsonl"]
     assert len((folder / "spans.log").read_text().splitlines()) == 15
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+
+
+def test_the_demo_says_where_it_cannot_run(tmp_path, monkeypatch):
+    """A name that is taken, or a folder that may not be written: a line, no traceback."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tracebridge-demo").touch()
+    result = run("demo")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: the folder tracebridge-demo cannot be made here (File exists); change to one that you may write\n"
+    )
 
 
 def test_the_demo_calls_sent_what_nobody_confirms(tmp_path, monkeypatch):

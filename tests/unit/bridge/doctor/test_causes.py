@@ -138,6 +138,17 @@ def test_a_port_where_nothing_listens(kind: str) -> None:
     assert (outcome.problem.cause, [step.name for step in outcome.steps]) == ("refused", ["resolve"])
 
 
+def test_an_agent_that_is_not_there() -> None:
+    """UDP is refused when something is sent, not before."""
+    with socket.socket(type=socket.SOCK_DGRAM) as held:  # a connected socket refuses everybody else
+        held.bind(("127.0.0.1", 0))
+        held.connect(("127.0.0.1", 9))
+        outcome = examine({"jaeger_thrift": {"endpoint": f"udp://127.0.0.1:{held.getsockname()[1]}"}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, [step.name for step in outcome.steps]) == ("refused", ["resolve"])
+    assert "agent" in outcome.problem.advice
+
+
 def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener whose queue is full lets nobody in, as a firewall does."""
     monkeypatch.setattr(examining, "STEP_TIMEOUT_S", 0.3)

@@ -348,3 +348,40 @@ def test_an_adopted_backlog_larger_than_the_budget_is_delivered_piece_by_piece(t
     assert small.dropped() == {"a": 0}
     small.close()
     assert list(folders(tmp_path)) == []
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_claim_half_settled_is_owed_from_there_on_or_whole_when_its_order_is_not_kept(tmp_path, in_order):
+    """An adapter of one resource a body sends a claim sorted: which half has arrived nobody can say, so all of it comes again."""
+    life = Life(tmp_path, names=("a",))
+    life.append(0, 1, 2, 3)
+    with life.accounts.lock:
+        claim = life.cursors["a"].claim(4, 10**6)
+        claim.in_order = in_order
+        life.cursors["a"].settle(claim, 2)
+    life.die()
+    heir = Life(tmp_path, names=("a",))
+    heir.adopt(tmp_path)
+    assert heir.take("a") == ([2, 3] if in_order else [0, 1, 2, 3])
+    heir.close()
+
+
+def test_a_segment_that_begins_where_an_empty_one_was_adopted_keeps_what_it_owes(tmp_path):
+    """Two segments may have the same first position when one holds no finished span; what one owes says nothing of the other."""
+    dead = Life(tmp_path)
+    dead.start(9)
+    dead.die()
+    folder = Folder.take(next(folders(tmp_path)))
+    life = Life(tmp_path)
+    life.append(1)
+    left = read_folder(folder, ["a", "b"])
+    folder.pending = len(left.segments)
+    with life.accounts.lock:
+        life.journal.adopt(left.segments[0], folder)
+    life.append(2, 3)
+    assert life.take("a", 2) == [1, 2]
+    life.die()
+    later = Life(tmp_path)
+    later.adopt(tmp_path)
+    assert sorted(later.take("a")) == [3, 9]
+    assert sorted(later.take("b")) == [1, 2, 3, 9]

@@ -12,7 +12,7 @@ from tracebridge.replay import lines as module
 from tracebridge.replay.lines import Line, Position, UnreadableError, expand, identity, read_lines
 
 TEXT = b"one\ntwo\n\nfour"
-LINES = [Line(b"one", 1, 4), Line(b"two", 2, 8), Line(b"", 3, 9), Line(b"four", 4, 13)]
+LINES = [Line(b"one", 1, 4), Line(b"two", 2, 8), Line(b"", 3, 9), Line(b"four", 4, 13, ended=False)]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstd"])

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from tracebridge.calls.core import Core, one_id
+from tracebridge.calls.roots import INTERNAL
+from tracebridge.calls.starting import Starting
 from tracebridge.context import current, current_span
-from tracebridge.core import Core, one_id
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.parent import RemoteParent
-from tracebridge.otel_context import CURRENT, current_parent, enter, leave
-from tracebridge.roots import INTERNAL
+from tracebridge.otel.current import CURRENT, current_parent, enter, leave
 from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
-from tracebridge.starting import Starting
 
 
 class SpanManager:

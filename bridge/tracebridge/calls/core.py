@@ -57,11 +57,11 @@ class Core:
         raise NotImplementedError
 
     def end(self, span: Span, outputs: Any, attributes: Any, status: Any, end_time_ns: Any) -> None:
-        """End a live span (`tracebridge.ending`)."""
+        """End a live span (`tracebridge.calls.ending`)."""
         raise NotImplementedError
 
     def note(self, span: Span, **fields: Any) -> None:
-        """Tell a journal on disk what was set on an open span (`tracebridge.recording`)."""
+        """Tell a journal on disk what was set on an open span (`tracebridge.calls.recording`)."""
         raise NotImplementedError
 
     def _on_late_children(self, trace: LiveTrace) -> None:

@@ -9,7 +9,6 @@ there are too many.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import time
@@ -21,7 +20,7 @@ import msgspec
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Format
-from tracebridge.pruning import prune
+from tracebridge.ownfiles import prune, write_private
 from tracebridge.record import SpanRecord
 from tracebridge.registry import FORMATS, load
 
@@ -73,22 +72,12 @@ class DeadFiles:
         refusal = Refusal(name, adapter, reason, message, now_ns / 1e9, len(records))
         lines = b"".join(self._format.encode([record]) for record in records)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write(self.folder / (name + _REASON), msgspec.json.encode(asdict(refusal)) + b"\n")
-        self._write(self.folder / (name + _SPANS), lines)
+        write_private(self.folder / (name + _REASON), msgspec.json.encode(asdict(refusal)) + b"\n")
+        write_private(self.folder / (name + _SPANS), lines)
         if self._written % PRUNE_EVERY == 0:
             prune(self.folder, most_files=MOST_FILES, most_bytes=MOST_BYTES)
         self._written += 1
         return refusal
-
-    def _write(self, path: Path, data: bytes) -> None:
-        unborn = path.with_name(path.name + ".new")
-        try:
-            with open(unborn, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                file.write(data)
-            unborn.rename(path)
-        except OSError:
-            unborn.unlink(missing_ok=True)
-            raise
 
     def all(self) -> list[Refusal]:
         """Return what is there, oldest first; empty when nothing was ever refused. Raises OSError."""

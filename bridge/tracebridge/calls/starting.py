@@ -10,8 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tracebridge.calls.core import NOOP, one_id
+from tracebridge.calls.roots import INTERNAL, REMOTE, Roots
 from tracebridge.context import current_span
-from tracebridge.core import NOOP, one_id
 from tracebridge.entities import Link
 from tracebridge.errors import (
     InvalidParameterError,
@@ -24,7 +25,6 @@ from tracebridge.ids.parent import RemoteParent, names_span, span_bytes
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId
 from tracebridge.live import LiveTrace
-from tracebridge.roots import INTERNAL, REMOTE, Roots
 from tracebridge.span import MAX_NAME, NOOP_TRACE_ID, AnySpan, Place, Span
 from tracebridge.values import Tally
 
@@ -155,7 +155,7 @@ class Starting(Roots):
             accounts = self.accounts
             fresh = trace.done
             data = self.started(span, trace) if self.keeps_open else None
-            interrupting = accounts.is_inside()
+            interrupting = data is not None and accounts.is_inside()
             accounts.acquire()
             try:
                 if own_id is not None:

@@ -110,3 +110,14 @@ def test_an_unknown_option_is_told_with_what_the_source_takes(make_client):
         ConfigError, match="source \"opentelemetry\": got an unexpected keyword argument 'batch'; it takes no options"
     ):
         make_client().source("opentelemetry", batch=3)
+
+
+def test_what_a_source_rejects_is_logged_by_its_type_only(make_client, caplog):
+    """It has passed no redaction."""
+    client = make_client()
+    client.source("py_zipkin").send(b"password=hunter2")
+    client.source("jaeger-client").set_process("shop", [("password", "hunter2")], 10)
+    assert [r.message for r in caplog.records] == [
+        "source py_zipkin rejected a span: neither Zipkin JSON nor protobuf (a bytes)",
+        "source jaeger-client rejected a span: unreadable process tags (a list)",
+    ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.calls.recording import Recording
 from tracebridge.errors import (
     DuplicateSpanError,
     DuplicateTraceError,
@@ -18,9 +19,8 @@ from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.live import LiveTrace
-from tracebridge.otel_context import CURRENT, current_parent
+from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.record import Kind
-from tracebridge.recording import Recording
 from tracebridge.span import MAX_NAME, AnySpan, OwnId, Place, Span
 from tracebridge.values import Tally
 
@@ -81,7 +81,9 @@ class Roots(Recording):
                 kind,
                 span_type,
             )
-            span.counts = tally
+            if tally.repaired or tally.truncated:
+                span.counts = tally
+            span.harmless = parent_id is None and span.counts is None
             if own_id is not None:
                 self._own(span, own_id)
             span.parent_is_remote = parent_id is not None and not asked
@@ -90,9 +92,18 @@ class Roots(Recording):
                 span.fill(told)
             if attributes is not None:
                 span.fill(attributes)
-            self._set_up(
-                span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
-            )
+            if (
+                inputs is not None
+                or links is not None
+                or start_time_ns is not None
+                or type(name) is not str
+                or type(span_type) is not str
+                or len(name) > MAX_NAME
+                or len(span_type) > MAX_NAME
+            ):
+                self._set_up(
+                    span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
+                )
             interrupting = self.accounts.is_inside()
             with self.accounts.mutex:
                 known = self._known_trace(trace, generated is not None, custom_id is not None)

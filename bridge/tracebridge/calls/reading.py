@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tracebridge.adapter import TraceEditor, TraceReader, reader_of
-from tracebridge.core import Core, one_id
+from tracebridge.calls.core import Core, one_id
 from tracebridge.delivery import Delivery
 from tracebridge.errors import (
     DeliveryError,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracebridge import context
 from tracebridge.context import Frame, current_span
-from tracebridge.core import Core
 from tracebridge.ids.parent import RemoteParent
 from tracebridge.span import Span
 
 if TYPE_CHECKING:
-    from tracebridge.otel_span import Shadow
+    from tracebridge.calls.core import Core
+    from tracebridge.otel.shadow import Shadow
 
 CURRENT = "current"
 """The parent that means: whatever span is current where the call stands, OpenTelemetry's or ours."""
@@ -34,7 +34,7 @@ class Showing:
         from opentelemetry import context as otel_context
         from opentelemetry import trace as otel
 
-        from tracebridge.otel_span import Shadow
+        from tracebridge.otel.shadow import Shadow
 
         self.span, self.owner, self.left = span, owner, False
         self.before = otel_context.get_current()
@@ -85,7 +85,7 @@ def current_parent(core: Core) -> Span | RemoteParent | None:
     if "opentelemetry.trace" in _modules:
         from opentelemetry import trace as otel
 
-        from tracebridge.otel_span import Shadow, parent_of
+        from tracebridge.otel.shadow import Shadow, parent_of
 
         there: Any = otel.get_current_span()
         while isinstance(there, Shadow):
@@ -111,7 +111,7 @@ def innermost_of(own: Span | None) -> Span | Stranger | None:
     """Return what is current in OpenTelemetry's context when that is another's span, else `own`. `opentelemetry.trace` has been imported."""
     from opentelemetry import trace as otel
 
-    from tracebridge.otel_span import Shadow
+    from tracebridge.otel.shadow import Shadow
 
     there: Any = otel.get_current_span()
     while isinstance(there, Shadow):

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tracebridge.calls.core import Core, log
 from tracebridge.context import current_span
-from tracebridge.core import Core, log
 from tracebridge.ids.parent import RemoteParent, remote_parent
 from tracebridge.propagation import baggage as baggage_header
 from tracebridge.propagation import tracestate

@@ -1,8 +1,21 @@
-"""Folders that must not grow for ever: the oldest files go first."""
+"""Files that we write for ourselves: nobody else's business, whole or not there, and not more of them than was said."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file of 0600, in place of what is there. Raises OSError and leaves what was there then."""
+    unborn = path.with_name(path.name + ".new")
+    try:
+        with open(unborn, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(data)
+        unborn.replace(path)
+    except OSError:
+        unborn.unlink(missing_ok=True)
+        raise
 
 
 def prune(folder: Path, *, most_files: int, most_bytes: int) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tracebridge.deadfiles import DeadFiles
+from tracebridge.deadletters.files import DeadFiles
 from tracebridge.record import SpanRecord
 
 MAX_DEAD_LETTERS = 1000  # kept in memory; older ones are forgotten there, though they stay counted

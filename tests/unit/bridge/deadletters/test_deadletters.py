@@ -11,9 +11,9 @@ from pathlib import Path
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from tracebridge.deadfiles import DeadFiles
-from tracebridge.deadletters import DeadLetters
-from tracebridge.pruning import prune
+from tracebridge.deadletters.files import DeadFiles
+from tracebridge.deadletters.letters import DeadLetters
+from tracebridge.ownfiles import prune
 from tracebridge.record import Resource, SpanRecord
 
 
@@ -92,7 +92,7 @@ def test_a_full_disk_leaves_no_half_of_a_refusal(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, *more, **named)
 
-    monkeypatch.setattr("tracebridge.deadfiles.os.open", full)
+    monkeypatch.setattr(os, "open", full)
     DeadLetters(files).add("x", [span(1)], "rejected", "no")
     assert files.all() == []
 
@@ -118,7 +118,7 @@ def test_the_oldest_files_go_when_there_are_too_many(tmp_path):
 
 def test_files_stay_bounded_while_everything_is_refused(tmp_path, monkeypatch):
     """The folder is looked at again and again."""
-    monkeypatch.setattr("tracebridge.deadfiles.MOST_FILES", 20)
+    monkeypatch.setattr("tracebridge.deadletters.files.MOST_FILES", 20)
     files = DeadFiles(Path(tmp_path))
     for number in range(300):
         files.write("x", "rejected", "no", [span(number)])

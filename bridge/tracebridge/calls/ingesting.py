@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.core import log
+from tracebridge.calls.core import log
+from tracebridge.calls.recording import Recording
 from tracebridge.errors import ConfigError
 from tracebridge.journal.base import encode_record
 from tracebridge.mending import mended
 from tracebridge.record import Event, Link, SpanRecord, Value
-from tracebridge.recording import Recording
 from tracebridge.registry import SOURCES, load
 from tracebridge.source import Intake
 from tracebridge.span import MAX_NAME
@@ -152,13 +152,17 @@ class Ingesting(Recording):
         return _replace(record, resource=resource, scope=scope, repaired=record.repaired + tally.repaired)
 
     def _reject(self, source: str, reason: str, foreign: Any) -> None:
-        """Count what a source could not read as a span, and say the first of its kind."""
+        """Count what a source could not read as a span, and say the first of its kind.
+
+        What it was is said by its type: its content has passed no redaction. An error is ours, or a library's, and says what is wrong.
+        """
         key = f"{source}: {reason}"
         with self.accounts.mutex:
             self.accounts.rejected[key] += 1
             first = self.accounts.rejected[key] == 1
         if first:
-            log.warning("source %s rejected a span: %s (%s)", source, reason, self.reducer.show(foreign))
+            shown = self.reducer.show(foreign) if isinstance(foreign, Exception) else f"a {type(foreign).__name__}"
+            log.warning("source %s rejected a span: %s (%s)", source, reason, shown)
 
 
 def _shown_options(build: Any) -> str:

@@ -1,0 +1,28 @@
+"""How a moment is written on the command line."""
+
+from __future__ import annotations
+
+import datetime
+
+import click
+
+UNIX = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def moment(text: str) -> int:
+    """Read ISO 8601, a date alone or with a time, as it stands in logs, as nanoseconds since 1970; UTC where no zone is said.
+
+    Raises BadParameter.
+
+    >>> moment("2026-01-01T01:00:00+01:00")
+    1767225600000000000
+    """
+    try:
+        read = datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is no time such as 2026-01-31, 2026-01-31T12:00:00 or 2026-01-31T12:00:00Z"
+        ) from error
+    if read.tzinfo is None:
+        read = read.replace(tzinfo=datetime.UTC)
+    return (read - UNIX) // datetime.timedelta(microseconds=1) * 1000

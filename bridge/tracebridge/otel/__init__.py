@@ -1,0 +1,1 @@
+"""One tree with OpenTelemetry: the current span here and there."""
