@@ -18,7 +18,7 @@ from tracebridge.record import Kind
 if TYPE_CHECKING:
     from tracebridge.calls.managers import SpanManager
     from tracebridge.client import Client
-    from tracebridge.span import AnySpan
+    from tracebridge.noop import AnySpan
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Message = MutableMapping[str, Any]

@@ -19,9 +19,10 @@ from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.live import LiveTrace
+from tracebridge.noop import AnySpan
 from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.record import Kind
-from tracebridge.span import MAX_NAME, AnySpan, OwnId, Place, Span
+from tracebridge.span import MAX_NAME, OwnId, Place, Span
 from tracebridge.values import Tally
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
