@@ -6,10 +6,11 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from benchmarks.harness import Case, Goal, Run, environment, in_thread
 
 FIVE = """\
 file_format: "1.0"
@@ -33,36 +34,34 @@ def _file() -> tuple[Path, Any]:
     return path, folder
 
 
-def load(read: Callable[[Path], Any]) -> Callable[[], float]:
+def load(read: Callable[[Path], Any]) -> Run:
     """Milliseconds that one reading of the file takes."""
     path, folder = _file()
     read(path)
 
-    def run() -> float:
+    def one_round() -> None:
         assert folder
-        started = time.perf_counter()
         for _ in range(LOADS):
             read(path)
-        return (time.perf_counter() - started) / LOADS * 1e3
 
-    return run
+    return in_thread(one_round, LOADS * 1000)
 
 
-def load_ours() -> Callable[[], float]:
+def load_ours() -> Run:
     """Read, substituted and checked, with positions."""
     from tracebridge.settings.load import load_settings
 
     return load(load_settings)
 
 
-def load_yaml() -> Callable[[], float]:
+def load_yaml() -> Run:
     """PyYAML's safe load of the same bytes."""
     import yaml
 
     return load(lambda path: yaml.safe_load(path.read_bytes()))
 
 
-def command(*arguments: str) -> Callable[[], float]:
+def command(*arguments: str) -> Run:
     """Milliseconds of processor that a whole process takes; `FILE` stands for the file. On an idle machine that is its time."""
     path, folder = _file()
     line = [sys.executable, *(str(path) if part == "FILE" else part for part in arguments)]
@@ -70,7 +69,7 @@ def command(*arguments: str) -> Callable[[], float]:
     def run() -> float:
         assert folder
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(line, check=True, capture_output=True)
+        subprocess.run(line, check=True, capture_output=True, env=environment())
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1e3
 
@@ -78,11 +77,19 @@ def command(*arguments: str) -> Callable[[], float]:
     return run
 
 
-def validate() -> Callable[[], float]:
+def validate() -> Run:
     """`tracebridge validate`, as its script starts it."""
     return command("-c", "from tracebridge.cli import main; main()", "validate", "FILE")
 
 
-def imports() -> Callable[[], float]:
+def imports() -> Run:
     """The libraries that any such command would import."""
     return command("-c", "import yaml, rich")
+
+
+YAML, IMPORTS = "yaml.safe_load", "import yaml, rich"
+
+CASES = (
+    Case("configuration", {"tracebridge": load_ours, YAML: load_yaml}, Goal(3, YAML), "the same file", "ms CPU a file"),
+    Case("validate", {"tracebridge": validate, IMPORTS: imports}, Goal(3, IMPORTS), "", "ms CPU a process"),
+)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from benchmarks.cases import SPANS, Case, _otel_tracer, _timed
+from benchmarks import peers
+from benchmarks.harness import SPANS, Case, Goal, Run, in_thread
 
-GOAL = "less than one start_span of the OpenTelemetry SDK, once per trace"
+OTEL_START = "opentelemetry-sdk, start_span"
 _serial = itertools.count(1)
 
 
@@ -15,7 +16,7 @@ def _keys() -> list[str]:
     return [f"user{n}_report_20260101_{n:08x}" for n in itertools.islice(_serial, SPANS)]
 
 
-def _derived(scheme: str, texts: Callable[[], list[str]]) -> Callable[[], float]:
+def _derived(scheme: str, texts: Callable[[], list[str]]) -> Run:
     from tracebridge.ids.identity import Identity
     from tracebridge.settings.model import TraceIdSettings
 
@@ -26,7 +27,7 @@ def _derived(scheme: str, texts: Callable[[], list[str]]) -> Callable[[], float]
         for text in next(given):
             wire(text)
 
-    timed = _timed(one_round)
+    timed = in_thread(one_round)
 
     def run() -> float:
         nonlocal given
@@ -36,14 +37,14 @@ def _derived(scheme: str, texts: Callable[[], list[str]]) -> Callable[[], float]
     return run
 
 
-def _otel_start() -> Callable[[], float]:
-    tracer = _otel_tracer()
+def _otel_start() -> Run:
+    tracer = peers.otel_provider().get_tracer("benchmark")
 
     def one_round() -> None:
         for _ in range(SPANS):
             tracer.start_span("operation")
 
-    return _timed(one_round)
+    return in_thread(one_round)
 
 
 def _hex() -> list[str]:
@@ -58,20 +59,18 @@ def _ulids() -> list[str]:
     return [f"01ARZ3NDEK{n:016d}" for n in itertools.islice(_serial, SPANS)]
 
 
-CASES = {
-    case.name: case
-    for case in (
-        Case(
-            "wire-id",
-            GOAL,
-            "µs a trace ID",
-            {
-                "tracebridge": lambda: _derived("auto", _keys),
-                "tracebridge, 32 hex digits": lambda: _derived("auto", _hex),
-                "tracebridge, a UUID": lambda: _derived("auto", _uuids),
-                "tracebridge, a ULID": lambda: _derived("ulid", _ulids),
-                "opentelemetry-sdk, start_span": _otel_start,
-            },
-        ),
-    )
-}
+CASES = (
+    Case(
+        "wire-id",
+        {
+            "tracebridge": lambda: _derived("auto", _keys),
+            "tracebridge, 32 hex digits": lambda: _derived("auto", _hex),
+            "tracebridge, a UUID": lambda: _derived("auto", _uuids),
+            "tracebridge, a ULID": lambda: _derived("ulid", _ulids),
+            OTEL_START: _otel_start,
+        },
+        Goal(1, OTEL_START),
+        "once a trace",
+        "µs CPU a trace ID",
+    ),
+)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.cases import Case, _records, _timed
+from benchmarks import ours
+from benchmarks.encoding import BATCH
+from benchmarks.harness import Case, Goal, Run, in_process
 
 LINES = 10_000  # fewer than a checkpoint, so that no destination is waited for
 
@@ -16,12 +17,12 @@ def _file() -> Path:
     from tracebridge.registry import FORMATS, load
 
     folder = Path(tempfile.mkdtemp(prefix="tracebridge-benchmark-"))
-    lines = load(FORMATS, "spanlog")().encode(_records(fresh=False))
+    lines = load(FORMATS, "spanlog")().encode(ours.records(fresh=False, count=BATCH))
     (folder / "app.log").write_bytes(lines * (LINES // lines.count(b"\n")))
     return folder / "app.log"
 
 
-def _replay() -> Callable[[], float]:
+def _replay() -> Run:
     """Reading, unwrapping, decoding, telling doubles (here every span but the first 500 is one) and queueing."""
     from tracebridge import Client
     from tracebridge.replay.player import Player
@@ -46,21 +47,21 @@ def _replay() -> Callable[[], float]:
         assert player.played.delivered == LINES
         client.close(0)
 
-    return _timed(one_round, LINES)
+    return in_process(one_round, LINES)
 
 
-def _json_loads() -> Callable[[], float]:
+def _json_loads() -> Run:
     lines = _file().read_bytes().splitlines()
 
     def one_round() -> None:
         for line in lines:
             json.loads(line)
 
-    return _timed(one_round, LINES)
+    return in_process(one_round, LINES)
 
 
-CASES = {
-    "replay": Case(
-        "replay", "at most 4 times a bare json.loads of the line", "µs a line", {"tracebridge": _replay, "json.loads": _json_loads}
-    )
-}  # fmt: skip
+CASES = (
+    Case(
+        "replay", {"tracebridge": _replay, "json.loads": _json_loads}, Goal(4, "json.loads"), "reading span lines back", "µs CPU a line"
+    ),
+)  # fmt: skip

@@ -14,43 +14,26 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.cases import ATTRIBUTES, SPANS, Case, _peer
+from benchmarks.harness import SPANS, Case, Goal, Make, Run, in_process, in_thread, peer
+from benchmarks.ours import ATTRIBUTES
 
-Make = Callable[[], tuple[Callable[[], None], Callable[[], object]]]
+Setup = Callable[[], tuple[Callable[[], None], Callable[[], object]]]
 """Builds (one round of SPANS spans, wait until they are encoded)."""
 ANYTIME = {"flush_interval": "1h", "max_batch": 10_000}
 A_TRACE = 10  # spans of one py_zipkin trace, as a request has them
 
 
-def _in_thread(make: Make, clock: Callable[[], float]) -> Callable[[], Callable[[], float]]:
-    def prepared() -> Callable[[], float]:
-        one_round, settle = make()
+def _in_time(one_round: Callable[[], object], count: int = SPANS, settle: Callable[[], object] = lambda: None) -> Run:
+    """Return a run that tells the calling thread's time: for a library that waits for an answer."""
 
-        def run() -> float:
-            started = clock()
-            one_round()
-            spent = clock() - started
-            settle()
-            return spent / SPANS * 1e6
+    def run() -> float:
+        started = time.perf_counter_ns()
+        one_round()
+        spent = time.perf_counter_ns() - started
+        settle()
+        return spent / count / 1e3
 
-        return run
-
-    return prepared
-
-
-def _in_process(make: Make) -> Callable[[], Callable[[], float]]:
-    def prepared() -> Callable[[], float]:
-        one_round, settle = make()
-
-        def run() -> float:
-            started = time.process_time()
-            one_round()
-            settle()
-            return (time.process_time() - started) / SPANS * 1e6
-
-        return run
-
-    return prepared
+    return run
 
 
 def _client() -> Any:
@@ -67,9 +50,9 @@ def _client() -> Any:
 # ---------------------------------------------------------------------- OpenTelemetry
 
 
-def _sdk(processor_of: Callable[[], tuple[Any, Callable[[], object]]]) -> Make:
+def _sdk(processor_of: Callable[[], tuple[Any, Callable[[], object]]]) -> Setup:
     def make() -> tuple[Callable[[], None], Callable[[], object]]:
-        _peer("opentelemetry.sdk.trace", "opentelemetry-sdk")
+        peer("opentelemetry.sdk.trace", "opentelemetry-sdk")
         from opentelemetry.sdk.trace import TracerProvider
 
         processor, settle = processor_of()
@@ -93,7 +76,7 @@ def _bridged_processor() -> tuple[Any, Callable[[], object]]:
 
 
 def _batch_processor() -> tuple[Any, Callable[[], object]]:
-    encoder = _peer("opentelemetry.exporter.otlp.proto.common.trace_encoder", "opentelemetry-exporter-otlp")
+    encoder = peer("opentelemetry.exporter.otlp.proto.common.trace_encoder", "opentelemetry-exporter-otlp")
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
     class Encoder(SpanExporter):
@@ -108,9 +91,9 @@ def _batch_processor() -> tuple[Any, Callable[[], object]]:
 # ---------------------------------------------------------------------- jaeger-client
 
 
-def _jaeger(reporter_of: Callable[[Any], tuple[Any, Callable[[], object]]]) -> Make:
+def _jaeger(reporter_of: Callable[[Any], tuple[Any, Callable[[], object]]]) -> Setup:
     def make() -> tuple[Callable[[], None], Callable[[], object]]:
-        library = _peer("jaeger_client", "jaeger-client six")
+        library = peer("jaeger_client", "jaeger-client six")
         reporter, settle = reporter_of(library)
         tracer = library.Tracer("benchmark", reporter, library.ConstSampler(True))
 
@@ -149,9 +132,9 @@ def _bridged_reporter(_: Any) -> tuple[Any, Callable[[], object]]:
 # ---------------------------------------------------------------------- py_zipkin
 
 
-def _zipkin(handler_of: Callable[[], tuple[Any, Callable[[], object]]]) -> Make:
+def _zipkin(handler_of: Callable[[], tuple[Any, Callable[[], object]]]) -> Setup:
     def make() -> tuple[Callable[[], None], Callable[[], object]]:
-        _peer("py_zipkin", "py-zipkin")
+        peer("py_zipkin", "py-zipkin")
         from py_zipkin.zipkin import zipkin_span
 
         handler, settle = handler_of()
@@ -195,46 +178,47 @@ def _nothing() -> tuple[Any, Callable[[], object]]:
     return (lambda _: None), lambda: None
 
 
-OPENTELEMETRY: dict[str, Make] = {
+OPENTELEMETRY: dict[str, Setup] = {
     "tracebridge": _sdk(_bridged_processor),
     "opentelemetry (batch processor, OTLP)": _sdk(_batch_processor),
     "opentelemetry alone": _sdk(lambda: (None, lambda: None)),
 }
-JAEGER_CLIENT: dict[str, Make] = {
+JAEGER_CLIENT: dict[str, Setup] = {
     "tracebridge": _jaeger(_bridged_reporter),
     "jaeger-client (its reporter, UDP)": _jaeger(_own_reporter),
     "jaeger-client alone": _jaeger(lambda library: (library.reporter.NullReporter(), lambda: None)),
 }
-PY_ZIPKIN: dict[str, Make] = {
+PY_ZIPKIN: dict[str, Setup] = {
     "tracebridge": _zipkin(_bridged_handler),
     "py_zipkin (SimpleHTTPTransport)": _zipkin(_own_transport),
     "py_zipkin alone": _zipkin(_nothing),
 }
 
 
-def _case(library: str, contestants: dict[str, Make], goal: str) -> Case:
-    whole = {name: _in_process(make) for name, make in contestants.items()}
-    return Case(f"source-{library}", goal, "µs CPU a span until encoded", whole)
+def _cases(library: str, contestants: dict[str, Setup], own: str, goal: Goal | None) -> tuple[Case, Case]:
+    """Two views of the same work: the application's thread, and the whole process until the spans are encoded."""
 
+    def measured(how: Callable[..., Run], setup: Setup) -> Make:
+        def make() -> Run:
+            one_round, settle = setup()
+            return how(one_round, SPANS, settle)
 
-def _thread_case(library: str, contestants: dict[str, Make], goal: str) -> Case:
-    clock, unit = (time.perf_counter, "time") if library == "py_zipkin" else (time.thread_time, "CPU")
-    thread = {name: _in_thread(make, clock) for name, make in contestants.items()}
-    return Case(f"source-{library}-thread", goal, f"µs {unit} of the application's thread a span", thread)
+        return make
 
-
-CASES = {
-    case.name: case
-    for case in (
-        _thread_case("opentelemetry", OPENTELEMETRY, "at most 5 µs more than its own, which queues the span as it is"),
-        _case("opentelemetry", OPENTELEMETRY, "at most its own"),
-        _thread_case("jaeger-client", JAEGER_CLIENT, "at most its own"),
-        _case("jaeger-client", JAEGER_CLIENT, "at most its own"),
-        _thread_case("py_zipkin", PY_ZIPKIN, "at most its own"),
-        _case(
-            "py_zipkin",
-            PY_ZIPKIN,
-            "no goal (its own sends what is encoded already; ours reads it, for any destination)",
-        ),
+    waits = library == "py_zipkin"
+    thread = {name: measured(_in_time if waits else in_thread, setup) for name, setup in contestants.items()}
+    whole = {name: measured(in_process, setup) for name, setup in contestants.items()}
+    unit = f"µs {'time' if waits else 'CPU'} of the application's thread a span"
+    return (
+        Case(f"source-{library}-thread", thread, None if library == "opentelemetry" else Goal(1, own), "", unit),
+        Case(f"source-{library}", whole, goal, "", "µs CPU a span until encoded"),
     )
-}
+
+
+OWN_OTEL, OWN_JAEGER, OWN_ZIPKIN = (list(each)[1] for each in (OPENTELEMETRY, JAEGER_CLIENT, PY_ZIPKIN))
+
+CASES = (
+    *_cases("opentelemetry", OPENTELEMETRY, OWN_OTEL, Goal(1, OWN_OTEL)),
+    *_cases("jaeger-client", JAEGER_CLIENT, OWN_JAEGER, Goal(1, OWN_JAEGER)),
+    *_cases("py_zipkin", PY_ZIPKIN, OWN_ZIPKIN, None),
+)

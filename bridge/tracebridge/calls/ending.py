@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracebridge.calls.core import log, one_id
-from tracebridge.calls.recording import Recording
+from tracebridge.calls.recording import UP_TO_TAGS, Recording
 from tracebridge.entities import SpanStatus, SpanStatusCode
 from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
@@ -87,7 +87,7 @@ class Ending(Recording):
         else:
             raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
 
-    def end(
+    def end(  # noqa: PLR0915 - the hot path stands in one piece
         self,
         span: Span,
         outputs: Any = None,
@@ -128,25 +128,26 @@ class Ending(Recording):
             and cause is _FINISHED
             and trace.plain
             and self._stages.harmless_pass
-            and span.parent_raw is not None
+            and (span.parent_raw is not None or not (trace.tags or trace.experiment_id))
         ):
+            # the fields of SpanRecord up to the last that the common span has; the others are at their defaults
+            fields = [
+                trace.trace_id,
+                span.raw_id,
+                span.parent_raw,
+                span.name,
+                span.start_time_ns,
+                span.end_time_ns,
+                span.kind,
+                span.code,
+                span.attributes_now,  # plain values: nothing runs while they are encoded that could change it
+                span.span_type,
+                trace.custom_id,
+            ]
+            if span.parent_raw is None and trace.custom_id is not None:
+                fields += (_FINISHED.value, "", *UP_TO_TAGS, trace.scheme)
             try:
-                # the fields of SpanRecord up to the last that the common span has; the others are at their defaults
-                data: bytes | None = encode_record(
-                    [
-                        trace.trace_id,
-                        span.raw_id,
-                        span.parent_raw,
-                        span.name,
-                        span.start_time_ns,
-                        span.end_time_ns,
-                        span.kind,
-                        span.code,
-                        span.attributes_now,  # plain values: nothing runs while they are encoded that could change it
-                        span.span_type,
-                        trace.custom_id,
-                    ]
-                )
+                data: bytes | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
                 data = self.encoded(span, trace, cause)
         else:

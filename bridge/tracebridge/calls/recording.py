@@ -17,6 +17,8 @@ from tracebridge.values import Tally
 
 _FINISHED = EndCause.FINISHED
 _UNFINISHED = EndCause.UNFINISHED.value
+UP_TO_TAGS: tuple[Any, ...] = ("", None, None, (), (), {})
+"""The fields of SpanRecord between `opened_at` and `id_scheme`, at their defaults."""
 
 
 class Recording(Core):
@@ -24,16 +26,20 @@ class Recording(Core):
 
     def started(self, span: Span, trace: LiveTrace) -> bytes | None:
         """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
-        if not (span.harmless and trace.plain and self._stages.harmless_pass and span.parent_raw is not None):
+        if not (span.harmless and trace.plain and self._stages.harmless_pass):
             return self.encoded(span, trace, EndCause.UNFINISHED)
         try:
             # the fields of SpanRecord up to `opened_at`
-            return encode_record(
-                [
-                    trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
-                    span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
-                ]
-            )  # fmt: skip
+            fields = [
+                trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
+                span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
+            ]  # fmt: skip
+            if span.parent_raw is None:
+                if trace.tags or trace.experiment_id:
+                    return self.encoded(span, trace, EndCause.UNFINISHED)
+                if trace.custom_id is not None:
+                    fields += (*UP_TO_TAGS, trace.scheme)
+            return encode_record(fields)
         except Exception:  # text that UTF-8 cannot carry, most likely
             return self.encoded(span, trace, EndCause.UNFINISHED)
 

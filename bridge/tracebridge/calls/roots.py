@@ -82,7 +82,9 @@ class Roots(Recording):
                 kind,
                 span_type,
             )
-            span.counts = tally
+            if tally.repaired or tally.truncated:
+                span.counts = tally
+            span.harmless = parent_id is None and span.counts is None
             if own_id is not None:
                 self._own(span, own_id)
             span.parent_is_remote = parent_id is not None and not asked
@@ -91,9 +93,18 @@ class Roots(Recording):
                 span.fill(told)
             if attributes is not None:
                 span.fill(attributes)
-            self._set_up(
-                span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
-            )
+            if (
+                inputs is not None
+                or links is not None
+                or start_time_ns is not None
+                or type(name) is not str
+                or type(span_type) is not str
+                or len(name) > MAX_NAME
+                or len(span_type) > MAX_NAME
+            ):
+                self._set_up(
+                    span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
+                )
             interrupting = self.accounts.is_inside()
             with self.accounts.mutex:
                 known = self._known_trace(trace, generated is not None, custom_id is not None)

@@ -156,7 +156,7 @@ class Starting(Roots):
             accounts = self.accounts
             fresh = trace.done
             data = self.started(span, trace) if self.keeps_open else None
-            interrupting = accounts.is_inside()
+            interrupting = data is not None and accounts.is_inside()
             accounts.acquire()
             try:
                 if own_id is not None:
