@@ -165,6 +165,17 @@ def test_a_destination_that_takes_nothing_is_exit_1_after_the_time_given(log):
     assert json.loads(run("replay", str(log), "--state", "s", "--json").stdout)["delivered"] == 3
 
 
+def test_what_a_destination_was_given_up_on_is_sent_by_the_next_run(log):
+    """With a bound on retries spans are dropped; a state does not call them delivered."""
+    (log.parent / "b.yaml").write_text(
+        "adapters: {zipkin: {endpoint: 'http://127.0.0.1:9/api/v2/spans', retry_on_failure: {max_elapsed_time: 1ms}}}"
+    )
+    result = run("replay", str(log), "--config", "b.yaml", "--state", "s")
+    assert result.exit_code == 1
+    assert "zipkin: 0 acknowledged, 0 queued, 3 dropped (retries_exhausted" in result.stdout
+    assert json.loads(run("replay", str(log), "--state", "s", "--json").stdout)["delivered"] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
