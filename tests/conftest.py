@@ -11,6 +11,7 @@ import pytest
 from tracebridge import Client, SpanRecord
 
 pytest_plugins = ["support.fixtures"]
+collect_ignore_glob = ["property/fuzz_*.py"]  # programs for atheris, run by hand
 
 # How fast a machine is today is no law: records are large, and machines are shared.
 hypothesis.settings.register_profile(

@@ -18,7 +18,7 @@ import msgspec
 from tracebridge.accounts import Accounts, AdapterStats, now_unix_s
 from tracebridge.adapter import Adapter, Sent
 from tracebridge.deadletters.letters import DeadLetters
-from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge, printable
 from tracebridge.journal.base import Claim, Cursor, decode_record
 from tracebridge.quiet import silence_instrumentation
 from tracebridge.record import Resource, SpanRecord
@@ -313,7 +313,7 @@ class Delivery:
                 self._account.sent += spans - rejected
             if rejected:
                 self._account.dropped[PARTIAL] += rejected
-                self._account.last_error = sent.message
+                self._account.last_error = printable(sent.message)
             recovered = self._account.retrying_since is not None
             self._account.retrying_since = None
             self._cursor.settle(claim, spans)
@@ -321,7 +321,11 @@ class Delivery:
             self._warned.clear()
             _log.info("%s: delivering again", self.name)
         if rejected:
-            self._warn(PARTIAL, "%s: the destination did not take every span: %s", f"{rejected} spans: {sent.message}")
+            self._warn(
+                PARTIAL,
+                "%s: the destination did not take every span: %s",
+                f"{rejected} spans: {printable(sent.message)}",
+            )
 
     def _lost(self, claim: Claim, reason: str, message: str) -> None:
         """Count what is left of a claim as dropped."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
-from tracebridge.record import StatusCode
+from tracebridge.record import Kind, StatusCode
 
 
 class SpanType:
@@ -110,3 +110,27 @@ def read_status(status: Any) -> tuple[StatusCode, str] | None:
 _CODES = {"UNSET": StatusCode.UNSET, "OK": StatusCode.OK, "ERROR": StatusCode.ERROR} | {
     f"STATUS_CODE_{code.name}": code for code in StatusCode
 }
+
+
+def span_as_dict(span: Any) -> dict[str, Any]:
+    """Return a span, live or finished, as plain values: IDs as hex, times in nanoseconds."""
+    status: SpanStatus = span.status
+    events: list[SpanEvent] = span.events
+    links: list[Link] = span.links
+    return {
+        "trace_id": span.trace_id,
+        "wire_trace_id": span.wire_trace_id,
+        "span_id": span.span_id,
+        "parent_span_id": span.parent_id,
+        "name": span.name,
+        "span_type": span.span_type,
+        "kind": Kind(span.kind).name,
+        "start_time_unix_nano": span.start_time_ns,
+        "end_time_unix_nano": span.end_time_ns,
+        "status": {"code": status.status_code.value, "message": status.description},
+        "inputs": span.inputs,
+        "outputs": span.outputs,
+        "attributes": span.attributes,
+        "events": [{"name": e.name, "time_unix_nano": e.timestamp, "attributes": e.attributes} for e in events],
+        "links": [link.to_dict() for link in links],
+    }

@@ -18,7 +18,7 @@ from tracebridge.record import Kind
 if TYPE_CHECKING:
     from tracebridge.calls.managers import SpanManager
     from tracebridge.client import Client
-    from tracebridge.span import AnySpan
+    from tracebridge.noop import AnySpan
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Message = MutableMapping[str, Any]
@@ -47,7 +47,8 @@ class TraceWsgi:
             "url.scheme": environ.get("wsgi.url_scheme"),
         }
         parent = self._client.extract(environ)
-        serving = self._client.trace(self._name(environ), parent=parent, kind=Kind.SERVER, attributes=attributes)
+        name = _named(self._client, self._name, environ, _method_of_environ)
+        serving = self._client.trace(name, parent=parent, kind=Kind.SERVER, attributes=attributes)
         span = serving.__enter__()
 
         def started(status: str, *rest: Any) -> Any:
@@ -111,9 +112,8 @@ class TraceAsgi:
             "url.scheme": scope.get("scheme"),
         }
         parent = self._client.extract(scope.get("headers"))
-        async with self._client.trace(
-            self._name(scope), parent=parent, kind=Kind.SERVER, attributes=attributes
-        ) as span:
+        name = _named(self._client, self._name, scope, _method_of_scope)
+        async with self._client.trace(name, parent=parent, kind=Kind.SERVER, attributes=attributes) as span:
 
             async def sent(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -121,6 +121,15 @@ class TraceAsgi:
                 await send(message)
 
             await self._app(scope, receive, sent)
+
+
+def _named(client: Client, namer: Namer, given: Mapping[str, Any], otherwise: Namer) -> str:
+    """Return a span's name; a function that fails costs the name, never the request."""
+    try:
+        return namer(given)
+    except Exception as error:
+        client.warn_misuse("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
+        return otherwise(given)
 
 
 def _answered(span: AnySpan, status: Any) -> None:

@@ -1,4 +1,4 @@
-"""The live span: what `start_trace` and `start_span` return, and its twin that does nothing.
+"""The live span: what `start_trace` and `start_span` return.
 
 A span belongs to its trace's table of open spans until it ends. Everything that can be set is a snapshot taken at the
 call. No member raises because of data, and every member exists on every path.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status
+from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, span_as_dict
 from tracebridge.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.record import Link as LinkRecord
 from tracebridge.values import Tally
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tracebridge.ids.parent import RemoteParent
     from tracebridge.live import LiveTrace
 
-NOOP_TRACE_ID = "TRACEBRIDGE_NO_OP_TRACE_ID"
 MAX_NAME = 1024  # characters of a span's name and of its type
 MAX_STACKTRACE = 16_384  # characters kept of an exception's stack trace
 
@@ -245,25 +244,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the span as plain values: IDs as hex, times in nanoseconds."""
-        return {
-            "trace_id": self.trace_id,
-            "wire_trace_id": self.wire_trace_id,
-            "span_id": self.span_id,
-            "parent_span_id": self.parent_id,
-            "name": self.name,
-            "span_type": self.span_type,
-            "kind": Kind(self.kind).name,
-            "start_time_unix_nano": self.start_time_ns,
-            "end_time_unix_nano": self.end_time_ns,
-            "status": {"code": StatusCode(self.code).name, "message": self.status_message},
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "attributes": self.attributes,
-            "events": [
-                {"name": e.name, "time_unix_nano": e.timestamp, "attributes": e.attributes} for e in self.events
-            ],
-            "links": [link.to_dict() for link in self.links],
-        }
+        return span_as_dict(self)
 
     def __repr__(self) -> str:
         return f"Span(name={self.name!r}, trace_id={self.trace_id!r}, span_id={self.span_id!r})"
@@ -327,63 +308,6 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             return True
         self.calls.accounts.note_misuse("change_after_end")
         return False
-
-
-class NoopSpan:
-    """What a start returns when tracing is off: every member of Span, and nothing happens."""
-
-    trace_id = request_id = NOOP_TRACE_ID
-    wire_trace_id = "0" * 32
-    span_id = "0" * 16
-    custom_span_id: str | None = None
-    parent_id: str | None = None
-    name = ""
-    inputs: Any = None
-    outputs: Any = None
-    start_time_ns = 0
-    end_time_ns: int | None = 0
-    span_type = "UNKNOWN"
-    kind = int(Kind.INTERNAL)
-    cause: EndCause | None = EndCause.FINISHED
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    @property
-    def status(self) -> SpanStatus:
-        """Unset."""
-        return SpanStatus(SpanStatusCode.UNSET)
-
-    @property
-    def events(self) -> list[SpanEvent]:
-        """Nothing."""
-        return []
-
-    @property
-    def links(self) -> list[Link]:
-        """Nothing."""
-        return []
-
-    def get_attribute(self, key: str) -> Any:
-        """Return None."""
-
-    def _ignore(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing."""
-
-    set_inputs = set_outputs = set_attribute = set_attributes = set_status = _ignore
-    set_span_type = add_event = add_link = record_exception = end = _ignore
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return an empty dict."""
-        return {}
-
-    def __repr__(self) -> str:
-        return "NoopSpan()"
-
-
-AnySpan = Span | NoopSpan
 
 
 PLACES_REMEMBERED = 4096  # a program has few; a journal on disk asks for one with every start

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, TraceState
-from tracebridge.record import EndCause, Kind, SpanRecord, StatusCode
-from tracebridge.span import AnySpan, NoopSpan, Span
+from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, TraceState, span_as_dict
+from tracebridge.noop import AnySpan, NoopSpan
+from tracebridge.record import EndCause, SpanRecord, StatusCode
+from tracebridge.span import Span
 
 PREVIEW_CHARACTERS = 1000  # of inputs and outputs in TraceInfo, as MLflow keeps
 _MS = 1_000_000  # nanoseconds
@@ -124,25 +125,7 @@ class FinishedSpan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the span as plain values: IDs as hex, times in nanoseconds."""
-        return {
-            "trace_id": self.trace_id,
-            "wire_trace_id": self.wire_trace_id,
-            "span_id": self.span_id,
-            "parent_span_id": self.parent_id,
-            "name": self.name,
-            "span_type": self.span_type,
-            "kind": Kind(self.kind).name,
-            "start_time_unix_nano": self.start_time_ns,
-            "end_time_unix_nano": self.end_time_ns,
-            "status": {"code": StatusCode(self.record.status).name, "message": self.record.status_message},
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "attributes": self.attributes,
-            "events": [
-                {"name": e.name, "time_unix_nano": e.timestamp, "attributes": e.attributes} for e in self.events
-            ],
-            "links": [link.to_dict() for link in self.links],
-        }
+        return span_as_dict(self)
 
     def __repr__(self) -> str:
         return f"FinishedSpan(name={self.name!r}, trace_id={self.trace_id!r}, span_id={self.span_id!r})"

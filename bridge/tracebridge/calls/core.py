@@ -13,11 +13,12 @@ from tracebridge.ids.identity import Identity
 from tracebridge.ids.parent import names_span, span_bytes
 from tracebridge.journal.base import Journal
 from tracebridge.live import LiveTable, LiveTrace
+from tracebridge.noop import NOOP_TRACE_ID, NoopSpan
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.recent import RecentKeys
 from tracebridge.record import Link, Resource
 from tracebridge.settings.model import LifecycleSettings, LimitsSettings
-from tracebridge.span import NOOP_TRACE_ID, NoopSpan, Span, member
+from tracebridge.span import Span, member
 from tracebridge.stages import Stages
 from tracebridge.values import Reducer, Tally
 

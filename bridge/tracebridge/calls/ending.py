@@ -17,8 +17,9 @@ from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.live import ENDED_SPANS_REMEMBERED, LiveTrace
+from tracebridge.noop import NOOP_TRACE_ID
 from tracebridge.record import EndCause, StatusCode
-from tracebridge.span import KEEP_ERROR, NOOP_TRACE_ID, Span
+from tracebridge.span import KEEP_ERROR, Span
 
 NANOSECONDS = 1_000_000_000
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)

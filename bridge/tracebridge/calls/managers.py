@@ -14,8 +14,9 @@ from tracebridge.context import current, current_span
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.parent import RemoteParent
+from tracebridge.noop import AnySpan
 from tracebridge.otel.current import CURRENT, current_parent, enter, leave
-from tracebridge.span import KEEP_ERROR, AnySpan, Place, Span
+from tracebridge.span import KEEP_ERROR, Place, Span
 
 
 class SpanManager:

@@ -10,10 +10,11 @@ import msgspec
 from tracebridge.calls.core import Core, log
 from tracebridge.context import current_span
 from tracebridge.ids.parent import RemoteParent, remote_parent
+from tracebridge.noop import NoopSpan
 from tracebridge.propagation import baggage as baggage_header
 from tracebridge.propagation import tracestate
 from tracebridge.propagation.carriers import Getter, Setter
-from tracebridge.span import NoopSpan, Span
+from tracebridge.span import Span
 from tracebridge.values import Tally
 
 Carrier = TypeVar("Carrier")

@@ -19,13 +19,15 @@ from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.live import LiveTrace
+from tracebridge.noop import AnySpan
 from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.record import Kind
-from tracebridge.span import MAX_NAME, AnySpan, OwnId, Place, Span
+from tracebridge.span import MAX_NAME, OwnId, Place, Span
 from tracebridge.values import Tally
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
 INTERNAL = int(Kind.INTERNAL)
+CUT_AWAY = "trace_id_cut_away"  # how IDs from elsewhere that cannot be sent on are counted
 GENERATE = "generate_failed"  # how a generator's failures are counted
 DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
 CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
@@ -58,7 +60,7 @@ class Roots(Recording):
         try:
             asked = isinstance(parent, str) and parent == CURRENT
             near = current_parent(self) if asked else parent
-            remote = None if near is None else remote_parent(near, self.ids)
+            remote = None if near is None else self._continuable(remote_parent(near, self.ids))
             tally = Tally()
             generated = None
             if custom_id is None and self.ids.generate is not None and not names_trace(remote):
@@ -152,6 +154,17 @@ class Roots(Recording):
         if remote is not None:
             return self._continued_trace(custom_id, remote, tally)
         return self._live_trace(self.ids.random() if custom_id is None else self.ids.wire(custom_id), custom_id, tally)
+
+    def _continuable(self, remote: RemoteParent) -> RemoteParent:
+        """Return a context from elsewhere; one that came in a header, whoever sent it, without IDs of which nothing would be left here."""
+        if not remote.format or remote.trace_id is None or self.ids.fits(remote.trace_id):
+            return remote
+        self.warn_misuse(
+            CUT_AWAY,
+            f"the trace ID {remote.trace_id} came in a header and ends with 16 zeros, which trace_ids.max_bits: 64 leaves "
+            "nothing of; a trace of its own is started.",
+        )
+        return msgspec.structs.replace(remote, trace_id=None, span_id=None, parent_id=None)
 
     def _continued_trace(self, custom_id: str | TraceId | None, remote: RemoteParent, tally: Tally) -> LiveTrace:
         """Return an entry for a trace that goes on here: under the remote ID, or a new one where that context names no trace.

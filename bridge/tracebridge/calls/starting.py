@@ -25,7 +25,8 @@ from tracebridge.ids.parent import RemoteParent, names_span, span_bytes
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId
 from tracebridge.live import LiveTrace
-from tracebridge.span import MAX_NAME, NOOP_TRACE_ID, AnySpan, Place, Span
+from tracebridge.noop import NOOP_TRACE_ID, AnySpan
+from tracebridge.span import MAX_NAME, Place, Span
 from tracebridge.values import Tally
 
 

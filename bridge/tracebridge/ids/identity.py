@@ -16,6 +16,8 @@ from tracebridge.ids.scheme import SPAN_BYTES
 from tracebridge.ids.schemes import AUTO, RANDOM_SCHEME, WireId, derive, find_scheme, shown_id
 from tracebridge.settings.model import TraceIdSettings
 
+_ZEROS = "0" * 16
+
 _log = logging.getLogger("tracebridge")
 
 
@@ -60,6 +62,10 @@ class Identity:
         if self._short:
             return WireId(bytes(SPAN_BYTES) + shared_ids.span_id(), RANDOM_SCHEME)
         return WireId(shared_ids.trace_id(), RANDOM_SCHEME)
+
+    def fits(self, trace_id: str) -> bool:
+        """Return whether `cut` leaves something of these 32 hex digits."""
+        return not self._short or trace_id[16:] != _ZEROS
 
     def cut(self, trace_id: bytes, scheme: str = "hex") -> bytes:
         """Return a wire ID as this client may send it: with `max_bits: 64` the right-most 16 digits, zeros on the left.

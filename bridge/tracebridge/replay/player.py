@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracebridge.client import Client
+from tracebridge.delivery import GAVE_UP
 from tracebridge.record import SpanRecord
 from tracebridge.replay.lines import Position
 from tracebridge.replay.seen import Seen, key_of
@@ -89,14 +90,21 @@ class Player:
             self.checkpoint(give_up_s=0)
 
     def checkpoint(self, give_up_s: float | None = None) -> bool:
-        """Wait until everything so far is settled, at most `give_up_s` seconds, and keep how far that was."""
+        """Wait until everything so far is settled, at most `give_up_s` seconds, and keep how far that was.
+
+        Nothing is kept any more once a destination was given up on: what it did not get is for the next run to send. What it refused for good is
+        done, because it would refuse that again.
+        """
         deadline = None if give_up_s is None else time.monotonic() + give_up_s
         while self._client is not None and not self._client.flush(FLUSH_S):
             if self._waiting() or (deadline is not None and time.monotonic() >= deadline):
                 return False
         self._since_checkpoint = 0
-        if self._client is not None:
-            self._seen.checkpoint(self._positions)
+        if self._client is None:
+            return True
+        if any(books.dropped.get(GAVE_UP) for books in self._client.stats().adapters.values()):
+            return False
+        self._seen.checkpoint(self._positions)
         return True
 
     def _wait_for_room(self) -> None:

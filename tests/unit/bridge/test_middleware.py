@@ -125,6 +125,14 @@ def test_the_name_is_the_applications_to_choose(ask, client, delivered):
     assert delivered(client)[-1].name == "GET /items/{id} /items/7"
 
 
+@both
+def test_a_name_that_fails_costs_the_name_not_the_request(ask, client, delivered):
+    """Counted."""
+    assert ask(client, name=lambda given: given["no such key"]).status_code == 200
+    assert [record.name for record in delivered(client) if record.kind == Kind.SERVER] == ["GET"]
+    assert client.stats().misuse == {"name_failed": 1}
+
+
 def test_an_application_that_fails_before_it_answers_is_recorded(client, delivered):
     """No response was started."""
 

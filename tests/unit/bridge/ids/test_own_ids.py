@@ -259,6 +259,16 @@ def test_64_bits_of_zeros_are_refused(make_client):
         client.start_trace("r", trace_id="1" + "0" * 31)
 
 
+def test_64_bits_of_zeros_in_a_header_raise_nothing(make_client, delivered):
+    """Whoever sent it, the request is served: under a trace of its own, counted."""
+    client = make_client(trace_ids={"max_bits": 64})
+    parent = client.extract({"traceparent": f"00-{'1' * 16}{'0' * 16}-{'73' * 8}-01"})
+    client.start_trace("served", parent=parent).end()
+    (record,) = delivered(client)
+    assert (record.parent_id, record.trace_id[:8], any(record.trace_id)) == (None, bytes(8), True)
+    assert client.stats().misuse == {"trace_id_cut_away": 1}
+
+
 # ------------------------------------------------------------------ span IDs
 
 
