@@ -151,12 +151,14 @@ class Delivery:
     # ------------------------------------------------------------------ the worker
 
     def _work(self) -> None:
-        self._deliver_all()
-        with self._lock:
-            self._working -= 1
-            abandoned = self._stopped and not self._working
-        if abandoned:
-            self._close_adapter()
+        try:
+            self._deliver_all()
+        finally:
+            with self._lock:
+                self._working -= 1
+                left_to_us = self._stopped and not self._working  # join() has not waited for us
+            if left_to_us:
+                self._close_adapter()
 
     def _deliver_all(self) -> None:
         """Deliver until the client is closed."""
