@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracebridge.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -97,10 +99,5 @@ def _print(outcome: Outcome, console: Console) -> None:
 def _print_trouble(trouble: Trouble, mark: str, console: Console) -> None:
     from rich.markup import escape
 
-    console.print(f"    {mark} {escape(_shown(trouble.message))} {escape(f'[{trouble.cause}]')}", soft_wrap=True)
+    console.print(f"    {mark} {escape(printable(trouble.message))} {escape(f'[{trouble.cause}]')}", soft_wrap=True)
     console.print(f"      → {escape(trouble.advice)}", soft_wrap=True)
-
-
-def _shown(text: str) -> str:
-    """Return a server's words as they cannot steer a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tracebridge.printable import printable
 from tracebridge.record import EndCause, SpanRecord, StatusCode
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def as_text(value: Any) -> str:
 
 def cut(text: str, most: int = MAX_SHOWN) -> str:
     """Return one line of at most `most` characters; control characters cannot reach the terminal."""
-    flat = "".join(char if char.isprintable() else " " for char in text)
+    flat = printable(text)
     return flat if len(flat) <= most else flat[: most - 1] + "…"
 
 

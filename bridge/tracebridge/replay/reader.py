@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded, Format
+from tracebridge.printable import printable
 from tracebridge.registry import FORMATS, entries, load
 from tracebridge.replay.envelopes import MAX_LEVELS, Unwrapper
 from tracebridge.replay.gaps import Gaps
@@ -123,5 +124,4 @@ class SpanReader:
         found = self._found
         found.damaged_lines += 1
         if len(found.damage) < MAX_DAMAGE:
-            shown = "".join(char if char.isprintable() else " " for char in reason)
-            found.damage.append(Damage(self._file, number, shown[:MAX_REASON]))
+            found.damage.append(Damage(self._file, number, printable(reason)[:MAX_REASON]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tracebridge.errors import ConfigError
+from tracebridge.printable import printable
 
 if TYPE_CHECKING:
     from tracebridge.settings.document import Document
@@ -126,7 +127,7 @@ def _block(problem: Problem, source: str, excerpts: Any) -> str:
         where = f"{source}:{place.line}:{place.column}" if place.column else f"{source}:{place.line}"
     else:
         where = f"{source}: {problem.path}" if problem.path else source
-    out = [f"{where}: {_one_line(problem.message)} [{problem.kind}]"]
+    out = [f"{where}: {printable(problem.message)} [{problem.kind}]"]
     margin = "  "
     if excerpts is not None and excerpts.has(place.line) and place.column:
         width = len(str(place.line))
@@ -139,11 +140,6 @@ def _block(problem: Problem, source: str, excerpts: Any) -> str:
     if problem.allowed:
         out.append(f"{margin}= allowed: {', '.join(problem.allowed)}")
     return "\n".join(out)
-
-
-def _one_line(text: str) -> str:
-    """Return text that cannot steer a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def fail(problems: Sequence[Problem], source: str, document: Document | None = None) -> ConfigError:
