@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import email.utils
 import socket
+import sqlite3
 import ssl
 import threading
 import time
@@ -152,6 +153,16 @@ def test_a_port_where_nothing_listens(kind: str) -> None:
         outcome = examine({kind: {"endpoint": f"http://127.0.0.1:{held.getsockname()[1]}"}})
     assert outcome.problem is not None
     assert (outcome.problem.cause, [step.name for step in outcome.steps]) == ("refused", ["resolve"])
+
+
+def test_the_span_has_an_id_of_the_length_that_is_configured(tmp_path: Path) -> None:
+    """Old systems take no longer ones."""
+    path = tmp_path / "spans.db"
+    settings = load_settings({"adapters": {"store": {"path": str(path)}}, "trace_ids": {"max_bits": 64}}, environ={})
+    assert examining.examine(settings.adapters["store"], settings).problem is None
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (row,) = database.execute("SELECT trace_id FROM spans").fetchall()
+    assert row[0][:8] == bytes(8)
 
 
 def test_an_agent_that_is_not_there() -> None:
