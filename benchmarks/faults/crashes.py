@@ -115,7 +115,7 @@ def _fork(run: Run, scale: Scale) -> None:
 FAULTS = [
     Fault("calm", "nothing happens", _calm),
     Fault("kill", "kill -9 at random instants, two processes at a time", _kill(1, 1), in_memory_loses=True, counts=False),
-    Fault("kill-parallel", "the same with four requests in flight", _kill(4, 5), is_ours, OURS_ONLY, in_memory_loses=True, counts=False),
+    Fault("kill-parallel", "kill -9 at random instants, four requests in flight", _kill(4, 5), is_ours, OURS_ONLY, in_memory_loses=True, counts=False),
     Fault("kill-in-outage", "kill -9 again and again while the server is down", _kill_in_outage, in_memory_loses=True, counts=False),
     Fault("restart", "closed in peace while the server is down", _restart, in_memory_loses=True),
     Fault("backlog", "a backlog larger than the budget of the process that finds it", _backlog, in_memory_loses=True, counts=False),

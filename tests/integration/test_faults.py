@@ -18,6 +18,7 @@ from benchmarks.faults.fault import Scale
 from benchmarks.faults.harness import FAULTS, do, why_not
 from benchmarks.faults.report import entry, write
 from benchmarks.faults.subjects import SUBJECTS
+from benchmarks.faults.table import markdown
 
 from support.backends.cache import REQUIRE
 
@@ -111,6 +112,14 @@ def test_a_result_file_is_filled_piece_by_piece(tmp_path):
     for name, seed in (("kill", "1"), ("calm", "2"), ("kill", "3")):
         write(path, entry(FAULTS[name], [], {}, seed, "a command"), list(FAULTS))
     assert [(found["name"], found["seed"]) for found in json.loads(path.read_text())] == [("calm", "2"), ("kill", "3")]
+
+
+def test_the_page_shows_the_result_that_is_kept():
+    """The table on the page is the one that the committed result makes, and tracebridge kept every promise in it."""
+    entries = json.loads((ROOT / "benchmarks" / "results" / "faults.json").read_text())
+    assert markdown(entries) in (ROOT / "docs" / "reliability.md").read_text()
+    assert [row["broken"] for found in entries for row in found["rows"] if row["broken"]] == []
+    assert [found["name"] for found in entries] == list(FAULTS)
 
 
 def test_a_wrong_name_is_refused_with_the_right_ones():
