@@ -47,6 +47,7 @@ def _py_zipkin(attributes: dict[str, Any] | None) -> Run:
 
 def _mlflow(attributes: dict[str, Any] | None) -> Run:
     mlflow = peer("mlflow", "mlflow-skinny")
+    peer("sqlalchemy", "mlflow-skinny sqlalchemy alembic")
     import tempfile
 
     mlflow.set_tracking_uri(f"sqlite:///{tempfile.mkdtemp(prefix='benchmark-')}/mlflow.db")

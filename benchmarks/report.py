@@ -38,8 +38,12 @@ def verdict(result: Result) -> str:
         return "no goal"
     if met is None:
         return "not measured: its peer is missing"
-    measured = result.ratios[goal.of]
-    return "met" if met else f"missed by {measured / goal.ratio - 1:.0%}"
+    return "met" if met else f"missed by {missed_by(result.ratios[goal.of], goal)}"
+
+
+def missed_by(ratio: float, goal: Goal) -> str:
+    """Return by which part of the goal a ratio is above it."""
+    return f"{ratio / goal.ratio - 1:.0%}"
 
 
 def table(result: Result) -> Table:

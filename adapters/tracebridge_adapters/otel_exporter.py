@@ -97,9 +97,9 @@ def _built(options: OtelExporterOptions, name: str) -> Any:
     try:
         exporter = build(**options.args)
     except Exception as error:
-        given = ", ".join(options.args) or "no arguments"
+        refused = f"does not take {', '.join(options.args)}" if options.args else "cannot be called without arguments"
         raise ConfigError(
-            f"adapters.{name}.args: {options.class_} does not take {given}: {_without(_texts(options.args), error)}"
+            f"adapters.{name}.args: {options.class_} {refused}: {_without(_texts(options.args), error)}"
         ) from None  # its own words may repeat a secret, and a traceback would show them
     if not callable(getattr(exporter, "export", None)) or not callable(getattr(exporter, "shutdown", None)):
         raise ConfigError(f"adapters.{name}.class: {options.class_} made no span exporter: {type(exporter).__name__}")

@@ -10,10 +10,7 @@ from typing import ClassVar
 from tracebridge.adapter import Context, Sent
 from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, FilePath, option
-from tracebridge_adapters.dialects import attributes_of
-from tracebridge_adapters.formats import zipkin_json
 from tracebridge_adapters.options import Dialect
-from tracebridge_adapters.wires.stream import FileWire
 
 MAX_BATCH_SPANS = 512  # spans a line: a line is what readers hold in memory
 
@@ -34,6 +31,11 @@ class ZipkinFileAdapter:
     max_batch_bytes: int | None = None
 
     def __init__(self, options: ZipkinFileOptions, context: Context) -> None:
+        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.formats import zipkin_json
+        from tracebridge_adapters.wires.stream import FileWire
+
+        self._encode = zipkin_json.encode
         self._attributes_of = partial(
             attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
         )
@@ -41,7 +43,7 @@ class ZipkinFileAdapter:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line."""
-        return zipkin_json.encode(records, self._attributes_of) + b"\n"
+        return self._encode(records, self._attributes_of) + b"\n"
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Append the line in one write."""

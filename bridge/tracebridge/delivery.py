@@ -18,9 +18,8 @@ import msgspec
 from tracebridge.accounts import Accounts, AdapterStats, now_unix_s
 from tracebridge.adapter import Adapter, Sent
 from tracebridge.deadletters.letters import DeadLetters
-from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge, printable
 from tracebridge.journal.base import Claim, Cursor, decode_record
-from tracebridge.printable import printable
 from tracebridge.quiet import silence_instrumentation
 from tracebridge.record import Resource, SpanRecord
 from tracebridge.settings.options import DeliveryOptions

@@ -51,6 +51,9 @@ def _close_all() -> None:
             resident.close()
         except Exception:  # a bug of ours must not keep the others from delivering
             _log.exception("closing a client at the end of the process failed")
+        except KeyboardInterrupt:  # somebody is there, and in a hurry
+            _log.warning("interrupted while delivering; what is still queued in memory is lost")
+            return
 
 
 def _after_fork() -> None:

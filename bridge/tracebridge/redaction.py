@@ -64,6 +64,7 @@ class Redaction:
         self._patterns: Sequence[re.Pattern[str]] = [DENY_VALUES.get(name) or re.compile(name) for name in deny_values]
         self._drop = action == "drop"
         self.keys = HarmlessKeys(self._judge)
+        self._known = self.keys.known
         self.only_keys = not self._patterns
         """Whether values matter only by their beginning; see `tracebridge.stages`."""
 
@@ -73,7 +74,7 @@ class Redaction:
         count = 0
         for name in ("attributes", "inputs", "outputs", "tags"):
             value = getattr(record, name)
-            if value is not None and value != {}:
+            if value is not None and not self._is_harmless(value):
                 clean, n = self._value(value)
                 if n:
                     changes[name] = clean
@@ -91,16 +92,43 @@ class Redaction:
             cleaned: list[Any] = []
             found = 0
             for item in items:
-                clean, n = self._mapping(item.attributes) if item.attributes else (item.attributes, 0)
+                harmless = self._is_harmless(item.attributes)
+                clean, n = (item.attributes, 0) if harmless else self._mapping(item.attributes)
                 cleaned.append(msgspec.structs.replace(item, attributes=clean) if n else item)
                 found += n
             if found:
                 changes[name] = cleaned
                 count += found
-        message, n = self._value(record.status_message)
+        message, n = self._value(record.status_message) if record.status_message else ("", 0)
         if n:
             changes["status_message"] = message
         return count + n
+
+    def _is_harmless(self, value: Value) -> bool:
+        """Return True when a look without building anything finds no secret; False sends a value the long way, which decides.
+
+        Nearly every value ends here: a fifth of the cost of `_value`. A mapping's keys are judged in one step, once they are known.
+        """
+        kind = type(value)
+        if kind is dict:
+            if not self._known.issuperset(value):
+                return False
+            items = value.values()
+        elif kind is list:
+            items = value
+        else:
+            return kind is not str or self._is_harmless_text(value)
+        for item in items:
+            kind = type(item)
+            if kind is str:
+                if not self._is_harmless_text(item):
+                    return False
+            elif (kind is dict or kind is list) and not self._is_harmless(item):
+                return False
+        return True
+
+    def _is_harmless_text(self, text: str) -> bool:
+        return self.only_keys and not (text[:1] in "bB" and is_credential(text))
 
     def _judge(self, key: str) -> bool:
         if self._default_keys:

@@ -189,10 +189,15 @@ class Reducer:
         if value is None or kind is bool or kind is float:
             return value
         if kind is str:
-            cut = self._clean(value, max(1, min(text_limit, budget.left)), tally)
-            budget.left -= len(cut)
-            return cut
+            if len(value) > text_limit or len(value) > budget.left or not value.isascii():
+                value = self._clean(value, max(1, min(text_limit, budget.left)), tally)
+            budget.left -= len(value)
+            return value
+        if kind is int and INT64_MIN <= value <= INT64_MAX:
+            return value
         try:
+            if kind is dict or kind is list:  # most of what is left, before the questions that only others need
+                return self._container(value, budget, tally, text_limit)
             # the type decides, never `value.__class__`, which an object may lie about or refuse to tell
             if issubclass(kind, int):
                 return self._integer(int.__index__(value), tally)
@@ -230,8 +235,10 @@ class Reducer:
 
     def _container(self, value: Any, budget: _Budget, tally: Tally, text_limit: int) -> Value:
         kind = type(value)
-        fields = value if issubclass(kind, Mapping) else _fields_of(value)
-        if fields is None and not issubclass(kind, _LISTS):
+        fields = value if kind is dict else None
+        if fields is None and kind is not list:
+            fields = value if issubclass(kind, Mapping) else _fields_of(value)
+        if fields is None and kind is not list and not issubclass(kind, _LISTS):
             plain = _numpy_plain(value, _most_nodes(budget))
             return self._of_object(value, tally) if plain is None else self._walk(plain, budget, tally, text_limit)
         if id(value) in budget.path or len(budget.path) >= MAX_DEPTH:
@@ -259,7 +266,8 @@ class Reducer:
             if budget.left <= 0:
                 tally.truncated += 1
                 break
-            name = self._key(key, tally)
+            plain = type(key) is str and len(key) <= self._text_limit and key.isascii()
+            name = key if plain else self._key(key, tally)
             budget.left -= len(name)
             out[name] = self._walk(item, budget, tally, text_limit)
         return out

@@ -33,7 +33,7 @@ counts = st.integers(0, 2**32 - 1)
 resources = st.builds(
     Resource, st.builds(lambda name, rest: {**rest, "service.name": name}, texts.filter(bool), attributes), texts
 )
-scopes = st.none() | st.builds(Scope, texts, texts, attributes).filter(lambda scope: scope != Scope())
+scopes = st.none() | st.builds(Scope, texts, texts, attributes, texts).filter(lambda scope: scope != Scope())
 records = st.builds(
     SpanRecord,
     trace_id=trace_ids,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tracebridge.printable import printable
+from tracebridge.errors import printable
 from tracebridge.record import SpanRecord, StatusCode
 
 MAX_SHOWN = 200  # characters of attributes a line

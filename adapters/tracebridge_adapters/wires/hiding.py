@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tracebridge.printable import printable
+from tracebridge.errors import printable
 from tracebridge.settings.options import Secret
 
 MASK = "***"

@@ -10,7 +10,15 @@ import click
 import msgspec
 
 from tracebridge.cli.exits import EXIT_INCOMPLETE
-from tracebridge.cli.spanfiles import as_json, compiled, complain, paths_argument, prefix_option, strict_option, tell
+from tracebridge.cli.spanfiles import (
+    as_json,
+    complain,
+    own_envelope,
+    own_envelope_options,
+    paths_argument,
+    strict_option,
+    tell,
+)
 from tracebridge.record import SpanRecord
 
 BATCH = 256  # spans that are encoded together: an OTLP line holds so many at most
@@ -45,7 +53,7 @@ def _installed(_context: click.Context, _option: click.Parameter, name: str) -> 
 )
 @click.option("--output", "-o", default="-", show_default=True, help="The file to write (0600); - for stdout.")
 @click.option("--force", is_flag=True, help="Replace the output when it is there.")
-@prefix_option
+@own_envelope_options
 @strict_option
 @click.option(
     "--json",
@@ -61,6 +69,7 @@ def command(
     output: str,
     force: bool,
     prefix: str | None,
+    field: str | None,
     strict: bool,
     json_output: bool,
 ) -> None:
@@ -73,7 +82,7 @@ def command(
     from tracebridge.replay.stream import SpanFiles
 
     encode = load(FORMATS, target)().encode
-    files = SpanFiles(paths, prefix=compiled(prefix), unreadable=complain)
+    files = SpanFiles(paths, own=own_envelope(prefix, field), unreadable=complain)
     with _opened(output, force) as out:
         batch: list[SpanRecord] = []
         for step in files.once():

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tracebridge.cli.delivering import switched_on
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
 from tracebridge.cli.journals import OR_JOURNAL, journal_directory, journal_options, settings_with_journal
 
 if TYPE_CHECKING:
     from tracebridge.deadletters.files import DeadFiles, Refusal
 
+WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
 
     tracebridge dead list --journal ./spans
@@ -67,10 +69,10 @@ def list_command(journal: str | None, config: str | None, adapter: str | None, a
 
     table = Table(box=None, pad_edge=False)
     for title in ("id", "when (UTC)", "destination", "spans", "reason", "it said"):
-        table.add_column(title, no_wrap=title == "id", overflow="fold", justify="right" if title == "spans" else "left")
+        table.add_column(title, no_wrap=True, justify="right" if title == "spans" else "left")
     for one in refusals:
         table.add_row(one.id, _when(one), escape(one.adapter), f"{one.spans:,}", one.reason, escape(one.message))
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=WIDEST).print(table)  # a line for each, however narrow the terminal is
 
 
 @command.command(
@@ -183,9 +185,12 @@ def retry_command(
     from tracebridge.settings.load import load_settings
 
     settings = load_settings(config) if journal is not None else settings_with_journal(config, OR_JOURNAL)[0]
+    switched_on(settings)
     directory = journal_directory(journal, config)
     files = DeadFiles(directory / FOLDER, settings.trace_ids.attribute)
     chosen, missing = _chosen(files, ids, everything, adapter)
+    if not chosen and not missing:
+        click.echo("no dead letters", err=True)
     outcomes = {}
     for name in dict.fromkeys(refusal.adapter for refusal in chosen):
         mine = [refusal for refusal in chosen if refusal.adapter == name]

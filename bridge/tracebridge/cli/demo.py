@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tracebridge.cli.delivering import switched_on
+
 if TYPE_CHECKING:
     from tracebridge.client import Client
 
@@ -39,10 +41,11 @@ def command(context: click.Context, config: str | None, as_json: bool) -> None:
     tracebridge-demo. Exits with 1 when a destination did not take every span, with 78 when the configuration is wrong.
     """
     from tracebridge.client import Client
+    from tracebridge.settings.load import load_settings
 
     settings: Any = config if config is not None else _embedded()
     trace_id = f"user123_batch_{datetime.datetime.now(datetime.UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:8]}"
-    client = Client(config=settings)
+    client = Client(config=switched_on(load_settings(settings)))
     spinner = _spinner(enabled=not as_json)
     with spinner:
         wire_id = run_batch(client, trace_id)

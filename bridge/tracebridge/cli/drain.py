@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tracebridge.cli.delivering import switched_on
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.journals import settings_with_journal
 from tracebridge.cli.spanfiles import stopped_by_signals
@@ -46,6 +47,7 @@ def command(context: click.Context, config: str | None, give_up: float | None, a
     from tracebridge.journal.folder import folders
 
     settings, directory = settings_with_journal(config)
+    switched_on(settings)
     anything = any(True for _ in folders(directory))
     deadline = None if give_up is None else time.monotonic() + give_up
     with (

@@ -9,15 +9,16 @@ import click
 import msgspec
 
 from tracebridge.cli.books import unconfirmed
+from tracebridge.cli.delivering import switched_on
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.moments import moment
 from tracebridge.cli.progress import Progress
 from tracebridge.cli.spanfiles import (
     as_json,
-    compiled,
     complain,
+    own_envelope,
+    own_envelope_options,
     paths_argument,
-    prefix_option,
     stopped_by_signals,
     strict_option,
     tell,
@@ -69,7 +70,7 @@ EPILOG = """Examples:
     type=click.FloatRange(min=0),
     help="At the end, wait at most so long for destinations that are ill; default: until they are well.",
 )
-@prefix_option
+@own_envelope_options
 @strict_option
 @click.option("--dry-run", is_flag=True, help="Read and count; send nothing.")
 @click.option("--json", "json_output", is_flag=True, help="Print the outcome as one JSON object.")
@@ -85,6 +86,7 @@ def command(
     state: str | None,
     give_up: float | None,
     prefix: str | None,
+    field: str | None,
     strict: bool,
     dry_run: bool,
     json_output: bool,
@@ -105,12 +107,14 @@ def command(
     from tracebridge.settings.load import load_settings
 
     settings = load_settings(config, memory_will_do=False)
+    if not dry_run:
+        switched_on(settings)
     wanted = _wanted(since, until, traces, Identity(settings.trace_ids))
     with stopped_by_signals() as stop, open_seen(state) as seen:
         files = SpanFiles(
             paths,
             trace_id_attribute=settings.trace_ids.attribute,
-            prefix=compiled(prefix),
+            own=own_envelope(prefix, field),
             start=seen.position,
             stop=stop.is_set,
             unreadable=complain,

@@ -5,28 +5,41 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from tracebridge.replay.envelopes import OwnEnvelope
 from tracebridge.replay.lines import UnreadableError
 from tracebridge.replay.reader import Found
 
 paths_argument = click.argument("paths", metavar="FILE...", nargs=-1, required=True)
-prefix_option = click.option(
-    "--prefix",
-    metavar="REGEX",
-    help="What your own log formatter puts in front of each line, as a regular expression; shippers' envelopes are known.",
-)
+
+
+def own_envelope_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--prefix` and `--field` to a command."""
+    prefix = click.option(
+        "--prefix",
+        metavar="REGEX",
+        help="What your own log formatter puts in front of each line, as a regular expression; shippers' envelopes are known.",
+    )
+    field = click.option(
+        "--field",
+        metavar="NAME",
+        help="The JSON field that your own shipper puts each line into. Not for a field that holds what users wrote: they could forge spans.",
+    )
+    return prefix(field(command))
+
+
 strict_option = click.option("--strict", is_flag=True, help="Exit with 1 when a line looks like a span and is damaged.")
 
 
-def compiled(prefix: str | None) -> re.Pattern[bytes] | None:
-    """Return the pattern of --prefix. Raises BadParameter."""
+def own_envelope(prefix: str | None, field: str | None) -> OwnEnvelope:
+    """Return what --prefix and --field say. Raises BadParameter."""
     try:
-        return re.compile(prefix.encode()) if prefix else None
+        return OwnEnvelope(re.compile(prefix.encode()) if prefix else None, field)
     except re.error as error:
         raise click.BadParameter(f"{prefix!r} is no regular expression: {error}", param_hint="--prefix") from error
 
@@ -38,6 +51,11 @@ def complain(error: UnreadableError) -> None:
 
 def tell(found: Found) -> None:
     """Say on stderr what could not be read or restored."""
+    if found.lines and not found.span_lines:
+        click.echo(
+            "no line holds a span; when a formatter or shipper of your own wraps the lines, --prefix and --field say how",
+            err=True,
+        )
     for damage in found.damage:
         click.echo(f"damaged: {damage}", err=True)
     if found.damaged_lines > len(found.damage):

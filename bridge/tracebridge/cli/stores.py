@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import click
 
 from tracebridge.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
 from tracebridge.record import Resource
 from tracebridge.registry import adapter_class
-from tracebridge.settings.load import load_settings
+from tracebridge.settings.load import CONFIG_VARIABLE, load_settings
 from tracebridge.settings.model import Settings
 
 
@@ -19,6 +23,8 @@ def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
     Raises ConfigError for a wrong configuration and ClickException when nothing in it can be read back.
     """
     settings = load_settings(config, memory_will_do=False)
+    if config is None and not os.environ.get(CONFIG_VARIABLE):
+        _need_file(settings)
     kinds = {name: adapter_class(chosen.type) for name, chosen in settings.adapters.items()}
     for name in sorted(kinds, key=lambda name: not issubclass(kinds[name], TraceEditor)):
         if may_be_read(kinds[name]):
@@ -33,3 +39,12 @@ def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
         f"none of the configured adapters can be read back ({named}); add `store: {{path: ./tracebridge.db}}`, or give an adapter "
         "its query_endpoint"
     )
+
+
+def _need_file(settings: Settings) -> None:
+    """Leave no empty store behind where somebody only looked, in the wrong folder most likely. Raises ClickException."""
+    options: Any = settings.adapters["store"].options
+    if options.path != ":memory:" and not Path(options.path).expanduser().exists():
+        raise click.ClickException(
+            f"there is no {options.path}; change to the folder of the program that traces, set TRACEBRIDGE_STORE, or name a configuration"
+        )

@@ -9,7 +9,14 @@ import click
 import msgspec
 
 from tracebridge.cli.exits import EXIT_INCOMPLETE
-from tracebridge.cli.spanfiles import compiled, complain, paths_argument, prefix_option, stopped_by_signals, tell
+from tracebridge.cli.spanfiles import (
+    complain,
+    own_envelope,
+    own_envelope_options,
+    paths_argument,
+    stopped_by_signals,
+    tell,
+)
 from tracebridge.record import SpanRecord
 
 LOOK_EVERY_S = 0.1  # how often what is complete is looked for while lines come in
@@ -26,7 +33,7 @@ EPILOG = """Examples:
 @click.option("--once", is_flag=True, help="Read to the end and stop; otherwise go on as the files grow, until Ctrl-C.")
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")
 @click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
-@prefix_option
+@own_envelope_options
 @click.option("--json", "json_output", is_flag=True, help="Print each trace as one JSON array of spans, one a line.")
 @click.pass_context
 def command(
@@ -36,6 +43,7 @@ def command(
     details: bool,
     attributes: bool,
     prefix: str | None,
+    field: str | None,
     json_output: bool,
 ) -> None:
     """Draw the traces in FILEs (or directories, or - for standard input) as they complete.
@@ -60,7 +68,7 @@ def command(
                 console.print(trace_tree(spans, details=details, attributes=attributes))
 
     with stopped_by_signals() as stop:
-        files = SpanFiles(paths, prefix=compiled(prefix), stop=stop.is_set, unreadable=complain)
+        files = SpanFiles(paths, own=own_envelope(prefix, field), stop=stop.is_set, unreadable=complain)
         look_at = 0.0
         for step in files.once() if once else files.growing():
             now = time.monotonic()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tracebridge.printable import printable
+from tracebridge.errors import printable
 from tracebridge.record import EndCause, SpanRecord, StatusCode
 
 if TYPE_CHECKING:

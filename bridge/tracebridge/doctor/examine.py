@@ -40,17 +40,17 @@ def examine(chosen: AdapterSettings, settings: Settings, *, read_back_s: float =
         )
         return outcome
     try:
-        _examine(adapter, chosen, marked_span(resource), outcome, read_back_s)
+        _examine(adapter, chosen, marked_span(resource, settings.trace_ids.max_bits), outcome, read_back_s)
     finally:
         adapter.close()
     return outcome
 
 
-def marked_span(resource: Resource) -> SpanRecord:
-    """Return a finished root span that says what it is."""
+def marked_span(resource: Resource, id_bits: int) -> SpanRecord:
+    """Return a finished root span that says what it is; its trace ID has `id_bits` bits, as every new one of the configuration."""
     now_ns = time.time_ns()
     return SpanRecord(
-        trace_id=os.urandom(16),
+        trace_id=os.urandom(id_bits // 8).rjust(16, b"\0"),
         span_id=os.urandom(8),
         parent_id=None,
         name=SPAN_NAME,

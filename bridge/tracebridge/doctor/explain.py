@@ -65,13 +65,16 @@ def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any,
         return _tls_required(address)
     if status in {401, 403, 407}:
         return _credentials(said, options)
+    if status == 404 and "experiment" in said.lower():  # MLflow, which takes spans at the right path
+        return Trouble("wrong-path", said, "name an experiment that is there in headers: {x-mlflow-experiment-id: …}")
     if status in {404, 405}:
         return Trouble("wrong-path", said, path)
     if 300 <= status < 400:
         return Trouble(
             "redirect",
             said,
-            "write the address that it redirects to; redirects are not followed, so that no credential goes astray",
+            "write the address that takes spans; redirects are not followed, so that no credential goes astray"
+            + (f" ({PATHS[kind]})" if kind in PATHS else ""),
         )
     if status in {406, 415}:
         return Trouble("wrong-encoding", said, "set encoding to the other one (json, protobuf), or compression: none")

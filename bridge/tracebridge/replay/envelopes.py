@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -72,6 +73,34 @@ _DOCKER_KEYS = frozenset({"log", "stream", "time", "attrs"})
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEnvelope:
+    """What wraps lines, and only the user knows of: nothing, by default."""
+
+    prefix: re.Pattern[bytes] | None = None
+    """What stands in front of each line."""
+    field: str | None = None
+    """The field, of a JSON object a line, that holds the line. Nothing else tells such an object from an application's own words."""
+
+    def without_prefix(self, text: bytes) -> bytes:
+        """Return what stands behind the prefix; all of it where there is none."""
+        found = self.prefix.match(text) if self.prefix is not None else None
+        return text[found.end() :] if found is not None else text
+
+    def out_of_field(self, text: bytes) -> bytes | None:
+        """Return what the field holds; None where there is none."""
+        if self.field is None or text[:1] != b"{":
+            return None
+        try:
+            given = _decode(text)
+        except _NO_JSON:
+            return None
+        value = given.get(self.field)
+        if isinstance(value, dict):
+            return _encode(value)
+        return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else None
 
 
 class Unwrapper:

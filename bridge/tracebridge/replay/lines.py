@@ -106,11 +106,11 @@ def _unpack_zstd(path: str, file: BinaryIO) -> BinaryIO:
 def identity(path: str) -> str:
     """Return what tells a file from others though it is renamed and grows: device, inode, and its first line.
 
-    Empty for standard input, which cannot be read again, and for a file without a whole line.
+    Empty for standard input, which cannot be read again, and for a file without a whole line. Raises UnreadableError.
     """
     if path == STDIN:
         return ""
-    with open_input(path) as file:
+    with open_input(path) as file, _told_as_unreadable(path):
         first = file.readline(MAX_LINE)
     status = Path(path).stat()
     if not first.endswith(b"\n"):
@@ -124,17 +124,23 @@ def read_lines(path: str, start: Position | None = None) -> Iterator[Line]:
     Raises UnreadableError when the file cannot be opened or its compression breaks off.
     """
     at = start or Position()
-    with open_input(path) as file:
-        try:
-            if at.end:
-                _go_to(file, at.end)
-            yield from _lines(file, at)
-        except (EOFError, zlib.error, OSError) as error:
-            raise UnreadableError(f"{path}: cannot be read further: {error}") from error
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] != "zstandard":
-                raise
-            raise UnreadableError(f"{path}: cannot be read further: {error}") from error
+    with open_input(path) as file, _told_as_unreadable(path):
+        if at.end:
+            _go_to(file, at.end)
+        yield from _lines(file, at)
+
+
+@contextmanager
+def _told_as_unreadable(path: str) -> Iterator[None]:
+    """Tell of damage within a file in one way, whoever unpacks it."""
+    try:
+        yield
+    except (EOFError, zlib.error, OSError) as error:
+        raise UnreadableError(f"{path}: cannot be read further: {error}") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "zstandard":
+            raise
+        raise UnreadableError(f"{path}: cannot be read further: {error}") from error
 
 
 def _go_to(file: BinaryIO, end: int) -> None:

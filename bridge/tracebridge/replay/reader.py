@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.errors import printable
 from tracebridge.format import Decoded, Format
-from tracebridge.printable import printable
 from tracebridge.registry import FORMATS, entries, load
-from tracebridge.replay.envelopes import MAX_LEVELS, Unwrapper
+from tracebridge.replay.envelopes import MAX_LEVELS, OwnEnvelope, Unwrapper
 from tracebridge.replay.gaps import Gaps
 from tracebridge.replay.lines import Line
 
 MAX_DAMAGE = 100  # places of damage that are kept to be shown; the rest is counted
 MAX_REASON = 300  # characters of one
+BARE = OwnEnvelope()
 FIRST_ASKED = "spanlog"  # its lines may be OTLP JSON as well, and it knows what was cut from them
 
 
@@ -60,14 +60,14 @@ class Found:
 class SpanReader:
     """Reads the lines of one file. `found` is shared by the readers of several.
 
-    `prefix` is a regular expression for what a formatter of the user's own puts in front of each line.
+    `own` is what a formatter or a shipper of the user's own wraps each line in.
     """
 
-    def __init__(self, file: str, formats: Sequence[Format], found: Found, prefix: re.Pattern[bytes] | None = None):
+    def __init__(self, file: str, formats: Sequence[Format], found: Found, own: OwnEnvelope = BARE):
         self._file = file
         self._formats = formats
         self._found = found
-        self._prefix = prefix
+        self._own = own
         self._unwrapper = Unwrapper()
 
     def can_resume_behind(self, line: Line) -> bool:
@@ -81,10 +81,8 @@ class SpanReader:
         if not line.whole:
             self.note_damage(line.number, "longer than any line that holds spans")
             return None
-        text = line.text
-        if self._prefix is not None and (match := self._prefix.match(text)) is not None:
-            text = text[match.end() :]
-        reason = ""
+        text = self._own.without_prefix(line.text)
+        reason, in_field = "", self._own.field is not None
         for _ in range(MAX_LEVELS + 1):
             text = text.strip()
             if not text:
@@ -98,6 +96,8 @@ class SpanReader:
                     else:
                         return self._kept(decoded)
             inner = self._unwrapper.unwrap(text)
+            if inner is None and in_field:
+                inner, in_field = self._own.out_of_field(text), False
             if inner is None:
                 break
             if inner:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded
+from tracebridge.replay.envelopes import OwnEnvelope
 from tracebridge.replay.follower import Follower
 from tracebridge.replay.lines import Line, Position, UnreadableError, expand, identity, read_lines
-from tracebridge.replay.reader import Found, SpanReader, installed_formats
+from tracebridge.replay.reader import BARE, Found, SpanReader, installed_formats
 
 
 class Step(NamedTuple):
@@ -42,7 +42,7 @@ def _never() -> bool:
 class SpanFiles:
     """The lines of files and directories (`-` is standard input), read once; counts what it meets in `found`.
 
-    `prefix` is what a formatter of the user's own puts before each line, `start` says where to begin in a file of an identity, `stop` ends the
+    `own` is what a formatter or a shipper of the user's own wraps each line in, `start` says where to begin in a file of an identity, `stop` ends the
     reading between two lines. A file that cannot be read (further) is told to `unreadable` and kept in `failed`.
 
     Raises UnreadableError, when made, for a path that is not there.
@@ -53,7 +53,7 @@ class SpanFiles:
         paths: Sequence[str],
         *,
         trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE,
-        prefix: re.Pattern[bytes] | None = None,
+        own: OwnEnvelope = BARE,
         start: Callable[[str], Position] = _from_the_beginning,
         stop: Callable[[], bool] = _never,
         unreadable: Callable[[UnreadableError], None],
@@ -63,7 +63,7 @@ class SpanFiles:
         self.files = expand(paths)
         self._paths = paths
         self._formats = installed_formats(trace_id_attribute)
-        self._prefix = prefix
+        self._own = own
         self._start = start
         self._stop = stop
         self._unreadable = unreadable
@@ -98,7 +98,7 @@ class SpanFiles:
             yield _step(path, key, line, reader)
 
     def _reader(self, path: str) -> SpanReader:
-        return SpanReader(path, self._formats, self.found, self._prefix)
+        return SpanReader(path, self._formats, self.found, self._own)
 
     def _fail(self, error: UnreadableError) -> None:
         self.failed += 1

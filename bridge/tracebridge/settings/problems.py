@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tracebridge.errors import ConfigError
-from tracebridge.printable import printable
+from tracebridge.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from tracebridge.settings.document import Document

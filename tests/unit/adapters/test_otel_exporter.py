@@ -180,7 +180,7 @@ def test_export_is_never_called_twice_at_once(make):
             "adapters.otel_exporter/theirs.args: somebodys.exporters:Recorder does not take colour",
         ),
         ("refuses", {"token": "t0ps3cret"}, r"does not take token: ValueError: no such token: \*\*\*$"),
-        ("refuses", {}, "does not take no arguments"),
+        ("refuses", {}, "cannot be called without arguments"),
         ("no_exporter", {}, "made no span exporter: str"),
     ],
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,30 @@ def test_an_exit_flushes_what_was_ended_and_what_was_not(tmp_path, ending, code)
     """
     assert run(program, tmp_path / "s.db").returncode == code
     assert stored(tmp_path / "s.db") == {"open": "flushed", "ended": "finished"}
+
+
+def test_ctrl_c_ends_the_wait_of_an_exit_without_a_traceback():
+    """A destination that is down holds an exit up for `shutdown_timeout`; a person may not want to wait."""
+    with socket.socket() as silent:  # takes connections and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        program = f"""
+            import atexit
+            from tracebridge import Client
+            adapter = {{"endpoint": "http://127.0.0.1:{silent.getsockname()[1]}/api/v2/spans", "timeout": "50s"}}
+            client = Client(config={{"adapters": {{"zipkin": adapter}}, "lifecycle": {{"shutdown_timeout": "50s"}}}})
+            client.start_trace("lost").end()
+            atexit.register(print, "leaving", flush=True)  # what is registered last is called first
+        """
+        running = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert running.stdout is not None
+        assert running.stdout.readline() == "leaving\n"
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=20)
+    assert said == "interrupted while delivering; what is still queued in memory is lost\n"
 
 
 def test_a_fork_in_the_middle_of_a_trace_doubles_and_loses_nothing(tmp_path):

@@ -174,7 +174,10 @@ def _rest(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
     """Names to their beginnings, and every text that is neither an ID nor a time."""
     record, cut = _short_names(record, KEPT_NAME)
     extras: dict[str, Any] = {key: "" for key in ("trace_state", "opened_at", "experiment_id") if getattr(record, key)}
-    if record.scope is not None and len(record.scope.name) + len(record.scope.version) > KEPT_NAME:
+    if (
+        record.scope is not None
+        and len(record.scope.name) + len(record.scope.version) + len(record.scope.schema_url) > KEPT_NAME
+    ):
         extras["scope"] = None
     if record.resource is not None and record.resource.schema_url:
         extras["resource"] = replace(record.resource, schema_url="")

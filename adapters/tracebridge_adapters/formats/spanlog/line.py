@@ -53,6 +53,7 @@ class ScopeFields(msgspec.Struct, omit_defaults=True):
     name: str
     version: str = ""
     attributes: Fields = {}
+    schema_url: str = ""
 
 
 class CommonLine(msgspec.Struct, omit_defaults=True):

@@ -79,7 +79,9 @@ def set_rare(line: Any, record: SpanRecord) -> None:
     if record.resource is not None:
         line.resource_schema_url = record.resource.schema_url
     if record.scope is not None:
-        line.scope = ScopeFields(record.scope.name, record.scope.version, shown(record.scope.attributes))
+        line.scope = ScopeFields(
+            record.scope.name, record.scope.version, shown(record.scope.attributes), record.scope.schema_url
+        )
 
 
 def _set_events(line: Any, events: list[Event]) -> None:

@@ -140,7 +140,9 @@ def record_of(line: Line) -> SpanRecord:
         redacted=line.redacted,
         repaired=line.repaired,
         experiment_id=line.experiment_id,
-        scope=None if scope is UNSET else Scope(scope.name, scope.version, restored(scope.attributes)),
+        scope=None
+        if scope is UNSET
+        else Scope(scope.name, scope.version, restored(scope.attributes), scope.schema_url),
         resource=Resource(attributes, line.resource_schema_url),
     )
 

@@ -89,10 +89,10 @@ def test_each_answer_of_a_kept_connection_has_its_own_time(serve):
     def talk(connection: socket.socket) -> None:
         connections.append(connection)
         while connection.recv(65_536):
-            time.sleep(0.2)
+            time.sleep(0.8)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    one = wire(serve(talk), timeout_s=0.4)
+    one = wire(serve(talk), timeout_s=2.0)
     assert [one.post(b"body").body for _ in range(3)] == [b"ok"] * 3
     assert len(connections) == 1
     one.close()

@@ -96,6 +96,18 @@ def test_stats_counts_what_a_dead_process_left(config, server, tmp_path):
     assert "otlp_http said last" in shown.stdout
 
 
+def test_what_a_dead_process_left_goes_on_ageing(config, server, tmp_path):
+    """Its last word is an hour old; a destination that has everything has nothing that waits."""
+    server.script = answers(503)
+    killed(config)
+    (numbers,) = (tmp_path / "spans").glob("*/stats.json")
+    told = json.loads(numbers.read_bytes())
+    numbers.write_text(json.dumps({**told, "time_unix_s": told["time_unix_s"] - 3600}))
+    shown = run("stats", "--journal", tmp_path / "spans").stdout.splitlines()
+    assert [line.split()[-1][:2] for line in shown if "otlp_http" in line and "left behind" in line] == ["1h"]
+    assert not any("1h" in line for line in shown if " memory " in line)
+
+
 def test_stats_shows_a_running_process_with_its_own_numbers(config, server, tmp_path):
     """As it told them within the last second."""
     server.script = answers(503, b"come back later")
@@ -179,6 +191,15 @@ def test_drain_gives_up_when_told_to_and_leaves_the_rest(config, server, tmp_pat
     assert set(server.arrived.values()) == {1}
 
 
+@pytest.mark.parametrize("command", [["drain"], ["dead", "retry", "--all"]])
+def test_where_tracing_is_switched_off_nothing_is_sent_or_waited_for(config, tmp_path, command, monkeypatch):
+    """The journal would never become empty."""
+    (tmp_path / "spans").mkdir()
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    done = run(*command, "--config", config)
+    assert (done.exit_code, done.stdout, "switched off" in done.stderr) == (78, "", True)
+
+
 def test_drain_tells_of_what_was_refused(config, server):
     """Delivered or not, a dropped span is not an arrived one: exit 1."""
     server.script = answers(503)
@@ -218,6 +239,30 @@ def test_dead_letters_are_listed_and_shown(refused, config):
     line = run("dead", "show", rows[0]["id"], "--config", config, "--json").stdout
     assert json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] == "bad"
     assert run("dead", "list", "--config", config, "--adapter", "other").stdout == ""
+
+
+def test_a_refusal_is_a_line_however_narrow_the_terminal_is(refused, config, monkeypatch):
+    """And what the destination said cannot steer it."""
+    monkeypatch.setenv("COLUMNS", "40")
+    assert len(run("dead", "list", "--config", config).stdout.splitlines()) == 3
+
+
+def test_what_a_destination_said_cannot_steer_the_terminal(config, server):
+    """Neither in the log, nor in what commands tell of it."""
+    killed(config, spans=1)
+    server.script = answers(400, b"bad \x1b[31mspan\x07")
+    drained = run("drain", "--config", config)
+    listed = run("dead", "list", "--config", config)
+    assert "bad  [31mspan" in drained.stdout
+    assert "bad  [31mspan" in listed.stdout
+    assert not any(char in drained.output + listed.output for char in "\x1b\x07")
+
+
+def test_there_may_be_nothing_to_send_again(config, tmp_path):
+    """That is said, and is no failure."""
+    (tmp_path / "spans").mkdir()
+    done = run("dead", "retry", "--all", "--config", config)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no dead letters\n")
 
 
 def test_dead_letters_are_sent_again_where_they_were_refused(refused, config, server):

@@ -215,6 +215,21 @@ def test_tail_draws_a_trace_once_it_is_complete(log):
     assert [each["name"] for each in json.loads(line)] == ["s1", "s2", "s3"]
 
 
+def test_lines_that_hold_no_span_are_told_with_what_may_help(log, tmp_path):
+    """A wrapping that only the user knows is the likely cause."""
+    wrapped = tmp_path / "wrapped.log"
+    wrapped.write_text(
+        "".join(json.dumps({"host": "h", "message": line}) + "\n" for line in log.read_text().splitlines())
+    )
+    result = run("replay", str(wrapped), "--dry-run")
+    assert (
+        "no line holds a span; when a formatter or shipper of your own wraps the lines, --prefix and --field say how\n"
+        in result.stderr
+    )
+    assert json.loads(run("replay", str(wrapped), "--field", "message", "--dry-run", "--json").stdout)["spans"] == 3
+    assert run("tail", str(wrapped), "--field", "message", "--once").stdout == run("tail", str(log), "--once").stdout
+
+
 def test_tail_draws_a_span_once_however_often_it_was_written(log):
     """A directory may hold the same spans in several formats."""
     assert run("convert", str(log), "--to", "otlp_json", "--output", "again.jsonl").exit_code == 0
@@ -245,6 +260,18 @@ def test_a_full_disk_under_the_output_is_said_in_a_line(log):
     )  # fmt: skip
     assert told.returncode == 1
     assert told.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_where_tracing_is_switched_off_nothing_is_said_to_be_delivered(log, monkeypatch):
+    """Spans that are sent nowhere would be marked as delivered in the state file; counting them is harmless."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    for command in (("replay", str(log), "--state", "state.db"), ("demo",)):
+        result = run(*command)
+        said = "tracing is switched off, by OTEL_SDK_DISABLED=true or `disabled: true`; nothing would be sent\n"
+        assert (result.exit_code, result.stdout, result.stderr) == (78, "", said)
+    assert run("replay", str(log), "--dry-run").exit_code == 0
+    monkeypatch.delenv("OTEL_SDK_DISABLED")
+    assert json.loads(run("replay", str(log), "--state", "state.db", "--json").stdout)["delivered"] == 3
 
 
 def test_without_a_store_that_can_be_written_nothing_is_said_to_be_delivered(log, tmp_path, monkeypatch):

@@ -153,6 +153,16 @@ def test_the_demo_traces_a_batch_with_one_failure_and_says_what_became_of_it(tmp
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
 
 
+@pytest.mark.parametrize("command", [("search",), ("show", "order-7")])
+def test_who_only_looks_leaves_nothing_behind(tmp_path, monkeypatch, command):
+    """Without a store the answer names what was looked for."""
+    monkeypatch.delenv("TRACEBRIDGE_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    result = run(*command)
+    assert (result.exit_code, result.stdout, list(tmp_path.iterdir())) == (1, "", [])
+    assert result.stderr.startswith("Error: there is no ./tracebridge.db; change to the folder")
+
+
 def test_the_demo_says_where_it_cannot_run(tmp_path, monkeypatch):
     """A name that is taken, or a folder that may not be written: a line, no traceback."""
     monkeypatch.chdir(tmp_path)

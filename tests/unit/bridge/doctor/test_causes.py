@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import email.utils
 import socket
+import sqlite3
 import ssl
 import threading
 import time
@@ -78,6 +79,22 @@ def test_what_a_server_answers(serve: Any, kind: str, answer: Answer, cause: str
     assert [step.name for step in outcome.steps] == ["resolve", "connect"]
 
 
+@pytest.mark.parametrize(("kind", "where"), [("zipkin", "/api/v2/spans"), ("otlp_http", "/v1/traces")])
+def test_a_redirect_is_a_sign_of_a_wrong_path(serve: Any, kind: str, where: str) -> None:
+    """A Zipkin leads from / to its UI: where spans are taken is more use than where it leads to."""
+    outcome = examine({kind: {"endpoint": serve(Answer(302, headers={"Location": "/zipkin/"})).url}})
+    assert outcome.problem is not None
+    assert where in outcome.problem.advice
+
+
+def test_an_experiment_that_mlflow_does_not_have(serve: Any) -> None:
+    """It answers 404, and the path is right."""
+    answer = Answer(404, body=b'{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No Experiment with id=77 exists"}')
+    outcome = examine({"otlp_http": {"endpoint": serve(answer).url, "dialect": "mlflow"}})
+    assert outcome.problem is not None
+    assert "x-mlflow-experiment-id" in outcome.problem.advice
+
+
 def test_headers_that_are_sent_are_named_and_their_values_are_not(serve: Any) -> None:
     """The server refuses the token; nobody reads it over the shoulder."""
     server = serve(Answer(401, body=b"no: Bearer c4n4ry is unknown"))
@@ -136,6 +153,16 @@ def test_a_port_where_nothing_listens(kind: str) -> None:
         outcome = examine({kind: {"endpoint": f"http://127.0.0.1:{held.getsockname()[1]}"}})
     assert outcome.problem is not None
     assert (outcome.problem.cause, [step.name for step in outcome.steps]) == ("refused", ["resolve"])
+
+
+def test_the_span_has_an_id_of_the_length_that_is_configured(tmp_path: Path) -> None:
+    """Old systems take no longer ones."""
+    path = tmp_path / "spans.db"
+    settings = load_settings({"adapters": {"store": {"path": str(path)}}, "trace_ids": {"max_bits": 64}}, environ={})
+    assert examining.examine(settings.adapters["store"], settings).problem is None
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (row,) = database.execute("SELECT trace_id FROM spans").fetchall()
+    assert row[0][:8] == bytes(8)
 
 
 def test_an_agent_that_is_not_there() -> None:

@@ -50,6 +50,14 @@ def test_a_packed_file_that_breaks_off_gives_what_it_has_and_then_says_so(tmp_pa
     assert len(found) > 10_000
 
 
+def test_a_packed_file_that_breaks_off_within_its_first_line_is_an_error_too(tmp_path):
+    """There is nothing to know it by."""
+    path = tmp_path / "app.log.gz"
+    path.write_bytes(gzip.compress(os.urandom(500).hex().encode() + b"\n")[:100])
+    with pytest.raises(UnreadableError, match=r"app\.log\.gz: cannot be read further"):
+        identity(str(path))
+
+
 def test_damage_inside_zstd_is_an_error_with_the_files_name(tmp_path):
     """Never a crash of the unpacking library."""
     path = tmp_path / "app.log"

@@ -8,6 +8,7 @@ import re
 from tracebridge.format import Decoded
 from tracebridge.record import Resource, SpanRecord
 from tracebridge.registry import FORMATS, load
+from tracebridge.replay.envelopes import OwnEnvelope
 from tracebridge.replay.lines import Line
 from tracebridge.replay.reader import Damage, Found, SpanReader, installed_formats
 from tracebridge_adapters.formats.spanlog_lines import writer_of
@@ -16,10 +17,10 @@ RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "a", 1, 2, resource=Resource({"se
 OTLP = load(FORMATS, "otlp_json")().encode([RECORD]).rstrip()
 
 
-def read(*texts: bytes, prefix: str = "") -> tuple[Found, list[Decoded | None]]:
+def read(*texts: bytes, prefix: str = "", field: str | None = None) -> tuple[Found, list[Decoded | None]]:
     """Read lines as those of one file."""
-    found = Found()
-    reader = SpanReader("app.log", installed_formats(), found, re.compile(prefix.encode()) if prefix else None)
+    found, own = Found(), OwnEnvelope(re.compile(prefix.encode()) if prefix else None, field)
+    reader = SpanReader("app.log", installed_formats(), found, own)
     return found, [reader.read(Line(text, number, 0)) for number, text in enumerate(texts, 1)]
 
 
@@ -53,6 +54,22 @@ def test_a_users_own_prefix_comes_off():
     line = b"2026-01-02 03:04:05,123 INFO spans " + OTLP
     assert read(line)[0].other_lines == 1
     assert read(line, prefix=r"\S+ \S+ \w+ spans ")[0].spans == 1
+
+
+def test_a_users_own_field_gives_its_line():
+    """As text or as an object, bare or in an envelope that is known; other lines stay what they are."""
+    within = json.dumps({"@timestamp": "x", "message": OTLP.decode()}).encode()
+    wrapped = json.dumps({"log": within.decode() + "\n", "stream": "stdout"}).encode()
+    lines = (within, b'{"message": ' + OTLP + b"}", wrapped, OTLP, b'{"message": 7}', b'{"message": "hello"}', b"hello")
+    found, _ = read(*lines, field="message")
+    assert (found.span_lines, found.other_lines, found.damaged_lines) == (4, 3, 0)
+    assert read(within)[0].spans == 0
+
+
+def test_a_field_is_looked_into_once():
+    """What an application quotes within its own line of the same shape is no span."""
+    quoted = json.dumps({"message": json.dumps({"message": OTLP.decode()})}).encode()
+    assert read(quoted, field="message")[0].spans == 0
 
 
 def test_control_characters_of_a_damaged_line_do_not_reach_the_terminal():
