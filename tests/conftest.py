@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from tracebridge import Client, SpanRecord
+from tracebridge.context import current
 
 pytest_plugins = ["support.fixtures"]
 collect_ignore_glob = ["property/fuzz_*.py"]  # programs for atheris, run by hand
@@ -58,6 +59,13 @@ def make_client() -> Iterator[MakeClient]:
 def client(make_client: MakeClient) -> Client:
     """A client that delivers into memory."""
     return make_client()
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_current() -> Iterator[None]:
+    """No test leaves a span current: it would be the parent of spans in tests that come after it."""
+    yield
+    assert current.get() is None
 
 
 @pytest.fixture

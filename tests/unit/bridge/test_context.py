@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 
 import pytest
@@ -98,7 +99,7 @@ def test_a_generator_may_leave_in_another_context(client, delivered):
             yield
 
     generator = steps()
-    next(generator)
+    contextvars.copy_context().run(next, generator)
     thread = threading.Thread(target=generator.close)
     thread.start()
     thread.join()

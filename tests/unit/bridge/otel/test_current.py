@@ -125,7 +125,7 @@ def test_current_as_a_parent_is_opentelemetrys_span(client, tracer):
     """A trace of theirs goes on here, with its flags and its trace state, and not as a remote one."""
     with tracer.start_as_current_span("request") as request:
         with client.trace("job", parent="current"):
-            client.span("implicit").__enter__().end()
+            client.start_span("implicit").end()
         client.start_trace("explicit", parent="current").end()
         with client.span("spanned", parent="current"):
             tracer.start_span("query").end()
