@@ -27,6 +27,7 @@ from tracebridge.settings.options import DeliveryOptions
 BOUNDED_RETRY_S = 300.0  # how long a Retryable(bounded=True) is tried when max_elapsed_time does not say
 MISCONFIGURED_FACTOR = 5.0  # a misconfigured destination is tried this much more slowly
 LONGEST_RETRY_AFTER_S = 3600.0  # a server that asks for more is asked again all the same
+MAX_SAID = 2_000  # characters kept of what a destination says
 CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker holds in memory
 
 REJECTED, TOO_LARGE, PARTIAL = "rejected", "too_large", "partial_success"
@@ -149,12 +150,14 @@ class Delivery:
     # ------------------------------------------------------------------ the worker
 
     def _work(self) -> None:
-        self._deliver_all()
-        with self._lock:
-            self._working -= 1
-            abandoned = self._stopped and not self._working
-        if abandoned:
-            self._close_adapter()
+        try:
+            self._deliver_all()
+        finally:
+            with self._lock:
+                self._working -= 1
+                left_to_us = self._stopped and not self._working  # join() has not waited for us
+            if left_to_us:
+                self._close_adapter()
 
     def _deliver_all(self) -> None:
         """Deliver until the client is closed."""
@@ -224,15 +227,15 @@ class Delivery:
             try:
                 sent = self.adapter.send(body, len(records))
             except Rejected as error:
-                self._split(claim, records, REJECTED, str(error))
+                self._split(claim, records, REJECTED, _said(error))
                 return
             except TooLarge as error:
-                self._split(claim, records, TOO_LARGE, str(error))
+                self._split(claim, records, TOO_LARGE, _said(error))
                 return
             except Exception as error:
                 pause = self._pause_after(error, attempt, time.monotonic() - started)
                 if pause is None:
-                    self._dead(claim, records, GAVE_UP, str(error))
+                    self._dead(claim, records, GAVE_UP, _said(error))
                     return
                 attempt += 1
                 self._sleep(pause)
@@ -257,11 +260,11 @@ class Delivery:
         with self._lock:
             if self._account.retrying_since is None:
                 self._account.retrying_since = now_unix_s()
-            self._account.last_error = str(error) or type(error).__name__
+            self._account.last_error = _said(error)
         self._warn(
             type(error).__name__,
             "%s: cannot deliver, will keep trying: %s",
-            str(error) or type(error).__name__,
+            _said(error),
             error if not known else None,
         )
         pause: float = min(self._retry.max_interval, self._retry.initial_interval * 2.0 ** min(attempt, 30))
@@ -303,7 +306,7 @@ class Delivery:
     # ------------------------------------------------------------------ the books
 
     def _arrived(self, claim: Claim, spans: int, sent: Sent) -> None:
-        rejected = min(max(0, sent.rejected), spans)
+        rejected, message = min(max(0, sent.rejected), spans), printable(sent.message)[:MAX_SAID]
         with self._lock:
             if self._stopped:
                 raise _Stopped
@@ -313,7 +316,7 @@ class Delivery:
                 self._account.sent += spans - rejected
             if rejected:
                 self._account.dropped[PARTIAL] += rejected
-                self._account.last_error = printable(sent.message)
+                self._account.last_error = message
             recovered = self._account.retrying_since is not None
             self._account.retrying_since = None
             self._cursor.settle(claim, spans)
@@ -321,11 +324,7 @@ class Delivery:
             self._warned.clear()
             _log.info("%s: delivering again", self.name)
         if rejected:
-            self._warn(
-                PARTIAL,
-                "%s: the destination did not take every span: %s",
-                f"{rejected} spans: {printable(sent.message)}",
-            )
+            self._warn(PARTIAL, "%s: the destination did not take every span: %s", f"{rejected} spans: {message}")
 
     def _lost(self, claim: Claim, reason: str, message: str) -> None:
         """Count what is left of a claim as dropped."""
@@ -355,6 +354,11 @@ class Delivery:
         if kind not in self._warned:
             self._warned.add(kind)
             _log.warning(text, self.name, message, exc_info=error)
+
+
+def _said(error: Exception) -> str:
+    """Return what an adapter's error says, most likely a server's words: on one line, bounded, steering no terminal."""
+    return printable(str(error) or type(error).__name__)[:MAX_SAID]
 
 
 def _by_resource(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:

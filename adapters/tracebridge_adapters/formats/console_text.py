@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tracebridge.errors import printable
 from tracebridge.record import SpanRecord, StatusCode
 
 MAX_SHOWN = 200  # characters of attributes a line
@@ -31,8 +32,3 @@ def _line(record: SpanRecord, color: bool) -> str:
     if record.attributes:
         shown += f" {printable(msgspec.json.encode(record.attributes).decode())[:MAX_SHOWN]}"
     return f"\x1b[{code}m{shown}\x1b[0m" if color else shown
-
-
-def printable(text: str) -> str:
-    """Return the text with every control character replaced by a space."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)

@@ -14,14 +14,13 @@ from urllib.parse import unquote, urlsplit
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
-from tracebridge_adapters.wires.hiding import hidden, secrets_of
+from tracebridge_adapters.wires.hiding import quoted, secrets_of
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}
 NAME = re.compile(r"[0-9a-z_.-]+")
 TLS_WORDS = ("SSL_ERROR", "Ssl handshake", "CERTIFICATE_VERIFY", "TSI_PROTOCOL_FAILURE", "Peer name")
 NOT_GRPC = ("Failed parsing HTTP/2", "http1.x server")
-MAX_QUOTED = 500  # characters of a server's message that ours quotes
 MAX_RECONNECT_MS = 5_000  # gRPC's own 120,000 would keep a server that is back waiting for two minutes
 DEFAULT_PORTS = {"http": 80, "https": 443}  # gRPC's own is 443 for both
 
@@ -114,7 +113,7 @@ class GrpcWire:
 
     def _judged(self, error: Any) -> DeliveryError:
         code = error.code().name
-        details = hidden(" ".join(str(error.details() or "").split()), self._secrets)[:MAX_QUOTED]
+        details = quoted(str(error.details() or ""), self._secrets)
         said = f"{self.shown_url}: {code}: {details}"
         if code == "RESOURCE_EXHAUSTED":
             if "larger than max" in details or "message larger" in details:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from tracebridge.errors import printable
 from tracebridge.settings.options import Secret
 
 MASK = "***"
+MAX_QUOTED = 500  # characters of a server's words that a message of ours repeats
 SHORTEST = 6  # characters; hiding shorter words would hide half of every message
 
 
@@ -22,6 +24,11 @@ def secrets_of(headers: Mapping[str, str | Secret], more: Iterable[str | None] =
 def longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
     """Return secrets in the order in which they have to be hidden: one may be the beginning of another."""
     return tuple(sorted(set(secrets), key=len, reverse=True))
+
+
+def quoted(text: str, secrets: Iterable[str]) -> str:
+    """Return a server's words as a message may repeat them: on one line, the secrets masked, no longer than that."""
+    return hidden(printable(" ".join(text.split())), secrets)[:MAX_QUOTED]
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:

@@ -22,12 +22,11 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
-from tracebridge_adapters.wires.hiding import hidden, secrets_of
+from tracebridge_adapters.wires.hiding import MAX_QUOTED, quoted, secrets_of
 
 if TYPE_CHECKING:
     import urllib3
 
-MAX_QUOTED = 500  # characters of an answer that a message quotes
 _CHUNK = 16_384
 _CONNECTION = re.compile(
     r"^(<[^>]* object at [^>]*>|\w+\(host=[^)]*\)): "
@@ -58,8 +57,7 @@ class HttpAnswer:
         """What a message may quote of it: `: text`, or nothing."""
         if self.is_page:
             return ""
-        said = " ".join(self.body[: 4 * MAX_QUOTED].decode("utf-8", "replace").split())
-        text = hidden(said, self.secrets)[:MAX_QUOTED]
+        text = quoted(self.body[: 4 * MAX_QUOTED].decode("utf-8", "replace"), self.secrets)
         return f": {text}" if text else ""
 
 

@@ -16,10 +16,11 @@ TAB = "\t"  # allowed around properties, but some HTTP libraries refuse to send 
 MAX_MEMBERS, MAX_LENGTH = 64, 8192  # list-members and bytes that everybody has to propagate, section 3.3.2
 MAX_HEADER = 4 * MAX_LENGTH  # characters that we look at
 
-_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110, 5.6.2
-_VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"  # baggage-octet
-_WS = r"[ \t]*"
-_MEMBER = re.compile(rf"({_WORD}){_WS}={_WS}({_VALUE}){_WS}((?:;{_WS}{_WORD}(?:{_WS}={_WS}{_VALUE})?{_WS})*)")
+# What each part takes it never gives back: otherwise two runs of blanks beside each other, or many properties, take a hostile header seconds.
+_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"  # RFC 9110, 5.6.2
+_VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*+"  # baggage-octet
+_WS = r"[ \t]*+"
+_MEMBER = re.compile(rf"({_WORD}){_WS}={_WS}({_VALUE}){_WS}((?:;{_WS}{_WORD}(?:{_WS}={_WS}{_VALUE})?{_WS})*+)")
 _KEY = re.compile(_WORD)
 _SAFE = "!#$&'()*-./:<=>?@[]^_`{|}~"  # baggage-octets that need no percent sign; + would, for readers that take it for a space
 

@@ -356,3 +356,21 @@ def test_a_destination_that_hangs_does_not_hold_up_the_close(tmp_path):
         assert b'"root"' in file.readline()
         worker.join(5)
         assert (worker.is_alive(), file.read()) == (False, b"")
+
+
+@pytest.mark.parametrize("said", ["\x1b[31mno\n" + "x" * 10_000, ""], ids=["much", "nothing"])
+@pytest.mark.parametrize("kind", [Rejected, Retryable])
+def test_what_a_destination_says_is_one_bounded_line(kind, said):
+    """It ends up in numbers, logs and terminals."""
+
+    def refuse(number: int, names: list[str]) -> Sent:
+        if number == 1:
+            raise kind(said)
+        return Sent(rejected=1, message=said)
+
+    bench = Bench(Scripted(refuse))
+    bench.add("a")
+    assert bench.flush()
+    error = bench.stats.last_error
+    assert (error.isprintable(), len(error) <= 2000) == (True, True)
+    bench.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tracebridge.propagation.baggage import decode, put, read
@@ -46,3 +48,13 @@ def test_limits_are_kept():
     large = ",".join(f"k{n}={'v' * 1000}" for n in range(10))
     assert read(large) == ",".join(large.split(",")[:8])
     assert read("k=v," * 100_000) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["a=b;c=" + " " * 30_000 + "é", "a=b;c" + " \t" * 15_000 + "é", "a=b;" + "c= ;" * 7_000 + "é"]
+)
+def test_no_blanks_make_a_header_take_long(text):
+    """What a part of the grammar takes it does not give back: this took seconds of a request's time."""
+    started = time.process_time()
+    assert read(text) == ""
+    assert time.process_time() - started < 0.5
