@@ -2,7 +2,7 @@
 
 A key is secret when one of its words is (split at punctuation and camelCase, any case): `dbPassword`, `api-key`,
 `X-Auth-Token`. Counts of tokens (`max_tokens`, `usage.token_count`) are not secrets. Values that begin with `Bearer ` or
-`Basic ` are masked under any key, and so are values that match a `deny_values` pattern.
+`Basic ` are masked under any key; so are secret parameters and user info in the attributes that hold an address, and values that match a `deny_values` pattern.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from tracebridge.record import Event, Link, SpanRecord, Value
-from tracebridge.secret_names import is_credential, is_secret_key
+from tracebridge.secret_names import ADDRESS_KEYS, is_credential, is_secret_key, masked_address
 
 MASK: Final = "[redacted]"
 CACHED_KEYS = 8192  # most key names remembered as harmless; past that they are judged anew each time
@@ -63,7 +63,8 @@ class Redaction:
         self._allow = frozenset(key.lower() for key in allow_keys)
         self._patterns: Sequence[re.Pattern[str]] = [DENY_VALUES.get(name) or re.compile(name) for name in deny_values]
         self._drop = action == "drop"
-        self.keys = HarmlessKeys(self._judge)
+        self._addresses = ADDRESS_KEYS - self._allow if default_keys else frozenset()
+        self.keys = HarmlessKeys(lambda key: key in self._addresses or self._judge(key))
         self._known = self.keys.known
         self.only_keys = not self._patterns
         """Whether values matter only by their beginning; see `tracebridge.stages`."""
@@ -147,6 +148,9 @@ class Redaction:
                 if not self._drop:
                     out[key] = MASK
                 continue
+            if key in self._addresses and type(value) is str:
+                value, n = masked_address(key, value, MASK, self._judge)  # noqa: PLW2901 - the rest of the rules sees what is left
+                count += n
             out[key], n = self._value(value)
             count += n
         return out, count

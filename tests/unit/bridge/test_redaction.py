@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from tracebridge import SpanEvent
-from tracebridge.redaction import MASK, is_secret_key
+from tracebridge import SpanEvent, SpanRecord
+from tracebridge.redaction import MASK, Redaction, is_secret_key
+
+RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "a", 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,42 @@ def test_redaction_of_keys_can_be_switched_off(make_client, delivered):
     client = make_client(redaction={"keys": "none", "deny_keys": ["ssn"]})
     client.start_trace("r", attributes={"password": "x", "ssn": "y"}).end()
     assert delivered(client)[0].attributes == {"password": "x", "ssn": MASK}
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "kept"),
+    [
+        ("http.url", "https://h/x?password=abc&page=2&token=s3", "https://h/x?password=[redacted]&page=2&token=[redacted]"),
+        ("url.full", "https://me:pw@h/x#a", "https://[redacted]@h/x#a"),
+        ("url.full", "https://b.test/o?sig=abc&X-Amz-Signature=de&AWSAccessKeyId=F", "https://b.test/o?sig=[redacted]&X-Amz-Signature=[redacted]&AWSAccessKeyId=[redacted]"),
+        ("url.query", "api%5Fkey=1&q=token", "api%5Fkey=[redacted]&q=token"),
+        ("http.target", "/x?access_token=1;b=2", "/x?access_token=[redacted];b=2"),
+        ("http.target", "/token=abc/path?max_tokens=5", "/token=abc/path?max_tokens=5"),
+        ("url.full", "https://h/path?redirect=https://o/?q=1", "https://h/path?redirect=https://o/?q=1"),
+        ("http.target", "/secret=1/x", "/secret=1/x"),
+        ("note", "https://h/x?password=abc", "https://h/x?password=abc"),
+    ],
+)  # fmt: skip
+def test_secrets_in_addresses_are_masked_and_the_rest_of_the_address_stays(key, given, kept):
+    """Instrumentation records whole addresses; a parameter that names a secret is one, wherever else it may stand."""
+    record = msgspec.structs.replace(RECORD, attributes={key: given, "a": 1})
+    for _ in range(2):  # the second time every key has been seen
+        cleaned = Redaction()(record)
+        assert cleaned.attributes == {key: kept, "a": 1}
+        assert cleaned.redacted == kept.count("[redacted]")
+
+
+def test_addresses_are_left_alone_when_asked():
+    """By their key, or with the default keys off."""
+    record = msgspec.structs.replace(RECORD, attributes={"http.url": "https://h/?token=1"})
+    assert Redaction(allow_keys=["http.url"])(record) is record
+    assert Redaction(default_keys=False)(record) is record
+
+
+def test_an_address_is_masked_on_the_short_way_too(make_client, delivered):
+    """A span whose only attributes are plain takes no other."""
+    client = make_client()
+    with client.trace("t"):
+        for _ in range(2):
+            client.start_span("s", attributes={"http.url": "https://h/?token=1"}).end()
+    assert [r.attributes.get("http.url") for r in delivered(client)][:2] == ["https://h/?token=[redacted]"] * 2
