@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from itertools import islice
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ import msgspec
 from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, span_as_dict
 from tracebridge.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.record import Link as LinkRecord
-from tracebridge.values import Tally
+from tracebridge.values import MOST_AT_ONCE, Tally
 
 if TYPE_CHECKING:
     from tracebridge.calls.core import Core
@@ -269,12 +270,14 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def fill(self, attributes: Any) -> dict[str, Value]:
         """Add attributes, reduced, up to the limit of keys, and return what was added; what is over is counted."""
         reducer = self.calls.reducer
+        limit = self.calls.limits.attribute_count_limit
+        if type(attributes) is dict and len(attributes) > max(MOST_AT_ONCE, limit):
+            attributes = self._first_of(attributes, max(MOST_AT_ONCE, limit))
         reduced = reducer.plain(attributes)
         if reduced is None:
             reduced = reducer.attributes(attributes, self.tally)
             self.harmless = False
         into = self.attributes_now
-        limit = self.calls.limits.attribute_count_limit
         if len(into) + len(reduced) <= limit:
             if into:
                 into.update(reduced)
@@ -289,6 +292,13 @@ class Span(msgspec.Struct, eq=False, weakref=True):
                 self.dropped_attributes += 1
                 self.harmless = False
         return added
+
+    def _first_of(self, attributes: dict[Any, Any], most: int) -> dict[Any, Any]:
+        """Return the first so many attributes of an enormous mapping: judging each of ten thousand keys would cost milliseconds."""
+        taken = attributes.copy()
+        self.dropped_attributes += len(taken) - most
+        self.harmless = False
+        return dict(islice(taken.items(), most))
 
     def take_status(self, status: Any) -> None:
         """Record a status; one that means nothing is counted and recorded as ERROR with its text."""

@@ -32,6 +32,7 @@ MAX_TEXT_FROM_OBJECT = 16_384  # characters kept of an arbitrary object's str()
 NODE_COST = 8  # bytes that each element of a container counts towards a payload's limit, besides its text
 MAX_SHOWN = 200  # characters of a value in a message
 CUT_MARK = "…"
+MOST_AT_ONCE = 1_024  # attributes of one call that are looked at, if no higher limit is set; the rest is counted
 VALUES_REMEMBERED = 4_096  # values that were recordable as they are
 TEXT_REMEMBERED = 64  # characters of the longest of them
 _READ_TRIES = 3  # how often a mapping that changes while it is read is read again
@@ -81,7 +82,7 @@ class Reducer:
         The short way that nearly every span takes: a third of the cost of `attributes`, and what it returns needs no redaction
         (user patterns aside).
         """
-        if type(given) is not dict:
+        if type(given) is not dict or len(given) > MOST_AT_ONCE:
             return None
         taken = given.copy()  # one step under the interpreter: nobody can change it while it is read
         if not self._known.issuperset(taken) and not self._keys.learn(taken):

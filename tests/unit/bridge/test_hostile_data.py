@@ -172,3 +172,16 @@ def test_every_kind_of_span_has_every_member(client, make_client):
     noop.record_exception(ValueError())
     assert finished.attributes == {}
     assert root.to_dict() == finished.to_dict()
+
+
+@pytest.mark.parametrize("limit", [128, 5_000])
+def test_of_an_enormous_mapping_of_attributes_the_limit_is_kept_and_the_rest_counted(make_client, delivered, limit):
+    """Whichever way they are given; a limit above what is looked at by default holds too."""
+    client = make_client(limits={"attribute_count_limit": limit})
+    many = {f"key.{n}": n for n in range(20_000)}
+    with client.trace("root"):
+        client.start_span("at once", attributes=many).end()
+        client.start_span("at the end").end(attributes=many)
+    for record in delivered(client)[:2]:
+        assert record.attributes == {f"key.{n}": n for n in range(limit)}
+        assert record.dropped_attributes == 20_000 - limit
