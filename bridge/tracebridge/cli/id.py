@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tracebridge.settings.model import Settings
 
 TOLD_EVERY = 500  # lines between two steps of the bar
+MAX_LINE = 65_536  # bytes that are read at once: no ID is as long, and input without line ends must not fill the memory
 CONFIG_VARIABLE = "TRACEBRIDGE_CONFIG"
 EPILOG = """Examples:
 
@@ -176,7 +177,7 @@ def _given(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
     columns = (progress.SpinnerColumn(), progress.TextColumn("{task.completed:,} IDs"), progress.TimeElapsedColumn())
     with progress.Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task("reading", total=None)
-        for number, line in enumerate(sys.stdin.buffer, 1):
+        for number, line in enumerate(iter(lambda: sys.stdin.buffer.readline(MAX_LINE), b""), 1):
             if number % TOLD_EVERY == 0:
                 bar.update(task, completed=number)
             text = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")

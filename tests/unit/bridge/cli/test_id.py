@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tracebridge.cli import main
+from tracebridge.cli.id import MAX_LINE
 
 W3C = "0af7651916cd43dd8448eb211c80319c"
 
@@ -188,3 +189,11 @@ def test_a_long_input_shows_its_progress_on_a_terminal():
     os.close(terminal)
     assert len(done.stdout.splitlines()) == 20_000
     assert " IDs" in shown
+
+
+def test_input_without_line_ends_is_refused_piece_by_piece():
+    """Whatever its length, no more than a piece of it is held."""
+    result = run("-", "--as", "hex", stdin=b"x" * (3 * MAX_LINE) + b"\n4bf92f3577b34da6a3ce929d0e0e4736\n")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == ["4bf92f3577b34da6a3ce929d0e0e4736"]
+    assert result.stderr.count("at most 512 characters") == 3
