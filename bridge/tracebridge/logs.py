@@ -9,18 +9,17 @@ structlog is not imported either: a processor is a plain callable.
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tracebridge.context import current
+from tracebridge.otel.current import Stranger
 from tracebridge.record import Resource
 from tracebridge.span import Span
-
-if TYPE_CHECKING:
-    from tracebridge.otel.current import Stranger
 
 Profile = Literal["otel", "ecs", "datadog", "gcp"]
 
@@ -123,6 +122,14 @@ _SPELLINGS: Mapping[str, Callable[[Current, str], dict[str, Any]]] = {
 }
 
 
+@functools.cache
+def _asking() -> Callable[[Span | None], Span | Stranger | None]:
+    """Return what asks OpenTelemetry, loaded once OpenTelemetry is there."""
+    from tracebridge.otel.innermost import innermost_of
+
+    return innermost_of
+
+
 class _Last(threading.local):
     """What a thread stamped last: consecutive lines mostly belong to one span."""
 
@@ -158,9 +165,7 @@ class TraceContext:
         """Return what is added just now, to be read only; empty when no span is current."""
         span = current_span()
         if "opentelemetry.trace" in _modules:
-            from tracebridge.otel.current import Stranger, innermost_of
-
-            found = innermost_of(span)
+            found = _asking()(span)
             if isinstance(found, Stranger):
                 return self._spell(_of_stranger(found, span), self._project)
             span = found

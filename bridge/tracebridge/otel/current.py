@@ -105,26 +105,3 @@ class Stranger(NamedTuple):
     span_id: str
     flags: int
     resource: dict[str, Any]
-
-
-def innermost_of(own: Span | None) -> Span | Stranger | None:
-    """Return what is current in OpenTelemetry's context when that is another's span, else `own`. `opentelemetry.trace` has been imported."""
-    from opentelemetry import trace as otel
-
-    from tracebridge.otel.shadow import Shadow
-
-    there: Any = otel.get_current_span()
-    while isinstance(there, Shadow):
-        if there.is_recording():
-            return there.span
-        there = there.before
-    found = there.get_span_context()
-    if not found.is_valid:
-        return own
-    resource = getattr(getattr(there, "resource", None), "attributes", None)
-    return Stranger(
-        otel.format_trace_id(found.trace_id),
-        otel.format_span_id(found.span_id),
-        int(found.trace_flags) & 0xFF,
-        dict(resource or {}),
-    )
