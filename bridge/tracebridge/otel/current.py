@@ -7,7 +7,9 @@ cannot fail; see `tracebridge.context`.
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracebridge import context
@@ -17,7 +19,7 @@ from tracebridge.span import Span
 
 if TYPE_CHECKING:
     from tracebridge.calls.core import Core
-    from tracebridge.otel.shadow import Shadow
+    from tracebridge.otel.showing import Showing
 
 CURRENT = "current"
 """The parent that means: whatever span is current where the call stands, OpenTelemetry's or ours."""
@@ -25,38 +27,12 @@ CURRENT = "current"
 _modules = sys.modules
 
 
-class Showing:
-    """One span of ours shown in OpenTelemetry's context, and what was there before."""
+@functools.cache
+def _showing() -> Callable[[Span, object], Showing]:
+    """Return what shows a span, loaded once OpenTelemetry is there: importing it at each `with` cost as much as the showing."""
+    from tracebridge.otel.showing import Showing
 
-    __slots__ = ("after", "before", "left", "owner", "shadow", "span")
-
-    def __init__(self, span: Span, owner: object) -> None:
-        from opentelemetry import context as otel_context
-        from opentelemetry import trace as otel
-
-        from tracebridge.otel.shadow import Shadow
-
-        self.span, self.owner, self.left = span, owner, False
-        self.before = otel_context.get_current()
-        self.shadow: Shadow = Shadow(span, otel.get_current_span(self.before), self.speaks)
-        self.after = otel.set_span_in_context(self.shadow, self.before)
-        otel_context.attach(self.after)
-
-    def speaks(self) -> bool:
-        """Whether the span is still current somewhere that this context comes from: not left, or left elsewhere only."""
-        return not self.left or context.has(self.span, self.owner)
-
-    def leave(self) -> None:
-        """Put back what was there before, as far as it is still ours to put back."""
-        from opentelemetry import context as otel_context
-        from opentelemetry import trace as otel
-
-        self.left = True
-        now = otel_context.get_current()
-        if now is self.after:
-            otel_context.attach(self.before)
-        elif otel.get_current_span(now) is self.shadow:  # somebody has added to the context: baggage, most likely
-            otel_context.attach(otel.set_span_in_context(self.shadow.before, now))
+    return Showing
 
 
 def enter(core: Core, span: Span, owner: object) -> None:
@@ -64,7 +40,7 @@ def enter(core: Core, span: Span, owner: object) -> None:
     showing = None
     if core.shares_current and "opentelemetry.trace" in _modules:
         try:
-            showing = Showing(span, owner)
+            showing = _showing()(span, owner)
         except Exception:  # its context can be anybody's implementation
             core._broken("telling OpenTelemetry of the current span")
     context.enter(core, span, owner, showing)
