@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,9 @@ def test_drain_gives_up_when_told_to_and_leaves_the_rest(config, server, tmp_pat
         True,
         True,
     )
-    time.sleep(1.0)  # closing is worth one last try, and a request that is under way when it is given up may still arrive
+    time.sleep(
+        1.0
+    )  # closing is worth one last try, and a request that is under way when it is given up may still arrive
     server.script = lambda number, names: OK
     assert run("drain", "--config", config).exit_code == 0
     assert set(server.arrived.values()) == {1}
