@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+from support.backends.cache import REQUIRE
 from support.cases import CASES, Build
 from support.ill_server import IllServer
 from support.otlp_view import by_id, said
@@ -268,7 +270,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     try:
         subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
     except FileNotFoundError:
-        pytest.skip("openssl is not installed")
+        (pytest.fail if os.environ.get(REQUIRE) else pytest.skip)("openssl is not installed")
     return folder / "cert.pem", folder / "key.pem"
 
 
