@@ -125,6 +125,8 @@ def _target(options: LogOptions) -> tuple[FileWire | StandardStream | None, Call
 
     if options.stream == "logger":
         return None, lambda: logging_emitter(options.logger or "")
+    import structlog  # noqa: F401 - what emitting imports; see `Adapter` for why it is imported here
+
     if options.stream == "structlog":
         as_text = options.profile in TEXT_PROFILES
         return None, lambda: structlog_emitter(options.logger, as_text=as_text)

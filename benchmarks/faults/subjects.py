@@ -7,6 +7,7 @@ reason. Everything else is at each library's own defaults.
 from __future__ import annotations
 
 import importlib.util
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -88,7 +89,7 @@ class Tracebridge:
     def drain(self) -> None:
         """Deliver until nothing is left in the journal's folder, or the time is up."""
         until = time.monotonic() + self._plan.close_s
-        while time.monotonic() < until and any(_segments(Path(self._plan.directory))):
+        while time.monotonic() < until and _holds_segments(Path(self._plan.directory)):
             time.sleep(0.02)
 
     def close(self) -> None:
@@ -108,8 +109,13 @@ class Tracebridge:
         return [f"{name} by {stats.balance(name)}" for name in stats.adapters if stats.balance(name)]
 
 
-def _segments(directory: Path) -> list[Path]:
-    return [path for path in directory.glob("*/*.seg") if path.parent.name != "damaged"]
+def _holds_segments(directory: Path) -> bool:
+    """Look with `os.walk`, which takes a folder that goes away under it for empty; a glob would raise."""
+    return any(
+        name.endswith(".seg") and Path(folder).name != "damaged"
+        for folder, _, names in os.walk(directory)
+        for name in names
+    )
 
 
 class OpenTelemetry:

@@ -85,7 +85,11 @@ class Adapter(Protocol):
     """The most bytes of an encoded, uncompressed body, or None; delivery splits before it sends."""
 
     def __init__(self, options: Any, context: Context) -> None:
-        """Build from an instance of `Options`. No network, no thread."""
+        """Build from an instance of `Options`. No network, no thread.
+
+        What `send` needs is imported here, not there: when a process forks while a worker imports a module, the child waits for
+        ever for that import to end.
+        """
         ...
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:

@@ -193,7 +193,7 @@ def test_locks_held_at_the_fork_never_stop_the_child(tmp_path, server, fsync):
                 client.stats()
                 time.sleep(0.001)
 
-        threads = [threading.Thread(target=busy, args=(n,)) for n in range(4)]
+        threads = [threading.Thread(target=busy, args=(n,), daemon=True) for n in range(4)]  # a failure is not to hang
         for thread in threads: thread.start()
         for number in range(25):
             pid = os.fork()

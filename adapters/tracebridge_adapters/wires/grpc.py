@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import threading
 from collections.abc import Mapping
@@ -45,7 +46,10 @@ class GrpcWire:
             import grpc
         except ImportError as error:
             raise ConfigError("the otlp_grpc adapter needs grpcio: pip install 'tracebridge[grpc]'") from error
+        with contextlib.suppress(ImportError):
+            import grpc._channel  # what opening a channel imports; see `Adapter` for why it is imported here
         self._grpc = grpc
+        self._user_agent = f"tracebridge/{version('tracebridge')}"
         parts = urlsplit(endpoint)
         self._secure = parts.scheme == "https"
         user_info, _, address = parts.netloc.rpartition("@")
@@ -89,7 +93,7 @@ class GrpcWire:
         with self._lock:
             if self._call is None:
                 options = [
-                    ("grpc.primary_user_agent", f"tracebridge/{version('tracebridge')}"),
+                    ("grpc.primary_user_agent", self._user_agent),
                     ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_MS),
                 ]
                 if self._secure:

@@ -8,6 +8,7 @@ No message names a header or the user info of an address.
 from __future__ import annotations
 
 import contextlib
+import encodings.idna  # noqa: F401 - what resolving a name imports; see `Adapter` for why it is imported here
 import logging
 import re
 import threading

@@ -6,6 +6,7 @@ before `send` returns, so that an agent that is down is seen with the very datag
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - what resolving a name imports; see `Adapter` for why it is imported here
 import errno
 import socket
 import threading

@@ -50,23 +50,18 @@ class Refusal:
 
 
 class DeadFiles:
-    """The dead letters in one directory. Safe from several threads and processes."""
+    """The dead letters in one directory. Safe from several threads and processes.
+
+    Raises ConfigError when the format is not installed.
+    """
 
     def __init__(self, folder: Path, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
         self.folder = folder
-        self._attribute = trace_id_attribute
-        self._loaded: Format | None = None
+        self._format: Format = load(FORMATS, FORMAT)(trace_id_attribute)  # now: a worker must not import, see `Adapter`
         self._written = 0
 
-    @property
-    def _format(self) -> Format:
-        if self._loaded is None:
-            made: Format = load(FORMATS, FORMAT)(self._attribute)
-            self._loaded = made
-        return self._loaded
-
     def write(self, adapter: str, reason: str, message: str, records: Sequence[SpanRecord]) -> Refusal:
-        """Keep the spans of one refusal. Raises OSError, and ConfigError when the format is not installed."""
+        """Keep the spans of one refusal. Raises OSError."""
         now_ns = time.time_ns()
         name = f"{now_ns:020d}-{secrets.token_hex(4)}"
         refusal = Refusal(name, adapter, reason, message, now_ns / 1e9, len(records))

@@ -88,8 +88,12 @@ class Folder:
         return self._lock >= 0 and os.fstat(self._lock).st_nlink == 0
 
     def segments(self) -> list[Path]:
-        """Return the segments' paths, oldest first."""
-        return sorted(found for found in self.path.glob("*.seg") if found.stem.isdigit())
+        """Return the segments' paths, oldest first; none when somebody has deleted the folder."""
+        try:
+            found = sorted(self.path.iterdir())
+        except FileNotFoundError:
+            return []
+        return [path for path in found if path.suffix == ".seg" and path.stem.isdigit()]
 
     def next_path(self) -> Path:
         """Return a path for one more segment."""
