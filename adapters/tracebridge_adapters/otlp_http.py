@@ -57,7 +57,7 @@ class OtlpHttpAdapter:
         self._attributes_of = partial(
             attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
         )
-        self._encode = otlp_json.encode if options.encoding == "json" else otlp_protobuf.encode
+        self._encode = otlp_json.encode_request if options.encoding == "json" else otlp_protobuf.encode
         self._wire = HttpWire(
             traces_url(options.endpoint),
             headers=headers_of(options),

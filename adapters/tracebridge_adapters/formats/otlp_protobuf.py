@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 
 import msgspec
 
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
+from tracebridge_adapters.dialects import spelled
 from tracebridge_adapters.formats.pair_cache import MAX_TEXT, PairCache, Remembered, Write
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
@@ -62,7 +64,11 @@ def _text(value: str) -> bytes:
 
 
 def _any_value(value: Value) -> bytes:
-    """Return the body of an AnyValue. An integer beyond 64 bits becomes text; None the empty value."""
+    """Return the body of an AnyValue. An integer beyond 64 bits becomes text; None the empty value.
+
+    NaN and infinities become text too, spelled as in OTLP JSON: OTLP could carry them, but one of them in a trace makes every
+    answer of Jaeger's query API with that trace in it an error, the lists of traces included.
+    """
     kind = type(value)
     if kind is str:
         return _message(b"\x0a", _text(value))
@@ -73,7 +79,7 @@ def _any_value(value: Value) -> bytes:
             return b"\x18" + (_TABLE[value] if 0 <= value < 16_384 else _varint(value & 0xFFFFFFFFFFFFFFFF))
         return _message(b"\x0a", str(value).encode())
     if kind is float:
-        return b"\x21" + _double(value)
+        return b"\x21" + _double(value) if isfinite(value) else _any_value(spelled(value))
     if kind is bytes:
         return _message(b"\x3a", value)
     if isinstance(value, (list, tuple)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tracebridge.errors import InvalidParameterError, misuse
+from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 
 if TYPE_CHECKING:
@@ -96,12 +96,24 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
     trace_id: Any = TraceId(wire_id, "hex") if is_trace_id(wire_id) else getattr(given, "trace_id", None)
     span_id: Any = getattr(given, "span_id", None)
     if not issubclass(type(trace_id), (str, TraceId)) or not names_span(span_id):
-        raise misuse(
-            InvalidParameterError,
-            f'parent must be a span, "current", or have trace_id and span_id (16 hex digits); got {type(given).__name__}.',
-        )
+        raise _no_parent(given)
     origin = getattr(given, "origin", None)
     here = RemoteParent(ids.wire(trace_id).trace_id.hex(), span_bytes(span_id).hex())
     if isinstance(origin, RemoteParent):
         return msgspec.structs.replace(origin, trace_id=here.trace_id, span_id=here.span_id)
     return here
+
+
+def ids_of(given: Any) -> tuple[Any, Any]:
+    """Return the IDs of a parent as its client addresses it. Raises InvalidParameterError for what has none."""
+    trace_id, span_id = getattr(given, "trace_id", None), getattr(given, "span_id", None)
+    if trace_id is None or span_id is None:
+        raise _no_parent(given)
+    return trace_id, span_id
+
+
+def _no_parent(given: Any) -> TracebridgeError:
+    return misuse(
+        InvalidParameterError,
+        f'parent must be a span, "current", or have trace_id and span_id (16 hex digits); got {type(given).__name__}.',
+    )

@@ -70,10 +70,10 @@ def test_a_span_arrives_with_everything_its_own_reporter_would_send(client, trac
     }
     assert record.kind == Kind.CLIENT
     assert (record.status, record.status_message, record.flags, record.debug) == (StatusCode.UNSET, "", 1, False)
-    assert record.events == [
+    assert record.events == (
         Event("retry", sent.logs[0].timestamp * 1000, {"attempt": 2}),
         Event("", sent.logs[1].timestamp * 1000, {"note": "no name"}),
-    ]
+    )
     assert record.resource == Resource({"service.name": "shop", "jaeger.version": "Python-4.8.0", **PROCESS})
     assert (record.scope, record.repaired) == (Scope(""), 0)
 
@@ -101,11 +101,11 @@ def test_references_become_the_parent_and_links_that_keep_their_type(client, tra
     other_link = Link(
         records["other"].trace_id, records["other"].span_id, attributes={"opentracing.ref_type": "child_of"}
     )
-    assert records["child"].links == []
-    assert records["joined"].links == [other_link]
-    assert records["follower"].links == [
-        Link(records["root"].trace_id, root_id, attributes={"opentracing.ref_type": "follows_from"})
-    ]
+    assert records["child"].links == ()
+    assert records["joined"].links == (other_link,)
+    assert records["follower"].links == (
+        Link(records["root"].trace_id, root_id, attributes={"opentracing.ref_type": "follows_from"}),
+    )
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_a_half_built_span_arrives_repaired_and_marked(client, broken, repaired)
     assert any(record.span_id)
     assert record.parent_id is None
     assert 0 < record.start_time_ns < 2**63
-    assert record.links == []
+    assert record.links == ()
     assert record.repaired == repaired
     assert client.stats().balance("memory") == 0
 
