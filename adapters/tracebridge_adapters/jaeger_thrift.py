@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.adapter import Context, Sent, TraceReader
+from tracebridge.adapter import Context, Needs, Sent, TraceReader
 from tracebridge.settings.options import Duration, Secret, Size, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 
@@ -70,6 +70,7 @@ class JaegerThriftAdapter:
     """Sends batches, each of one process, to an agent or a collector."""
 
     Options: ClassVar[type[JaegerThriftOptions]] = JaegerThriftOptions
+    needs: ClassVar[Needs] = Needs(("thrift",), "tracebridge[jaeger]")
     one_resource_per_body = True
     max_batch_spans: int
     max_batch_bytes: int | None

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from tracebridge.adapter import Context, Sent
+from tracebridge.adapter import Context, Needs, Sent
 from tracebridge.errors import ConfigError, Retryable
 from tracebridge.record import SpanRecord
 from tracebridge.settings.options import ClassPath, DeliveryOptions, option
@@ -51,6 +51,7 @@ class OtelExporterAdapter:
     """Builds the exporter and hands it readable spans."""
 
     Options: ClassVar[type[OtelExporterOptions]] = OtelExporterOptions
+    needs: ClassVar[Needs] = Needs(("opentelemetry.sdk",), "tracebridge[opentelemetry]")
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = None
 

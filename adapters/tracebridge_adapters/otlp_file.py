@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tracebridge.adapter import Context, Sent
-from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, FilePath, option
 from tracebridge_adapters.options import Dialect
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
 
 MAX_BATCH_SPANS = 512  # spans a line: a line is what readers hold in memory
 

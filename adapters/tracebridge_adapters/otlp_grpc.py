@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tracebridge.adapter import Context, Sent, TraceReader
+from tracebridge.adapter import Context, Needs, Sent, TraceReader
 from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import otlp_reader
@@ -43,6 +43,7 @@ class OtlpGrpcAdapter:
     """Calls TraceService.Export with bytes that the OTLP format made."""
 
     Options: ClassVar[type[OtlpGrpcOptions]] = OtlpGrpcOptions
+    needs: ClassVar[Needs] = Needs(("grpc", "google.protobuf", "google.rpc"), "tracebridge[grpc]")
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = MAX_BATCH_BYTES
     reader: TraceReader | None

@@ -54,7 +54,7 @@ class OtlpHttpAdapter:
 
         self._read_partial_success = read_partial_success
         self._attributes_of = showing(options.dialect, context.trace_id_attribute)
-        self._encode = otlp_json.encode if options.encoding == "json" else otlp_protobuf.encode
+        self._encode = otlp_json.encode_request if options.encoding == "json" else otlp_protobuf.encode
         self._wire = HttpWire(
             traces_url(options.endpoint),
             headers=headers_of(options),

@@ -26,7 +26,9 @@ from tracebridge_adapters.formats.otlp_protobuf import (
 )
 from tracebridge_adapters.formats.pair_cache import MAX_TEXT, PairCache, Remembered, Write
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "encode_request"]
+
+_QUOTED = b'{"doubleValue":"'  # a number that JSON lacks
 
 _encode = msgspec.json.Encoder().encode
 
@@ -162,3 +164,11 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
         out.append(b'],"schemaUrl":' + _text(resource.schema_url) + b"}" if resource.schema_url else b"]}")
     out.append(b"]}")
     return b"".join(out)
+
+
+def encode_request(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
+    """Return an ExportTraceServiceRequest: the same, but NaN and infinities are text; `otlp_protobuf._any_value` says why.
+
+    Files keep the type. Quotes inside a text are escaped, so that what is looked for can be nothing but such a number.
+    """
+    return encode(records, attributes_of).replace(_QUOTED, b'{"stringValue":"')

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 
 import msgspec
 
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
+from tracebridge_adapters.dialects import spelled
 from tracebridge_adapters.formats.block_cache import BlockCache
 from tracebridge_adapters.formats.pair_cache import MAX_TEXT, PairCache, Remembered, Write
 from tracebridge_adapters.formats.protobuf_bytes import TABLE, length, message, message_of, utf8, varint
@@ -34,7 +36,11 @@ _source_key = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
 def _any_value(value: Value) -> bytes:
-    """Return the body of an AnyValue. An integer beyond 64 bits becomes text; None the empty value."""
+    """Return the body of an AnyValue. An integer beyond 64 bits becomes text; None the empty value.
+
+    NaN and infinities become text too, spelled as in OTLP JSON: OTLP could carry them, but one of them in a trace makes every
+    answer of Jaeger's query API with that trace in it an error, the lists of traces included.
+    """
     kind = type(value)
     if kind is str:
         return message(b"\x0a", utf8(value))
@@ -45,7 +51,7 @@ def _any_value(value: Value) -> bytes:
             return b"\x18" + (TABLE[value] if 0 <= value < 16_384 else varint(value & 0xFFFFFFFFFFFFFFFF))
         return message(b"\x0a", str(value).encode())
     if kind is float:
-        return b"\x21" + _double(value)
+        return b"\x21" + _double(value) if isfinite(value) else _any_value(spelled(value))
     if kind is bytes:
         return message(b"\x3a", value)
     if isinstance(value, (list, tuple)):
