@@ -77,7 +77,7 @@ class JaegerThriftAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: JaegerThriftOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats import jaeger_thrift as format_
 
         over_udp = urlsplit(options.endpoint).scheme == "udp"
@@ -85,9 +85,7 @@ class JaegerThriftAdapter:
         self.max_batch_bytes = options.max_packet_size if over_udp else MAX_HTTP_BYTES
         self._encode = partial(
             format_.encode,
-            attributes_of=partial(
-                attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
-            ),
+            attributes_of=showing(options.dialect, context.trace_id_attribute),
             framing=format_.Framing(options.protocol if over_udp else "binary", over_udp, self.max_batch_bytes),
             process_tags=partial(_host_of, own=context.resource, host=_host(context.resource)),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,11 +17,11 @@ from thrift.transport.TTransport import TMemoryBuffer
 from support.strategies import hostile_records, records
 from tracebridge.journal.base import encode_record
 from tracebridge.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
-from tracebridge_adapters.dialects import absorb, as_json, attributes_of
+from tracebridge_adapters.dialects import absorb, as_json, showing
 from tracebridge_adapters.formats import jaeger_structs, jaeger_thrift, jaeger_thrift_reader
 from tracebridge_adapters.formats.jaeger_names import OWN_KEYS, UNKNOWN_OPERATION
 
-SHOWN = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+SHOWN = showing("openinference", "tracebridge.trace_id")
 PLAIN_PROTOCOLS = {"compact": TCompactProtocol, "binary": TBinaryProtocol}
 LIMIT = 65_000
 DATAGRAMS = {protocol: jaeger_thrift.Framing(protocol, True, LIMIT) for protocol in ("compact", "binary")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from support.otlp_view import hex_ids_to_base64, plain
 from support.strategies import hostile_records, records, texts, trace_ids
 from tracebridge.record import Resource, Scope, SpanRecord
-from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.dialects import absorb, showing
 from tracebridge_adapters.formats import otlp_json, otlp_json_reader, otlp_protobuf, otlp_protobuf_reader
 
 ENCODINGS = {
@@ -59,7 +58,7 @@ def fields(record: SpanRecord) -> dict[str, Any]:
 
 def shown(dialect: str) -> Any:
     """The attributes of a span in a dialect."""
-    return partial(attributes_of, dialect=dialect, trace_id_attribute="tracebridge.trace_id")
+    return showing(dialect, "tracebridge.trace_id")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -13,11 +13,13 @@ import msgspec
 
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.formats.block_cache import BlockCache
 from tracebridge_adapters.formats.otlp_protobuf import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
     MAX_TIME_NS,
     AttributesOf,
+    BlockOf,
     group_by_source,
     within_64_bits,
 )
@@ -71,13 +73,14 @@ def _writer_of(key: str) -> Write[bytes]:
 
 
 _pairs = PairCache(_writer_of)
+_blocks = BlockCache(lambda attributes: _attributes(attributes, b","))
 
 
 def _attributes(attributes: dict[str, Value], comma: bytes = b"") -> bytes:
     return comma + b'"attributes":[' + b",".join(_pairs.encoded(attributes)) + b"]" if attributes else b""
 
 
-def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
+def _span(record: SpanRecord, attributes: dict[str, Value], block_of: BlockOf) -> bytes:
     start, end = record.start_time_ns, record.end_time_ns
     if not 0 <= start <= end <= MAX_TIME_NS:
         start = within_64_bits(start)
@@ -93,7 +96,7 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
         _kind_and_times % (record.kind, start, end),
     )
     if attributes:
-        parts.append(_attributes(attributes, b","))
+        parts.append(block_of(attributes))
     if record.events:
         parts.append(b',"events":[' + b",".join([_event(event) for event in record.events]) + b"]")
     if record.links:
@@ -147,12 +150,13 @@ def _resource(resource: Resource) -> bytes:
 
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return one TracesData object as JSON, without a newline in it."""
+    block_of = _blocks.for_batch()
     out = [b'{"resourceSpans":[']
     for resource, scopes in group_by_source(records):
         out += (b"" if len(out) == 1 else b",", b'{"resource":', _resource(resource), b',"scopeSpans":[')
         for number, (scope, members) in enumerate(scopes):
             out += (b",{" if number else b"{", b'"scope":', _scope(scope), b',"spans":[')
-            out.append(b",".join([_span(record, attributes_of(record)) for record in members]))
+            out.append(b",".join([_span(record, attributes_of(record), block_of) for record in members]))
             out.append(b'],"schemaUrl":' + _text(scope.schema_url) + b"}" if scope.schema_url else b"]}")
         out.append(b'],"schemaUrl":' + _text(resource.schema_url) + b"}" if resource.schema_url else b"]}")
     out.append(b"]}")
