@@ -192,7 +192,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         made = calls.plain_event(event) or calls.event_record(event, self.trace, self.tally)
         self.event_records.append(made)
         if calls.keeps_open:
-            calls.note(self, events=[made])
+            calls.note(self, events=(made,))
 
     def add_link(self, link: Link) -> None:
         """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""
@@ -209,7 +209,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         else:
             self.link_records.append(made)
             if self.calls.keeps_open:
-                self.calls.note(self, links=[made])
+                self.calls.note(self, links=(made,))
 
     def record_exception(self, exception: BaseException | str) -> None:
         """Record an exception as an event and the status as ERROR."""

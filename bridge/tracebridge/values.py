@@ -16,8 +16,6 @@ import uuid
 from collections import deque
 from collections.abc import Mapping, Set
 from decimal import Decimal
-from fractions import Fraction
-from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -32,7 +30,7 @@ MAX_SHOWN = 200  # characters of a value in a message
 CUT_MARK = "…"
 _READ_TRIES = 3  # how often a mapping that changes while it is read is read again
 
-_AS_TEXT = (Decimal, Fraction, uuid.UUID, PurePath, datetime.timedelta)
+_AS_TEXT = (Decimal, uuid.UUID, datetime.timedelta)  # a short way only: other objects become their text, too
 _TIMES = (datetime.datetime, datetime.date, datetime.time)
 _LISTS = (list, tuple, deque, Set)
 

@@ -6,7 +6,7 @@ The same value is what `extract` reads and what `inject` writes: what one proces
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,17 @@ SAMPLED, RANDOM = 1, 2  # W3C Trace Context level 2, trace-flags
 
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+
+
+class DatadogContext(NamedTuple):
+    """What Datadog's headers say beside the IDs; it goes on as it came, to services that are sent Datadog's headers."""
+
+    priority: str = ""
+    """`x-datadog-sampling-priority`: the decision, and by how large a number it was made."""
+    origin: str = ""
+    """`x-datadog-origin`: which product of theirs the trace began in, such as `rum`."""
+    tags: str = ""
+    """The `_dd.p.…` members of `x-datadog-tags`, but for the upper half of the trace ID."""
 
 
 class RemoteParent(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +62,8 @@ class RemoteParent(msgspec.Struct, frozen=True, gc=False):
     """Jaeger's `jaeger-debug-id`: text under which a person will look for the trace that this request starts."""
     format: str = ""
     """The header format that the IDs came in."""
+    datadog: DatadogContext | None = None
+    """What Datadog's headers said beside the IDs and the decision; None where that is nothing."""
 
     @property
     def sampled(self) -> bool | None:
