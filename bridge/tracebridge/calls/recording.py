@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tracebridge.calls.core import Core
 from tracebridge.ids.parent import SAMPLED
@@ -107,22 +107,17 @@ class Recording(Core):
         tally = Tally()
         tally.repaired = record.repaired
         text, attributes = self.reducer.text, self.reducer.attributes
-        mended = msgspec.structs.replace(
+        mended = replace(
             record,
             name=text(record.name, tally),
             span_type=text(record.span_type, tally),
             status_message=text(record.status_message, tally),
             attributes=attributes(record.attributes, tally),
-            events=[
-                msgspec.structs.replace(event, attributes=attributes(event.attributes, tally))
-                for event in record.events
-            ],
+            events=tuple([replace(event, attributes=attributes(event.attributes, tally)) for event in record.events]),
             tags=attributes(record.tags, tally),
             opened_at=text(record.opened_at, tally),
         )
-        return msgspec.structs.replace(
-            mended, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated
-        )
+        return replace(mended, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated)
 
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
         tally, origin = span.counts, span.origin
