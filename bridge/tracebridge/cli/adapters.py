@@ -24,7 +24,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="List the adapters, or the options of one.")
+@click.command(epilog=EPILOG)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str | None, as_json: bool) -> None:

@@ -42,7 +42,7 @@ def _installed(_context: click.Context, _option: click.Parameter, name: str) -> 
     return name
 
 
-@click.command(epilog=EPILOG, short_help="Write the spans in files in another format.")
+@click.command(epilog=EPILOG)
 @paths_argument
 @click.option(
     "--to",

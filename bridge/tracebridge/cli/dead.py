@@ -30,7 +30,7 @@ EPILOG = """Examples:
 """
 
 
-@click.group(epilog=EPILOG, short_help="List, send again or drop what destinations refused.")
+@click.group(epilog=EPILOG)
 def command() -> None:
     """Look at the spans that a destination refused for good, send them again, or forget them.
 

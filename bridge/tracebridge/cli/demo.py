@@ -30,7 +30,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Trace a small batch and show what became of it: start here.")
+@click.command(epilog=EPILOG)
 @click.option("--config", metavar="FILE", help="Send to the destinations of this YAML file instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 @click.pass_context

@@ -27,7 +27,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Try every destination, and say what is wrong and what to do.")
+@click.command(epilog=EPILOG)
 @click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
 @click.option("--only", metavar="NAME", multiple=True, help="Only this destination; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")

@@ -26,7 +26,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Deliver a journal that was left behind.")
+@click.command(epilog=EPILOG)
 @click.option("--config", metavar="FILE", help="YAML file of the application; default: $TRACEBRIDGE_CONFIG.")
 @click.option(
     "--give-up",

@@ -55,7 +55,7 @@ def _known_form(context: click.Context, _option: click.Parameter, name: str | No
     return name
 
 
-@click.command(epilog=EPILOG, short_help="Print a trace ID in every form.")
+@click.command(epilog=EPILOG)
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 @click.option("--span", is_flag=True, is_eager=True, help="TEXT is a span ID, of 8 bytes.")
 @click.option(

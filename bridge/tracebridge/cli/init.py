@@ -27,7 +27,7 @@ def preset_names() -> list[str]:
     )
 
 
-@click.command(epilog=EPILOG, short_help="Write a commented configuration to start from.")
+@click.command(epilog=EPILOG)
 @click.argument("preset", required=False)
 @click.option("--output", "-o", default="bridge.yaml", show_default=True, help="The file to write; - for stdout.")
 @click.option("--force", is_flag=True, help="Replace the file when it is there.")

@@ -18,10 +18,24 @@ from tracebridge.cli.exits import EXIT_CONFIG
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 from tracebridge.version import VERSION
 
-COMMANDS = (
-    "demo", "init", "validate", "doctor", "schema", "adapters", "id", "show", "search", "replay", "convert", "tail", "stats", "drain",
-    "dead",
-)  # fmt: skip
+COMMANDS = {
+    "demo": "Trace a small batch and show what became of it: start here.",
+    "init": "Write a commented configuration to start from.",
+    "validate": "Check a configuration; report every problem at once.",
+    "doctor": "Try every destination, and say what is wrong and what to do.",
+    "schema": "Print the configuration's JSON Schema, for editors.",
+    "adapters": "List the adapters, or the options of one.",
+    "id": "Print a trace ID in every form.",
+    "show": "Draw one trace.",
+    "search": "List finished traces, newest first.",
+    "replay": "Deliver the spans in log and span files.",
+    "convert": "Write the spans in files in another format.",
+    "tail": "Draw the traces in files as they complete.",
+    "stats": "Show what waits in a journal, by process and destination.",
+    "drain": "Deliver a journal that was left behind.",
+    "dead": "List, send again or drop what destinations refused.",
+}
+"""What each command is for; here, so that the list of commands imports none of them."""
 
 EPILOG = """Example:
 
@@ -36,12 +50,17 @@ class LazyGroup(click.Group):
         """Return the names."""
         return list(COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Import the command's module and return its command."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"tracebridge.cli.{cmd_name}").command
-        command.name = cmd_name
+        command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
         return command
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **more: Any) -> Any:

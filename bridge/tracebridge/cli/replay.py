@@ -42,7 +42,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Deliver the spans in log and span files.")
+@click.command(epilog=EPILOG)
 @paths_argument
 @click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
 @click.option("--follow", is_flag=True, help="Go on as the files grow, through rotations, until Ctrl-C.")

@@ -14,7 +14,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Print the configuration's JSON Schema, for editors.")
+@click.command(epilog=EPILOG)
 @click.option("--spanlog", is_flag=True, help="Print the schema of a span line (spanlog/1) instead.")
 def command(spanlog: bool) -> None:
     """Print the JSON Schema (draft 2020-12) of the YAML file, with every adapter that is installed here.

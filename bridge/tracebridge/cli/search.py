@@ -27,7 +27,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="List finished traces, newest first.")
+@click.command(epilog=EPILOG)
 @click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
 @click.option("--service", help="Service name, exactly.")
 @click.option("--name", help="Name of the root, exactly; with % as a wildcard.")

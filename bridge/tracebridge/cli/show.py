@@ -16,7 +16,7 @@ EPILOG = """Example:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Draw one trace.")
+@click.command(epilog=EPILOG)
 @click.argument("trace_id")
 @click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")

@@ -28,7 +28,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Show what waits in a journal, by process and destination.")
+@click.command(epilog=EPILOG)
 @journal_options
 @click.option("--watch", is_flag=True, help="Go on, every second, until Ctrl-C; with --json one line each time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -28,7 +28,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Draw the traces in files as they complete.")
+@click.command(epilog=EPILOG)
 @paths_argument
 @click.option("--once", is_flag=True, help="Read to the end and stop; otherwise go on as the files grow, until Ctrl-C.")
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")

@@ -26,7 +26,7 @@ EPILOG = """Examples:
 """
 
 
-@click.command(epilog=EPILOG, short_help="Check a configuration; report every problem at once.")
+@click.command(epilog=EPILOG)
 @click.argument("file", type=click.Path(), required=False)
 @click.option("--print-effective", is_flag=True, help="Print every value and where it is from; secrets are masked.")
 @click.option("--github", is_flag=True, help="Print problems as GitHub annotations.")

@@ -8,8 +8,8 @@ as they are used). Variables are substituted and scalars resolved by YAML 1.2's 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -18,69 +18,12 @@ from tracebridge.settings.names import joined, shown_key
 from tracebridge.settings.problems import Place, Problem
 from tracebridge.settings.scalars import resolve, resolve_tagged
 from tracebridge.settings.substitution import substitute
+from tracebridge.settings.tree import MAX_DEPTH, MAX_NODES, Document, Node
 
 MAX_BYTES = 256 * 1024  # a configuration is written by people
-MAX_DEPTH = 24
-MAX_NODES = 5_000  # a billion laughs stops here
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, c-printable
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Node:
-    """One value of the document: a scalar, a list of nodes, or a mapping of text to nodes."""
-
-    value: Any
-    place: Place = field(default_factory=Place)
-    key_places: dict[str, Place] = field(default_factory=dict)
-    unset: tuple[str, ...] = ()
-    """Variables that this scalar named and that were neither set nor had a default."""
-    substituted: bool = False
-    """The value came from the environment, at least in part: it is never shown in a report."""
-    variables: tuple[str, ...] = ()
-    """The environment variables that the value came from, at least in part."""
-    raw: str | None = None
-    """What a plain scalar was written as, after substitution; None for anything else."""
-    shown: bool | None = None
-    """Whether a report may show this scalar's text: None until the reader has looked at it, False once it is secret."""
-    free_key: str = ""
-    """The key that a person made up for this value, such as an attribute's name; it may be part of a secret's."""
-    broken: bool = False
-    """It could not be understood, and that has been said: the reader need not say it again."""
-    weight: int = 1
-    """How many values this is, its children and their aliases included."""
-
-    def reveal(self) -> None:
-        """Let reports show this scalar, unless something has made it secret."""
-        if self.shown is None:
-            self.shown = True
-
-    def scalars(self) -> Iterator[Node]:
-        """Yield the scalars in and below this node."""
-        waiting = [self]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node.value, dict):
-                waiting.extend(node.value.values())
-            elif isinstance(node.value, list):
-                waiting.extend(node.value)
-            else:
-                yield node
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Document:
-    """A file that has been read."""
-
-    root: Node
-    problems: list[Problem] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    keys: list[tuple[str, Place]] = field(default_factory=list)
-    """Every key and where it stands."""
-    scalars: list[Node] = field(default_factory=list)
-    complete: bool = True
-    """The whole text was understood as YAML, so that every secret in it can be found."""
 
 
 class _StopError(Exception):

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from tracebridge.secret_names import is_credential
-from tracebridge.settings.document import Node
 from tracebridge.settings.load import Loaded
 from tracebridge.settings.model import Settings
 from tracebridge.settings.names import MASK, names_secret
@@ -22,6 +21,7 @@ from tracebridge.settings.options import PrivateUrl, Secret
 from tracebridge.settings.reader import hints_of, keys_of
 from tracebridge.settings.scalars import resolve
 from tracebridge.settings.texts import FORMS
+from tracebridge.settings.tree import Node
 
 COMMENT_COLUMN: Final = 64  # where sources stand, unless a value is longer
 _PLAIN = re.compile(r"[0-9.]+[A-Za-z]+|[A-Za-z_./~][\w./@%+-]*(?::[\w./@%+-]+)*")

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from tracebridge.settings.document import Node
 from tracebridge.settings.problems import Problem
 from tracebridge.settings.reader import BAD, OptionsReader, hints_of, keys_of
+from tracebridge.settings.tree import Node
 
 STORE_VARIABLE = "TRACEBRIDGE_STORE"
 SERVICE_VARIABLE, RESOURCE_VARIABLE = "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"

@@ -18,8 +18,8 @@ from tracebridge.settings.model import AdapterSettings, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tracebridge.settings.document import Document, Node
     from tracebridge.settings.reader import OptionsReader
+    from tracebridge.settings.tree import Document, Node
 
 CONFIG_VARIABLE = "TRACEBRIDGE_CONFIG"
 FILE_FORMAT = "1.0"
@@ -99,10 +99,10 @@ def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Loade
 def _read(
     node: Node, problems: list[Any], source: str, document: Document | None, environ: Mapping[str, str]
 ) -> Loaded:
-    from tracebridge.settings.document import Node
     from tracebridge.settings.environment import with_propagators, with_resource
     from tracebridge.settings.problems import fail
     from tracebridge.settings.reader import BAD, OptionsReader, keys_of
+    from tracebridge.settings.tree import Node
 
     reader = OptionsReader(problems)
     settings: Any = BAD

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tracebridge.settings.document import MAX_DEPTH, MAX_NODES, Node
 from tracebridge.settings.names import joined, shown_key
 from tracebridge.settings.problems import Problem
+from tracebridge.settings.tree import MAX_DEPTH, MAX_NODES, Node
 
 
 def from_mapping(given: Mapping[Any, Any], problems: list[Problem]) -> Node:

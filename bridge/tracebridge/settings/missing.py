@@ -20,9 +20,9 @@ from tracebridge.settings.reader import hints_of, keys_of
 
 if TYPE_CHECKING:
     from tracebridge.adapter import Needs
-    from tracebridge.settings.document import Node
     from tracebridge.settings.load import Loaded
     from tracebridge.settings.model import AdapterSettings
+    from tracebridge.settings.tree import Node
 
 
 def missing(loaded: Loaded) -> list[Problem]:

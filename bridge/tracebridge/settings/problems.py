@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tracebridge.errors import ConfigError, printable
 
 if TYPE_CHECKING:
-    from tracebridge.settings.document import Document
+    from tracebridge.settings.tree import Document
 
 ProblemKind = Literal[
     "unknown-key",

@@ -62,6 +62,36 @@ def test_a_client_imports_only_the_adapters_that_it_uses():
     assert not {"urllib3", "grpc", "tracebridge_adapters.zipkin"} & modules
 
 
+def test_a_configuration_given_in_code_needs_no_yaml():
+    """A mapping becomes the same tree as a file, without the library that reads files."""
+    modules = loaded("import tracebridge; tracebridge.Client(config={'adapters': {'memory': {}}}).close()")
+    assert "yaml" not in modules
+
+
+def test_sending_imports_nothing_that_reads(tmp_path):
+    """An adapter imports what turns records into bytes; what turns them back is for other commands."""
+    config = {
+        "otlp_http": {"encoding": "json"},
+        "otlp_file": {"path": str(tmp_path / "spans.jsonl")},
+        "zipkin": {},
+        "log": {"stream": "logger", "logger": "spans"},
+    }
+    modules = loaded(f"import tracebridge; tracebridge.Client(config={{'adapters': {config!r}}}).close()")
+    formats = {name for name in modules if name.startswith("tracebridge_adapters.formats.")}
+    assert formats
+    assert [name for name in formats if name.endswith("reader")] == []
+
+
+def test_checking_a_configuration_needs_no_records(tmp_path):
+    """`tracebridge validate` takes the options of our adapters and no more."""
+    path = tmp_path / "bridge.yaml"
+    path.write_text(
+        "adapters: {console: {}, log: {}, otlp_file: {}, otlp_http: {}, store: {}, zipkin: {}, zipkin_file: {}}"
+    )
+    modules = loaded(f"from tracebridge.settings.load import load_settings; load_settings({str(path)!r})")
+    assert not {"msgspec", "tracebridge.record"} & modules
+
+
 def test_the_installed_distribution_has_nothing_at_top_level_but_the_three_packages(tmp_path):
     """The wheel holds exactly tracebridge, tracebridge_adapters and tracebridge_config."""
     root = Path(tracebridge.__file__).parents[2]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tracebridge.settings.document import Node, read_document
+from tracebridge.settings.document import read_document
 from tracebridge.settings.mapping import from_mapping
+from tracebridge.settings.tree import Node
 
 
 def plain(node: Node) -> Any:
