@@ -44,10 +44,11 @@ class GrpcWire:
     ) -> None:
         try:
             import grpc
+            from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - what judging an error imports, see `Adapter`
         except ImportError as error:
             raise ConfigError("the otlp_grpc adapter needs grpcio: pip install 'tracebridge[grpc]'") from error
         with contextlib.suppress(ImportError):
-            import grpc._channel  # what opening a channel imports; see `Adapter` for why it is imported here
+            import grpc._channel  # what opening a channel imports, likewise
         self._grpc = grpc
         self._user_agent = f"tracebridge/{version('tracebridge')}"
         parts = urlsplit(endpoint)
