@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from benchmarks import ours, peers
@@ -16,9 +15,9 @@ REPEATING, NEW = "attribute values repeat, as most do", "every attribute value i
 
 
 def _shown() -> Callable[[Any], Any]:
-    from tracebridge_adapters.dialects import attributes_of
+    from tracebridge_adapters.dialects import showing
 
-    return partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+    return showing("openinference", "tracebridge.trace_id")
 
 
 def _attributes_of(fresh: bool) -> Callable[[int], dict[str, Any]]:

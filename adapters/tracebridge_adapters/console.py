@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.adapter import Context, Sent
-from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, SendingQueue, option
-from tracebridge_adapters.formats.console_text import encode
-from tracebridge_adapters.wires.stream import StandardStream
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
 
 MAX_BATCH_SPANS = 1_000
 
@@ -34,13 +34,17 @@ class ConsoleAdapter:
     max_batch_bytes: int | None = None
 
     def __init__(self, options: ConsoleOptions, context: Context) -> None:  # noqa: ARG002 - the contract's signature
+        from tracebridge_adapters.formats.console_text import encode
+        from tracebridge_adapters.wires.stream import StandardStream
+
+        self._encode = encode
         self._wire = StandardStream(options.stream)
         self._color = options.color
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line a record."""
         color = self._color == "always" or (self._color == "auto" and self._wire.is_terminal)
-        return encode(records, color=color)
+        return self._encode(records, color=color)
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Print the lines in one write."""

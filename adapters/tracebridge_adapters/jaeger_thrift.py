@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.adapter import Context, Sent, TraceReader
+from tracebridge.adapter import Context, Needs, Sent, TraceReader
 from tracebridge.settings.options import Duration, Secret, Size, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 
@@ -70,13 +70,14 @@ class JaegerThriftAdapter:
     """Sends batches, each of one process, to an agent or a collector."""
 
     Options: ClassVar[type[JaegerThriftOptions]] = JaegerThriftOptions
+    needs: ClassVar[Needs] = Needs(("thrift",), "tracebridge[jaeger]")
     one_resource_per_body = True
     max_batch_spans: int
     max_batch_bytes: int | None
     reader: TraceReader | None
 
     def __init__(self, options: JaegerThriftOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats import jaeger_thrift as format_
 
         over_udp = urlsplit(options.endpoint).scheme == "udp"
@@ -84,9 +85,7 @@ class JaegerThriftAdapter:
         self.max_batch_bytes = options.max_packet_size if over_udp else MAX_HTTP_BYTES
         self._encode = partial(
             format_.encode,
-            attributes_of=partial(
-                attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
-            ),
+            attributes_of=showing(options.dialect, context.trace_id_attribute),
             framing=format_.Framing(options.protocol if over_udp else "binary", over_udp, self.max_batch_bytes),
             process_tags=partial(_host_of, own=context.resource, host=_host(context.resource)),
         )

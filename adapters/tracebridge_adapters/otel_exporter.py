@@ -19,11 +19,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from tracebridge.adapter import Context, Sent
+from tracebridge.adapter import Context, Needs, Sent
 from tracebridge.errors import ConfigError, Retryable
 from tracebridge.record import SpanRecord
 from tracebridge.settings.options import ClassPath, DeliveryOptions, option
-from tracebridge_adapters.dialects import attributes_of
+from tracebridge_adapters.dialects import showing
 from tracebridge_adapters.options import Dialect
 from tracebridge_adapters.wires.hiding import hidden, longest_first
 
@@ -51,6 +51,7 @@ class OtelExporterAdapter:
     """Builds the exporter and hands it readable spans."""
 
     Options: ClassVar[type[OtelExporterOptions]] = OtelExporterOptions
+    needs: ClassVar[Needs] = Needs(("opentelemetry.sdk",), "tracebridge[opentelemetry]")
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = None
 
@@ -60,8 +61,7 @@ class OtelExporterAdapter:
         except ImportError as error:
             needed = "the otel_exporter adapter needs opentelemetry-sdk: pip install 'tracebridge[opentelemetry]'"
             raise ConfigError(needed) from error
-        shown = partial(attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute)
-        self._spans_of = partial(readable_spans, attributes_of=shown)
+        self._spans_of = partial(readable_spans, attributes_of=showing(options.dialect, context.trace_id_attribute))
         self._secrets = _texts(options.args)
         self._exporter = _built(options, context.name)
         self._one_at_a_time = threading.Lock()  # the SDK promises exporters that `export` is never called twice at once

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tracebridge.adapter import Context, Sent, TraceReader
+from tracebridge.adapter import Context, Needs, Sent, TraceReader
 from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import otlp_reader
@@ -44,19 +43,18 @@ class OtlpGrpcAdapter:
     """Calls TraceService.Export with bytes that the OTLP format made."""
 
     Options: ClassVar[type[OtlpGrpcOptions]] = OtlpGrpcOptions
+    needs: ClassVar[Needs] = Needs(("grpc", "google.protobuf", "google.rpc"), "tracebridge[grpc]")
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = MAX_BATCH_BYTES
     reader: TraceReader | None
 
     def __init__(self, options: OtlpGrpcOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats import otlp_protobuf
         from tracebridge_adapters.formats.otlp_answer import read_partial_success
 
         self._encode, self._read_partial_success = otlp_protobuf.encode, read_partial_success
-        self._attributes_of = partial(
-            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
-        )
+        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
         self._wire = GrpcWire(
             options.endpoint,
             EXPORT,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,16 +47,14 @@ class OtlpHttpAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: OtlpHttpOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats import otlp_json, otlp_protobuf
         from tracebridge_adapters.formats.otlp_answer import read_partial_success
         from tracebridge_adapters.wires.http import HttpWire
 
         self._read_partial_success = read_partial_success
-        self._attributes_of = partial(
-            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
-        )
-        self._encode = otlp_json.encode if options.encoding == "json" else otlp_protobuf.encode
+        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
+        self._encode = otlp_json.encode_request if options.encoding == "json" else otlp_protobuf.encode
         self._wire = HttpWire(
             traces_url(options.endpoint),
             headers=headers_of(options),

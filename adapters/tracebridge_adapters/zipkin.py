@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.adapter import Context, Sent, TraceReader
@@ -43,13 +42,11 @@ class ZipkinAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: ZipkinOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats import zipkin_json, zipkin_proto
         from tracebridge_adapters.wires.http import HttpWire
 
-        self._attributes_of = partial(
-            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
-        )
+        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
         self._encode = zipkin_json.encode if options.encoding == "json" else zipkin_proto.encode
         self._wire = HttpWire(
             options.endpoint,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tracebridge.adapter import Context, Sent
-from tracebridge.record import SpanRecord
 from tracebridge.settings.options import DeliveryOptions, FilePath, option
 from tracebridge_adapters.options import Dialect
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord
 
 MAX_BATCH_SPANS = 512  # spans a line: a line is what readers hold in memory
 
@@ -31,14 +32,12 @@ class ZipkinFileAdapter:
     max_batch_bytes: int | None = None
 
     def __init__(self, options: ZipkinFileOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_of
+        from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats import zipkin_json
         from tracebridge_adapters.wires.stream import FileWire
 
         self._encode = zipkin_json.encode
-        self._attributes_of = partial(
-            attributes_of, dialect=options.dialect, trace_id_attribute=context.trace_id_attribute
-        )
+        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
         self._wire = FileWire(options.path)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:

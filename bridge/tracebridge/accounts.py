@@ -15,8 +15,9 @@ import time
 from _thread import start_new_thread
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import msgspec
 
 
 class AdapterAccount:
@@ -85,8 +86,7 @@ class Accounts:
         return self.mutex.acquire(blocking=not self.closed)
 
 
-@dataclass(frozen=True, slots=True)
-class AdapterStats:
+class AdapterStats(msgspec.Struct, frozen=True):
     """One adapter's columns."""
 
     exported: int
@@ -106,8 +106,7 @@ class AdapterStats:
     """Spans taken over from processes that died, as far as this destination did not have them."""
 
 
-@dataclass(frozen=True, slots=True)
-class JournalStats:
+class JournalStats(msgspec.Struct, frozen=True):
     """What the journal holds."""
 
     bytes: int = 0
@@ -130,8 +129,7 @@ class JournalStats:
     """With a directory: whether what dead processes left has been looked for since the start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(msgspec.Struct, frozen=True):
     """A frozen picture of the books; see the module's equation."""
 
     started: int
@@ -139,16 +137,17 @@ class Stats:
     open: int
     late_ends: int
     """Real ends that came after tracebridge had closed the span itself."""
-    misuse: Mapping[str, int] = field(default_factory=dict)
+    misuse: Mapping[str, int] = {}
     """Calls that were harmless but meant nothing, by kind."""
-    adapters: Mapping[str, AdapterStats] = field(default_factory=dict)
-    journal: JournalStats = field(default_factory=JournalStats)
-    rejected: Mapping[str, int] = field(default_factory=dict)
+    adapters: Mapping[str, AdapterStats] = {}
+    journal: JournalStats = JournalStats()
+    rejected: Mapping[str, int] = {}
     """What sources were handed and could not read as spans at all, by `source: reason`; it never entered the books."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts and numbers, for JSON."""
-        return asdict(self)
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
 
     def balance(self, adapter: str) -> int:
         """Return left side minus right side of the equation for one adapter: 0 when nothing is unaccounted for."""

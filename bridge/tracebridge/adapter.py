@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # reading a configuration needs this module, and no record
     from tracebridge.record import Resource, SpanRecord
@@ -69,8 +69,19 @@ class Context:
     """The attribute under which the caller's own trace ID travels (`trace_ids.attribute`)."""
 
 
+class Needs(NamedTuple):
+    """What an adapter imports that does not come with it."""
+
+    modules: tuple[str, ...]
+    """Their names, such as `grpc`; `tracebridge validate` looks whether they are there."""
+    requirement: str
+    """What brings them, as pip takes it: `tracebridge[grpc]`."""
+
+
 class Adapter(Protocol):
     """One destination. Built from its own frozen options; owns no thread, queue, timer or retry.
+
+    An adapter that needs packages of an extra says so in `needs: ClassVar[Needs]`, and raises ConfigError when it is built without them.
 
     An adapter whose bodies can say one resource only (Jaeger's Batch has one process) sets `one_resource_per_body = True`: delivery
     then passes records of one resource at a time.

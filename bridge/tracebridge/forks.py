@@ -8,21 +8,22 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 
-LONGEST_S = 10.0  # a fork waits no longer than this; who holds it up may be waiting for it, in an import that forks
+LONGEST_S = 10.0  # a fork waits no longer than this for an import; who holds it up may be waiting for it
 
 _changed = threading.Condition()
-_inside: dict[object, int] = {}
-"""The threads that no fork should interrupt; several at a time, because they do not exclude one another."""
+_inside: dict[object, tuple[int, float]] = {}
+"""The threads that no fork should interrupt and for how long at most; several at a time, because they do not exclude one another."""
 
 
 @contextlib.contextmanager
-def no_fork() -> Iterator[None]:
+def no_fork(longest_s: float = LONGEST_S) -> Iterator[None]:
     """Let forks by other threads wait until the block has ended, for a bounded time."""
     block = object()
     with _changed:
-        _inside[block] = threading.get_ident()
+        _inside[block] = threading.get_ident(), longest_s
     try:
         yield
     finally:
@@ -31,14 +32,14 @@ def no_fork() -> Iterator[None]:
             _changed.notify_all()
 
 
-def _is_free() -> bool:
-    this = threading.get_ident()
-    return all(thread == this for thread in _inside.values())
-
-
 def _before() -> None:
+    this, started = threading.get_ident(), time.monotonic()
     _changed.acquire()
-    _changed.wait_for(_is_free, LONGEST_S)
+    while others := [longest_s for thread, longest_s in _inside.values() if thread != this]:
+        left = started + max(others) - time.monotonic()
+        if left <= 0:
+            break
+        _changed.wait(left)
 
 
 def _after_in_child() -> None:

@@ -64,15 +64,19 @@ def mended(record: SpanRecord) -> SpanRecord:
 def _parts(record: SpanRecord) -> dict[str, Any]:
     """Return what has to change about a span's events and links: times that are none, references to nothing."""
     changes: dict[str, Any] = {}
-    links = [link for link in record.links if _is_id(link.trace_id, TRACE_BYTES) and _is_id(link.span_id, SPAN_BYTES)]
+    links = tuple(
+        [link for link in record.links if _is_id(link.trace_id, TRACE_BYTES) and _is_id(link.span_id, SPAN_BYTES)]
+    )
     if len(links) < len(record.links):
         changes |= {"links": links, "dropped_links": record.dropped_links + len(record.links) - len(links)}
     if not all(_is_within(event.time_ns, LATEST_NS) for event in record.events):
         start_ns = record.start_time_ns if _is_within(record.start_time_ns, LATEST_NS) else time.time_ns()
-        changes["events"] = [
-            event if _is_within(event.time_ns, LATEST_NS) else msgspec.structs.replace(event, time_ns=start_ns)
-            for event in record.events
-        ]
+        changes["events"] = tuple(
+            [
+                event if _is_within(event.time_ns, LATEST_NS) else msgspec.structs.replace(event, time_ns=start_ns)
+                for event in record.events
+            ]
+        )
     return changes
 
 

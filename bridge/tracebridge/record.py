@@ -106,7 +106,8 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     their defaults: `tracebridge.calls.ending` writes such short arrays for most spans.
 
     `gc=False`: a record is built of plain values and never part of a cycle, and a batch that the collector need not look through is decoded in
-    two thirds of the time (0.48 against 0.73 µs a span).
+    two thirds of the time (0.48 against 0.73 µs a span). For the same reason events and links are tuples: two empty lists in each record of a
+    batch are what starts a full collection every 25,000 spans (0.5 µs a span in a small process).
     """
 
     trace_id: bytes
@@ -139,8 +140,8 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What went in (MLflow's inputs); None means not set."""
     outputs: Value = None
     """What came out (MLflow's outputs); None means not set."""
-    events: list[Event] = []
-    links: list[Link] = []
+    events: tuple[Event, ...] = ()
+    links: tuple[Link, ...] = ()
     tags: dict[str, str] = {}
     """The trace's tags; on the root only."""
     id_scheme: str | None = None

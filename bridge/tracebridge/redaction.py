@@ -89,7 +89,7 @@ class Redaction:
     def _rest(self, record: SpanRecord, changes: dict[str, Any]) -> int:
         count = 0
         for name in ("events", "links"):
-            items: list[Event] | list[Link] = getattr(record, name)
+            items: tuple[Event | Link, ...] = getattr(record, name)
             cleaned: list[Any] = []
             found = 0
             for item in items:
@@ -98,7 +98,7 @@ class Redaction:
                 cleaned.append(msgspec.structs.replace(item, attributes=clean) if n else item)
                 found += n
             if found:
-                changes[name] = cleaned
+                changes[name] = tuple(cleaned)
                 count += found
         message, n = self._value(record.status_message) if record.status_message else ("", 0)
         if n:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from tracebridge.record import SpanRecord
 
@@ -13,8 +14,7 @@ Operator = Literal["=", "!=", ">", ">=", "<", "<=", "LIKE"]
 DEFAULT_MAX_RESULTS = 100  # traces a page, MLflow's own default
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """One comparison. All conditions of a query must hold.
 
     `field` is one of `name` (of the root), `status` (of the root: OK, ERROR, UNSET), `timestamp_ms` (start of the
@@ -30,8 +30,7 @@ class Condition:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """A search over finished traces."""
 
     conditions: Sequence[Condition] = ()
@@ -42,10 +41,9 @@ class Query:
     """The `token` of the page before; opaque, made by the reader."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """One page of traces; each trace is its spans in start order, root first where there is one."""
 
-    traces: list[list[SpanRecord]] = field(default_factory=list)
+    traces: list[list[SpanRecord]] = []
     token: str | None = None
     """Pass as `page_token` for the next page; None on the last."""

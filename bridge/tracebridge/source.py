@@ -20,14 +20,14 @@ The foreign library is imported by the source's own module, which is loaded when
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from tracebridge.record import SpanRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(msgspec.Struct, frozen=True):
     """What the client gives a source."""
 
     ingest: Callable[[SpanRecord], None]

@@ -194,7 +194,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         made = Event(name, self.calls.instant(time_ns, self.trace, tally), attributes)
         self.event_records.append(made)
         if self.calls.keeps_open:
-            self.calls.note(self, events=[made])
+            self.calls.note(self, events=(made,))
 
     def add_link(self, link: Link) -> None:
         """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""
@@ -211,7 +211,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         else:
             self.link_records.append(made)
             if self.calls.keeps_open:
-                self.calls.note(self, links=[made])
+                self.calls.note(self, links=(made,))
 
     def record_exception(self, exception: BaseException | str) -> None:
         """Record an exception as an event and the status as ERROR."""

@@ -16,8 +16,6 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
-from fractions import Fraction
-from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -37,7 +35,7 @@ VALUES_REMEMBERED = 4_096  # values that were recordable as they are
 TEXT_REMEMBERED = 64  # characters of the longest of them
 _READ_TRIES = 3  # how often a mapping that changes while it is read is read again
 
-_AS_TEXT = (Decimal, Fraction, uuid.UUID, PurePath, datetime.timedelta)
+_AS_TEXT = (Decimal, uuid.UUID, datetime.timedelta)  # a short way only: other objects become their text, too
 _TIMES = (datetime.datetime, datetime.date, datetime.time)
 _LISTS = (list, tuple, deque, Set)
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tracebridge.accounts import Accounts, AdapterAccount, Stats, now_unix_s
 from tracebridge.adapter import Context
-from tracebridge.deadletters.files import FOLDER as DEAD
-from tracebridge.deadletters.files import DeadFiles
 from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.delivery import Delivery
 from tracebridge.errors import ConfigError
@@ -27,12 +23,14 @@ from tracebridge.stages import Stages
 from tracebridge.values import Reducer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracebridge.deadletters.files import DeadFiles
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.keeper import Keeper
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """Everything behind the calls of one client in one process."""
 
     accounts: Accounts
@@ -91,7 +89,9 @@ def _journal(settings: JournalSettings, accounts: Accounts, resource: Resource) 
 def _dead_files(settings: Settings) -> DeadFiles | None:
     if settings.journal.directory is None:
         return None
-    return DeadFiles(directory_of(settings.journal.directory) / DEAD, settings.trace_ids.attribute)
+    from tracebridge.deadletters.files import FOLDER, DeadFiles
+
+    return DeadFiles(directory_of(settings.journal.directory) / FOLDER, settings.trace_ids.attribute)
 
 
 def require_usable(settings: JournalSettings) -> None:
@@ -110,6 +110,8 @@ def require_usable(settings: JournalSettings) -> None:
 
 def directory_of(given: str) -> Path:
     """Return a journal's directory as the client uses it."""
+    from pathlib import Path
+
     return Path(given).expanduser().absolute()  # the application may change its working folder
 
 

@@ -7,7 +7,8 @@ import os
 import subprocess
 
 from tracebridge import RemoteParent
-from tracebridge.propagation.datadog import read, write
+from tracebridge.ids.parent import DatadogContext
+from tracebridge.propagation.datadog import MAX_PASSED_ON, read, write
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 CASES = [
@@ -15,17 +16,20 @@ CASES = [
     RemoteParent("0" * 16 + TRACE[16:], SPAN, 0),
     RemoteParent("f" * 32, "f" * 16, debug=True),
     RemoteParent("0" * 15 + "1" + "0" * 15 + "1", "0" * 15 + "1"),
+    RemoteParent(TRACE, SPAN, datadog=DatadogContext("2", "rum", "_dd.p.dm=-4,_dd.p.usr.id=YmF6NjQ=")),
+    RemoteParent(TRACE, SPAN, 0, datadog=DatadogContext("-1", "synthetics-browser")),
+    RemoteParent("0" * 16 + TRACE[16:], SPAN, datadog=DatadogContext("1", "", f"_dd.p.k={'v' * (MAX_PASSED_ON - 8)}")),
 ]
 PROGRAM = """
 import json, sys
 from ddtrace.propagation.http import HTTPPropagator
-from ddtrace.trace import Context
 read, made = [], []
 for headers in json.load(sys.stdin):
     found = HTTPPropagator.extract(headers)
-    read.append([found.trace_id, found.span_id, found.sampling_priority])
+    tags = {key: value for key, value in found._meta.items() if key.startswith("_dd.p.") and key != "_dd.p.tid"}
+    read.append([found.trace_id, found.span_id, found.sampling_priority, found.dd_origin, tags])
     out = {}
-    HTTPPropagator.inject(Context(trace_id=found.trace_id, span_id=found.span_id, sampling_priority=found.sampling_priority), out)
+    HTTPPropagator.inject(found, out)
     made.append(out)
 print(json.dumps([read, made]))
 """
@@ -43,14 +47,28 @@ def written(context: RemoteParent) -> dict[str, str]:
     return headers
 
 
+def priority(context: RemoteParent) -> int:
+    """The priority that stands for a context."""
+    if context.datadog is not None:
+        return int(context.datadog.priority)
+    return 2 if context.debug else context.flags
+
+
+def said(context: RemoteParent) -> list[object]:
+    """What Datadog's library is to make of a context."""
+    told = context.datadog or DatadogContext()
+    tags = dict(tag.split("=", 1) for tag in told.tags.split(",") if tag)
+    ids = int(context.trace_id or "", 16), int(context.span_id or "", 16)
+    return [*ids, priority(context), told.origin or None, tags]
+
+
 def test_ddtrace_reads_what_we_write_and_we_what_it_writes(ddtrace):
-    """Traces of 64 and 128 bits, kept, dropped and asked for."""
+    """Traces of 64 and 128 bits, kept, dropped and asked for, with an origin and tags of Datadog's own."""
     given = json.dumps([written(case) for case in CASES])
     done = subprocess.run(
         [ddtrace, "-c", PROGRAM], input=given, env={**os.environ, **SETTINGS}, capture_output=True, text=True, check=True, timeout=120
     )  # fmt: skip
-    ids, headers = json.loads(done.stdout.splitlines()[-1])
-    assert ids == [[int(c.trace_id, 16), int(c.span_id, 16), 2 if c.debug else c.flags] for c in CASES]
-    assert [read(each) for each in headers] == [
-        RemoteParent(c.trace_id, c.span_id, c.flags, format="datadog") for c in CASES
-    ]
+    found, headers = json.loads(done.stdout.splitlines()[-1])
+    assert found == [said(case) for case in CASES]
+    assert [said(context) for each in headers if (context := read(each))] == [said(case) for case in CASES]
+    assert [read(each).flags for each in headers] == [case.flags for case in CASES]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from support import readback
-from support.cases import CASES
+from support.cases import CASES, T0, Build
 from support.otlp_view import expected as expected_of_otlp
 from tracebridge.adapter import Adapter, Context, Sent
-from tracebridge.record import SpanRecord, StatusCode
+from tracebridge.record import Event, SpanRecord, StatusCode
 from tracebridge_adapters.otel_exporter import OtelExporterAdapter, OtelExporterOptions
 from tracebridge_adapters.otlp_grpc import OtlpGrpcAdapter, OtlpGrpcOptions
 from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions
@@ -68,6 +69,23 @@ def test_the_collector_understands_every_field_of_otlp(collector, salt, case, wi
     records = case.records(salt)
     send(otlp(collector, wire), records)
     assert readback.collector_says(collector, records) == by_hex(records, expected_of_otlp)
+
+
+ODD: dict[str, Any] = {"nan": math.nan, "list": [1.5, math.inf], "map": {"least": -math.inf}, "usual": 1.5}
+ODD_AS_TEXT = {"nan": "NaN", "list": [1.5, "Infinity"], "map": {"least": "-Infinity"}, "usual": 1.5}
+
+
+@pytest.mark.parametrize("wire", ["protobuf", "json", "grpc"])
+@pytest.mark.parametrize("name", ["jaeger", "collector"])
+def test_numbers_that_json_lacks_leave_the_trace_readable(request, salt, name, wire):
+    """Jaeger 1 and 2 answer with an error for a trace, and for a list of traces, in which a number is NaN: it comes as text."""
+
+    def odd(attributes: dict[str, Any]) -> list[SpanRecord]:
+        return [Build(salt).span("odd", attributes=attributes, events=[Event("loss", T0, attributes)])]
+
+    server = request.getfixturevalue(name)
+    send(otlp(server, wire), odd(ODD))
+    assert readback.jaeger_says(server, odd(ODD)) == by_hex(odd(ODD_AS_TEXT), readback.expected_of_jaeger)
 
 
 OFFICIAL = "opentelemetry.exporter.otlp.proto.http.trace_exporter:OTLPSpanExporter"

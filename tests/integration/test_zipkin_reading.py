@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,12 +12,12 @@ import pytest
 from support.backends.process import http
 from support.readback import poll
 from tracebridge.adapter import Context
-from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.dialects import absorb, showing
 from tracebridge_adapters.formats import zipkin_json, zipkin_json_reader
 from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions
 
 pytestmark = pytest.mark.server
-SHOWN = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+SHOWN = showing("openinference", "tracebridge.trace_id")
 T0 = 1_790_000_000_000_000  # µs
 ENDPOINTS = [
     {"serviceName": "frontend", "ipv4": "10.0.0.1", "port": 8080},

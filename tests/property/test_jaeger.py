@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,11 +17,11 @@ from thrift.transport.TTransport import TMemoryBuffer
 from support.strategies import hostile_records, records
 from tracebridge.journal.base import encode_record
 from tracebridge.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
-from tracebridge_adapters.dialects import absorb, as_json, attributes_of
+from tracebridge_adapters.dialects import absorb, as_json, showing
 from tracebridge_adapters.formats import jaeger_structs, jaeger_thrift, jaeger_thrift_reader
 from tracebridge_adapters.formats.jaeger_names import OWN_KEYS, UNKNOWN_OPERATION
 
-SHOWN = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+SHOWN = showing("openinference", "tracebridge.trace_id")
 PLAIN_PROTOCOLS = {"compact": TCompactProtocol, "binary": TBinaryProtocol}
 LIMIT = 65_000
 DATAGRAMS = {protocol: jaeger_thrift.Framing(protocol, True, LIMIT) for protocol in ("compact", "binary")}
@@ -74,15 +73,17 @@ def test_what_jaeger_keeps_comes_back(protocol, record):
     assert {k: kept(v) for k, v in SHOWN(back).items()} == kept_of(SHOWN(record)) | (
         {"tracebridge.repaired": back.repaired} if back.repaired else {}
     )
-    assert back.events == [
-        Event(
-            e.name,
-            min(e.time_ns // 1000, jaeger_thrift.MAX_US // 2) * 1000,
-            kept_of(e.attributes),
-            e.dropped_attributes,
-        )
-        for e in record.events
-    ]
+    assert back.events == tuple(
+        [
+            Event(
+                e.name,
+                min(e.time_ns // 1000, jaeger_thrift.MAX_US // 2) * 1000,
+                kept_of(e.attributes),
+                e.dropped_attributes,
+            )
+            for e in record.events
+        ]
+    )
     assert [(link.trace_id, link.span_id) for link in back.links] == [(k.trace_id, k.span_id) for k in record.links]
     assert (back.flags, back.trace_state) == (record.flags & 1, record.trace_state)
     assert back.resource == Resource(kept_of(record.resource.attributes))
@@ -147,8 +148,8 @@ def large_record(shape: dict[str, Any]) -> SpanRecord:
     return SpanRecord(
         b"t" * 16, b"s" * 8, b"p" * 8, letter * shape["name"], 1, 2, kind=3, status=2, status_message=letter * shape["message"],
         attributes={**{f"large.{n}": letter * size for n, size in enumerate(shape["attributes"])}, **many},
-        custom_trace_id="mine", events=[Event("e", 1, {"text": letter * size}) for size in shape["events"]],
-        links=[Link(b"t" * 16, b"l" * 8)] * shape["links"],
+        custom_trace_id="mine", events=tuple([Event("e", 1, {"text": letter * size}) for size in shape["events"]]),
+        links=(Link(b"t" * 16, b"l" * 8),) * shape["links"],
         resource=Resource({"service.name": "s" + letter * shape["service"], "process": letter * shape["process"]}),
     )  # fmt: skip
 

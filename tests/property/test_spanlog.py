@@ -60,8 +60,8 @@ records = st.builds(
     inputs=st.none() | values,
     outputs=st.none() | values,
     span_type=st.sampled_from(["UNKNOWN", "LLM", ""]),
-    events=st.lists(events | exceptions, max_size=3),
-    links=st.lists(st.builds(Link, otlp.trace_ids, otlp.span_ids, otlp.texts, attributes, otlp.counts, otlp.counts), max_size=3),
+    events=st.lists(events | exceptions, max_size=3).map(tuple),
+    links=st.lists(st.builds(Link, otlp.trace_ids, otlp.span_ids, otlp.texts, attributes, otlp.counts, otlp.counts), max_size=3).map(tuple),
     tags=st.dictionaries(otlp.texts, otlp.texts, max_size=2),
     custom_trace_id=st.none() | otlp.texts.filter(bool),
     id_scheme=st.sampled_from([None, "hash"]),
@@ -91,8 +91,8 @@ def exact(value: Any) -> Any:
     """A value, or a record, that is equal only to one of the same types: 1, 1.0 and True are not; NaN is equal to itself."""
     if isinstance(value, msgspec.Struct):
         return [exact(getattr(value, name)) for name in value.__struct_fields__]
-    if isinstance(value, list):
-        return [exact(item) for item in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(exact(item) for item in value)
     if isinstance(value, dict):
         return {key: exact(item) for key, item in value.items()}
     return (type(value).__name__, repr(value))
@@ -151,8 +151,8 @@ big_records = st.builds(
     attributes=big_attributes,
     inputs=st.none() | values | big_texts,
     outputs=st.none() | values | big_texts,
-    events=st.lists(st.builds(Event, names | big_texts, otlp.times, big_attributes), max_size=3),
-    links=st.lists(st.builds(Link, otlp.trace_ids, otlp.span_ids, big_texts, attributes), max_size=2),
+    events=st.lists(st.builds(Event, names | big_texts, otlp.times, big_attributes), max_size=3).map(tuple),
+    links=st.lists(st.builds(Link, otlp.trace_ids, otlp.span_ids, big_texts, attributes), max_size=2).map(tuple),
     custom_trace_id=st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=512),
     trace_state=otlp.texts | big_texts,
     tags=st.dictionaries(otlp.texts, big_texts, max_size=2),
@@ -217,8 +217,8 @@ def test_no_value_breaks_or_forges_a_line(profile, attributes, payload, words, t
     start, end, at = instants
     record = SpanRecord(
         b"t" * 16, b"s" * 8, None, words, start, end, status=2, status_message=words, attributes=attributes, inputs=payload,
-        outputs=payload, span_type=words, events=[Event(words, at, attributes)], tags=tags, custom_trace_id=words,
-        links=[Link(b"t" * 16, b"s" * 8, words, attributes)], scope=Scope(words),
+        outputs=payload, span_type=words, events=(Event(words, at, attributes),), tags=tags, custom_trace_id=words,
+        links=(Link(b"t" * 16, b"s" * 8, words, attributes),), scope=Scope(words),
         resource=Resource({"service.name": words, **attributes}),
     )  # fmt: skip
     text = writer_of(profile, extra_lines=["span.start", "span.event", "trace.end"]).encode(record).decode()

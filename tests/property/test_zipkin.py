@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,7 @@ from py_zipkin.encoding.protobuf import zipkin_pb2
 
 from support.strategies import hostile_records, records
 from tracebridge.journal.base import encode_record
-from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.dialects import absorb, showing
 from tracebridge_adapters.formats import (
     otlp_protobuf,
     zipkin_json,
@@ -21,7 +20,7 @@ from tracebridge_adapters.formats import (
     zipkin_proto_reader,
 )
 
-SHOWN = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+SHOWN = showing("openinference", "tracebridge.trace_id")
 T0 = 1_790_000_000_000_000  # µs
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -109,12 +109,12 @@ def _events(b: Build) -> list[SpanRecord]:
         Event("with attributes", T0 + 3_000_000, {"n": 1, "s": "x"}),
         Event("exception", T0 + 4_000_000, {"exception.type": "ValueError", "exception.message": "boom"}),
     ]
-    return [b.span("events", events=events)]
+    return [b.span("events", events=tuple(events))]
 
 
 def _links(b: Build) -> list[SpanRecord]:
     other = Link(_id(b.salt, "other", 16), _id(b.salt, "other", 8), "k=v", {"why": "retry"})
-    return [b.span("links", links=[other, Link(_id(b.salt, "third", 16), _id(b.salt, "third", 8))])]
+    return [b.span("links", links=(other, Link(_id(b.salt, "third", 16), _id(b.salt, "third", 8))))]
 
 
 def _errors(b: Build) -> list[SpanRecord]:

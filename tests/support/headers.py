@@ -22,7 +22,7 @@ SEEDS = [
     {"x-b3-traceid": "64fe8b2a57d3eff7", "x-b3-spanid": "e457b5a2e4d86bd1", "x-b3-sampled": "1", "x-b3-flags": "1", "x-b3-parentspanid": "1"},
     {"uber-trace-id": "4bf92f3577b34da6a3ce929d0e0e4736%3Ae457b5a2e4d86bd1:0:3", "uberctx-k": "v%20", "jaeger-debug-id": "x"},
     {"x-amzn-trace-id": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=?", "jaeger-baggage": "a=1, b=2"},
-    {"x-datadog-trace-id": "123", "x-datadog-parent-id": "18446744073709551615", "x-datadog-sampling-priority": "-1",
+    {"x-datadog-trace-id": "123", "x-datadog-parent-id": "18446744073709551615", "x-datadog-sampling-priority": "-1", "x-datadog-origin": "rum",
      "x-datadog-tags": "_dd.p.dm=-4,_dd.p.tid=5759e988bd862e3f"},
     {"x-cloud-trace-context": "4bf92f3577b34da6a3ce929d0e0e4736/18446744073709551615;o=1"},
 ]  # fmt: skip

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-from functools import partial
 from typing import Any
 
 from tracebridge.record import SpanRecord
-from tracebridge_adapters.dialects import attributes_of
+from tracebridge_adapters.dialects import showing
 
-ATTRIBUTES = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+ATTRIBUTES = showing("openinference", "tracebridge.trace_id")
 
 
 def plain(value: Any) -> Any:

@@ -49,8 +49,8 @@ records = st.builds(
     inputs=st.none() | json_values,
     outputs=st.none() | json_values,
     span_type=st.sampled_from(["UNKNOWN", "LLM", "CHAIN", "MY_OWN", "123", "null"]),
-    events=st.lists(st.builds(Event, texts, times, attributes, counts), max_size=3),
-    links=st.lists(st.builds(Link, trace_ids, span_ids, texts, attributes, counts, counts), max_size=3),
+    events=st.lists(st.builds(Event, texts, times, attributes, counts), max_size=3).map(tuple),
+    links=st.lists(st.builds(Link, trace_ids, span_ids, texts, attributes, counts, counts), max_size=3).map(tuple),
     custom_trace_id=st.none() | texts.filter(bool),
     custom_span_id=st.none() | texts.filter(bool),
     trace_state=texts,
@@ -75,8 +75,8 @@ hostile = st.recursive(
 hostile_records = st.builds(
     lambda words, times, attributes, payload, tags: SpanRecord(
         b"t" * 16, b"s" * 8, None, words, times[0], times[1], status=2, status_message=words, attributes=attributes,
-        inputs=payload, outputs=payload, span_type=words, events=[Event(words, times[2], attributes)], tags=tags,
-        custom_trace_id=words, links=[Link(b"t" * 16, b"s" * 8, words, attributes)], trace_state=words, scope=Scope(words),
+        inputs=payload, outputs=payload, span_type=words, events=(Event(words, times[2], attributes),), tags=tags,
+        custom_trace_id=words, links=(Link(b"t" * 16, b"s" * 8, words, attributes),), trace_state=words, scope=Scope(words),
         resource=Resource({"service.name": words, **attributes}),
     ),
     broken_texts,

@@ -13,18 +13,22 @@ import msgspec
 
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.formats.block_cache import BlockCache
 from tracebridge_adapters.formats.otlp_json_reader import decode
 from tracebridge_adapters.formats.otlp_protobuf import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
     MAX_TIME_NS,
     AttributesOf,
+    BlockOf,
     group_by_source,
     within_64_bits,
 )
 from tracebridge_adapters.formats.pair_cache import MAX_TEXT, PairCache, Remembered, Write
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "encode_request"]
+
+_QUOTED = b'{"doubleValue":"'  # a number that JSON lacks
 
 _encode = msgspec.json.Encoder().encode
 
@@ -72,13 +76,14 @@ def _writer_of(key: str) -> Write[bytes]:
 
 
 _pairs = PairCache(_writer_of)
+_blocks = BlockCache(lambda attributes: _attributes(attributes, b","))
 
 
 def _attributes(attributes: dict[str, Value], comma: bytes = b"") -> bytes:
     return comma + b'"attributes":[' + b",".join(_pairs.encoded(attributes)) + b"]" if attributes else b""
 
 
-def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
+def _span(record: SpanRecord, attributes: dict[str, Value], block_of: BlockOf) -> bytes:
     start, end = record.start_time_ns, record.end_time_ns
     if not 0 <= start <= end <= MAX_TIME_NS:
         start = within_64_bits(start)
@@ -94,7 +99,7 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
         _kind_and_times % (record.kind, start, end),
     )
     if attributes:
-        parts.append(_attributes(attributes, b","))
+        parts.append(block_of(attributes))
     if record.events:
         parts.append(b',"events":[' + b",".join([_event(event) for event in record.events]) + b"]")
     if record.links:
@@ -148,13 +153,22 @@ def _resource(resource: Resource) -> bytes:
 
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return one TracesData object as JSON, without a newline in it."""
+    block_of = _blocks.for_batch()
     out = [b'{"resourceSpans":[']
     for resource, scopes in group_by_source(records):
         out += (b"" if len(out) == 1 else b",", b'{"resource":', _resource(resource), b',"scopeSpans":[')
         for number, (scope, members) in enumerate(scopes):
             out += (b",{" if number else b"{", b'"scope":', _scope(scope), b',"spans":[')
-            out.append(b",".join([_span(record, attributes_of(record)) for record in members]))
+            out.append(b",".join([_span(record, attributes_of(record), block_of) for record in members]))
             out.append(b'],"schemaUrl":' + _text(scope.schema_url) + b"}" if scope.schema_url else b"]}")
         out.append(b'],"schemaUrl":' + _text(resource.schema_url) + b"}" if resource.schema_url else b"]}")
     out.append(b"]}")
     return b"".join(out)
+
+
+def encode_request(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
+    """Return an ExportTraceServiceRequest: the same, but NaN and infinities are text; `otlp_protobuf._any_value` says why.
+
+    Files keep the type. Quotes inside a text are escaped, so that what is looked for can be nothing but such a number.
+    """
+    return encode(records, attributes_of).replace(_QUOTED, b'{"stringValue":"')

@@ -1,7 +1,7 @@
 """SpanRecords to OTLP protobuf (opentelemetry-proto 1.x: `ExportTraceServiceRequest`, which is `TracesData`).
 
 Written by hand because it is what every span costs: protobuf's own objects take seven times as long. What is measured on
-six-attribute spans, and worth it: pairs of a key and a small value are remembered encoded (`pair_cache`), lengths come from a table,
+six-attribute spans, and worth it: whole sets of attributes (`block_cache`) and pairs of a key and a small value (`pair_cache`) are remembered encoded, lengths come from a table,
 a key's own bytes are made once, fixed fields are packed together. The plain reader in `otlp_protobuf_reader` and
 `opentelemetry-proto` in the tests check every byte.
 """
@@ -10,35 +10,24 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 
 import msgspec
 
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
+from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.formats.block_cache import BlockCache
 from tracebridge_adapters.formats.pair_cache import MAX_TEXT, PairCache, Remembered, Write
+from tracebridge_adapters.formats.protobuf_bytes import TABLE, length, message, message_of, utf8, varint
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
+BlockOf = Callable[[dict[str, Value]], bytes]
 
 MAX_TIME_NS = 2**64 - 1  # fixed64
 FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto SpanFlags
 OWN_SCOPE, NO_RESOURCE = Scope(), Resource()
 
 
-def _varint(number: int) -> bytes:
-    if number < 1 << 28:  # most numbers beyond the table: a loop takes five times as long
-        if number < 1 << 21:
-            if number > 0x3FFF:
-                return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
-        else:
-            return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F | 0x80, number >> 21))
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-_TABLE = [_varint(n) for n in range(16_384)]
 _kind_and_times = struct.Struct("<BBBQBQ").pack  # kind = 6, start_time_unix_nano = 7, end_time_unix_nano = 8
 _double = struct.Struct("<d").pack
 _fixed32 = struct.Struct("<I").pack
@@ -46,48 +35,37 @@ _fixed64 = struct.Struct("<Q").pack
 _source_key = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
-def _length(size: int) -> bytes:
-    return _TABLE[size] if size < 16_384 else _varint(size)
-
-
-def _message(tag: bytes, body: bytes) -> bytes:
-    return tag + _length(len(body)) + body
-
-
-def _text(value: str) -> bytes:
-    try:
-        return value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "replace")
-
-
 def _any_value(value: Value) -> bytes:
-    """Return the body of an AnyValue. An integer beyond 64 bits becomes text; None the empty value."""
+    """Return the body of an AnyValue. An integer beyond 64 bits becomes text; None the empty value.
+
+    NaN and infinities become text too, spelled as in OTLP JSON: OTLP could carry them, but one of them in a trace makes every
+    answer of Jaeger's query API with that trace in it an error, the lists of traces included.
+    """
     kind = type(value)
     if kind is str:
-        return _message(b"\x0a", _text(value))
+        return message(b"\x0a", utf8(value))
     if kind is bool:
         return b"\x10\x01" if value else b"\x10\x00"
     if kind is int:
         if -(2**63) <= value < 2**63:
-            return b"\x18" + (_TABLE[value] if 0 <= value < 16_384 else _varint(value & 0xFFFFFFFFFFFFFFFF))
-        return _message(b"\x0a", str(value).encode())
+            return b"\x18" + (TABLE[value] if 0 <= value < 16_384 else varint(value & 0xFFFFFFFFFFFFFFFF))
+        return message(b"\x0a", str(value).encode())
     if kind is float:
-        return b"\x21" + _double(value)
+        return b"\x21" + _double(value) if isfinite(value) else _any_value(spelled(value))
     if kind is bytes:
-        return _message(b"\x3a", value)
+        return message(b"\x3a", value)
     if isinstance(value, (list, tuple)):
-        return _message(b"\x2a", b"".join([_message(b"\x0a", _any_value(item)) for item in value]))
+        return message(b"\x2a", b"".join([message(b"\x0a", _any_value(item)) for item in value]))
     if isinstance(value, dict):
-        return _message(b"\x32", b"".join([_message(b"\x0a", _key_value(str(k), v)) for k, v in value.items()]))
+        return message(b"\x32", b"".join([message(b"\x0a", _key_value(str(k), v)) for k, v in value.items()]))
     for base in (int, float):  # a subclass, such as an enum's member
         if isinstance(value, base):
             return _any_value(base(value))
-    return b"" if value is None else _message(b"\x0a", _text(str(value)))
+    return b"" if value is None else message(b"\x0a", utf8(str(value)))
 
 
 def _key_value(key: str, value: Value) -> bytes:
-    return _message(b"\x0a", _text(key)) + _message(b"\x12", _any_value(value))
+    return message(b"\x0a", utf8(key)) + message(b"\x12", _any_value(value))
 
 
 def _writer(tag: bytes) -> Callable[[str], Write[bytes]]:
@@ -97,20 +75,23 @@ def _writer(tag: bytes) -> Callable[[str], Write[bytes]]:
     """
 
     def writer_of(key: str) -> Write[bytes]:
-        head = _message(b"\x0a", _text(str(key))) + b"\x12"
+        head = message(b"\x0a", utf8(str(key))) + b"\x12"
         before_text: dict[int, bytes] = {}
         before: dict[int, bytes] = {}
 
         def start_of(size: int) -> bytes:
             """Return the bytes up to an AnyValue of so many bytes."""
-            return tag + _length(len(head) + len(_length(size)) + size) + head + _length(size)
+            return tag + length(len(head) + len(length(size)) + size) + head + length(size)
 
         def write(value: Value) -> bytes:
             if type(value) is str and len(value) <= MAX_TEXT:
-                text = _text(value)
+                try:
+                    text = value.encode()
+                except UnicodeEncodeError:
+                    text = utf8(value)
                 start = before_text.get(len(text))
                 if start is None:
-                    inner = b"\x0a" + _length(len(text))
+                    inner = b"\x0a" + length(len(text))
                     start = before_text[len(text)] = start_of(len(inner) + len(text)) + inner
                 return start + text
             any_value = _any_value(value)
@@ -129,25 +110,26 @@ def _writer(tag: bytes) -> Callable[[str], Write[bytes]]:
 
 _span_pairs, _event_pairs = PairCache(_writer(b"\x4a")), PairCache(_writer(b"\x1a"))
 _link_pairs, _resource_pairs, _scope_pairs = (PairCache(_writer(tag)) for tag in (b"\x22", b"\x0a", b"\x1a"))
+_span_blocks = BlockCache(lambda attributes: b"".join(_span_pairs.encoded(attributes)))
 
 
 def _event(event: Event) -> bytes:
     body = (
         b"\x09"
         + _fixed64(within_64_bits(event.time_ns))
-        + _message(b"\x12", _text(event.name))
+        + message(b"\x12", utf8(event.name))
         + b"".join(_event_pairs.encoded(event.attributes))
     )
-    return body + (b"\x20" + _varint(event.dropped_attributes) if event.dropped_attributes else b"")
+    return body + (b"\x20" + varint(event.dropped_attributes) if event.dropped_attributes else b"")
 
 
 def _link(link: Link) -> bytes:
-    body = _message(b"\x0a", link.trace_id) + _message(b"\x12", link.span_id)
+    body = message(b"\x0a", link.trace_id) + message(b"\x12", link.span_id)
     if link.trace_state:
-        body += _message(b"\x1a", _text(link.trace_state))
+        body += message(b"\x1a", utf8(link.trace_state))
     body += b"".join(_link_pairs.encoded(link.attributes))
     if link.dropped_attributes:
-        body += b"\x28" + _varint(link.dropped_attributes)
+        body += b"\x28" + varint(link.dropped_attributes)
     return body + (b"\x35" + _fixed32(link.flags & 0xFFFFFFFF) if link.flags else b"")
 
 
@@ -156,12 +138,13 @@ def within_64_bits(time_ns: int) -> int:
     return min(max(time_ns, 0), MAX_TIME_NS)
 
 
-_names = Remembered(lambda name: _message(b"\x2a", _text(name)))
+_names = Remembered(lambda name: message(b"\x2a", utf8(name)))
 _LOCAL_FLAGS = [b"\x85\x01" + _fixed32(FLAG_HAS_IS_REMOTE | flags) for flags in range(256)]
+_STATUS = [b"", *[b"\x7a\x02\x18" + TABLE[code] for code in range(1, 128)]]
 _REMOTE_FLAGS = [b"\x85\x01" + _fixed32(FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE | flags) for flags in range(256)]
 
 
-def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
+def _span(record: SpanRecord, attributes: dict[str, Value], block_of: BlockOf) -> bytes:
     start, end = record.start_time_ns, record.end_time_ns
     if not 0 <= start <= end <= MAX_TIME_NS:
         start = within_64_bits(start)
@@ -169,27 +152,29 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> bytes:
     name, parent = record.name, record.parent_id
     parts = [b"\x0a\x10", record.trace_id, b"\x12\x08", record.span_id]
     if record.trace_state:
-        parts.append(_message(b"\x1a", _text(record.trace_state)))
+        parts.append(message(b"\x1a", utf8(record.trace_state)))
     if parent is not None:
         parts += (b"\x22\x08", parent)
     if name:
         parts.append(_names[name] if len(name) <= MAX_TEXT else _names.write(name))
     parts.append(_kind_and_times(0x30, record.kind, 0x39, start, 0x41, end))
     if attributes:
-        parts += _span_pairs.encoded(attributes)
+        parts.append(block_of(attributes))
     if record.dropped_attributes:
-        parts.append(b"\x50" + _varint(record.dropped_attributes))
+        parts.append(b"\x50" + varint(record.dropped_attributes))
     if record.events:
-        parts += [_message(b"\x5a", _event(event)) for event in record.events]
+        parts += [message(b"\x5a", _event(event)) for event in record.events]
     if record.dropped_events:
-        parts.append(b"\x60" + _varint(record.dropped_events))
+        parts.append(b"\x60" + varint(record.dropped_events))
     if record.links:
-        parts += [_message(b"\x6a", _link(link)) for link in record.links]
+        parts += [message(b"\x6a", _link(link)) for link in record.links]
     if record.dropped_links:
-        parts.append(b"\x70" + _varint(record.dropped_links))
-    if record.status or record.status_message:
-        message = _message(b"\x12", _text(record.status_message)) if record.status_message else b""
-        parts.append(_message(b"\x7a", message + (b"\x18" + _TABLE[record.status] if record.status else b"")))
+        parts.append(b"\x70" + varint(record.dropped_links))
+    if record.status_message:
+        said = message(b"\x12", utf8(record.status_message))
+        parts.append(message(b"\x7a", said + _STATUS[record.status][2:]))
+    elif record.status:
+        parts.append(_STATUS[record.status])
     parts.append(_REMOTE_FLAGS[record.flags & 0xFF] if record.parent_is_remote else _LOCAL_FLAGS[record.flags & 0xFF])
     return b"".join(parts)
 
@@ -202,8 +187,8 @@ def _resource(resource: Resource) -> bytes:
 
 
 def _scope(scope: Scope) -> bytes:
-    body = _message(b"\x0a", _text(scope.name)) if scope.name else b""
-    body += _message(b"\x12", _text(scope.version)) if scope.version else b""
+    body = message(b"\x0a", utf8(scope.name)) if scope.name else b""
+    body += message(b"\x12", utf8(scope.version)) if scope.version else b""
     return body + b"".join(_scope_pairs.encoded(scope.attributes))
 
 
@@ -227,14 +212,17 @@ def group_by_source(records: Sequence[SpanRecord]) -> Iterable[tuple[Resource, l
 
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return an ExportTraceServiceRequest. `attributes_of` gives the attributes that each span shows."""
-    out = []
+    block_of = _span_blocks.for_batch()
+    out: list[bytes] = []
     for resource, scopes in group_by_source(records):
-        body = _message(b"\x0a", _resource(resource))
+        parts = [message(b"\x0a", _resource(resource))]
         for scope, members in scopes:
-            spans = [_message(b"\x12", _span(record, attributes_of(record))) for record in members]
-            schema = _message(b"\x1a", _text(scope.schema_url)) if scope.schema_url else b""
-            body += _message(b"\x12", _message(b"\x0a", _scope(scope)) + b"".join(spans) + schema)
+            spans = [message(b"\x0a", _scope(scope))]
+            spans += [message(b"\x12", _span(record, attributes_of(record), block_of)) for record in members]
+            if scope.schema_url:
+                spans.append(message(b"\x1a", utf8(scope.schema_url)))
+            parts += message_of(b"\x12", spans)
         if resource.schema_url:
-            body += _message(b"\x1a", _text(resource.schema_url))
-        out.append(_message(b"\x0a", body))
+            parts.append(message(b"\x1a", utf8(resource.schema_url)))
+        out += message_of(b"\x0a", parts)
     return b"".join(out)

@@ -54,20 +54,8 @@ def _span(span: Message, resource: Resource, scope: Scope | None, absorb: Absorb
         kind=_known(span.number(6), Kind),
         status=_known(status.number(3), StatusCode),
         status_message=status.text(2),
-        events=[
-            Event(event.text(2), event.number(1), _attributes(event, 3), event.number(4)) for event in span.messages(11)
-        ],
-        links=[
-            Link(
-                _id(link.bytes(1), 16),
-                _id(link.bytes(2), 8),
-                link.text(3),
-                _attributes(link, 4),
-                link.number(5),
-                link.number(6),
-            )
-            for link in span.messages(13)
-        ],
+        events=tuple([_event(event) for event in span.messages(11)]),
+        links=tuple([_link(link) for link in span.messages(13)]),
         trace_state=span.text(3),
         flags=flags & 0xFF,
         parent_is_remote=bool(flags & FLAG_IS_REMOTE),
@@ -78,6 +66,15 @@ def _span(span: Message, resource: Resource, scope: Scope | None, absorb: Absorb
         resource=resource,
         **absorbed,
     )
+
+
+def _event(given: Message) -> Event:
+    return Event(given.text(2), given.number(1), _attributes(given, 3), given.number(4))
+
+
+def _link(given: Message) -> Link:
+    ids = _id(given.bytes(1), 16), _id(given.bytes(2), 8)
+    return Link(*ids, given.text(3), _attributes(given, 4), given.number(5), given.number(6))
 
 
 def _id(given: bytes, size: int) -> bytes:

@@ -15,7 +15,7 @@ from tracebridge.record import Event, Resource, SpanRecord, Value
 from tracebridge_adapters.dialects import spelled
 from tracebridge_adapters.formats import zipkin_tags as z
 from tracebridge_adapters.formats.pair_cache import MAX_TEXT, Remembered, Write
-from tracebridge_adapters.formats.zipkin_pairs import Pairs, Source
+from tracebridge_adapters.formats.zipkin_pairs import BlockOf, Pairs, Source
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 
@@ -41,7 +41,7 @@ def _writer_of(key: str) -> Write[bytes]:
     return write
 
 
-_pairs = Pairs(_writer_of)
+_pairs = Pairs(_writer_of, start=b',"tags":{', comma=b",", end=b"}")
 _names = Remembered(lambda name: b'","name":' + _json(name))
 _kinds = {number: b',"kind":"%b"' % name.encode() for number, name in z.KIND_NAMES.items()}
 
@@ -50,39 +50,46 @@ def _annotation(event: Event) -> bytes:
     return b'{"timestamp":%d,"value":%b}' % (z.instant(event), _json(z.annotation_text(event)))
 
 
-def _span(record: SpanRecord, attributes: dict[str, Value], source: Source, local: bytes) -> bytes:
+_SPAN = (
+    b'{"traceId":"%b","id":"%b%b%b,"timestamp":%d,"duration":%d%b%b%b%b'  # one step takes two thirds of joining parts
+)
+_UNTIMED = b'{"traceId":"%b","id":"%b%b%b%b%b%b%b%b'
+
+
+def _span(record: SpanRecord, attributes: dict[str, Value], source: Source, local: bytes, block_of: BlockOf) -> bytes:
     timestamp, duration = z.microseconds(record)
-    parts = [b'{"traceId":"', hexlify(record.trace_id), b'","id":"', hexlify(record.span_id)]
-    if record.parent_id is not None and record.parent_id != record.span_id:
-        parts += (b'","parentId":"', hexlify(record.parent_id))
-    name = record.name
-    parts.append(_names[name] if len(name) <= MAX_TEXT else _names.write(name))
+    own_id, parent_id, name, kind = record.span_id, record.parent_id, record.name, record.kind
+    trace, span = hexlify(record.trace_id), hexlify(own_id)
+    parent = b"" if parent_id is None or parent_id == own_id else b'","parentId":"' + hexlify(parent_id)
+    named = _names[name] if len(name) <= MAX_TEXT else _names.write(name)
+    sides = _kinds.get(kind, b"")
+    if (kind in z.CALLERS or source.own) and (remote := z.remote_endpoint(record)):
+        sides += b',"remoteEndpoint":' + _json(remote)
+    tags = _pairs.of(record, attributes, source, block_of)
     if timestamp and duration:
-        parts.append(b',"timestamp":%d,"duration":%d' % (timestamp, duration))
-    elif timestamp:
-        parts.append(b',"timestamp":%d' % timestamp)
-    elif duration:
-        parts.append(b',"duration":%d' % duration)
-    parts.append(local)
-    kind = _kinds.get(record.kind)
-    if kind is not None:
-        parts.append(kind)
-    if (record.kind in z.CALLERS or source.own) and (remote := z.remote_endpoint(record)):
-        parts += (b',"remoteEndpoint":', _json(remote))
-    tags = _pairs.of(record, attributes, source)
-    if tags:
-        parts += (b',"tags":{', b",".join(tags), b"}")
-    if record.events:
-        parts += (b',"annotations":[', b",".join([_annotation(event) for event in record.events]), b"]")
+        return _SPAN % (trace, span, parent, named, timestamp, duration, local, sides, tags, _end(record))
+    times = b',"timestamp":%d' % timestamp if timestamp else b',"duration":%d' % duration if duration else b""
+    return _UNTIMED % (trace, span, parent, named, times, local, sides, tags, _end(record))
+
+
+def _end(record: SpanRecord) -> bytes:
+    """Return what few spans have, and the brace."""
+    if not (record.events or record.debug or record.shared):
+        return b"}"
+    out = (
+        b',"annotations":[' + b",".join([_annotation(event) for event in record.events]) + b"]"
+        if record.events
+        else b""
+    )
     if record.debug:
-        parts.append(b',"debug":true')
-    parts.append(b',"shared":true}' if record.shared else b"}")
-    return b"".join(parts)
+        out += b',"debug":true'
+    return out + b',"shared":true}' if record.shared else out + b"}"
 
 
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return a JSON array of spans. `attributes_of` gives the attributes that each span shows."""
-    spans = []
+    parts: list[bytes] = []
+    block_of = _pairs.for_batch()
     resource: Resource | None = None
     source: Source | None = None
     local = b""
@@ -90,5 +97,7 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
         if record.resource is not resource or source is None:
             resource = record.resource
             source, local = _pairs.source(resource), b',"localEndpoint":' + _json(z.local_endpoint(record))
-        spans.append(_span(record, attributes_of(record), source, local))
-    return z.not_v1(b"[" + b",".join(spans) + b"]")
+        parts += (b",", _span(record, attributes_of(record), source, local, block_of))
+    parts[:1] = [b"["]
+    parts.append(b"]")
+    return z.not_v1(b"".join(parts))

@@ -7,80 +7,73 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tracebridge.record import Kind, Resource, SpanRecord, Value
+from tracebridge.record import Event, Kind, Resource, SpanRecord, Value
 from tracebridge_adapters.formats import zipkin_tags as z
 from tracebridge_adapters.formats.pair_cache import MAX_TEXT, Remembered, Write
-from tracebridge_adapters.formats.zipkin_pairs import Pairs, Source
+from tracebridge_adapters.formats.protobuf_bytes import length, message, utf8, varint
+from tracebridge_adapters.formats.zipkin_pairs import BlockOf, Pairs, Source
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 
-_KIND_NUMBERS = {int(Kind.CLIENT): 1, int(Kind.SERVER): 2, int(Kind.PRODUCER): 3, int(Kind.CONSUMER): 4}
+_KINDS = {
+    int(kind): bytes((0x20, number))
+    for number, kind in enumerate((Kind.CLIENT, Kind.SERVER, Kind.PRODUCER, Kind.CONSUMER), start=1)
+}
 _fixed64 = struct.Struct("<Q").pack
-_ONE_BYTE = [bytes((number,)) for number in range(0x80)]
-_TAGS = [bytes((tag << 3 | 2,)) for tag in range(16)]  # of the fields that have a length
 
 
-def _varint(number: int) -> bytes:
-    if number <= 0x7F:
-        return _ONE_BYTE[number]
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _bytes(tag: int, body: bytes) -> bytes:
-    return _TAGS[tag] + _varint(len(body)) + body
-
-
-def _text(tag: int, text: str) -> bytes:
-    return _bytes(tag, text.encode("utf-8", "replace"))
-
-
-def _endpoint(tag: int, endpoint: dict[str, Any]) -> bytes:
-    body = _text(1, endpoint["serviceName"]) if "serviceName" in endpoint else b""
+def _endpoint(tag: bytes, endpoint: dict[str, Any]) -> bytes:
+    body = message(b"\x0a", utf8(endpoint["serviceName"])) if "serviceName" in endpoint else b""
     if "ipv4" in endpoint:
-        body += _bytes(2, ipaddress.IPv4Address(endpoint["ipv4"]).packed)
+        body += message(b"\x12", ipaddress.IPv4Address(endpoint["ipv4"]).packed)
     if "ipv6" in endpoint:
-        body += _bytes(3, ipaddress.IPv6Address(endpoint["ipv6"]).packed)
+        body += message(b"\x1a", ipaddress.IPv6Address(endpoint["ipv6"]).packed)
     if "port" in endpoint:
-        body += b"\x20" + _varint(endpoint["port"])
-    return _bytes(tag, body) if body else b""
+        body += b"\x20" + varint(endpoint["port"])
+    return message(tag, body) if body else b""
 
 
 def _writer_of(key: str) -> Write[bytes]:
-    head = _text(1, str(key))
-    return lambda value: _bytes(11, head + _text(2, value))
+    head = message(b"\x0a", utf8(str(key))) + b"\x12"
+
+    def write(value: str) -> bytes:
+        text = utf8(value)
+        size = length(len(text))
+        return b"\x5a" + length(len(head) + len(size) + len(text)) + head + size + text
+
+    return write
 
 
 _pairs = Pairs(_writer_of)
-_names = Remembered(lambda name: _text(5, name))
+_names = Remembered(lambda name: message(b"\x2a", utf8(name)))
 
 
-def _span(record: SpanRecord, attributes: dict[str, Value], source: Source, local: bytes) -> bytes:
+def _annotation(event: Event) -> bytes:
+    return message(b"\x52", b"\x09" + _fixed64(z.instant(event)) + message(b"\x12", utf8(z.annotation_text(event))))
+
+
+def _span(record: SpanRecord, attributes: dict[str, Value], source: Source, local: bytes, block_of: BlockOf) -> bytes:
     timestamp, duration = z.microseconds(record)
-    parts = [_bytes(1, record.trace_id)]
-    if record.parent_id is not None and record.parent_id != record.span_id:
-        parts.append(_bytes(2, record.parent_id))
-    parts.append(_bytes(3, record.span_id))
-    kind = _KIND_NUMBERS.get(record.kind)
-    if kind:
-        parts.append(b"\x20" + _varint(kind))
-    name = record.name
-    parts.append(_names[name] if len(name) <= MAX_TEXT else _names.write(name))
+    span_id, parent_id, name = record.span_id, record.parent_id, record.name
+    parts = [b"\x0a\x10", record.trace_id]
+    if parent_id is not None and parent_id != span_id:
+        parts += (b"\x12\x08", parent_id)
+    parts += (
+        b"\x1a\x08",
+        span_id,
+        _KINDS.get(record.kind, b""),
+        _names[name] if len(name) <= MAX_TEXT else _names.write(name),
+    )
     if timestamp:
-        parts.append(b"\x31" + _fixed64(timestamp))
+        parts += (b"\x31", _fixed64(timestamp))
     if duration:
-        parts.append(b"\x38" + _varint(duration))
+        parts += (b"\x38", length(duration))
     parts.append(local)
     if (record.kind in z.CALLERS or source.own) and (remote := z.remote_endpoint(record)):
-        parts.append(_endpoint(9, remote))
-    parts += [
-        _bytes(10, b"\x09" + _fixed64(z.instant(event)) + _text(2, z.annotation_text(event))) for event in record.events
-    ]
-    parts += _pairs.of(record, attributes, source)
+        parts.append(_endpoint(b"\x4a", remote))
+    if record.events:
+        parts += [_annotation(event) for event in record.events]
+    parts.append(_pairs.of(record, attributes, source, block_of))
     if record.debug:
         parts.append(b"\x60\x01")
     if record.shared:
@@ -91,12 +84,13 @@ def _span(record: SpanRecord, attributes: dict[str, Value], source: Source, loca
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return a ListOfSpans. `attributes_of` gives the attributes that each span shows."""
     spans = []
+    block_of = _pairs.for_batch()
     resource: Resource | None = None
     source: Source | None = None
     local = b""
     for record in records:
         if record.resource is not resource or source is None:
             resource = record.resource
-            source, local = _pairs.source(resource), _endpoint(8, z.local_endpoint(record))
-        spans.append(_bytes(1, _span(record, attributes_of(record), source, local)))
+            source, local = _pairs.source(resource), _endpoint(b"\x42", z.local_endpoint(record))
+        spans.append(message(b"\x0a", _span(record, attributes_of(record), source, local, block_of)))
     return b"".join(spans)

@@ -75,8 +75,8 @@ def _record(span: Any, absorb: Absorb, resources: dict[str, Resource]) -> SpanRe
         start_time_ns=start_ns,
         status=status,
         status_message=message,
-        events=events,
-        links=links,
+        events=tuple(events),
+        links=tuple(links),
         trace_state=trace_state,
         debug=span.get("debug") in (True, "true"),
         shared=kind != Kind.CLIENT and span.get("shared") in (True, "true"),  # a client has no one to share with

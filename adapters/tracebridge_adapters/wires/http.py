@@ -13,7 +13,9 @@ from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge_adapters.wires.http_exchange import HttpAnswer, HttpExchange
 
 MAX_ANSWER = 2**20  # bytes of an answer that are read
-GZIP_LEVEL = 4  # two thirds of level 9's saving at a quarter of its time
+GZIP_LEVEL = (
+    1  # half of the time of levels 4 and up (0.26 against 0.52 µs a span in OTLP), for bodies that are 3 to 11 % larger
+)
 
 RETRYABLE = {429, 502, 503, 504}
 MISCONFIGURED = {

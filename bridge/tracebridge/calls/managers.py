@@ -15,7 +15,7 @@ from tracebridge.entities import Link, SpanStatus, SpanStatusCode
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.parent import RemoteParent
 from tracebridge.noop import AnySpan
-from tracebridge.otel.current import CURRENT, current_parent, enter, leave
+from tracebridge.otel.current import CURRENT, enter, leave
 from tracebridge.span import KEEP_ERROR, Place, Span
 
 
@@ -119,42 +119,10 @@ class Managers(Starting):
         given_id = one_id(trace_id, request_id)
 
         def start(place: Place) -> AnySpan:
-            wanted: Any = given_id
-            above: Any = parent_id
-            near: Any = current_parent(self) if parent == CURRENT else parent
-            elsewhere = isinstance(near, RemoteParent) and not (parent == CURRENT and self.adopts(near))
-            if near is not None and not elsewhere:
-                wanted, above = near.trace_id, near.span_id
-            if elsewhere or (wanted is None and current_span(self, None) is None):
-                return self.begin_trace(
-                    place,
-                    None,
-                    parent if elsewhere else None,
-                    name,
-                    span_type,
-                    inputs,
-                    attributes,
-                    None,
-                    None,
-                    start_time_ns,
-                    None,
-                    links,
-                    kind,
-                    span_id,
-                )
+            near = CURRENT if parent is None and given_id is None and current_span(self, None) is None else parent
             return self.start_span(
-                name,
-                wanted,
-                above,
-                span_type,
-                inputs,
-                attributes,
-                start_time_ns,
-                links,
-                kind=kind,
-                span_id=span_id,
-                _place=place,
-            )
+                name, given_id, parent_id, span_type, inputs, attributes, start_time_ns, links, parent=near, kind=kind, span_id=span_id, _place=place
+            )  # fmt: skip
 
         return SpanManager(self, start)
 

@@ -21,11 +21,12 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import RemoteParent, names_span, span_bytes
+from tracebridge.ids.parent import RemoteParent, ids_of, names_span, span_bytes
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId
 from tracebridge.live import LiveTrace
 from tracebridge.noop import NOOP_TRACE_ID, AnySpan
+from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.span import MAX_NAME, Place, Span
 from tracebridge.values import Tally
 
@@ -80,6 +81,7 @@ class Starting(Roots):
         start_time_ns: int | None = None,
         links: Sequence[Link] | None = None,
         *,
+        parent: AnySpan | RemoteParent | str | None = None,
         request_id: str | TraceId | None = None,
         kind: int = INTERNAL,
         span_id: str | SpanId | None = None,
@@ -88,15 +90,23 @@ class Starting(Roots):
         """Start a child span and return it. The current span does not change.
 
         `parent_id` left out means the current span of that trace, else its root. IDs of a trace that this client never
-        saw make a span under a remote parent: this is how IDs passed to another process work. `span_id` is the caller's own
-        ID for the new span: text, or a `SpanId` that says its scheme; random otherwise.
+        saw make a span under a remote parent: this is how IDs passed to another process work. `parent` takes the place of both IDs:
+        a span, what `extract` returned, or "current": the innermost current span, OpenTelemetry's or ours, and where there is
+        none the span that the IDs name, or a trace of its own without them. `span_id` is the caller's own ID for the new
+        span: text, or a `SpanId` that says its scheme; random otherwise.
 
-        Raises InvalidParameterError for an empty `parent_id`, a missing trace ID or an ID that its scheme cannot take,
-        TraceNotFoundError for an unknown parent of a known trace, DuplicateSpanError for a `span_id` that the trace
+        Raises InvalidParameterError for an empty `parent_id`, a missing trace ID, a `parent` that is none or an ID that its scheme
+        cannot take, TraceNotFoundError for an unknown parent of a known trace, DuplicateSpanError for a `span_id` that the trace
         has, ValueError when both names of the trace ID are given.
         """
         if request_id is not None:
             trace_id = one_id(trace_id, request_id)
+        if parent is not None:
+            frame = sys._getframe(1)
+            place = _place or (frame.f_code, frame.f_lasti)
+            return self._start_under(
+                parent, place, trace_id, parent_id, name, span_type, inputs, attributes, start_time_ns, links, kind, span_id
+            )  # fmt: skip
         if self._off:
             return self._refuse("start_after_close")
         try:
@@ -178,6 +188,35 @@ class Starting(Roots):
         except Exception:
             return self._broken("start_span")
 
+    def _start_under(
+        self,
+        parent: Any,
+        place: Place,
+        trace_id: Any,
+        parent_id: Any,
+        name: Any,
+        span_type: Any,
+        inputs: Any,
+        attributes: Any,
+        start_time_ns: Any,
+        links: Any,
+        kind: int,
+        span_id: Any,
+    ) -> AnySpan:
+        """`start_span` under what `parent` says: a span that this client can address by its IDs, or a segment of a trace from elsewhere."""
+        asked = isinstance(parent, str) and parent == CURRENT
+        near = current_parent(self) if asked else parent
+        elsewhere = isinstance(near, RemoteParent) and not (asked and self._adopts(near))
+        if elsewhere or (near is None and trace_id is None):
+            return self.begin_trace(
+                place, None, parent, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, span_id
+            )  # fmt: skip
+        if near is not None:
+            trace_id, parent_id = ids_of(near)
+        return self.start_span(
+            name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, kind=kind, span_id=span_id, _place=place
+        )  # fmt: skip
+
     def _parent_not_open(self, trace: LiveTrace, parent_id: Any) -> tuple[str, bytes]:
         """Return the parent's ID when it is not an open span: left out, ended, or elsewhere.
 
@@ -219,7 +258,7 @@ class Starting(Roots):
             known = self._table.traces.get(trace.hex_id)
         return known or trace  # `done` until its first span makes it addressable
 
-    def adopts(self, parent: RemoteParent) -> bool:
+    def _adopts(self, parent: RemoteParent) -> bool:
         """Return whether a trace that is open here has this span of OpenTelemetry's in it, which may now be a parent there."""
         trace = None if parent.trace_id is None else self._table.traces.get(parent.trace_id)
         if trace is None or parent.span_id is None:

@@ -1,4 +1,4 @@
-"""`tracebridge id`: a trace ID in every form, and which scheme made it."""
+"""`tracebridge id`: a trace ID, or a span ID, in every form, and which scheme made it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ EPILOG = """Examples:
 
     tracebridge id 5208512171318403364 --scheme datadog --config bridge.yaml
 
+    tracebridge id 6917529027641081856 --span --scheme decimal
+
     psql -Atc 'select request_id from orders' | tracebridge id --as traceparent
 """
 
@@ -42,19 +44,20 @@ def _known_scheme(_context: click.Context, _option: click.Parameter, name: str |
     return name
 
 
-def _known_form(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+def _known_form(context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     """Return the name of a form. Raises BadParameter with those that are known."""
-    from tracebridge.ids.forms import FORM_NAMES
+    from tracebridge.ids.forms import FORM_NAMES, SPAN_FORM_NAMES
     from tracebridge.settings.problems import did_you_mean
 
-    if name is not None and name not in FORM_NAMES:
-        known = ", ".join(FORM_NAMES)
-        raise click.BadParameter(f'unknown form "{name}"{did_you_mean(name, FORM_NAMES)} (known: {known})')
+    names = SPAN_FORM_NAMES if context.params["span"] else FORM_NAMES
+    if name is not None and name not in names:
+        raise click.BadParameter(f'unknown form "{name}"{did_you_mean(name, names)} (known: {", ".join(names)})')
     return name
 
 
 @click.command(epilog=EPILOG, short_help="Print a trace ID in every form.")
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option("--span", is_flag=True, is_eager=True, help="TEXT is a span ID, of 8 bytes.")
 @click.option(
     "--scheme",
     metavar="SCHEME",
@@ -76,12 +79,14 @@ def _known_form(_context: click.Context, _option: click.Parameter, name: str | N
 def command(
     context: click.Context,
     texts: Sequence[str],
+    span: bool,
     scheme: str | None,
     config: str | None,
     form: str | None,
     as_json: bool,
 ) -> None:
-    """Print the trace ID TEXT in every form: hex, decimal, UUID, X-Ray, Datadog, B3, uber, traceparent, MLflow and more.
+    """Print the trace ID TEXT in every form: hex, decimal, UUID, X-Ray, Datadog, B3, uber, traceparent, MLflow and more; with --span
+    the span ID TEXT.
 
     It says which scheme read TEXT and why, whether the bytes can be turned back into it, which other schemes would have
     taken it, and where each configured system shows the trace. Without TEXT (or with -) IDs are read from standard
@@ -93,21 +98,26 @@ def command(
         raise click.UsageError("give --as or --json, not both")
     if not texts and sys.stdin.isatty():
         raise click.UsageError("give a TEXT, or IDs on standard input")
-    from tracebridge.ids.forms import explain
+    from tracebridge.ids.custom import SpanId
+    from tracebridge.ids.forms import explain, explain_span
     from tracebridge.ids.identity import Identity
 
     settings = _settings(config, scheme)
     ids = Identity(settings.trace_ids)
-    links = _links(settings) if form is None else {}
+    links = _links(settings) if form is None and not span else {}  # systems show traces
     many = texts[1:] or _from_stdin(texts)
     printed = refused = 0
     for number, text in _given(texts):
         try:
             if not _is_utf8(text):
                 raise click.ClickException(f"{text!a} is no UTF-8 text")
-            explained = explain(text, ids.wire(text))
+            explained = (
+                explain_span(ids.span(SpanId(text, scheme) if scheme else text))
+                if span
+                else explain(text, ids.wire(text))
+            )
             if form is not None and form not in explained.forms:
-                raise click.ClickException(f"{explained.trace_id} cannot be written as {form}")
+                raise click.ClickException(f"{explained.wire} cannot be written as {form}")
         except (TracebridgeError, click.ClickException) as error:
             refused += 1
             _complain(text, number if many else 0, str(error), as_json=as_json)
@@ -115,8 +125,7 @@ def command(
         if form is not None:
             click.echo(explained.forms[form])
         elif as_json:
-            found = {name: link(bytes.fromhex(explained.trace_id)) for name, link in links.items()}
-            click.echo(msgspec.json.encode({**asdict(explained), "links": found}))
+            click.echo(msgspec.json.encode(_as_json(explained, links, "span_id" if span else "trace_id")))
         else:
             if printed:
                 click.echo()
@@ -192,12 +201,17 @@ def _complain(text: str, line: int, message: str, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode({"text": text if _is_utf8(text) else ascii(text), "error": message}))
 
 
+def _as_json(explained: Explained, links: dict[str, Callable[[bytes], str | None]], key: str) -> dict[str, Any]:
+    told = {key if name == "wire" else name: value for name, value in asdict(explained).items()}
+    return told | {"links": {name: link(bytes.fromhex(explained.wire)) for name, link in links.items()}}
+
+
 def _print(explained: Explained, links: dict[str, Callable[[bytes], str | None]]) -> None:
-    rows = [("text", explained.text), ("scheme", f"{explained.scheme}: {explained.why}")]
+    rows = [("text", explained.text), ("scheme", ": ".join(filter(None, (explained.scheme, explained.why))))]
     rows.append(("reverses", f"yes, to {explained.back}" if explained.reversible else "no; spans keep the text"))
     rows += explained.forms.items()
     rows += [(f"as {name}", derived) for name, derived in explained.also.items()]
-    rows += [(name, link(bytes.fromhex(explained.trace_id)) or "") for name, link in links.items()]
+    rows += [(name, link(bytes.fromhex(explained.wire)) or "") for name, link in links.items()]
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
         click.echo(f"{label:<{width}}  {value}")

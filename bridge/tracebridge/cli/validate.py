@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracebridge.cli.exits import EXIT_CONFIG
+from tracebridge.cli.words import count
 from tracebridge.errors import ConfigError
 from tracebridge.settings.load import CONFIG_VARIABLE, Loaded, load
 
@@ -34,7 +35,8 @@ EPILOG = """Examples:
 def command(context: click.Context, file: str | None, print_effective: bool, github: bool, as_json: bool) -> None:
     """Check FILE (by default the one that TRACEBRIDGE_CONFIG names) and report every problem at once. No network is used.
 
-    Variables that FILE names are taken from the environment, as at start. Exits with 78 when something is wrong.
+    Variables that FILE names are taken from the environment, as at start. Exits with 78 when something is wrong. Packages that a destination
+    needs and that are not installed here are warnings.
     """
     file = file or os.environ.get(CONFIG_VARIABLE)
     if not file:
@@ -51,17 +53,27 @@ def command(context: click.Context, file: str | None, print_effective: bool, git
         else:
             click.echo(str(error), err=True)
         context.exit(EXIT_CONFIG)
+    from tracebridge.settings.missing import missing
+
+    warnings = missing(loaded)
     names = list(loaded.settings.adapters)
     if as_json:
-        _print({"file": file, "valid": True, "adapters": names, **(_effective(loaded) if print_effective else {})})
+        warned = [warning.as_json() for warning in warnings]
+        more = _effective(loaded) if print_effective else {}
+        _print({"file": file, "valid": True, "adapters": names, "warnings": warned, **more})
         return
+    if warnings and github:
+        click.echo("\n".join(annotation(file, warning, "warning") for warning in warnings))
+    elif warnings:
+        from tracebridge.settings.problems import render
+
+        click.echo(render(warnings, file, what="warning"), err=True)
     if print_effective:
         _print_effective(loaded, file)
-    count = f"{len(names)} destination{'s' if len(names) != 1 else ''}"
-    click.echo(f"{file}: no problems; {count}: {', '.join(names)}", err=print_effective)
+    click.echo(f"{file}: no problems; {count(len(names), 'destination')}: {', '.join(names)}", err=print_effective)
 
 
-def annotation(file: str, problem: Problem) -> str:
+def annotation(file: str, problem: Problem, level: str = "error") -> str:
     """Return a problem as a workflow command of GitHub Actions.
 
     https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
@@ -74,7 +86,7 @@ def annotation(file: str, problem: Problem) -> str:
             where |= {"col": place.column, "endColumn": place.column + place.length}
     where["title"] = f"tracebridge [{problem.kind}]"
     shown = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in where.items())
-    return f"::error {shown}::{_escaped(problem.message)}"
+    return f"::{level} {shown}::{_escaped(problem.message)}"
 
 
 def _escaped(text: str, more: Sequence[str] = "") -> str:

@@ -13,7 +13,6 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
@@ -33,8 +32,7 @@ _SPANS, _REASON = ".otlp.jsonl", ".json"
 _ID = re.compile(r"\d{20}-[0-9a-f]{8}")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why some spans are dead letters."""
 
     id: str
@@ -67,7 +65,7 @@ class DeadFiles:
         refusal = Refusal(name, adapter, reason, message, now_ns / 1e9, len(records))
         lines = b"".join(self._format.encode([record]) for record in records)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(self.folder / (name + _REASON), msgspec.json.encode(asdict(refusal)) + b"\n")
+        write_private(self.folder / (name + _REASON), msgspec.json.encode(refusal) + b"\n")
         write_private(self.folder / (name + _SPANS), lines)
         if self._written % PRUNE_EVERY == 0:
             prune(self.folder, most_files=MOST_FILES, most_bytes=MOST_BYTES)

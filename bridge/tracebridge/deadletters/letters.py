@@ -7,12 +7,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tracebridge.deadletters.files import DeadFiles
 from tracebridge.record import SpanRecord
+
+if TYPE_CHECKING:
+    from tracebridge.deadletters.files import DeadFiles
 
 MAX_DEAD_LETTERS = 1000  # kept in memory; older ones are forgotten there, though they stay counted
 MAX_DEAD_BYTES = 16 * 2**20  # and no more than this, as the journal counts
@@ -20,8 +22,7 @@ MAX_DEAD_BYTES = 16 * 2**20  # and no more than this, as the journal counts
 _log = logging.getLogger("tracebridge.delivery")
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(msgspec.Struct, frozen=True):
     """One span that one adapter could not deliver."""
 
     adapter: str

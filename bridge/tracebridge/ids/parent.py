@@ -6,11 +6,11 @@ The same value is what `extract` reads and what `inject` writes: what one proces
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tracebridge.errors import InvalidParameterError, misuse
+from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 
 if TYPE_CHECKING:
@@ -20,6 +20,17 @@ SAMPLED, RANDOM = 1, 2  # W3C Trace Context level 2, trace-flags
 
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+
+
+class DatadogContext(NamedTuple):
+    """What Datadog's headers say beside the IDs; it goes on as it came, to services that are sent Datadog's headers."""
+
+    priority: str = ""
+    """`x-datadog-sampling-priority`: the decision, and by how large a number it was made."""
+    origin: str = ""
+    """`x-datadog-origin`: which product of theirs the trace began in, such as `rum`."""
+    tags: str = ""
+    """The `_dd.p.…` members of `x-datadog-tags`, but for the upper half of the trace ID."""
 
 
 class RemoteParent(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +62,8 @@ class RemoteParent(msgspec.Struct, frozen=True, gc=False):
     """Jaeger's `jaeger-debug-id`: text under which a person will look for the trace that this request starts."""
     format: str = ""
     """The header format that the IDs came in."""
+    datadog: DatadogContext | None = None
+    """What Datadog's headers said beside the IDs and the decision; None where that is nothing."""
 
     @property
     def sampled(self) -> bool | None:
@@ -96,12 +109,24 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
     trace_id: Any = TraceId(wire_id, "hex") if is_trace_id(wire_id) else getattr(given, "trace_id", None)
     span_id: Any = getattr(given, "span_id", None)
     if not issubclass(type(trace_id), (str, TraceId)) or not names_span(span_id):
-        raise misuse(
-            InvalidParameterError,
-            f'parent must be a span, "current", or have trace_id and span_id (16 hex digits); got {type(given).__name__}.',
-        )
+        raise _no_parent(given)
     origin = getattr(given, "origin", None)
     here = RemoteParent(ids.wire(trace_id).trace_id.hex(), span_bytes(span_id).hex())
     if isinstance(origin, RemoteParent):
         return msgspec.structs.replace(origin, trace_id=here.trace_id, span_id=here.span_id)
     return here
+
+
+def ids_of(given: Any) -> tuple[Any, Any]:
+    """Return the IDs of a parent as its client addresses it. Raises InvalidParameterError for what has none."""
+    trace_id, span_id = getattr(given, "trace_id", None), getattr(given, "span_id", None)
+    if trace_id is None or span_id is None:
+        raise _no_parent(given)
+    return trace_id, span_id
+
+
+def _no_parent(given: Any) -> TracebridgeError:
+    return misuse(
+        InvalidParameterError,
+        f'parent must be a span, "current", or have trace_id and span_id (16 hex digits); got {type(given).__name__}.',
+    )

@@ -7,7 +7,6 @@ span by construction. Every method with *locked* in its docstring is called with
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -22,8 +21,7 @@ decode_record = msgspec.msgpack.Decoder(SpanRecord).decode
 """The reverse of `encode_record`."""
 
 
-@dataclass(slots=True, eq=False)
-class Claim:
+class Claim(msgspec.Struct, eq=False):
     """Records handed to one worker: in flight until they are settled, part by part or all at once."""
 
     first: int

@@ -16,6 +16,7 @@ know of would make a dead writer look alive.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -158,10 +159,15 @@ def _close_the_parents_locks() -> None:
         if owner != os.getpid():
             del _held[lock]
             os.close(lock)
-    _no_fork.release()
+    _allow_forks()
 
 
-os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_close_the_parents_locks)
+def _allow_forks() -> None:
+    with contextlib.suppress(RuntimeError):  # this module was imported while a fork had begun already: it is not held
+        _no_fork.release()
+
+
+os.register_at_fork(before=_no_fork.acquire, after_in_parent=_allow_forks, after_in_child=_close_the_parents_locks)
 
 
 def is_alive(path: Path) -> bool:

@@ -1,7 +1,8 @@
-"""Datadog: `x-datadog-trace-id`, `-parent-id`, `-sampling-priority` and, for traces of 128 bits, `_dd.p.tid` in `x-datadog-tags`.
+"""Datadog: `x-datadog-trace-id`, `-parent-id`, `-sampling-priority`, `-origin` and `-tags`, which hold `_dd.p.tid` for traces of 128 bits.
 
 As https://docs.datadoghq.com/tracing/trace_collection/trace_context_propagation/ has it: decimal numbers of 64 bits, the upper half of the trace
-ID as 16 hex digits in the tags.
+ID as 16 hex digits in the tags. What the headers say beside (who decided, where the trace began, tags of the whole trace) is
+Datadog's own business: it is passed on.
 """
 
 from __future__ import annotations
@@ -9,19 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping
 
-from tracebridge.ids.parent import SAMPLED, RemoteParent
+from tracebridge.ids.parent import SAMPLED, DatadogContext, RemoteParent
 from tracebridge.propagation.formats import OWS, Format, Headers
 
-TRACE_ID, PARENT_ID, PRIORITY, TAGS = (
-    f"x-datadog-{name}" for name in ("trace-id", "parent-id", "sampling-priority", "tags")
+TRACE_ID, PARENT_ID, PRIORITY, ORIGIN, TAGS = (
+    f"x-datadog-{name}" for name in ("trace-id", "parent-id", "sampling-priority", "origin", "tags")
 )
-UPPER_HALF = "_dd.p.tid"
-KEPT, USER_KEPT = "1", "2"
-MAX_TAGS = 4096  # characters that we look at; Datadog's own are below 512
+UPPER_HALF = "_dd.p.tid="
+NOT_PASSED_ON = (UPPER_HALF, "_dd.p.upstream_services=")  # the latter was given up, and their libraries drop it
+KEPT, USER_KEPT, DROPPED = "1", "2", "0"
+MAX_TAGS = 4096  # characters that we look at; Datadog's own are at most 512
+MAX_PASSED_ON = 512 - len(UPPER_HALF) - 17  # characters of tags; with the upper half their libraries read 512
 
 _decimal = re.compile(r"[0-9]{1,20}").fullmatch
 _priority = re.compile(r"-?[0-9]{1,3}").fullmatch
 _upper_half = re.compile(r"[0-9a-f]{16}").fullmatch
+_origin = re.compile(r"[!-~]{1,128}").fullmatch
+_tag = re.compile(
+    r"_dd\.p\.[!-+\--<>-~]+=[ -+\--~]+"
+).fullmatch  # printable ASCII: a key without =, both without commas
 
 
 def read(headers: Headers) -> RemoteParent | None:
@@ -32,8 +39,23 @@ def read(headers: Headers) -> RemoteParent | None:
     priority = headers.get(PRIORITY, "").strip(OWS)
     deferred = _priority(priority) is None
     flags = SAMPLED if deferred or int(priority) > 0 else 0
-    trace_id = _upper(headers.get(TAGS, "")) + f"{low:016x}"
-    return RemoteParent(trace_id, f"{parent:016x}", flags, deferred=deferred, format="datadog")
+    text = headers.get(TAGS, "")
+    tags = [tag.strip(OWS) for tag in text.split(",")] if text and len(text) <= MAX_TAGS else []
+    trace_id = _upper(tags) + f"{low:016x}"
+    told = _told("" if deferred else priority, headers.get(ORIGIN, "").strip(OWS), tags)
+    return RemoteParent(trace_id, f"{parent:016x}", flags, deferred=deferred, format="datadog", datadog=told)
+
+
+def _told(priority: str, origin: str, tags: list[str]) -> DatadogContext | None:
+    """Return what goes on beside the IDs; tags that are too long together are left out, as their libraries do."""
+    passed_on = ",".join(tag for tag in tags if _tag(tag) and not tag.startswith(NOT_PASSED_ON))
+    if len(passed_on) > MAX_PASSED_ON:
+        passed_on = ""
+    told = DatadogContext(priority, origin if _origin(origin) else "", passed_on)
+    return None if told in _NOTHING else told
+
+
+_NOTHING = {DatadogContext(priority) for priority in ("", KEPT, DROPPED)}  # what is written anyway
 
 
 def _u64(text: str | None) -> int:
@@ -43,26 +65,29 @@ def _u64(text: str | None) -> int:
     return number if number < 2**64 else 0
 
 
-def _upper(tags: str) -> str:
-    found = [
-        value
-        for key, _, value in (tag.strip(OWS).partition("=") for tag in tags[:MAX_TAGS].split(","))
-        if key == UPPER_HALF
-    ]
+def _upper(tags: list[str]) -> str:
+    found = [tag.removeprefix(UPPER_HALF) for tag in tags if tag.startswith(UPPER_HALF)]
     return found[0] if len(found) == 1 and _upper_half(found[0]) else "0" * 16
 
 
 def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
-    """Put the IDs as decimal numbers, the decision as a priority (2 where a person asked), and the upper half where there is one."""
+    """Put the IDs as decimal numbers, the decision as a priority (2 where a person asked), the upper half where there is one, and what came."""
     trace_id = context.trace_id or ""
     low = int(trace_id[16:], 16)
     if not low:
         return  # Datadog takes 0 for "no trace"
+    told = context.datadog or DatadogContext()
     headers[TRACE_ID] = str(low)
     headers[PARENT_ID] = str(int(context.span_id or "", 16))
-    headers[PRIORITY] = USER_KEPT if context.debug else KEPT if context.flags & SAMPLED else "0"
-    if trace_id[:16].strip("0"):
-        headers[TAGS] = f"{UPPER_HALF}={trace_id[:16]}"
+    decided = USER_KEPT if context.debug else KEPT if context.flags & SAMPLED else DROPPED
+    headers[PRIORITY] = told.priority or decided
+    if told.origin:
+        headers[ORIGIN] = told.origin
+    tags = [UPPER_HALF + trace_id[:16]] if trace_id[:16].strip("0") else []
+    if told.tags:
+        tags.append(told.tags)
+    if tags:
+        headers[TAGS] = ",".join(tags)
 
 
-FORMAT = Format("datadog", (TRACE_ID, PARENT_ID, PRIORITY, TAGS), read, write)
+FORMAT = Format("datadog", (TRACE_ID, PARENT_ID, PRIORITY, ORIGIN, TAGS), read, write)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 import msgspec
 
 from tracebridge.ids.parent import RemoteParent
-from tracebridge.propagation import b3, baggage, correlation, datadog, gcp, tracecontext, uber, xray
+from tracebridge.propagation import baggage, correlation
 from tracebridge.propagation.carriers import Getter, Setter, getter_of, headers_in, setter_of
 from tracebridge.propagation.formats import Format, Headers
 
-FORMATS: Final[Mapping[str, Format]] = {
-    each.name: each
-    for each in (
-        tracecontext.FORMAT,
-        b3.SINGLE_FORMAT,
-        b3.MULTI_FORMAT,
-        uber.FORMAT,
-        xray.FORMAT,
-        datadog.FORMAT,
-        gcp.FORMAT,
-    )
+FORMATS: Final[Mapping[str, str]] = {
+    "tracecontext": "tracecontext:FORMAT",
+    "b3": "b3:SINGLE_FORMAT",
+    "b3multi": "b3:MULTI_FORMAT",
+    "uber": "uber:FORMAT",
+    "xray": "xray:FORMAT",
+    "datadog": "datadog:FORMAT",
+    "gcp": "gcp:FORMAT",
 }
-"""The formats that carry IDs. `baggage` and `correlation` go with any of them."""
+"""The formats that carry IDs, each imported where a configuration names it. `baggage` and `correlation` go with any of them."""
 BAGGAGE, CORRELATION = "baggage", "correlation"
 
 
@@ -33,8 +31,8 @@ class Propagator:
 
     def __init__(self, extract: Sequence[str], inject: Sequence[str], correlation_header: str) -> None:
         self._correlation = correlation_header.lower()
-        read = [FORMATS[name] for name in extract if name in FORMATS]
-        write = [FORMATS[name] for name in inject if name in FORMATS]
+        read = [format_named(name) for name in extract if name in FORMATS]
+        write = [format_named(name) for name in inject if name in FORMATS]
         self._reads = [each.read for each in read]
         self._reads_baggage, self._writes_baggage = BAGGAGE in extract, BAGGAGE in inject
         self._reads_correlation, self._writes_correlation = CORRELATION in extract, CORRELATION in inject
@@ -90,6 +88,13 @@ class Propagator:
             write(context, headers)
         self.write_company(context, headers)
         (setter or setter_of(carrier))(carrier, headers, self._owned)
+
+
+def format_named(name: str) -> Format:
+    """Return one of `FORMATS`."""
+    module, _, constant = FORMATS[name].partition(":")
+    found: Format = getattr(import_module(f"tracebridge.propagation.{module}"), constant)
+    return found
 
 
 NOTHING = RemoteParent(deferred=True)

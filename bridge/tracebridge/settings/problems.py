@@ -40,8 +40,9 @@ ProblemKind = Literal[
     "bad-encoding",
     "bad-character",
     "too-large",
+    "not-installed",
 ]
-"""The stable names of everything that can be wrong; each has an example in docs/configuration.md."""
+"""The stable names of everything that can be wrong, the last one a warning; each has an example in docs/configuration.md."""
 
 MAX_REPORTED = 50  # problems printed in full; a file with more has one cause
 
@@ -108,8 +109,8 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     return f'; did you mean "{near}"?' if near else ""
 
 
-def render(problems: Sequence[Problem], source: str, document: Document | None = None) -> str:
-    """Return the whole report. `source` names the file, or says where the values came from."""
+def render(problems: Sequence[Problem], source: str, document: Document | None = None, what: str = "problem") -> str:
+    """Return the whole report. `source` names the file, or says where the values came from; `what` is what is counted."""
     from tracebridge.settings.excerpts import Excerpts
 
     excerpts = None if document is None else Excerpts(document)
@@ -117,7 +118,7 @@ def render(problems: Sequence[Problem], source: str, document: Document | None =
     blocks = [_block(problem, source, excerpts) for problem in ordered[:MAX_REPORTED]]
     count = len(problems)
     more = f" ({count - MAX_REPORTED} more not shown)" if count > MAX_REPORTED else ""
-    return "\n\n".join(blocks) + f"\n\n{count} problem{'s' if count != 1 else ''} in {source}{more}"
+    return "\n\n".join(blocks) + f"\n\n{count} {what}{'s' if count != 1 else ''} in {source}{more}"
 
 
 def _block(problem: Problem, source: str, excerpts: Any) -> str:

@@ -48,10 +48,9 @@ def test_a_fork_waits_for_nobody_for_ever():
     program = """
         import os, signal, threading
         from tracebridge import forks
-        forks.LONGEST_S = 0.1
         inside, leave = threading.Event(), threading.Event()
         def stay():
-            with forks.no_fork():
+            with forks.no_fork(0.1):
                 inside.set()
                 leave.wait()
         thread = threading.Thread(target=stay)

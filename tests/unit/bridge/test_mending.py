@@ -21,7 +21,7 @@ SOUND = SpanRecord(b"\x01" * 16, b"\x02" * 8, b"\x03" * 8, "s", 10, 20, kind=3, 
         SOUND,
         msgspec.structs.replace(SOUND, parent_id=None),
         msgspec.structs.replace(SOUND, start_time_ns=30),
-        msgspec.structs.replace(SOUND, events=[Event("e", 0)], links=[Link(b"\x01" * 16, b"\x02" * 8)]),
+        msgspec.structs.replace(SOUND, events=(Event("e", 0),), links=(Link(b"\x01" * 16, b"\x02" * 8),)),
     ],
     ids=["plain", "root", "ends before it starts", "events and links"],
 )
@@ -42,7 +42,7 @@ def test_a_sound_record_is_itself(sound):
         ({"status": "ERROR"}, {"status": 0}),
         ({"name": None}, {"name": ""}),
         ({"name": 7}, {"name": "7"}),
-        ({"events": [Event("e", -1)]}, {"events": [Event("e", 10)]}),
+        ({"events": (Event("e", -1),)}, {"events": (Event("e", 10),)}),
     ],
     ids=str,
 )
@@ -55,8 +55,8 @@ def test_one_wrong_field_is_repaired_and_counted(changes, wanted):
 def test_a_link_to_nothing_is_left_out_and_counted_as_dropped():
     """No destination takes a reference without IDs."""
     good = Link(b"\x01" * 16, b"\x02" * 8)
-    record = mended(msgspec.structs.replace(SOUND, links=[Link(bytes(16), b"\x02" * 8), good, Link(b"", b"")]))
-    assert (record.links, record.dropped_links) == ([good], 2)
+    record = mended(msgspec.structs.replace(SOUND, links=(Link(bytes(16), b"\x02" * 8), good, Link(b"", b""))))
+    assert (record.links, record.dropped_links) == ((good,), 2)
 
 
 ANYTHING: Any = (

@@ -66,7 +66,7 @@ def _short_names(record: SpanRecord, limit: int) -> tuple[SpanRecord, int]:
     changes: dict[str, Any] = {key: _head(text, limit) for key, text in texts.items() if len(text) > limit}
     long_events = sum(len(event.name) > limit for event in record.events)
     if long_events:
-        changes["events"] = [replace(event, name=_head(event.name, limit)) for event in record.events]
+        changes["events"] = tuple([replace(event, name=_head(event.name, limit)) for event in record.events])
     return replace(record, **changes), len(changes) - bool(long_events) + long_events
 
 
@@ -85,7 +85,7 @@ def _stacks(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
             cut += 1
         else:
             events.append(event)
-    return replace(record, events=events), cut
+    return replace(record, events=tuple(events)), cut
 
 
 def _payload(name: str) -> Step:
@@ -134,7 +134,7 @@ def _size_of(value: Any) -> int:
 
 
 def _events(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
-    kept = [event for event in record.events if event.name == EXCEPTION][-1:]
+    kept = tuple([event for event in record.events if event.name == EXCEPTION][-1:])
     return replace(record, events=kept), len(record.events) - len(kept)
 
 

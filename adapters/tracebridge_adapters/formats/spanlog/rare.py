@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tracebridge.record import EndCause, Event, Link, SpanRecord
@@ -84,7 +85,7 @@ def set_rare(line: Any, record: SpanRecord) -> None:
         )
 
 
-def _set_events(line: Any, events: list[Event]) -> None:
+def _set_events(line: Any, events: Sequence[Event]) -> None:
     """Set the events, and lift the last exception into the flat fields that log stores group errors by.
 
     Its stack trace stands only there: twice would cut the line in half.

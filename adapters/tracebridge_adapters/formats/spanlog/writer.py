@@ -216,7 +216,7 @@ class Writer:
             return self._encoded(line, told)
 
         part = replace(
-            record, attributes=attributes or {}, events=[], links=[], inputs=None, outputs=None, tags=tags or {}
+            record, attributes=attributes or {}, events=(), links=(), inputs=None, outputs=None, tags=tags or {}
         )
         return self._fitting(part, render)
 

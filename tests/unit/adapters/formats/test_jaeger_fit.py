@@ -52,7 +52,7 @@ def test_events_and_links_are_left_out_and_counted():
     events = [Event("large", 10**18, {"text": "y" * 70_000}), Event("small", 10**18)]
     back = shrunk(events=events)
     assert ([event.name for event in back.events], back.dropped_events) == (["small"], 1)
-    back = shrunk(links=[Link(b"l" * 16, number.to_bytes(8, "big")) for number in range(1, 5_001)])
+    back = shrunk(links=tuple([Link(b"l" * 16, number.to_bytes(8, "big")) for number in range(1, 5_001)]))
     assert [link.span_id for link in back.links] == [n.to_bytes(8, "big") for n in range(1, len(back.links) + 1)]
     assert len(back.links) + back.dropped_links == 5_000
     assert back.parent_id == b"p" * 8

@@ -64,7 +64,7 @@ def test_a_span_of_another_client_is_read_whole():
             kind=int(Kind.SERVER),
             status=int(StatusCode.ERROR),
             attributes={"n": 1, "x": 1.5, "ok": False, "raw": b"\xff"},
-            events=[Event("retry", (T0 + 1) * 1000, {"times": 2}), Event("", (T0 + 2) * 1000, {"message": "no name"})],
+            events=(Event("retry", (T0 + 1) * 1000, {"times": 2}), Event("", (T0 + 2) * 1000, {"message": "no name"})),
             debug=True,
             resource=Resource({"service.name": "shop", "hostname": "pod-7", "jaeger.version": "Python-4.8.0"}),
         )
@@ -76,10 +76,10 @@ def test_the_parent_is_found_among_the_references_too():
     references = [j.SpanRef(j.FOLLOWS_FROM, 7, 0, 3), j.SpanRef(j.CHILD_OF, 7, 0, 4), j.SpanRef(j.CHILD_OF, 8, 0, 5)]
     (record,) = read(span(references=references)).records
     assert record.parent_id == bytes(7) + b"\x04"
-    assert record.links == [
+    assert record.links == (
         Link(bytes(15) + b"\x07", bytes(7) + b"\x03", "", {"opentracing.ref_type": "follows_from"}),
         Link(bytes(15) + b"\x08", bytes(7) + b"\x05", "", {"opentracing.ref_type": "child_of"}),
-    ]
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -11,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from support.cases import CASES, Build
 from support.otlp_view import ATTRIBUTES, attributes, by_id, hex_ids_to_base64, plain, said
-from tracebridge.record import Kind, StatusCode
+from tracebridge.record import Event, Kind, Link, Resource, Scope, StatusCode
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats import otlp_json, otlp_protobuf
 
@@ -36,8 +37,6 @@ def test_protobuf_bytes_have_no_unknown_fields(case):
 @pytest.mark.parametrize("case", CASES, ids=repr)
 def test_json_says_every_field_to_protobufs_own_json_decoder(case):
     """Every case survives OTLP JSON field by field."""
-    import json
-
     records = case.records("otlp")
     document = hex_ids_to_base64(json.loads(otlp_json.encode(records, ATTRIBUTES)))
     message = json_format.ParseDict(document, TracesData())
@@ -74,21 +73,40 @@ def test_integers_beyond_64_bits_become_text():
     assert plain(message.resource_spans[0].scope_spans[0].spans[0].attributes[0].value) == str(2**70)
 
 
-def test_odd_floats_are_text_in_json():
-    """NaN and the infinities are written as protobuf's JSON mapping writes them."""
-    record = Build("nan").span("s", attributes={"a": math.nan, "b": math.inf, "c": -math.inf})
-    body = otlp_json.encode([record], ATTRIBUTES)
+ODD = {"a": math.nan, "b": math.inf, "c": [1.5, -math.inf], "d": {"e": math.nan}}
+
+
+def test_odd_floats_keep_their_type_in_files():
+    """NaN and the infinities are written as protobuf's JSON mapping writes them, and read back."""
+    body = otlp_json.encode([Build("nan").span("s", attributes=ODD)], ATTRIBUTES)
     (back,) = otlp_json.decode(body, absorb)
-    assert b'"NaN"' in body
-    assert b'"-Infinity"' in body
-    assert math.isnan(back.attributes["a"])
-    assert (back.attributes["b"], back.attributes["c"]) == (math.inf, -math.inf)
+    assert repr(ODD) == repr(back.attributes)
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json"])
+def test_servers_get_odd_floats_as_text(encoding):
+    """Everywhere in a request, and a text that looks like one stays what it is."""
+    lookalike = '{"doubleValue":"NaN"}'
+    given = {**ODD, "text": lookalike, lookalike: 2.5}
+    record = Build("nan").span(
+        "s", attributes=given, events=[Event("e", 1, given)], links=[Link(b"t" * 16, b"s" * 8, "", given)],
+        resource=Resource({"service.name": "s", **given}), scope=Scope("s", "", given),
+    )  # fmt: skip
+    if encoding == "json":
+        document = hex_ids_to_base64(json.loads(otlp_json.encode_request([record], ATTRIBUTES)))
+        message = json_format.ParseDict(document, TracesData())
+    else:
+        message = TracesData.FromString(otlp_protobuf.encode([record], ATTRIBUTES))
+    scoped = message.resource_spans[0].scope_spans[0]
+    span = scoped.spans[0]
+    told = {"a": "NaN", "b": "Infinity", "c": [1.5, "-Infinity"], "d": {"e": "NaN"}, "text": lookalike, lookalike: 2.5}
+    holders = [span, span.events[0], span.links[0], scoped.scope]
+    assert [told] * 4 == [attributes(holder) for holder in holders]
+    assert {"service.name": "s", **told} == attributes(message.resource_spans[0].resource)
 
 
 def test_a_resource_without_a_service_name_gets_the_conventions_default():
     """service.name is never missing on the wire."""
-    from tracebridge.record import Resource
-
     record = Build("s").span("s", resource=Resource())
     message = TracesData.FromString(otlp_protobuf.encode([record], ATTRIBUTES))
     assert attributes(message.resource_spans[0].resource) == {"service.name": "unknown_service"}

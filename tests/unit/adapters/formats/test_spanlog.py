@@ -210,7 +210,7 @@ def test_errors_are_flat_for_stores_that_group_by_them_and_the_stack_stands_once
     record = sample(
         status=int(StatusCode.ERROR),
         status_message="ValueError: boom",
-        events=[Event("exception", T0 + 2, {"exception.type": "KeyError"}), Event("exception", T0 + 3, exception)],
+        events=(Event("exception", T0 + 2, {"exception.type": "KeyError"}), Event("exception", T0 + 3, exception)),
     )
     line = line_of(record)
     told = ("level", "span_status", "status_message", "error_type", "error_message", "error_stack", "events")
@@ -268,11 +268,11 @@ def big(**fields: Any) -> SpanRecord:
         inputs=text,
         outputs=text,
         attributes={"long": text, "short": 1},
-        links=[Link(b"l" * 16, b"l" * 8, attributes={"long": text})],
-        events=[
+        links=(Link(b"l" * 16, b"l" * 8, attributes={"long": text}),),
+        events=(
             Event("note", T0, {"long": text}),
             Event("exception", T0, {"exception.type": "E", "exception.stacktrace": text}),
-        ],
+        ),
         **fields,
     )
 
@@ -336,7 +336,7 @@ def test_what_was_cut_is_told_to_the_reader():
 
 def test_other_lines_tell_when_things_happened_and_no_reader_makes_spans_of_them():
     """span.start, span.event and trace.end, in order, with their own times; only span.end holds a span."""
-    record = sample(parent_id=None, tags={"team": "blue"}, events=[Event("retry", T0 + 5, {"n": 1})])
+    record = sample(parent_id=None, tags={"team": "blue"}, events=(Event("retry", T0 + 5, {"n": 1}),))
     writer = writer_of("otel", extra_lines=["span.start", "span.event", "trace.end"])
     lines = writer.encode(record).splitlines()
     told = [json.loads(line) for line in lines]
@@ -428,7 +428,7 @@ def test_every_case_comes_back_in_every_exact_profile():
 FULL = SpanRecord(
     bytes.fromhex(TRACE), bytes.fromhex(SPAN), bytes.fromhex(PARENT), "name", 2, 1, kind=2, status=2, attributes={"b": b"\x00", "f": 1.5},
     span_type="LLM", custom_trace_id="mine", status_message="bad", inputs=[None, 1], outputs={"$float": "nan"},
-    events=[Event("exception", 3, {"exception.stacktrace": "stack"}, 1)], links=[Link(b"l" * 16, b"m" * 8, "a=b", {"k": 1}, 2, 3)],
+    events=(Event("exception", 3, {"exception.stacktrace": "stack"}, 1),), links=(Link(b"l" * 16, b"m" * 8, "a=b", {"k": 1}, 2, 3),),
     tags={"t": "u"}, id_scheme="hash", trace_state="c=d", flags=3, parent_is_remote=True, debug=True, shared=True,
     end_cause=EndCause.LEAKED.value, opened_at="app.py:7", dropped_attributes=1, dropped_events=2, dropped_links=3, truncated=4,
     redacted=5, repaired=6, experiment_id="0", scope=Scope("s", "1", {"k": 1}), resource=Resource({"service.name": "s"}, "https://schema"),

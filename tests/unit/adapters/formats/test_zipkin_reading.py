@@ -74,11 +74,11 @@ def test_a_v2_span_is_read_whole():
                 "network.peer.address": "2001:db8::1",
                 "network.peer.port": 63840,
             },
-            events=[
+            events=(
                 Event("retry", (T0 + 1) * 1000),
                 Event("exception", (T0 + 2) * 1000, {"exception.type": "E"}),
-            ],
-            links=[Link(bytes.fromhex("1" * 32), bytes.fromhex("2" * 16), "k=v")],
+            ),
+            links=(Link(bytes.fromhex("1" * 32), bytes.fromhex("2" * 16), "k=v"),),
             debug=True,
             shared=True,
             resource=Resource({"service.name": "backend", "host.ip": ["10.0.0.2"], "net.host.port": 9000}, ZIPKIN),
@@ -126,7 +126,7 @@ def test_a_v1_span_with_both_sides_of_a_call_gives_two_records():
         ({"parentId": BARE["id"]}, {}),
         ({"parentId": "no hex"}, {}),
         ({"kind": "SIDEWAYS"}, {}),
-        ({"timestamp": "soon", "annotations": [{"timestamp": T0, "value": "a"}]}, {"events": [Event("a", T0 * 1000)]}),
+        ({"timestamp": "soon", "annotations": [{"timestamp": T0, "value": "a"}]}, {"events": (Event("a", T0 * 1000),)}),
         ({"duration": 10**30}, {"end_time_ns": T0 * 1000}),
         ({"tags": {"a": None}}, {}),
         ({"tags": ["x"]}, {"attributes": {"zipkin.tags": ["x"]}}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from support.applications import jaeger_client_application
 from support.peers import peer
 from tracebridge.record import Event, Kind, Link, Resource, Scope, StatusCode
-from tracebridge_adapters.dialects import attributes_of
+from tracebridge_adapters.dialects import showing
 
 jaeger_client, opentracing = peer("jaeger_client"), peer("opentracing")
 TBinaryProtocol = peer("thrift.protocol.TBinaryProtocol").TBinaryProtocol
@@ -70,10 +69,10 @@ def test_a_span_arrives_with_everything_its_own_reporter_would_send(client, trac
     }
     assert record.kind == Kind.CLIENT
     assert (record.status, record.status_message, record.flags, record.debug) == (StatusCode.UNSET, "", 1, False)
-    assert record.events == [
+    assert record.events == (
         Event("retry", sent.logs[0].timestamp * 1000, {"attempt": 2}),
         Event("", sent.logs[1].timestamp * 1000, {"note": "no name"}),
-    ]
+    )
     assert record.resource == Resource({"service.name": "shop", "jaeger.version": "Python-4.8.0", **PROCESS})
     assert (record.scope, record.repaired) == (Scope(""), 0)
 
@@ -101,11 +100,11 @@ def test_references_become_the_parent_and_links_that_keep_their_type(client, tra
     other_link = Link(
         records["other"].trace_id, records["other"].span_id, attributes={"opentracing.ref_type": "child_of"}
     )
-    assert records["child"].links == []
-    assert records["joined"].links == [other_link]
-    assert records["follower"].links == [
-        Link(records["root"].trace_id, root_id, attributes={"opentracing.ref_type": "follows_from"})
-    ]
+    assert records["child"].links == ()
+    assert records["joined"].links == (other_link,)
+    assert records["follower"].links == (
+        Link(records["root"].trace_id, root_id, attributes={"opentracing.ref_type": "follows_from"}),
+    )
 
 
 @pytest.mark.parametrize(
@@ -272,7 +271,7 @@ def test_as_jaegers_thrift_a_span_is_what_its_own_reporter_sends(client):
     assert client.flush()
     process = thrift.make_process("shop", tracer.tags, 1024)
     theirs = thrift.make_jaeger_batch(kept.get_spans(), process)
-    shown = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+    shown = showing("openinference", "tracebridge.trace_id")
     framing = encode.Framing("binary", False, 10**7)
     body = encode.encode(client.adapter("memory").records, shown, framing)
     ours = ttypes.Batch()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -27,7 +26,7 @@ from opentelemetry.trace import (
 )
 
 from tracebridge.record import Scope
-from tracebridge_adapters.dialects import attributes_of
+from tracebridge_adapters.dialects import showing
 from tracebridge_adapters.formats import otlp_protobuf
 
 REMOTE = SpanContext(
@@ -62,7 +61,7 @@ def records(client) -> list[Any]:
 
 def ours(client) -> Any:
     """What our OTLP says of the records that arrived, decoded by opentelemetry-proto."""
-    shown = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+    shown = showing("openinference", "tracebridge.trace_id")
     return TracesData.FromString(otlp_protobuf.encode(records(client), shown)).resource_spans
 
 
@@ -171,7 +170,7 @@ def test_a_half_built_span_arrives_repaired_and_marked(client, broken, repaired)
     assert any(record.span_id)
     assert record.parent_id is None
     assert 0 < record.start_time_ns < 2**63
-    assert record.links == []
+    assert record.links == ()
     assert record.repaired == repaired
     assert client.stats().balance("memory") == 0
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Any
 
 import pytest
 
 from support.peers import peer
 from tracebridge.record import Kind, Scope, StatusCode
-from tracebridge_adapters.dialects import attributes_of
+from tracebridge_adapters.dialects import showing
 from tracebridge_adapters.formats import zipkin_json
 
 peer("py_zipkin")
@@ -20,7 +19,7 @@ from py_zipkin.encoding import Endpoint, Span, get_encoder  # noqa: E402
 from py_zipkin.util import ZipkinAttrs  # noqa: E402
 from py_zipkin.zipkin import zipkin_span  # noqa: E402
 
-SHOWN = partial(attributes_of, dialect="openinference", trace_id_attribute="tracebridge.trace_id")
+SHOWN = showing("openinference", "tracebridge.trace_id")
 INCOMING = ZipkinAttrs("463ac35c9f6413ad", "a2fb4a1d1a96d312", "0020000000000001", "0", True)
 
 

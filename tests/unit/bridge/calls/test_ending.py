@@ -83,7 +83,7 @@ def test_changes_after_the_end_are_ignored_and_counted(client, delivered):
     root.set_outputs("late")
     root.add_event("late")
     (record,) = delivered(client)
-    assert (record.attributes, record.outputs, record.events) == ({}, None, [])
+    assert (record.attributes, record.outputs, record.events) == ({}, None, ())
     assert client.stats().misuse["change_after_end"] == 3
 
 

@@ -188,6 +188,41 @@ def test_two_texts_of_one_wire_id_cannot_be_open_together(client):
         client.start_trace("r", trace_id="tr-4bf92f3577b34da6a3ce929d0e0e4736")
 
 
+def test_a_parent_takes_the_place_of_both_ids(client, delivered):
+    """`start_span(parent=…)` takes a span or what `extract` returned, as `client.span` does."""
+    root = client.start_trace("r", trace_id=CUSTOM)
+    child = client.start_span("c", parent=root)
+    client.start_span("g", "another", "0123456789abcdef", parent=child).end()
+    remote = RemoteParent("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
+    segment = client.start_span("s", parent=remote, span_id="1111111111111111")
+    segment.end()
+    child.end()
+    root.end()
+    assert [(r.name, r.trace_id.hex(), r.parent_id and r.parent_id.hex(), r.parent_is_remote) for r in delivered(client)] == [
+        ("g", root.wire_trace_id, child.span_id, False),
+        ("s", remote.trace_id, remote.span_id, True),
+        ("c", root.wire_trace_id, root.span_id, False),
+        ("r", root.wire_trace_id, None, False),
+    ]  # fmt: skip
+    assert (segment.span_id, client.stats().misuse) == ("1111111111111111", {})
+
+
+@pytest.mark.parametrize("wrong", ["currant", 7, object()])
+def test_a_parent_that_is_none_is_refused(client, wrong):
+    """By `start_span` and `client.span` alike, in the same words."""
+    with pytest.raises(InvalidParameterError, match='parent must be a span, "current", or have trace_id and span_id'):
+        client.start_span("c", parent=wrong)
+    with pytest.raises(InvalidParameterError, match="parent must be"), client.span("c", parent=wrong):
+        pass
+
+
+def test_a_span_under_a_parent_says_where_it_was_opened(client):
+    """The caller's line, not one of ours."""
+    root = client.start_trace("r")
+    spans = [client.start_span("c", parent=root), client.start_span("c", parent="current")]
+    assert [span.opened_at.rpartition(":")[0] for span in spans] == [__file__, __file__]
+
+
 @pytest.mark.parametrize("wrong", ["", "x" * 513, "0" * 32, 7])
 def test_an_id_that_cannot_be_one_is_refused(client, wrong):
     """Empty, too long, all zero and non-text IDs raise InvalidParameterError."""

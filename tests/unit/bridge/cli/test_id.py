@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from hashlib import sha256
 
 import pytest
 from click.testing import CliRunner, Result
@@ -64,6 +65,42 @@ def test_a_header_that_names_a_span_keeps_it_in_the_other_headers(text):
         f"00-{W3C}-b7ad6b7169203331-01", f"{W3C}-b7ad6b7169203331-1", "af7651916cd43dd8448eb211c80319c:b7ad6b7169203331:0:1",
         f"{W3C}/13235353014750950193;o=1",
     ]  # fmt: skip
+
+
+def test_a_span_id_is_shown_in_every_form():
+    """Eight bytes, by the schemes that make span IDs, in the numbers that databases and Thrift have."""
+    assert run("00f067aa0ba902b7", "--span").stdout.splitlines() == [
+        "text      00f067aa0ba902b7",
+        "scheme    hex",
+        "reverses  yes, to 00f067aa0ba902b7",
+        "hex       00f067aa0ba902b7",
+        "decimal   67667974448284343",
+        "signed    67667974448284343",
+        "uber      f067aa0ba902b7",
+        "base64    APBnqgupArc=",
+        "as hash   3604009042f3d946",
+    ]
+    told = json.loads(run("18446744073709551615", "--span", "--scheme", "datadog", "--json").stdout)
+    assert (told["span_id"], told["forms"]["signed"], told["links"]) == ("f" * 16, "-1", {})
+    assert run("row-17", "b7ad6b7169203331", "--span", "--as", "decimal").stdout.split() == [
+        str(int(sha256(b"row-17").hexdigest()[:16], 16)), "13235353014750950193"
+    ]  # fmt: skip
+
+
+def test_the_configurations_span_scheme_reads_span_ids(tmp_path):
+    """And its links, which are of traces, are left out."""
+    config = tmp_path / "bridge.yaml"
+    config.write_text("trace_ids: {span_scheme: decimal}\nadapters: {zipkin: {ui: 'http://z/{trace_id}'}}\n")
+    told = json.loads(run("7", "--span", "--config", str(config), "--json").stdout)
+    assert (told["span_id"], told["scheme"], told["back"], told["links"]) == ("0" * 15 + "7", "decimal", "7", {})
+
+
+def test_what_makes_no_span_id_is_refused():
+    """A scheme of trace IDs, too large a number, zeros, and a form that only trace IDs have."""
+    for text, scheme in (("0" * 32, "uuid"), (str(2**64), "decimal"), ("0" * 16, "auto")):
+        result = run(text, "--span", "--scheme", scheme)
+        assert (result.exit_code, result.stdout, result.stderr[:7]) == (1, "", "span_id")
+    assert 'unknown form "uuid" (known: hex, decimal, signed' in run("1", "--as", "uuid", "--span").stderr
 
 
 def test_a_short_id_is_short_where_headers_are():

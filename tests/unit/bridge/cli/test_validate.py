@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tracebridge.cli import main
+from tracebridge.settings.missing import is_there
 
 GOOD = "adapters: {memory: {}, zipkin/eu: {}}\n"
 BAD = "adapters: {zipkin: {headers: {authorization: c4n4ry}, endpiont: x}}\n"
@@ -40,7 +41,8 @@ def test_json(file: Path) -> None:
     """One object, with the same exit codes."""
     file.write_text(GOOD)
     result = CliRunner().invoke(main, ["validate", "--json", str(file)])
-    assert {"file": str(file), "valid": True, "adapters": ["memory", "zipkin/eu"]} == json.loads(result.stdout)
+    expected = {"file": str(file), "valid": True, "adapters": ["memory", "zipkin/eu"], "warnings": []}
+    assert expected == json.loads(result.stdout)
     file.write_text(BAD)
     result = CliRunner().invoke(main, ["validate", "--json", str(file)])
     assert (result.exit_code, result.stderr) == (78, "")
@@ -112,6 +114,83 @@ def test_without_a_file_the_environment_names_it(file: Path, monkeypatch: pytest
     assert CliRunner().invoke(main, ["validate", str(file), "--json", "--github"]).exit_code == 2
     monkeypatch.setenv("TRACEBRIDGE_CONFIG", str(file))
     assert CliRunner().invoke(main, ["validate"]).stdout.startswith(f"{file}: no problems")
+
+
+STRANGER = """
+from tracebridge.adapter import Needs
+from tracebridge.settings.options import DeliveryOptions
+
+class Parcel:
+    Options = DeliveryOptions
+    needs = Needs(("json", "parcel_client.wire"), "parcel[wire]")
+"""
+EXPORTER = "adapters:\n  otel_exporter:\n    class: '%s'\n"
+
+
+def warned(file: Path) -> list[tuple[str, str]]:
+    """The kinds and messages of what is warned of."""
+    result = CliRunner().invoke(main, ["validate", str(file), "--json"])
+    return [(warning["kind"], warning["message"]) for warning in json.loads(result.stdout)["warnings"]]
+
+
+def test_packages_that_a_destination_needs_and_that_are_missing_are_warnings(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On stderr, with what to do; the file is right all the same."""
+    (tmp_path / "parcel_adapter.py").write_text(STRANGER)
+    (tmp_path / "parcel-1.0.dist-info").mkdir()
+    (tmp_path / "parcel-1.0.dist-info" / "METADATA").write_text("Name: parcel\nVersion: 1.0\n")
+    points = "[tracebridge.adapters]\nparcel = parcel_adapter:Parcel\n"
+    (tmp_path / "parcel-1.0.dist-info" / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(tmp_path)
+    file.write_text("adapters:\n  parcel/x: {}\n")
+    result = CliRunner().invoke(main, ["validate", str(file)])
+    message = "the parcel adapter needs what is not installed here: pip install 'parcel[wire]'"
+    assert result.exit_code == 0
+    assert result.stdout == f"{file}: no problems; 1 destination: parcel/x\n"
+    assert result.stderr == f"{file}:2:13: {message} [not-installed]\n\n1 warning in {file}\n"
+    (tmp_path / "parcel_client").mkdir()
+    assert warned(file) == [("not-installed", message)]
+    (tmp_path / "parcel_client" / "wire.py").touch()
+    assert warned(file) == []
+
+
+def test_a_class_that_cannot_be_found_is_a_warning_and_nothing_is_imported(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's own module is only looked for, in the working folder too; what the environment says is not repeated."""
+    file.write_text(EXPORTER % "vendor.tracing:Exporter")
+    lacking = "adapters.otel_exporter.class: there is no module {} here; is its package installed?"
+    assert warned(file) == [("not-installed", lacking.format("vendor.tracing"))]
+    result = CliRunner().invoke(main, ["validate", str(file), "--github"])
+    where = f"file={file},line=3,col=12,endColumn=37,title=tracebridge [not-installed]"
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[0] == f"::warning {where}::{lacking.format('vendor.tracing')}"
+    file.write_text(EXPORTER % "${EXPORTER}")
+    monkeypatch.setenv("EXPORTER", "c4n4ry.tracing:Exporter")
+    assert warned(file) == [("not-installed", lacking.format("that"))]
+    monkeypatch.chdir(tmp_path)
+    Path("vendor.py").write_text("raise SystemExit('imported')")
+    file.write_text(EXPORTER % "vendor:Exporter")
+    assert warned(file) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "there"),
+    [
+        ("opentelemetry.sdk.trace.export", True),
+        ("opentelemetry.exporter.otlp.proto.http.trace_exporter", True),  # below packages without an __init__
+        ("opentelemetry.exporter.no_such_vendor", False),
+        ("os.path", True),
+        ("json.decoder", True),
+        ("json.decoder.below", False),
+        ("__main__", True),
+        ("no_such_package.at.all", False),
+    ],
+)
+def test_a_module_is_looked_for_without_importing_what_is_above_it(module: str, there: bool) -> None:
+    """Packages with and without an __init__, modules, and what is imported already."""
+    assert is_there(module) is there
 
 
 def test_adapters_as_json() -> None:

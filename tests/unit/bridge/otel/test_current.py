@@ -127,6 +127,7 @@ def test_current_as_a_parent_is_opentelemetrys_span(client, tracer):
         with client.trace("job", parent="current"):
             client.start_span("implicit").end()
         client.start_trace("explicit", parent="current").end()
+        client.start_span("explicit child", parent="current").end()
         with client.span("spanned", parent="current"):
             tracer.start_span("query").end()
         with client.trace("apart"):
@@ -140,6 +141,7 @@ def test_current_as_a_parent_is_opentelemetrys_span(client, tracer):
         "job": "request",
         "implicit": "job",
         "explicit": "request",
+        "explicit child": "request",
         "spanned": "request",
         "query": "spanned",
     }
@@ -151,9 +153,17 @@ def test_current_is_whichever_span_is_innermost(client, tracer):
     with client.trace("job"), tracer.start_as_current_span("theirs"):
         with client.span("asked", parent="current"), client.span("deeper", parent="current"):
             pass
+        client.start_span("explicit", parent="current").end()
         with client.span("not asked"):
             pass
-    assert tree(client) == {"job": None, "theirs": "job", "asked": "theirs", "deeper": "asked", "not asked": "job"}
+    assert tree(client) == {
+        "job": None,
+        "theirs": "job",
+        "asked": "theirs",
+        "deeper": "asked",
+        "explicit": "theirs",
+        "not asked": "job",
+    }
 
 
 def test_without_anything_current_it_starts_a_trace(client):
@@ -161,8 +171,17 @@ def test_without_anything_current_it_starts_a_trace(client):
     with client.span("alone", parent="current"):
         pass
     client.start_trace("root", parent="current").end()
+    client.start_span("also a root", parent="current").end()
     assert client.flush()
-    assert [record.parent_id for record in client.adapter("memory").records] == [None, None]
+    assert [record.parent_id for record in client.adapter("memory").records] == [None, None, None]
+
+
+def test_without_anything_current_the_ids_decide(client):
+    """The explicit parent is what is left."""
+    root = client.start_trace("job", trace_id="batch-7")
+    client.start_span("child", "batch-7", parent="current").end()
+    root.end()
+    assert tree(client) == {"job": None, "child": "job"}
 
 
 def test_ours_is_current_for_itself_too(client):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracebridge import RemoteParent
+from tracebridge.ids.parent import DatadogContext
 from tracebridge.propagation import datadog, gcp, xray
 
 TRACE, SPAN = "5759e988bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
@@ -54,10 +55,12 @@ def test_malformed_x_ray_is_ignored(text):
     "headers, expected",
     [
         ({"trace-id": LOW, "parent-id": NUMBER, "sampling-priority": "1", "tags": f"_dd.p.tid={HIGH}"}, of("datadog")),
-        ({"trace-id": LOW, "parent-id": NUMBER, "tags": f"_dd.p.dm=-4,_dd.p.tid={HIGH}"}, of("datadog", deferred=True)),
-        ({"trace-id": LOW, "parent-id": NUMBER, "sampling-priority": "2"}, of("datadog", NARROW)),
+        ({"trace-id": LOW, "parent-id": NUMBER, "tags": f"_dd.p.dm=-4,_dd.p.tid={HIGH}"},
+         of("datadog", deferred=True, datadog=DatadogContext(tags="_dd.p.dm=-4"))),
+        ({"trace-id": LOW, "parent-id": NUMBER, "sampling-priority": "2"}, of("datadog", NARROW, datadog=DatadogContext("2"))),
         ({"trace-id": LOW, "parent-id": NUMBER, "sampling-priority": "0"}, of("datadog", NARROW, flags=0)),
-        ({"trace-id": LOW, "parent-id": NUMBER, "sampling-priority": "-1"}, of("datadog", NARROW, flags=0)),
+        ({"trace-id": LOW, "parent-id": NUMBER, "sampling-priority": "-1"},
+         of("datadog", NARROW, flags=0, datadog=DatadogContext("-1"))),
         ({"trace-id": LOW, "parent-id": NUMBER, "tags": "_dd.p.tid=XYZ"}, of("datadog", NARROW, deferred=True)),
         ({"trace-id": LOW, "parent-id": NUMBER, "tags": f"_dd.p.tid={HIGH},_dd.p.tid={HIGH}"}, of("datadog", NARROW, deferred=True)),
         ({"trace-id": f" {LOW} ", "parent-id": NUMBER}, of("datadog", NARROW, deferred=True)),
@@ -66,6 +69,28 @@ def test_malformed_x_ray_is_ignored(text):
 def test_what_datadog_says(headers, expected):
     """Decimal numbers, a priority, and the upper half in the tags."""
     assert datadog.read({f"x-datadog-{name}": value for name, value in headers.items()}) == expected
+
+
+@pytest.mark.parametrize(
+    "said, passed_on",
+    [
+        ({"origin": "rum", "tags": "_dd.p.dm=-4,_dd.p.usr.id=a= b"}, {"origin": "rum", "tags": f"_dd.p.tid={HIGH},_dd.p.dm=-4,_dd.p.usr.id=a= b"}),
+        ({"sampling-priority": "-1"}, {"sampling-priority": "-1", "tags": f"_dd.p.tid={HIGH}"}),
+        ({"tags": "team=x,_dd.p.a,_dd.p.=1,_dd.p.b=,_dd.p.c d=1,_dd.p.upstream_services=y,_dd.p.k=v"}, {"tags": f"_dd.p.tid={HIGH},_dd.p.k=v"}),
+        ({"origin": "r" * 129, "tags": f"_dd.p.k={'v' * 500}"}, {"tags": f"_dd.p.tid={HIGH}"}),
+        ({"origin": "a\r\nb", "tags": "_dd.p.k=a\r\nb,_dd.p.k=\xe9"}, {"tags": f"_dd.p.tid={HIGH}"}),
+    ],
+)  # fmt: skip
+def test_what_datadog_says_beside_is_passed_on(make_client, said, passed_on):
+    """Through a client and its spans: whole members, of a bounded length, and none that could break a header."""
+    client = make_client(propagation={"extract": ["datadog"], "inject": ["datadog"]})
+    tags = {"tags": f"_dd.p.tid={HIGH}{',' if said.get('tags') else ''}{said.get('tags', '')}"}
+    given = {"trace-id": LOW, "parent-id": NUMBER, "sampling-priority": "2", **said, **tags}
+    parent = client.extract({f"x-datadog-{name}": value for name, value in given.items()})
+    with client.trace("job", parent=parent), client.span("call") as span:
+        headers = client.inject(span, {"X-Datadog-Origin": "stale"})
+    expected = {"trace-id": LOW, "parent-id": str(int(span.span_id, 16)), "sampling-priority": "2", **passed_on}
+    assert headers == {f"x-datadog-{name}": value for name, value in expected.items()}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from support.peers import peer
 from tracebridge import RemoteParent
 from tracebridge.propagation import baggage, tracestate
 from tracebridge.propagation.carriers import Environment
-from tracebridge.propagation.propagator import FORMATS, Propagator
+from tracebridge.propagation.propagator import Propagator, format_named
 
 b3, jaeger = peer("opentelemetry.propagators.b3"), peer("opentelemetry.propagators.jaeger")
 xray, gcp = (
@@ -67,7 +67,7 @@ def in_otel(context: RemoteParent) -> Any:
 def written(name: str, context: RemoteParent) -> dict[str, str]:
     """The headers that we write in a format."""
     headers: dict[str, str] = {}
-    FORMATS[name].write(context, headers)
+    format_named(name).write(context, headers)
     return headers
 
 
@@ -103,23 +103,23 @@ def test_opentelemetrys_jaeger_propagator_writes_debug_for_sampled():
     headers: dict[str, str] = {}
     OTEL["uber"].inject(headers, in_otel(RemoteParent(TRACE, SPAN)))
     assert headers["uber-trace-id"].endswith(":03")
-    assert FORMATS["uber"].read(headers).debug
+    assert format_named("uber").read(headers).debug
     assert written("uber", RemoteParent(TRACE, SPAN))["uber-trace-id"].endswith(":1")
 
 
 def test_opentelemetrys_b3_accepts_exact_widths_only_and_knows_no_deferral():
     """Zipkin's older libraries wrote numbers without leading zeros; a span without a state is sampled by us, as Zipkin's own libraries may."""
     short = {"b3": "1-2-1"}
-    assert (ids(OTEL["b3"].extract(short))[2], FORMATS["b3"].read(short).span_id) == (0, "2".zfill(16))
+    assert (ids(OTEL["b3"].extract(short))[2], format_named("b3").read(short).span_id) == (0, "2".zfill(16))
     several = {"x-b3-traceid": TRACE, "x-b3-spanid": SPAN}
-    assert (ids(OTEL["b3"].extract(several))[2], FORMATS["b3"].read(several).deferred) == (0, True)
+    assert (ids(OTEL["b3"].extract(several))[2], format_named("b3").read(several).deferred) == (0, True)
 
 
 def test_opentelemetrys_google_cloud_takes_missing_options_for_not_sampled():
     """Google: without o= the receiver decides. We do, and sample."""
     headers = {"x-cloud-trace-context": f"{TRACE}/1"}
     assert ids(OTEL["gcp"].extract(headers))[2] == 0
-    assert FORMATS["gcp"].read(headers).sampled is None
+    assert format_named("gcp").read(headers).sampled is None
 
 
 # ---------------------------------------------------------------------- W3C
@@ -135,7 +135,7 @@ TRACEPARENTS = [
 def test_opentelemetry_and_we_agree_on_traceparents(text):
     """What is valid, and what it says."""
     theirs = otel.get_current_span(OTEL["tracecontext"].extract({"traceparent": text})).get_span_context()
-    ours = FORMATS["tracecontext"].read({"traceparent": text})
+    ours = format_named("tracecontext").read({"traceparent": text})
     assert (ours is not None) == theirs.is_valid
     if ours is not None:
         assert (int(ours.trace_id, 16), int(ours.span_id, 16), ours.flags) == (
@@ -258,7 +258,7 @@ def test_jaeger_client_reads_what_we_write_and_we_what_it_writes(context, debug,
     )  # fmt: skip
     headers: dict[str, str] = {}
     codec.inject(found, headers)
-    back = FORMATS["uber"].read(headers)
+    back = format_named("uber").read(headers)
     assert (back.trace_id, back.span_id, back.flags, back.debug, back.parent_id) == (
         context.trace_id, context.span_id, flags & 1, debug, ABOVE,
     )  # fmt: skip
@@ -274,7 +274,7 @@ def test_jaeger_client_and_we_agree_on_debug_ids(headers):
     if headers.get("uber-trace-id") == "zz":
         with pytest.raises(Exception, match="malformed"):  # it raises where we read on
             jaeger_codecs.TextCodec().extract(headers)
-        assert FORMATS["uber"].read(headers).debug_id == "x"
+        assert format_named("uber").read(headers).debug_id == "x"
         return
-    theirs, ours = jaeger_codecs.TextCodec().extract(headers), FORMATS["uber"].read(headers)
+    theirs, ours = jaeger_codecs.TextCodec().extract(headers), format_named("uber").read(headers)
     assert theirs.is_debug_id_container_only == (ours.span_id is None)
