@@ -46,7 +46,8 @@ _decode_many = msgspec.msgpack.Decoder(list[SpanRecord]).decode
 class StoreDatabase:
     """Writes spans into SQLite and reads them back. Safe from several threads and processes. Opened with the first use.
 
-    A span that comes again (a retry whose first answer was lost) replaces itself. What goes wrong is raised in the adapter contract's terms.
+    A span that comes again (a retry whose first answer was lost) replaces itself. A file that cannot be written can still be read. What goes
+    wrong is raised in the adapter contract's terms.
     """
 
     def __init__(self, path: str, name: str, *, max_age_s: float, max_traces: int) -> None:
@@ -55,6 +56,7 @@ class StoreDatabase:
         self._name = name
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._reads_only = False
         self._last_retention = 0.0
 
     # ------------------------------------------------------------------ writing
@@ -176,33 +178,55 @@ class StoreDatabase:
 
     # ------------------------------------------------------------------ the file
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, *, writing: bool) -> sqlite3.Connection:
         if self._connection is None:
-            if self._path != ":memory:":
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # nobody else's business
-            connection = sqlite3.connect(
-                self._path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
-            )
-            try:
+            self._reads_only = self._path != ":memory:" and not self._may_write(writing)
+            self._connection = self._connected(self._uri() if self._reads_only else self._path)
+        return self._connection
+
+    def _may_write(self, must: bool) -> bool:
+        """Make the file where there is none. Raises OSError where it cannot be written and must be, or cannot even be read."""
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # nobody else's business
+        except OSError:
+            if must:
+                raise
+            os.close(os.open(self._path, os.O_RDONLY))
+            return False
+        return True
+
+    def _uri(self) -> str:
+        """Return what opens the file for reading without leaving files beside it, which would stop those who may write.
+
+        Without a log beside it nobody writes, and the file is all there is; with one, its writers have made what sharing needs.
+        """
+        shared = Path(f"{self._path}-wal").exists()
+        return f"{Path(self._path).as_uri()}?{'mode=ro' if shared else 'immutable=1'}"
+
+    def _connected(self, path: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            path, uri=self._reads_only, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
+        )
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise Misconfigured(
+                    f"{self._path} was written by a newer tracebridge (schema {version}); upgrade, or use another path"
+                )
+            if not self._reads_only:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=NORMAL")
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version > SCHEMA_VERSION:
-                    raise Misconfigured(
-                        f"{self._path} was written by a newer tracebridge (schema {version}); upgrade, or use another path"
-                    )
                 connection.executescript(SCHEMA)
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            connection = self._open()
+            connection = self._open(writing=True)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -213,7 +237,11 @@ class StoreDatabase:
 
     def _read(self, sql: str, values: Sequence[Any]) -> list[Any]:
         with self._lock, self._translated():
-            return self._open().execute(sql, values).fetchall()
+            try:
+                return self._open(writing=False).execute(sql, values).fetchall()
+            finally:
+                if self._reads_only:  # by the next time it may be written, by others or by us
+                    self.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from tracebridge.cli.spanfiles import (
     strict_option,
     tell,
 )
+from tracebridge.cli.words import count
 from tracebridge.record import SpanRecord
 
 BATCH = 256  # spans that are encoded together: an OTLP line holds so many at most
@@ -99,7 +100,7 @@ def command(
         click.echo(msgspec.json.encode(as_json(found)), err=output == "-")
     else:
         others = f"{found.other_lines:,} others, {found.damaged_lines:,} damaged"
-        click.echo(f"{found.spans:,} spans of {found.lines:,} lines ({others})", err=True)
+        click.echo(f"{count(found.spans, 'span')} of {count(found.lines, 'line')} ({others})", err=True)
     if files.failed or (strict and found.damaged_lines):
         context.exit(EXIT_INCOMPLETE)
 

@@ -12,6 +12,7 @@ import msgspec
 from tracebridge.cli.delivering import switched_on
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
 from tracebridge.cli.journals import OR_JOURNAL, journal_directory, journal_options, settings_with_journal
+from tracebridge.cli.words import count
 
 if TYPE_CHECKING:
     from tracebridge.deadletters.files import DeadFiles, Refusal
@@ -129,6 +130,7 @@ def _show(files: DeadFiles, refusal: Refusal) -> None:
 )
 @_selection
 @journal_options
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 @click.pass_context
 def drop_command(
     context: click.Context,
@@ -137,13 +139,18 @@ def drop_command(
     adapter: str | None,
     journal: str | None,
     config: str | None,
+    as_json: bool,
 ) -> None:
     """Delete refusals for ever: those of the IDs, or --all. Exits with 1 when one is not there."""
     files = _files(journal, config)
     chosen, missing = _chosen(files, ids, everything, adapter)
     for refusal in chosen:
         files.remove(refusal.id)
-    click.echo(f"{sum(one.spans for one in chosen):,} spans of {len(chosen):,} refusals dropped")
+    spans = sum(one.spans for one in chosen)
+    if as_json:
+        click.echo(msgspec.json.encode({"dropped": [one.id for one in chosen], "spans": spans, "missing": missing}))
+    else:
+        click.echo(f"{count(spans, 'span')} of {count(len(chosen), 'refusal')} dropped")
     if missing:
         context.exit(EXIT_NOT_FOUND)
 
@@ -195,7 +202,7 @@ def retry_command(
     for name in dict.fromkeys(refusal.adapter for refusal in chosen):
         mine = [refusal for refusal in chosen if refusal.adapter == name]
         if name not in settings.adapters:
-            click.echo(f"{name}: the configuration no longer names it; {len(mine):,} refusals stay", err=True)
+            click.echo(f"{name}: the configuration no longer names it; {count(len(mine), 'refusal')} kept", err=True)
             outcomes[name] = {"taken": 0, "refused": 0, "kept": sum(one.spans for one in mine)}
             continue
         with _spinner(f"sending to {name} again", quiet=as_json):
@@ -207,7 +214,8 @@ def retry_command(
     else:
         for name, outcome in outcomes.items():
             click.echo(
-                f"{name}: {outcome['taken']:,} spans taken, {outcome['refused']:,} refused again, {outcome['kept']:,} not sent"
+                f"{name}: {count(outcome['taken'], 'span')} taken, {outcome['refused']:,} refused again, {outcome['kept']:,} not sent",
+                err=True,  # standard output may be a destination
             )
     if missing or any(outcome["refused"] or outcome["kept"] for outcome in outcomes.values()):
         context.exit(EXIT_INCOMPLETE)

@@ -42,7 +42,7 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
     from tracebridge.doctor.examine import examine
     from tracebridge.settings.load import load_settings
 
-    settings = load_settings(config, memory_will_do=False)
+    settings = load_settings(config, if_unwritable="refuse")
     unknown = [name for name in only if name not in settings.adapters]
     if unknown:
         raise click.BadParameter(f"{unknown[0]} is not one of {', '.join(settings.adapters)}", param_hint="--only")

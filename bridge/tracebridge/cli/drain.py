@@ -12,6 +12,7 @@ from tracebridge.cli.delivering import switched_on
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.journals import settings_with_journal
 from tracebridge.cli.spanfiles import stopped_by_signals
+from tracebridge.cli.words import count
 
 if TYPE_CHECKING:
     from tracebridge.accounts import Stats
@@ -136,9 +137,10 @@ def _report(stats: Stats, arrived: bool, as_json: bool) -> None:
         failing = f" ({books.last_error})" if books.queued and books.last_error else ""
         click.echo(
             f"{name}: {books.adopted:,} found, {books.exported + books.sent:,} delivered, "
-            f"{books.queued:,} still there{failing}, {dropped:,} dropped{why}"
+            f"{books.queued:,} still there{failing}, {dropped:,} dropped{why}",
+            err=True,  # standard output may be a destination
         )
     if journal.damaged:
-        click.echo(f"{journal.damaged:,} damaged stretches could not be read and were set aside", err=True)
+        click.echo(f"{count(journal.damaged, 'damaged stretch')} could not be read and set aside", err=True)
     if journal.left_alone:
-        click.echo(f"{journal.left_alone:,} folders were left alone; the log says why", err=True)
+        click.echo(f"{count(journal.left_alone, 'folder')} left alone; the log says why", err=True)

@@ -23,6 +23,7 @@ from tracebridge.cli.spanfiles import (
     strict_option,
     tell,
 )
+from tracebridge.cli.words import count
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
@@ -106,7 +107,7 @@ def command(
     from tracebridge.replay.stream import SpanFiles
     from tracebridge.settings.load import load_settings
 
-    settings = load_settings(config, memory_will_do=False)
+    settings = load_settings(config, if_unwritable="refuse")
     if not dry_run:
         switched_on(settings)
     wanted = _wanted(since, until, traces, Identity(settings.trace_ids))
@@ -175,8 +176,8 @@ def _report(json_output: bool, played: Played, found: Found, stats: dict[str, An
         click.echo(msgspec.json.encode(outcome))
         return
     counts = [
-        f"{found.lines:,} lines: {found.span_lines:,} with spans, {found.other_lines:,} others, {found.damaged_lines:,} damaged",
-        f"{found.spans:,} spans: {played.delivered:,} {'would be delivered' if dry_run else 'handed to delivery'}, "
+        f"{count(found.lines, 'line')}: {found.span_lines:,} with spans, {found.other_lines:,} others, {found.damaged_lines:,} damaged",
+        f"{count(found.spans, 'span')}: {played.delivered:,} {'would be delivered' if dry_run else 'handed to delivery'}, "
         f"{played.doubles:,} met before, {played.unwanted:,} outside what was asked for",
     ]
     for name, books in stats.items():
@@ -185,4 +186,4 @@ def _report(json_output: bool, played: Played, found: Found, stats: dict[str, An
         counts.append(
             f"{name}: {books['exported']:,} acknowledged{unconfirmed(books)}, {books['queued']:,} queued, {dropped:,} dropped{why}"
         )
-    click.echo("\n".join(counts))
+    click.echo("\n".join(counts), err=True)  # standard output may be a destination

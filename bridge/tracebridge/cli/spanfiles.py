@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from tracebridge.cli.words import count
 from tracebridge.replay.envelopes import OwnEnvelope
 from tracebridge.replay.lines import UnreadableError
 from tracebridge.replay.reader import Found
@@ -63,7 +64,7 @@ def tell(found: Found) -> None:
     for missing in found.gaps.missing():
         click.echo(f"missing: {missing}", err=True)
     for note, lines in found.notes.items():
-        click.echo(f"not restored: {note} ({lines} line{'s' if lines != 1 else ''})", err=True)
+        click.echo(f"not restored: {note} ({count(lines, 'line')})", err=True)
 
 
 def as_json(found: Found) -> dict[str, Any]:

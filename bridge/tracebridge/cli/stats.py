@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from tracebridge.cli.journals import journal_directory, journal_options
+from tracebridge.cli.words import count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -111,11 +112,11 @@ def _shown(outside: Outside) -> tuple[Table, list[str]]:
         lines += [f"{who}: {said}" for said in _said(writer)]
     dead, damaged = _dead_letters(outside.directory), outside.damaged()
     size = sum(writer.disk_bytes for writer in writers) / 2**20
-    lines.append(f"{outside.directory}: {size:,.1f} MiB, {_count(len(writers), 'process')}")
+    lines.append(f"{outside.directory}: {size:,.1f} MiB, {count(len(writers), 'process')}")
     if dead:
-        lines.append(f"{_count(dead, 'dead letter')}; see: tracebridge dead list --journal {outside.directory}")
+        lines.append(f"{count(dead, 'dead letter')}; see: tracebridge dead list --journal {outside.directory}")
     if damaged:
-        lines.append(f"{_count(damaged, 'damaged stretch')} set aside in {outside.directory / 'damaged'}")
+        lines.append(f"{count(damaged, 'damaged stretch')} set aside in {outside.directory / 'damaged'}")
     return table, lines
 
 
@@ -148,13 +149,11 @@ def _said(writer: Writer) -> list[str]:
     if journal.get("last_error"):
         said.append(f"the disk said last: {journal['last_error']}")
     if journal.get("in_memory_only"):
-        said.append(
-            f"{_count(journal['in_memory_only'], 'span')} in memory only at first, because the disk had no room"
-        )
+        said.append(f"{count(journal['in_memory_only'], 'span')} in memory only at first, because the disk had no room")
     if journal.get("waiting"):
-        said.append(f"{_count(journal['waiting'], 'span')} of dead processes waiting for room")
+        said.append(f"{count(journal['waiting'], 'span')} of dead processes waiting for room")
     if writer.left_open:
-        said.append(f"{_count(writer.left_open, 'span')} open when it died")
+        said.append(f"{count(writer.left_open, 'span')} open when it died")
     return said
 
 
@@ -171,13 +170,3 @@ def _age(seconds: float) -> str:
             parts.append(f"{left // size}{unit}")
             left %= size
     return "".join(parts[:2]) or "0s"
-
-
-def _count(number: int, what: str) -> str:
-    """Return a number with its noun.
-
-    >>> _count(2, "damaged stretch"), _count(1, "span")
-    ('2 damaged stretches', '1 span')
-    """
-    ending = "" if number == 1 else "es" if what.endswith(("ch", "ss")) else "s"
-    return f"{number:,} {what}{ending}"

@@ -22,7 +22,7 @@ def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
 
     Raises ConfigError for a wrong configuration and ClickException when nothing in it can be read back.
     """
-    settings = load_settings(config, memory_will_do=False)
+    settings = load_settings(config, if_unwritable="read")
     if config is None and not os.environ.get(CONFIG_VARIABLE):
         _need_file(settings)
     kinds = {name: adapter_class(chosen.type) for name, chosen in settings.adapters.items()}

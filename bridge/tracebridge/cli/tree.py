@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tracebridge.cli.words import count
 from tracebridge.errors import printable
 from tracebridge.record import EndCause, SpanRecord, StatusCode
 
@@ -51,7 +52,7 @@ def trace_tree(spans: Sequence[SpanRecord], *, details: bool = False, attributes
     service = spans[0].resource.service_name if spans[0].resource is not None else ""
     title = f"[bold]{escape(cut(custom or wire))}[/]" + (f"  [dim]{wire}[/]" if custom else "")
     tree = Tree(
-        f"{title}  [cyan]{escape(cut(service))}[/]  {len(spans)} span{'s' if len(spans) != 1 else ''}",
+        f"{title}  [cyan]{escape(cut(service))}[/]  {count(len(spans), 'span')}",
         guide_style="dim",
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracebridge.cli.exits import EXIT_CONFIG
+from tracebridge.cli.words import count
 from tracebridge.errors import ConfigError
 from tracebridge.settings.load import CONFIG_VARIABLE, Loaded, load
 
@@ -69,8 +70,7 @@ def command(context: click.Context, file: str | None, print_effective: bool, git
         click.echo(render(warnings, file, what="warning"), err=True)
     if print_effective:
         _print_effective(loaded, file)
-    count = f"{len(names)} destination{'s' if len(names) != 1 else ''}"
-    click.echo(f"{file}: no problems; {count}: {', '.join(names)}", err=print_effective)
+    click.echo(f"{file}: no problems; {count(len(names), 'destination')}: {', '.join(names)}", err=print_effective)
 
 
 def annotation(file: str, problem: Problem, level: str = "error") -> str:

@@ -10,7 +10,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tracebridge.errors import ConfigError
 from tracebridge.settings.model import AdapterSettings, Settings
@@ -26,6 +26,7 @@ FILE_FORMAT = "1.0"
 DEFAULT_STORE = "./tracebridge.db"
 MAPPING = "the configuration given in code"
 Source = str | os.PathLike[str] | Mapping[str, Any] | Settings | None
+IfUnwritable = Literal["memory", "refuse", "read"]
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -38,18 +39,22 @@ class Loaded:
 
 
 def load_settings(
-    source: Source = None, *, environ: Mapping[str, str] | None = None, memory_will_do: bool = True
+    source: Source = None, *, environ: Mapping[str, str] | None = None, if_unwritable: IfUnwritable = "memory"
 ) -> Settings:
     """Return checked Settings from a path, a mapping with the YAML file's keys, Settings, or (None) the environment.
 
     A mapping is read by the same rules as a file, except that `${…}` in it is ordinary text. `environ` is `os.environ` by
-    default. No network is used. Raises ConfigError whose text is the whole report; with `memory_will_do` false also when nothing is
-    configured and the embedded store cannot be written, where a program's spans would go to memory.
+    default. No network is used. `if_unwritable` says what is done when nothing is configured and the embedded store cannot be written:
+    a program's spans go to memory, a command that would write refuses, and one that reads does not mind.
+
+    Raises ConfigError whose text is the whole report.
     """
-    return load(source, environ=environ, memory_will_do=memory_will_do).settings
+    return load(source, environ=environ, if_unwritable=if_unwritable).settings
 
 
-def load(source: Source = None, *, environ: Mapping[str, str] | None = None, memory_will_do: bool = True) -> Loaded:
+def load(
+    source: Source = None, *, environ: Mapping[str, str] | None = None, if_unwritable: IfUnwritable = "memory"
+) -> Loaded:
     """Do what `load_settings` does, and keep where each value came from."""
     environ = os.environ if environ is None else environ
     if isinstance(source, Settings):
@@ -59,7 +64,7 @@ def load(source: Source = None, *, environ: Mapping[str, str] | None = None, mem
         source = environ.get(CONFIG_VARIABLE) or None
         named = f" ({CONFIG_VARIABLE} names it)"
     if source is None:
-        return Loaded(_filled(_default_settings(environ, memory_will_do), environ))
+        return Loaded(_filled(_default_settings(environ, if_unwritable), environ))
     loaded = (
         _from_mapping(source, environ) if isinstance(source, Mapping) else _from_file(os.fspath(source), named, environ)
     )
@@ -134,8 +139,8 @@ def _adapters(
     """Return the destinations by their keys; `read` gets the nodes that their options were read from."""
     node = whole.value.get("adapters")
     if node is None or node.value in (None, {}):
-        message = "adapters must name at least one destination, such as `store: {}`"
-        reader.bad(whole if node is None else node, "adapters", "missing-key", message)
+        message = "no destination is named; there has to be one at least, such as `adapters: {store: {}}`"
+        reader.bad(node or whole, "" if node is None else "adapters", "missing-key", message)
         return {}
     if not isinstance(node.value, dict):
         reader.bad(node, "adapters", "wrong-type", "adapters must be a mapping of `type` or `type/name` to options")
@@ -163,6 +168,10 @@ def _adapter(
     if slash and not name:
         reader.problems.append(Problem("bad-key", f'"{shown_key(key)}" has no name after the slash', path, place))
         return None
+    if kind != kind.strip() or name != name.strip():
+        message = "there are blanks around the type or the name of a destination"
+        reader.problems.append(Problem("bad-key", message, path, place))
+        return None
     if kind not in known:
         near = nearest(kind, known)
         shown = shown_key(kind, alone=child.value is None and not near)
@@ -180,15 +189,15 @@ def _adapter(
     return None if options is BAD else AdapterSettings(name=key, type=kind, options=options)
 
 
-def _default_settings(environ: Mapping[str, str], memory_will_do: bool) -> Settings:
+def _default_settings(environ: Mapping[str, str], if_unwritable: IfUnwritable) -> Settings:
     """Return the embedded default: the store, or memory where its folder cannot be written."""
     from pathlib import Path
 
     from tracebridge.registry import adapter_class
 
     path = environ.get("TRACEBRIDGE_STORE") or DEFAULT_STORE
-    if path != ":memory:" and not _writable(Path(path).expanduser()):
-        if not memory_will_do:
+    if path != ":memory:" and if_unwritable != "read" and not _writable(Path(path).expanduser()):
+        if if_unwritable == "refuse":
             raise ConfigError(
                 f"{path} cannot be written; set TRACEBRIDGE_STORE to another path, or name a configuration"
             )

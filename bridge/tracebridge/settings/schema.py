@@ -46,7 +46,7 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
     for name in adapters:
         options = adapter_class(name).Options
         definitions[name] = {**_object(options, None), "type": ["object", "null"]}
-        patterns[f"^{re.escape(name)}(/.+)?$"] = {
+        patterns[f"^{re.escape(name)}(/\\S(.*\\S)?)?$"] = {
             "$ref": f"#/$defs/{name}",
             "description": _first_paragraph(options),
         }

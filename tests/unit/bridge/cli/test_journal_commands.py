@@ -174,7 +174,7 @@ def test_drain_delivers_all_and_says_so(config, server, tmp_path):
     assert server.arrived == dict.fromkeys([f"s{n}" for n in range(20)] + ["root"], 1)
     assert list((tmp_path / "spans").glob("0*")) == []
     again = run("drain", "--config", config)
-    assert (again.exit_code, "otlp_http: 0 found, 0 delivered, 0 still there, 0 dropped" in again.stdout) == (0, True)
+    assert (again.exit_code, "otlp_http: 0 found, 0 delivered, 0 still there, 0 dropped" in again.stderr) == (0, True)
 
 
 def test_drain_gives_up_when_told_to_and_leaves_the_rest(config, server, tmp_path):
@@ -182,7 +182,7 @@ def test_drain_gives_up_when_told_to_and_leaves_the_rest(config, server, tmp_pat
     server.script = answers(503, b"out of order")
     killed(config)
     done = run("drain", "--config", config, "--give-up", 1)
-    assert (done.exit_code, "0 delivered, 21 still there" in done.stdout, "out of order" in done.stdout) == (
+    assert (done.exit_code, "0 delivered, 21 still there" in done.stderr, "out of order" in done.stderr) == (
         1,
         True,
         True,
@@ -210,7 +210,7 @@ def test_drain_tells_of_what_was_refused(config, server):
     killed(config)
     server.script = lambda number, names: (400, {}, b"poison") if "s3" in names else OK
     done = run("drain", "--config", config)
-    assert (done.exit_code, "21 found, 20 delivered, 0 still there, 1 dropped (rejected" in done.stdout) == (1, True)
+    assert (done.exit_code, "21 found, 20 delivered, 0 still there, 1 dropped (rejected" in done.stderr) == (1, True)
 
 
 # ---------------------------------------------------------------------- dead letters
@@ -257,7 +257,7 @@ def test_what_a_destination_said_cannot_steer_the_terminal(config, server):
     server.script = answers(400, b"bad \x1b[31mspan\x07")
     drained = run("drain", "--config", config)
     listed = run("dead", "list", "--config", config)
-    assert "bad  [31mspan" in drained.stdout
+    assert "bad  [31mspan" in drained.stderr
     assert "bad  [31mspan" in listed.stdout
     assert not any(char in drained.output + listed.output for char in "\x1b\x07")
 
@@ -287,17 +287,20 @@ def test_a_retry_without_an_answer_keeps_everything(refused, config, server):
     before = refused.all()
     server.script = answers(503)
     done = run("dead", "retry", "--all", "--config", config, "--give-up", 0.3)
-    assert (done.exit_code, "2 not sent" in done.stdout, refused.all()) == (1, True, before)
+    assert (done.exit_code, "2 not sent" in done.stderr, refused.all()) == (1, True, before)
 
 
 def test_dead_letters_are_dropped_by_id_or_all(refused, tmp_path):
     """Only what is named; an ID that is not there is told, exit 1; neither ID nor --all is a mistake."""
     first = refused.all()[0].id
     folder = tmp_path / "spans"
-    assert run("dead", "drop", first, "--journal", folder).stdout == "1 spans of 1 refusals dropped\n"
+    assert run("dead", "drop", first, "--journal", folder).stdout == "1 span of 1 refusal dropped\n"
     gone = run("dead", "drop", first, "--journal", folder)
     assert (gone.exit_code, f"there is no dead letter {first}" in gone.stderr) == (1, True)
     assert run("dead", "drop", "--journal", folder).exit_code == 2
+    second = refused.all()[0].id
+    outcome = json.loads(run("dead", "drop", first, second, "--journal", folder, "--json").stdout)
+    assert outcome == {"dropped": [second], "spans": 1, "missing": [first]}
     assert run("dead", "drop", "--all", "--journal", folder).exit_code == 0
     assert (refused.all(), run("dead", "list", "--journal", folder).stderr) == ([], "no dead letters\n")
 

@@ -66,11 +66,21 @@ def test_replay_delivers_the_very_spans(log):
     ]
 
 
+def test_lines_on_standard_output_are_not_mixed_with_words(log):
+    """Where a destination writes there, a pipe gets lines only."""
+    Path("lines.yaml").write_text("adapters: {log: {stream: stdout}}\n")
+    script = "from tracebridge.cli import main; main()"
+    command = [sys.executable, "-c", script, "replay", str(log), "--config", "lines.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [json.loads(line)["span_name"] for line in done.stdout.splitlines()] == ["s2", "s3", "s1"]
+    assert "log: 3 acknowledged" in done.stderr
+
+
 def test_replay_says_in_words_what_became_of_the_lines(log):
     """For people."""
     result = run("replay", str(log))
-    assert "3 spans: 3 handed to delivery, 0 met before, 0 outside what was asked for" in result.stdout
-    assert "store: 3 acknowledged, 0 queued, 0 dropped" in result.stdout
+    assert "3 spans: 3 handed to delivery, 0 met before, 0 outside what was asked for" in result.stderr
+    assert "store: 3 acknowledged, 0 queued, 0 dropped" in result.stderr
 
 
 def test_replay_reads_standard_input_and_packed_files(log):
@@ -161,7 +171,7 @@ def test_a_destination_that_takes_nothing_is_exit_1_after_the_time_given(log):
     (log.parent / "b.yaml").write_text("adapters: {zipkin: {endpoint: 'http://127.0.0.1:9/api/v2/spans'}}")
     result = run("replay", str(log), "--config", "b.yaml", "--state", "s", "--give-up", "0")
     assert result.exit_code == 1
-    assert "zipkin: 0 acknowledged, 3 queued" in result.stdout
+    assert "zipkin: 0 acknowledged, 3 queued" in result.stderr
     assert json.loads(run("replay", str(log), "--state", "s", "--json").stdout)["delivered"] == 3
 
 
@@ -172,7 +182,7 @@ def test_what_a_destination_was_given_up_on_is_sent_by_the_next_run(log):
     )
     result = run("replay", str(log), "--config", "b.yaml", "--state", "s")
     assert result.exit_code == 1
-    assert "zipkin: 0 acknowledged, 0 queued, 3 dropped (retries_exhausted" in result.stdout
+    assert "zipkin: 0 acknowledged, 0 queued, 3 dropped (retries_exhausted" in result.stderr
     assert json.loads(run("replay", str(log), "--state", "s", "--json").stdout)["delivered"] == 3
 
 
@@ -277,7 +287,7 @@ def test_where_tracing_is_switched_off_nothing_is_said_to_be_delivered(log, monk
 def test_without_a_store_that_can_be_written_nothing_is_said_to_be_delivered(log, tmp_path, monkeypatch):
     """Memory would take the spans, and be gone with the command."""
     monkeypatch.setenv("TRACEBRIDGE_STORE", str(tmp_path / "nowhere" / "store.db"))
-    for command in (("replay", str(log)), ("doctor",), ("search",)):
+    for command in (("replay", str(log)), ("doctor",)):
         result = run(*command)
         assert (result.exit_code, result.stdout) == (78, "")
         assert "nowhere/store.db cannot be written; set TRACEBRIDGE_STORE to another path" in result.stderr

@@ -96,6 +96,23 @@ def test_each_kind_has_its_name_and_its_place(kind: str, tmp_path: Path) -> None
     assert f"[{kind}]" in str(error)
 
 
+@pytest.mark.parametrize("key", ["memory/ ", " memory", "memory ", "memory /x", "memory/ x", "memory/x\\t"])
+def test_a_destination_is_not_named_with_blanks_around_it(tmp_path: Path, key: str) -> None:
+    """They would be in every log line and count, and no eye sees them."""
+    (problem,) = report_of(tmp_path, f'adapters:\n  "{key}": {{}}\n').problems
+    assert (problem.kind, problem.place.line, problem.place.column) == ("bad-key", 2, 3)
+    assert problem.message == "there are blanks around the type or the name of a destination"
+
+
+@pytest.mark.parametrize("source", ["", "# nothing yet\n", "{}\n"])
+def test_an_empty_file_is_told_what_is_missing(tmp_path: Path, source: str) -> None:
+    """Where spans go is the one thing that has no default in a file."""
+    assert "no destination is named; there has to be one at least, such as `adapters: {store: {}}`" in str(
+        report_of(tmp_path, source)
+    )
+    assert "adapters: adapters" not in str(report_of(tmp_path, source))
+
+
 def test_every_kind_has_an_example_on_the_page() -> None:
     """docs/configuration.md has a section for each, and what it prints there ends with that name; the causes of doctor are listed too."""
     page = (Path(__file__).parents[4] / "docs" / "configuration.md").read_text("utf-8")

@@ -124,7 +124,7 @@ RIGHT: list[Any] = [
     {"lifecycle": {"max_open": "1h30m", "late_children": 0}},
     {"limits": {"payload_length_limit": "1.5MiB"}},
     {"limits": {"payload_length_limit": 4096}},
-    {"adapters": {"zipkin/eu": None, "otlp_http/a/b": {"tls": {"ca_file": None}}}},
+    {"adapters": {"zipkin/eu": None, "zipkin/e": {}, "zipkin/e u": {}, "otlp_http/a/b": {"tls": {"ca_file": None}}}},
     {"resource": {"attributes": {"service.name": "x", "a": [1, 2], "b": True}}},
 ]
 
