@@ -7,7 +7,6 @@ import contextlib
 import re
 import threading
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -16,6 +15,7 @@ from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Reject
 from tracebridge.forks import no_fork
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.version import VERSION
 from tracebridge_adapters.wires.hiding import quoted, secrets_of
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
@@ -52,7 +52,7 @@ class GrpcWire:
         with contextlib.suppress(ImportError):
             import grpc._channel  # what opening a channel imports, likewise
         self._grpc = grpc
-        self._user_agent = f"tracebridge/{version('tracebridge')}"
+        self._user_agent = f"tracebridge/{VERSION}"
         parts = urlsplit(endpoint)
         self._secure = parts.scheme == "https"
         user_info, _, address = parts.netloc.rpartition("@")
