@@ -22,6 +22,7 @@ from tracebridge_adapters.store_search import build_search, read_token, write_to
 
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 RETENTION_CHECK_S = 60.0  # how often old traces are looked for
+SHARE_EVERY_S = 0.01  # how often a file that another process is making is tried again
 FORK_WAIT_S = 1.0  # the longest that a fork waits for a write to end
 SCHEMA_VERSION = 1
 SHARED = b"shared"  # after a span ID that its caller's span has too, so that neither replaces the other
@@ -230,7 +231,7 @@ class StoreDatabase:
                     f"{self._path} was written by a newer tracebridge (schema {version}); upgrade, or use another path"
                 )
             if not self._reads_only:
-                connection.execute("PRAGMA journal_mode=WAL")
+                _share(connection)
                 connection.execute("PRAGMA synchronous=NORMAL")
                 connection.executescript(SCHEMA)
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
@@ -280,6 +281,19 @@ class StoreDatabase:
             raise Misconfigured(
                 f"{self._path}: {error.strerror or error}; is the folder there, and writable?"
             ) from error
+
+
+def _share(connection: sqlite3.Connection) -> None:
+    """Let readers and writers work side by side. Waits, which SQLite does not here, for another process that is just making the file."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(SHARE_EVERY_S)
 
 
 # ---------------------------------------------------------------------- forks
