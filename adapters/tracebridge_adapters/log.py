@@ -66,7 +66,7 @@ class LogAdapter:
     def __init__(self, options: LogOptions, context: Context) -> None:
         import secrets
 
-        from tracebridge_adapters.formats.spanlog_lines import writer_of
+        from tracebridge_adapters.formats.spanlog_writers import writer_of
 
         self._writer = writer_of(
             options.profile,

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, span_as_dict
+from tracebridge.plain import MOST_AT_ONCE
 from tracebridge.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.record import Link as LinkRecord
-from tracebridge.values import MOST_AT_ONCE, Tally
+from tracebridge.values import Tally
 
 if TYPE_CHECKING:
     from tracebridge.calls.core import Core
@@ -72,7 +73,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     """The recorded outputs; None when not set."""
     attributes_now: dict[str, Value] = {}
     harmless: bool = True
-    """Nothing but attributes, and every key known to be no secret: the short way through the stages is open."""
+    """Nothing but plain values (`tracebridge.plain`), and no secret among them: the short way past the stages is open."""
     code: int = int(StatusCode.UNSET)
     status_message: str = ""
     event_records: list[Event] | None = None
@@ -139,14 +140,16 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def set_inputs(self, inputs: Any) -> None:
         """Record what goes in; None means not set."""
         if inputs is not None and self._open():
-            self.inputs = self.calls.reducer.payload(inputs, self.tally)
+            plain = self.calls.reducer.plain_payload(inputs)
+            self.inputs = self.calls.reducer.payload(inputs, self.tally) if plain is None else plain
             if self.calls.keeps_open:
                 self.calls.note(self, inputs=self.inputs)
 
     def set_outputs(self, outputs: Any) -> None:
         """Record what comes out; None means not set."""
         if outputs is not None and self._open():
-            self.outputs = self.calls.reducer.payload(outputs, self.tally)
+            plain = self.calls.reducer.plain_payload(outputs)
+            self.outputs = self.calls.reducer.payload(outputs, self.tally) if plain is None else plain
             if self.calls.keeps_open:
                 self.calls.note(self, outputs=self.outputs)
 
@@ -179,22 +182,17 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
         if not self._open():
             return
-        self.harmless = False
+        calls = self.calls
         if self.event_records is None:
             self.event_records = []
-        if len(self.event_records) >= self.calls.limits.event_count_limit:
+        if len(self.event_records) >= calls.limits.event_count_limit:
             self.dropped_events += 1
+            self.harmless = False
             return
-        reducer, tally = self.calls.reducer, self.tally
-        time_ns = member(event, "timestamp")
-        name = member(event, "name")
-        name = reducer.text(event if name is None else name, tally)
-        given = member(event, "attributes")
-        attributes = {} if given is None else reducer.attributes(given, tally)
-        made = Event(name, self.calls.instant(time_ns, self.trace, tally), attributes)
+        made = calls.plain_event(event) or calls.event_record(event, self.trace, self.tally)
         self.event_records.append(made)
-        if self.calls.keeps_open:
-            self.calls.note(self, events=(made,))
+        if calls.keeps_open:
+            calls.note(self, events=(made,))
 
     def add_link(self, link: Link) -> None:
         """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""

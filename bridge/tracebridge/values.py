@@ -14,25 +14,20 @@ import enum
 import math
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from tracebridge.plain import MAX_DEPTH, NODE_COST, Plain
 from tracebridge.record import Value
 from tracebridge.redaction import HarmlessKeys
-from tracebridge.secret_names import is_credential
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-MAX_DEPTH = 32  # containers inside containers; deeper ones become text
 MAX_TEXT_FROM_OBJECT = 16_384  # characters kept of an arbitrary object's str()
-NODE_COST = 8  # bytes that each element of a container counts towards a payload's limit, besides its text
 MAX_SHOWN = 200  # characters of a value in a message
 CUT_MARK = "…"
-MOST_AT_ONCE = 1_024  # attributes of one call that are looked at, if no higher limit is set; the rest is counted
-VALUES_REMEMBERED = 4_096  # values that were recordable as they are
-TEXT_REMEMBERED = 64  # characters of the longest of them
 _READ_TRIES = 3  # how often a mapping that changes while it is read is read again
 
 _AS_TEXT = (Decimal, uuid.UUID, datetime.timedelta)  # a short way only: other objects become their text, too
@@ -70,49 +65,9 @@ class Reducer:
     def __init__(self, *, text_limit: int, payload_limit: int, keys: HarmlessKeys) -> None:
         self._text_limit = text_limit
         self._payload_limit = payload_limit
-        self._keys = keys
-        self._known = keys.known
-        self._seen: set[Value] = set()
-
-    def plain(self, given: Any) -> dict[str, Value] | None:
-        """Return a copy when everything in it is recordable as it is and none of it is a secret, else None.
-
-        The short way that nearly every span takes: a third of the cost of `attributes`, and what it returns needs no redaction
-        (user patterns aside).
-        """
-        if type(given) is not dict or len(given) > MOST_AT_ONCE:
-            return None
-        taken = given.copy()  # one step under the interpreter: nobody can change it while it is read
-        if not self._known.issuperset(taken) and not self._keys.learn(taken):
-            return None
-        values = taken.values()
-        try:
-            if self._seen.issuperset(values):
-                return taken
-        except TypeError:  # one that cannot be hashed: a list, a dict
-            return None
-        limit = self._text_limit
-        for value in values:
-            kind = type(value)
-            if kind is str:
-                if len(value) > limit or (value[:1] in "bB" and is_credential(value)):
-                    return None
-            elif kind is int:
-                if not -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
-                    return None
-            elif kind is not bool and kind is not float:
-                return None
-        self._remember(values)
-        return taken
-
-    def _remember(self, values: Iterable[Value]) -> None:
-        """Keep values that were found recordable: the next look at them is one C call instead of a loop.
-
-        What is not a number and not one of these texts is never equal to one, but for objects that claim to be (a Decimal, an enum's
-        member with a text); they are encoded as what they claim to be, or mended when the span ends.
-        """
-        if len(self._seen) < VALUES_REMEMBERED:
-            self._seen.update([value for value in values if type(value) is not str or len(value) <= TEXT_REMEMBERED])
+        short = Plain(text_limit=text_limit, payload_limit=payload_limit, keys=keys)
+        self.plain, self.plain_payload = short.attributes, short.payload
+        """The short look, which nearly every value passes; None from it means that this class decides (`attributes`, `payload`)."""
 
     def attributes(self, given: Any, tally: Tally) -> dict[str, Value]:
         """Return a fresh dict of recordable attributes; None values are left out (None means not set)."""

@@ -16,12 +16,12 @@ from support.otlp_view import hex_ids_to_base64, plain
 from support.strategies import hostile_records, records, texts, trace_ids
 from tracebridge.record import Resource, Scope, SpanRecord
 from tracebridge_adapters.dialects import absorb, showing
-from tracebridge_adapters.formats import otlp_json, otlp_protobuf, otlp_protobuf_reader
+from tracebridge_adapters.formats import otlp_json, otlp_json_reader, otlp_protobuf, otlp_protobuf_reader
 
 ENCODINGS = {
     "protobuf": (otlp_protobuf.encode, otlp_protobuf_reader.decode),
-    "json": (otlp_json.encode_request, otlp_json.decode),
-    "json in a file": (otlp_json.encode, otlp_json.decode),
+    "json": (otlp_json.encode_request, otlp_json_reader.decode),
+    "json in a file": (otlp_json.encode, otlp_json_reader.decode),
 }
 DIALECTS = ("openinference", "mlflow", "genai")
 

@@ -14,7 +14,7 @@ from tracebridge.record import SpanRecord
 from tracebridge.registry import FORMATS, load
 from tracebridge.replay.lines import Line
 from tracebridge.replay.reader import Found, SpanReader, installed_formats
-from tracebridge_adapters.formats.spanlog_lines import writer_of
+from tracebridge_adapters.formats.spanlog_writers import writer_of
 
 LINES = load(FORMATS, "spanlog")().encode
 fewer = settings(max_examples=40)  # records are large

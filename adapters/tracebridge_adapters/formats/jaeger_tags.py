@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tracebridge.record import Value
 from tracebridge_adapters.dialects import as_json
 from tracebridge_adapters.formats import jaeger_structs as j
+from tracebridge_adapters.formats.block_cache import BlockCache
 from tracebridge_adapters.formats.pair_cache import PairCache
 
 MAX_DECIMAL_BITS = 14_000  # of an integer that Python writes in decimal; it refuses 4,300 digits
@@ -60,3 +61,9 @@ def tags_of(attributes: dict[str, Value]) -> list[j.Tag]:
     if None in attributes.values():
         attributes = {key: value for key, value in attributes.items() if value is not None}
     return _pairs.encoded(attributes)
+
+
+TagsOf = Callable[[dict[str, Value]], list[j.Tag]]
+
+for_batch: Callable[[], TagsOf] = BlockCache(tags_of).for_batch
+"""Return `tags_of` with a memory, for the spans of one batch; its lists are shared, too."""

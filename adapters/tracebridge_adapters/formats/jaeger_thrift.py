@@ -1,11 +1,12 @@
 """SpanRecords to Jaeger's Thrift (jaeger-idl 0.11): one Batch of one process, bare or as the agent's `emitBatch` call.
 
 The mapping is OpenTelemetry's ("OpenTelemetry to Jaeger Transformation") and, where that is silent, what Collectors and jaeger-client send.
-Apache Thrift writes the bytes, in C; tags of repeated attributes are made once (`pair_cache`), which halves what is left to do here.
+Apache Thrift writes the bytes, in C; tags of repeated attributes are made once (`block_cache`, `pair_cache`), which halves what is left to do here.
 """
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tracebridge_adapters.dialects import DISPLACED
 from tracebridge_adapters.formats import jaeger_names as n
 from tracebridge_adapters.formats import jaeger_structs as j
 from tracebridge_adapters.formats.jaeger_fit import fit
-from tracebridge_adapters.formats.jaeger_tags import clean, tag_of, tags_of
+from tracebridge_adapters.formats.jaeger_tags import TagsOf, clean, for_batch, tag_of, tags_of
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 
@@ -24,8 +25,10 @@ MAX_US = (2**63 - 1) // 1000  # the last microsecond that nanoseconds in 64 bits
 
 _signed, _two_signed = struct.Struct(">q").unpack, struct.Struct(">qq").unpack  # IDs as Jaeger counts them
 _KIND_TAGS = {kind: tag_of(n.KIND_KEY, name) for kind, name in n.KINDS.items()}
-_ERROR_TAGS = [tag_of(n.ERROR_KEY, True), tag_of(n.STATUS_KEY, "ERROR")]
-_OK_TAG = tag_of(n.STATUS_KEY, "OK")
+_STATUS_TAGS = {
+    int(StatusCode.ERROR): [tag_of(n.ERROR_KEY, True), tag_of(n.STATUS_KEY, "ERROR")],
+    int(StatusCode.OK): [tag_of(n.STATUS_KEY, "OK")],
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def encode(
         raise ValueError("a Jaeger batch has one process: these spans have several resources")
     resource = given or Resource()
     process = _process(resource, process_tags(resource))
-    batch = j.Batch(process, [_span(record, attributes_of(record)) for record in records])
+    remembered = for_batch()
+    batch = j.Batch(process, [_span(record, attributes_of(record), remembered) for record in records])
     body = framing.write(batch)
     if len(body) > framing.max_bytes and len(records) == 1:
         fit(process, batch.spans[0], framing.max_bytes, lambda: len(framing.write(batch)), framing.protocol)
@@ -71,7 +75,7 @@ def _process(resource: Resource, more: Mapping[str, Value]) -> j.Process:
     return j.Process(clean(resource.service_name), tags_of(attributes))
 
 
-def _span(record: SpanRecord, attributes: dict[str, Value]) -> j.Span:
+def _span(record: SpanRecord, attributes: dict[str, Value], remembered: TagsOf) -> j.Span:
     high, low = _two_signed(record.trace_id)
     (span_id,) = _signed(record.span_id)
     parent = 0 if record.parent_id is None else _signed(record.parent_id)[0]
@@ -85,9 +89,8 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> j.Span:
         parent,
         (name if name.isascii() else clean(name)) if name else n.UNKNOWN_OPERATION,
         record.flags & n.SAMPLED | n.DEBUG if record.debug else record.flags & n.SAMPLED,
-        _micros(record.start_time_ns),
-        min(record.duration_ns // 1000, MAX_US),
-        _span_tags(record, attributes),
+        *_times(record),
+        _span_tags(record, attributes, remembered),
     )
     if record.links:
         span.references = _references(record, span)
@@ -96,30 +99,31 @@ def _span(record: SpanRecord, attributes: dict[str, Value]) -> j.Span:
     return span
 
 
-def _span_tags(record: SpanRecord, attributes: dict[str, Value]) -> list[j.Tag]:
+def _span_tags(record: SpanRecord, attributes: dict[str, Value], remembered: TagsOf) -> list[j.Tag]:
     """Return the attributes and what Jaeger has no field for."""
     own = _own_tags(record)
     if not n.OWN_KEYS.isdisjoint(attributes):
         attributes = _giving_way(attributes, own)
-    tags = tags_of(attributes)
-    tags += own
-    return tags
+    return remembered(attributes) + own
 
 
 def _own_tags(record: SpanRecord) -> list[j.Tag]:
-    """Return what the format itself has to say. `error` is there only on ERROR: its truth marks the span."""
-    tags = []
-    if record.kind in _KIND_TAGS:
-        tags.append(_KIND_TAGS[record.kind])
-    if record.status == StatusCode.ERROR:
-        tags += _ERROR_TAGS
-        if record.status_message:
-            tags.append(tag_of(n.STATUS_MESSAGE_KEY, record.status_message))
-    elif record.status == StatusCode.OK:
-        tags.append(_OK_TAG)
+    """Return what the format itself has to say, in a list that is shared. `error` is there only on ERROR: its truth marks the span."""
+    usual = _usual_tags(record.kind, record.status)
+    scope = record.scope
+    if scope is None and not (
+        record.status_message
+        or record.trace_state
+        or record.dropped_attributes
+        or record.dropped_events
+        or record.dropped_links
+    ):
+        return usual
+    tags = usual.copy()
+    if record.status == StatusCode.ERROR and record.status_message:
+        tags.append(tag_of(n.STATUS_MESSAGE_KEY, record.status_message))
     if record.trace_state:
         tags.append(tag_of(n.TRACE_STATE_KEY, record.trace_state))
-    scope = record.scope
     if scope is not None and scope.name and scope.name != n.OWN_SCOPE_NAME:
         tags.append(tag_of(n.SCOPE_NAME, scope.name))
         if scope.version:
@@ -127,6 +131,13 @@ def _own_tags(record: SpanRecord) -> list[j.Tag]:
     if record.dropped_attributes or record.dropped_events or record.dropped_links:
         tags += [tag_of(key, getattr(record, field)) for field, key in n.DROPPED.items() if getattr(record, field)]
     return tags
+
+
+@functools.lru_cache(maxsize=64)
+def _usual_tags(kind: int, status: int) -> list[j.Tag]:
+    """Return what nearly every span has to say: its kind and its status."""
+    kind_tags = [_KIND_TAGS[kind]] if kind in _KIND_TAGS else []
+    return kind_tags + _STATUS_TAGS.get(status, [])
 
 
 def _giving_way(attributes: dict[str, Value], own: list[j.Tag]) -> dict[str, Value]:
@@ -169,6 +180,14 @@ def _log(event: Event) -> j.Log:
     if event.dropped_attributes:
         fields.setdefault(n.DROPPED["dropped_attributes"], event.dropped_attributes)
     return j.Log(_micros(event.time_ns), tags_of(fields))
+
+
+def _times(record: SpanRecord) -> tuple[int, int]:
+    """Return start and duration in whole µs."""
+    start, end = record.start_time_ns, record.end_time_ns
+    if 0 <= start <= end < 2**63:  # nearly every span
+        return start // 1000, (end - start) // 1000
+    return _micros(start), min(record.duration_ns // 1000, MAX_US)
 
 
 def _micros(time_ns: int) -> int:

@@ -14,7 +14,6 @@ import msgspec
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import spelled
 from tracebridge_adapters.formats.block_cache import BlockCache
-from tracebridge_adapters.formats.otlp_json_reader import decode
 from tracebridge_adapters.formats.otlp_protobuf import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
@@ -25,8 +24,6 @@ from tracebridge_adapters.formats.otlp_protobuf import (
     within_64_bits,
 )
 from tracebridge_adapters.formats.pair_cache import MAX_TEXT, PairCache, Remembered, Write
-
-__all__ = ["decode", "encode", "encode_request"]
 
 _QUOTED = b'{"doubleValue":"'  # a number that JSON lacks
 

@@ -11,7 +11,7 @@ from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded
 from tracebridge.record import SpanRecord
 from tracebridge_adapters.dialects import absorb, attributes_of
-from tracebridge_adapters.formats import otlp_json
+from tracebridge_adapters.formats import otlp_json, otlp_json_reader
 
 _SPANS = frozenset({"resourceSpans", "resource_spans"})
 
@@ -29,7 +29,7 @@ class OtlpJsonLines:
 
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of one line. Raises ValueError when it is no OTLP JSON."""
-        records = otlp_json.decode(line, self._absorb)
+        records = otlp_json_reader.decode(line, self._absorb)
         if not records and _SPANS.isdisjoint(msgspec.json.decode(line)):
             raise ValueError("not OTLP JSON: an object without resourceSpans, which only mentions the word")
         return Decoded(records)

@@ -11,23 +11,15 @@ import msgspec
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded
 from tracebridge.record import SpanRecord
-from tracebridge_adapters.formats.spanlog.choices import ProfileName
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Line
 from tracebridge_adapters.formats.spanlog.nested import NOTE, is_nested
 from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_otel, record_of
 from tracebridge_adapters.formats.spanlog.writer import Writer
-from tracebridge_adapters.formats.spanlog_otlp import OtlpWriter, records_of
+from tracebridge_adapters.formats.spanlog_otlp import records_of
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _MARK = SCHEMA.encode()
 _OTLP, _DATADOG = b'"resourceSpans"', b'"dd.trace_id"'
-
-
-def writer_of(profile: ProfileName, *, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE, **choices: Any) -> Writer:
-    """Return the writer of a profile; `choices` are those of `Writer`."""
-    if profile == "otlp_json":
-        return OtlpWriter(trace_id_attribute=trace_id_attribute, **choices)
-    return Writer(profile, **choices)
 
 
 def _refuse_twice(line: bytes, shown: Line) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.record import Resource, SpanRecord
 from tracebridge_adapters.dialects import absorb, attributes_of
-from tracebridge_adapters.formats import otlp_json
+from tracebridge_adapters.formats import otlp_json, otlp_json_reader
 from tracebridge_adapters.formats.spanlog.line import END, one_line
 from tracebridge_adapters.formats.spanlog.writer import Writer, level_of
 
@@ -39,4 +39,4 @@ class OtlpWriter(Writer):
 
 def records_of(data: bytes, trace_id_attribute: str) -> list[SpanRecord]:
     """Return the spans of the OTLP part. Raises ValueError."""
-    return otlp_json.decode(data, partial(absorb, trace_id_attribute=trace_id_attribute))
+    return otlp_json_reader.decode(data, partial(absorb, trace_id_attribute=trace_id_attribute))

@@ -7,7 +7,6 @@ import contextlib
 import re
 import threading
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.version import VERSION
 from tracebridge_adapters.wires.hiding import quoted, secrets_of
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
@@ -49,7 +49,7 @@ class GrpcWire:
         with contextlib.suppress(ImportError):
             import grpc._channel  # what opening a channel imports; see `Adapter` for why it is imported here
         self._grpc = grpc
-        self._user_agent = f"tracebridge/{version('tracebridge')}"
+        self._user_agent = f"tracebridge/{VERSION}"
         parts = urlsplit(endpoint)
         self._secure = parts.scheme == "https"
         user_info, _, address = parts.netloc.rpartition("@")

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -23,6 +22,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.version import VERSION
 from tracebridge_adapters.wires.hiding import MAX_QUOTED, quoted, secrets_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class HttpExchange:
         self._timeout_s = timeout_s
         self._max_answer = max_answer
         self._headers = {
-            "User-Agent": f"tracebridge/{version('tracebridge')}",
+            "User-Agent": f"tracebridge/{VERSION}",
             "b3": "0",  # do not trace the tracer
             **{key: value.reveal() if isinstance(value, Secret) else value for key, value in headers.items()},
         }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tracebridge.accounts import Accounts
+from tracebridge.entities import SpanEvent
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
@@ -16,7 +17,7 @@ from tracebridge.live import LiveTable, LiveTrace
 from tracebridge.noop import NOOP_TRACE_ID, NoopSpan
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.recent import RecentKeys
-from tracebridge.record import Link, Resource
+from tracebridge.record import Event, Link, Resource
 from tracebridge.settings.model import LifecycleSettings, LimitsSettings
 from tracebridge.span import Span, member
 from tracebridge.stages import Stages
@@ -105,6 +106,28 @@ class Core:
                     return time_ns
             tally.repaired += 1
         return trace.anchor_ns + self._ticks()
+
+    def plain_event(self, given: Any) -> Event | None:
+        """Return the record of an event that is one of ours, of plain values; None for any other: `event_record` takes it."""
+        if type(given) is not SpanEvent:
+            return None
+        name, time_ns = given.name, given.timestamp
+        attributes = self.reducer.plain(given.attributes)
+        if attributes is None or type(name) is not str or type(time_ns) is not int or not 0 <= time_ns < 2**63:
+            return None
+        if len(name) > self.limits.attribute_value_length_limit or not name.isascii():
+            return None
+        return Event(name, time_ns, attributes)
+
+    def event_record(self, given: Any, trace: LiveTrace, tally: Tally) -> Event:
+        """Return the record of an event, whatever it is."""
+        reducer = self.reducer
+        time_ns, name, attributes = member(given, "timestamp"), member(given, "name"), member(given, "attributes")
+        return Event(
+            reducer.text(given if name is None else name, tally),
+            self.instant(time_ns, trace, tally),
+            {} if attributes is None else reducer.attributes(attributes, tally),
+        )
 
     def link_record(self, link: Any, tally: Tally) -> Link | None:
         """Return a link with wire IDs, or None when its IDs are none."""

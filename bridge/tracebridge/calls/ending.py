@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracebridge.calls.core import log, one_id
-from tracebridge.calls.recording import UP_TO_TAGS, Recording
+from tracebridge.calls.recording import Recording, later_fields
 from tracebridge.entities import SpanStatus, SpanStatusCode
 from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
@@ -144,8 +144,8 @@ class Ending(Recording):
                 span.span_type,
                 trace.custom_id,
             ]
-            if span.parent_raw is None and trace.custom_id is not None:
-                fields += (_FINISHED.value, "", *UP_TO_TAGS, trace.scheme)
+            if span.inputs is not None or span.outputs is not None or span.event_records or span.parent_raw is None:
+                fields += (_FINISHED.value, "", *later_fields(span, trace))
             try:
                 data: bytes | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tracebridge.calls.core import Core
 from tracebridge.ids.parent import SAMPLED
@@ -17,8 +17,14 @@ from tracebridge.values import Tally
 
 _FINISHED = EndCause.FINISHED
 _UNFINISHED = EndCause.UNFINISHED.value
-UP_TO_TAGS: tuple[Any, ...] = ("", None, None, (), (), {})
-"""The fields of SpanRecord between `opened_at` and `id_scheme`, at their defaults."""
+
+
+def later_fields(span: Span, trace: LiveTrace) -> tuple[Any, ...]:
+    """Return the fields of SpanRecord from `status_message` on, as far as a span of plain values may have any."""
+    upto_events = ("", span.inputs, span.outputs, span.event_records or ())
+    if span.parent_raw is None and trace.custom_id is not None:
+        return (*upto_events, (), {}, trace.scheme)
+    return upto_events
 
 
 class Recording(Core):
@@ -34,11 +40,10 @@ class Recording(Core):
                 trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
                 span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
             ]  # fmt: skip
-            if span.parent_raw is None:
-                if trace.tags or trace.experiment_id:
-                    return self.encoded(span, trace, EndCause.UNFINISHED)
-                if trace.custom_id is not None:
-                    fields += (*UP_TO_TAGS, trace.scheme)
+            if span.parent_raw is None and (trace.tags or trace.experiment_id):
+                return self.encoded(span, trace, EndCause.UNFINISHED)
+            if span.inputs is not None or span.parent_raw is None:
+                fields += later_fields(span, trace)
             return encode_record(fields)
         except Exception:  # text that UTF-8 cannot carry, most likely
             return self.encoded(span, trace, EndCause.UNFINISHED)
@@ -102,16 +107,17 @@ class Recording(Core):
         tally = Tally()
         tally.repaired = record.repaired
         text, attributes = self.reducer.text, self.reducer.attributes
-        mended = msgspec.structs.replace(
+        mended = replace(
             record,
             name=text(record.name, tally),
             span_type=text(record.span_type, tally),
             status_message=text(record.status_message, tally),
             attributes=attributes(record.attributes, tally),
+            events=tuple([replace(event, attributes=attributes(event.attributes, tally)) for event in record.events]),
             tags=attributes(record.tags, tally),
             opened_at=text(record.opened_at, tally),
         )
-        return msgspec.structs.replace(mended, repaired=max(1, tally.repaired))
+        return replace(mended, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated)
 
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
         tally, origin = span.counts, span.origin

@@ -82,21 +82,22 @@ class Roots(Recording):
                 place,
                 kind,
                 span_type,
+                harmless=parent_id is None,
+                parent_is_remote=parent_id is not None and not asked,
+                origin=trace.origin,
             )
             if tally.repaired or tally.truncated:
-                span.counts = tally
-            span.harmless = parent_id is None and span.counts is None
+                span.counts, span.harmless = tally, False
             if own_id is not None:
                 self._own(span, own_id)
-            span.parent_is_remote = parent_id is not None and not asked
-            span.origin = trace.origin
             if remote is not None and (told := told_by(remote, trace.custom_id)):
                 span.fill(told)
             if attributes is not None:
                 span.fill(attributes)
+            if inputs is not None:
+                span.set_inputs(inputs)
             if (
-                inputs is not None
-                or links is not None
+                links is not None
                 or start_time_ns is not None
                 or type(name) is not str
                 or type(span_type) is not str
@@ -104,7 +105,7 @@ class Roots(Recording):
                 or len(span_type) > MAX_NAME
             ):
                 self._set_up(
-                    span, name, span_type, inputs, span.start_time_ns if start_time_ns is None else start_time_ns, links
+                    span, name, span_type, span.start_time_ns if start_time_ns is None else start_time_ns, links
                 )
             interrupting = self.accounts.is_inside()
             with self.accounts.mutex:
@@ -252,14 +253,12 @@ class Roots(Recording):
 
     # ------------------------------------------------------------------ any new span
 
-    def _set_up(self, span: Span, name: Any, span_type: Any, inputs: Any, start_time_ns: Any, links: Any) -> None:
+    def _set_up(self, span: Span, name: Any, span_type: Any, start_time_ns: Any, links: Any) -> None:
         """Take the arguments that most spans do not have, whatever they are."""
         reducer, tally = self.reducer, span.tally
         span.name = reducer.text(name, tally)[:MAX_NAME]
         span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
         span.start_time_ns = self.instant(start_time_ns, span.trace, tally)
-        if inputs is not None:
-            span.set_inputs(inputs)
         for link in links or ():
             span.add_link(link)
 

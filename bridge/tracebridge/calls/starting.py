@@ -149,16 +149,17 @@ class Starting(Roots):
                     span.attributes_now = plain
                 else:
                     span.fill(attributes)
+            if inputs is not None:
+                span.set_inputs(inputs)
             if (
-                inputs is not None
-                or links is not None
+                links is not None
                 or start_time_ns is not None
                 or type(name) is not str
                 or type(span_type) is not str
                 or len(name) > MAX_NAME
                 or len(span_type) > MAX_NAME
             ):
-                self._set_up(span, name, span_type, inputs, start_time_ns, links)
+                self._set_up(span, name, span_type, start_time_ns, links)
             if own_id is not None:
                 self._own(span, own_id)
             if trace.scheme is REMOTE:

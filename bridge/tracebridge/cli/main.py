@@ -16,6 +16,7 @@ import click
 
 from tracebridge.cli.exits import EXIT_CONFIG
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
+from tracebridge.version import VERSION
 
 COMMANDS = (
     "demo", "init", "validate", "doctor", "schema", "adapters", "id", "show", "search", "replay", "convert", "tail", "stats", "drain",
@@ -60,6 +61,6 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tracebridge")
+@click.version_option(VERSION)
 def main() -> None:
     """Your traces, with your IDs, into the tracing systems you already run."""

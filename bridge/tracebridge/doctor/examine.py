@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import os
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from tracebridge.record import Resource, SpanRecord, StatusCode
 from tracebridge.registry import adapter_class
 from tracebridge.settings.model import AdapterSettings, Settings
 from tracebridge.settings.options import TlsOptions
+from tracebridge.version import VERSION
 
 MARK: Final = "tracebridge.doctor"
 SPAN_NAME: Final = "tracebridge doctor"
@@ -57,7 +57,7 @@ def marked_span(resource: Resource, id_bits: int) -> SpanRecord:
         start_time_ns=now_ns - 1_000_000,
         end_time_ns=now_ns,
         status=int(StatusCode.OK),
-        attributes={MARK: True, "tracebridge.version": importlib.metadata.version("tracebridge")},
+        attributes={MARK: True, "tracebridge.version": VERSION},
         resource=resource,
     )
 

@@ -19,7 +19,7 @@ from pythonjsonlogger.json import JsonFormatter
 from tracebridge import Client
 from tracebridge.logs import TraceContext, TraceContextFilter, add_trace_context
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
-from tracebridge_adapters.formats.spanlog_lines import writer_of
+from tracebridge_adapters.formats.spanlog_writers import writer_of
 
 RESOURCE = {"attributes": {"service.name": "shop", "service.version": "1.2", "deployment.environment.name": "prod"}}
 

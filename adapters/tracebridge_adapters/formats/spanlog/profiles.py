@@ -7,7 +7,7 @@ said, with dates, in docs/logs.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -20,35 +20,44 @@ Dress = Callable[[Any, SpanRecord, str], None]
 """Fill the derived fields of a line: its line, its record, the cloud project."""
 
 
-@dataclass(frozen=True, slots=True)
 class Profile:
-    """One spelling of a line."""
+    """One spelling of a line. `derived` maps an attribute's name to its spelling, type and default.
 
-    line: type[Line]
-    """The fields, spelled, and the derived ones after them."""
-    common_line: type[CommonLine]
-    """The same for a span that has nothing out of the ordinary."""
-    dress: Dress | None
-    spelling: Mapping[str, str]
-    """Spelled names of `Line`'s fields where they differ."""
+    The types are made when they are asked for: making those of every profile takes longer than importing any format.
+    """
 
+    def __init__(
+        self,
+        name: str,
+        spelling: Mapping[str, str],
+        dress: Dress | None,
+        derived: Mapping[str, tuple[str, Any, Any]],
+    ) -> None:
+        self.spelling, self.dress = spelling, dress
+        """Spelled names of `Line`'s fields where they differ; what fills the fields that are derived from others."""
+        self._name, self._derived = name, derived
 
-def _profile(
-    name: str, spelling: Mapping[str, str], dress: Dress | None, derived: Mapping[str, tuple[str, Any, Any]]
-) -> Profile:
-    """Make a profile; `derived` maps an attribute's name to its spelling, type and default."""
-    names = {**spelling, **{own: spelled for own, (spelled, _, _) in derived.items()}}
+    @cached_property
+    def line(self) -> Any:
+        """The type of a line: the fields, spelled, and the derived ones after them."""
+        return self._spelled(Line)
 
-    def spelled(struct: type[CommonLine]) -> Any:
+    @cached_property
+    def common_line(self) -> Any:
+        """The same for a span that has nothing out of the ordinary."""
+        return self._spelled(CommonLine)
+
+    def _spelled(self, struct: type[CommonLine]) -> Any:
+        names = {**self.spelling, **{own: spelled for own, (spelled, _, _) in self._derived.items()}}
+        if not names:
+            return struct
         fields: list[Any] = []
         for field in msgspec.structs.fields(struct):
             kind = _OTHER_TYPES.get(names.get(field.name, ""), field.type)
             fields.append((field.name, kind) if field.required else (field.name, kind, default_of(field)))
-        fields += [(own, kind, default) for own, (_, kind, default) in derived.items()]
+        fields += [(own, kind, default) for own, (_, kind, default) in self._derived.items()]
         known = {own: names[own] for own, *_ in fields if own in names}
-        return msgspec.defstruct(name, fields, rename=known, omit_defaults=True)
-
-    return Profile(spelled(Line), spelled(CommonLine), dress, spelling)
+        return msgspec.defstruct(self._name, fields, rename=known, omit_defaults=True)
 
 
 def default_of(field: msgspec.structs.FieldInfo) -> Any:
@@ -144,13 +153,10 @@ _OTHER_TYPES: Final[dict[str, Any]] = {
 }
 
 PROFILES: Final[Mapping[str, Profile]] = {
-    "otel": Profile(Line, CommonLine, None, {}),
-    "ecs": _profile(
+    "otel": Profile("Line", {}, None, {}),
+    "ecs": Profile(
         "EcsLine",
-        {
-            field.name: _ECS_NAMES.get(field.name, ECS_PREFIX + field.name)
-            for field in msgspec.structs.fields(Line)
-        },
+        {name: _ECS_NAMES.get(name, ECS_PREFIX + name) for name in Line.__struct_fields__},
         _dress_ecs,
         {
             "other_attributes": ("spanlog.attributes", dict[str, Any] | UnsetType, UNSET),
@@ -159,7 +165,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             "ecs_version": ("ecs.version", str, ""),
         },
     ),
-    "datadog": _profile(
+    "datadog": Profile(
         "DatadogLine",
         _DATADOG_NAMES,
         _dress_datadog,
@@ -171,7 +177,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             "dd_version": ("dd.version", str, ""),
         },
     ),
-    "gcp": _profile(
+    "gcp": Profile(
         "GcpLine",
         _GCP_NAMES,
         _dress_gcp,

@@ -16,7 +16,8 @@ from tracebridge.format import Decoded
 from tracebridge.journal.base import decode_record, encode_record
 from tracebridge.record import EndCause, Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode
 from tracebridge_adapters.formats.spanlog.schema import schema_text
-from tracebridge_adapters.formats.spanlog_lines import SpanlogLines, writer_of
+from tracebridge_adapters.formats.spanlog_lines import SpanlogLines
+from tracebridge_adapters.formats.spanlog_writers import writer_of
 
 FORMAT = SpanlogLines()
 TRACE, SPAN, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "53995c3f42cd8ad8"
