@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tracebridge_adapters.store_search import build_search, read_token, write_to
 
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 RETENTION_CHECK_S = 60.0  # how often old traces are looked for
+SHARE_EVERY_S = 0.01  # how often a file that another process is making is tried again
+FORK_WAIT_S = 1.0  # the longest that a fork waits for a write to end
 SCHEMA_VERSION = 1
 SHARED = b"shared"  # after a span ID that its caller's span has too, so that neither replaces the other
 _MS = 1_000_000  # nanoseconds
@@ -58,6 +61,7 @@ class StoreDatabase:
         self._connection: sqlite3.Connection | None = None
         self._reads_only = False
         self._last_retention = 0.0
+        _databases.add(self)
 
     # ------------------------------------------------------------------ writing
 
@@ -178,6 +182,19 @@ class StoreDatabase:
 
     # ------------------------------------------------------------------ the file
 
+    def before_fork(self) -> bool:
+        """Close the file, which is opened again with the next use, and hold the lock; False when a write does not end in time."""
+        if not self._lock.acquire(timeout=FORK_WAIT_S):
+            return False
+        if self._path != ":memory:":
+            with contextlib.suppress(sqlite3.Error):
+                self.close()
+        return True
+
+    def after_fork(self) -> None:
+        """Let go of what `before_fork` holds, in parent and child."""
+        self._lock.release()
+
     def _open(self, *, writing: bool) -> sqlite3.Connection:
         if self._connection is None:
             self._reads_only = self._path != ":memory:" and not self._may_write(writing)
@@ -214,7 +231,7 @@ class StoreDatabase:
                     f"{self._path} was written by a newer tracebridge (schema {version}); upgrade, or use another path"
                 )
             if not self._reads_only:
-                connection.execute("PRAGMA journal_mode=WAL")
+                _share(connection)
                 connection.execute("PRAGMA synchronous=NORMAL")
                 connection.executescript(SCHEMA)
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
@@ -223,7 +240,7 @@ class StoreDatabase:
             raise
         return connection
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             connection = self._open(writing=True)
@@ -243,7 +260,7 @@ class StoreDatabase:
                 if self._reads_only:  # by the next time it may be written, by others or by us
                     self.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn SQLite's errors into the contract's."""
         try:
@@ -264,6 +281,41 @@ class StoreDatabase:
             raise Misconfigured(
                 f"{self._path}: {error.strerror or error}; is the folder there, and writable?"
             ) from error
+
+
+def _share(connection: sqlite3.Connection) -> None:
+    """Let readers and writers work side by side. Waits, which SQLite does not here, for another process that is just making the file."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(SHARE_EVERY_S)
+
+
+# ---------------------------------------------------------------------- forks
+#
+# SQLite keeps within the process what its connections have locked, and a child inherits that without the locks: what the parent was just
+# writing is locked there for ever, and what the child writes may go to a log that somebody has deleted. So no connection goes
+# through a fork (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_).
+
+_databases: weakref.WeakSet[StoreDatabase] = weakref.WeakSet()
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    _forking.halted = [database for database in list(_databases) if database.before_fork()]
+
+
+def _after_fork() -> None:
+    for database in _forking.__dict__.pop("halted", ()):  # none when the fork had begun as this module was imported
+        database.after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def encode(records: Sequence[SpanRecord]) -> bytes:

@@ -102,7 +102,9 @@ def _vanish(run: Run, scale: Scale) -> None:
     run.cut_off()
     life = run.live(rate=scale.rate)
     run.sleep(scale.seconds / 2, 0, 0.4)
-    shutil.rmtree(run.directory)
+    gone = run.directory.with_name(run.directory.name + ".gone")
+    run.directory.rename(gone)  # at once: what is still writing there would be faster than any deleting
+    shutil.rmtree(gone)
     run.sleep(scale.seconds / 2, 0.4, 0.8)
     run.reconnect()
     run.sleep(1, 0.8, 1)

@@ -19,6 +19,7 @@ from tracebridge.calls.propagating import Propagating
 from tracebridge.calls.reading import Reading
 from tracebridge.clock import Clock, SystemClock
 from tracebridge.deadletters.letters import DeadLetter
+from tracebridge.forks import no_fork
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.janitor import Janitor
@@ -64,26 +65,29 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             _log.info(
                 "tracking_uri and registry_uri name MLflow servers; tracebridge sends where its configuration says"
             )
-        self._settings = load_settings(config)
-        clock = clock or SystemClock()
-        self._wall, self._ticks = clock.wall_ns, clock.ticks_ns
-        self._lifecycle = self._settings.lifecycle
-        self.limits = self._settings.limits
-        self._most_attributes = self.limits.attribute_count_limit
-        self.ids = Identity(self._settings.trace_ids)
-        self.shares_current = self._settings.opentelemetry.current_span == "shared"
-        propagation = self._settings.propagation
-        self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
-        self._drops_unsampled = propagation.unsampled == "drop"
-        self._table = LiveTable()
-        require_usable(self._settings.journal)
-        self._build()
+        with no_fork():  # a child could never import what was being imported here
+            self._configure(load_settings(config), clock or SystemClock())
         self._off = self._settings.disabled
         process.register(self)
         if self._lifecycle.flush_on_sigterm:
             process.Terminator.install(self._lifecycle.shutdown_timeout)
         if self._keeper is not None and self._keeper.has_work() and not self._off:
             self._on_first_trace()  # what was left behind is delivered even if nothing is traced here
+
+    def _configure(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._wall, self._ticks = clock.wall_ns, clock.ticks_ns
+        self._lifecycle = settings.lifecycle
+        self.limits = settings.limits
+        self._most_attributes = self.limits.attribute_count_limit
+        self.ids = Identity(settings.trace_ids)
+        self.shares_current = settings.opentelemetry.current_span == "shared"
+        propagation = settings.propagation
+        self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
+        self._drops_unsampled = propagation.unsampled == "drop"
+        self._table = LiveTable()
+        require_usable(settings.journal)
+        self._build()
 
     def _build(self) -> None:
         parts = build(self._settings)

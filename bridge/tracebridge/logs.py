@@ -9,7 +9,6 @@ structlog is not imported either: a processor is a plain callable.
 
 from __future__ import annotations
 
-import functools
 import logging
 import sys
 import threading
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple
 
 from tracebridge.context import current
-from tracebridge.otel.current import Stranger
+from tracebridge.otel.ours import OTEL, Stranger, ours
 from tracebridge.record import Resource
 from tracebridge.span import Span
 
@@ -122,14 +121,6 @@ _SPELLINGS: Mapping[str, Callable[[Current, str], dict[str, Any]]] = {
 }
 
 
-@functools.cache
-def _asking() -> Callable[[Span | None], Span | Stranger | None]:
-    """Return what asks OpenTelemetry, loaded once OpenTelemetry is there."""
-    from tracebridge.otel.innermost import innermost_of
-
-    return innermost_of
-
-
 class _Last(threading.local):
     """What a thread stamped last: consecutive lines mostly belong to one span."""
 
@@ -164,8 +155,8 @@ class TraceContext:
     def fields(self) -> Mapping[str, Any]:
         """Return what is added just now, to be read only; empty when no span is current."""
         span = current_span()
-        if "opentelemetry.trace" in _modules:
-            found = _asking()(span)
+        if OTEL in _modules and (loaded := ours()) is not None:
+            found = loaded.innermost_of(span)
             if isinstance(found, Stranger):
                 return self._spell(_of_stranger(found, span), self._project)
             span = found

@@ -46,6 +46,8 @@ class Resender:
         for refusal in refusals:
             try:
                 records = self._files.records(refusal.id)
+            except FileNotFoundError:  # dropped since it was listed
+                continue
             except ValueError:  # edited by hand, and not well
                 outcome["kept"] += refusal.spans
                 continue

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.forks import no_fork
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge.version import VERSION
@@ -24,6 +25,7 @@ TLS_WORDS = ("SSL_ERROR", "Ssl handshake", "CERTIFICATE_VERIFY", "TSI_PROTOCOL_F
 NOT_GRPC = ("Failed parsing HTTP/2", "http1.x server")
 MAX_RECONNECT_MS = 5_000  # gRPC's own 120,000 would keep a server that is back waiting for two minutes
 DEFAULT_PORTS = {"http": 80, "https": 443}  # gRPC's own is 443 for both
+FORK_WAIT_S = 0.5  # how long a fork waits for a call: gRPC does not work in a child that is forked in the middle of one
 
 
 class GrpcWire:
@@ -44,10 +46,11 @@ class GrpcWire:
     ) -> None:
         try:
             import grpc
+            from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - what judging an error imports, see `Adapter`
         except ImportError as error:
             raise ConfigError("the otlp_grpc adapter needs grpcio: pip install 'tracebridge[grpc]'") from error
         with contextlib.suppress(ImportError):
-            import grpc._channel  # what opening a channel imports; see `Adapter` for why it is imported here
+            import grpc._channel  # what opening a channel imports, likewise
         self._grpc = grpc
         self._user_agent = f"tracebridge/{VERSION}"
         parts = urlsplit(endpoint)
@@ -75,9 +78,9 @@ class GrpcWire:
 
         Raises Retryable, Rejected, TooLarge or Misconfigured; blocks at most `timeout_s`.
         """
-        call = self._open()
         try:
-            with not_traced():
+            with not_traced(), no_fork(FORK_WAIT_S):
+                call = self._open()
                 answer: bytes = call(
                     body, timeout=self._timeout_s, metadata=self._metadata, compression=self._compression
                 )

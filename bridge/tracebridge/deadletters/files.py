@@ -87,7 +87,11 @@ class DeadFiles:
         try:
             return msgspec.json.decode((self.folder / (name + _REASON)).read_bytes(), type=Refusal)
         except (OSError, msgspec.MsgspecError):  # half deleted, or edited by hand: the spans are what counts
+            pass
+        try:
             return Refusal(name, "?", "?", "", int(name[:20]) / 1e9, len(self.lines(name)))
+        except FileNotFoundError:  # somebody is just deleting it
+            return None
 
     def lines(self, name: str) -> list[bytes]:
         """Return the spans of a refusal as they stand in the file. Raises OSError."""

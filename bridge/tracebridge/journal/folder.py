@@ -16,6 +16,7 @@ know of would make a dead writer look alive.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -32,7 +33,8 @@ DAMAGED = "damaged"
 _NAME = re.compile(r"\d{20}-\d+-[0-9a-f]{8}")
 _UNBORN = ".new-"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
-GLANCE_S = 0.01  # `is_alive` holds a dead writer's lock for a moment, which does not make it a living one's
+GLANCE_S = 0.01  # `is_alive` shares a dead writer's lock for a moment, which does not make it a living one's
+GLANCES_S = 5.0  # how long that is waited for: on a machine that has no time for whoever looked
 UNBORN_FOR_S = 60.0  # an unfinished folder older than this was left by a process that died in between
 
 
@@ -67,16 +69,17 @@ class Folder:
 
         Raises OSError.
         """
-        try:
-            lock = _open_lock(path / LOCK, fcntl.LOCK_EX)
-        except FileNotFoundError:
-            return None
-        except BlockingIOError:
-            time.sleep(GLANCE_S)
+        until = time.monotonic() + GLANCES_S
+        while True:
             try:
                 lock = _open_lock(path / LOCK, fcntl.LOCK_EX)
-            except (FileNotFoundError, BlockingIOError):
+                break
+            except FileNotFoundError:
                 return None
+            except BlockingIOError:
+                if _is_taken(path) or time.monotonic() > until:
+                    return None
+            time.sleep(GLANCE_S)
         if os.fstat(lock).st_nlink == 0:  # it was delivered and removed between the two calls
             _close_lock(lock)
             return None
@@ -131,10 +134,10 @@ _no_fork = threading.RLock()  # not a Lock: in a child another hook may trace, a
 """Held while `_held` and the open locks disagree; a fork waits for it."""
 
 
-def _open_lock(path: Path, how: int) -> int:
+def _open_lock(path: Path, how: int, create: int = os.O_CREAT) -> int:
     """Open and take a lock at once. Raises BlockingIOError when somebody else has it, OSError."""
     with _no_fork:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(path, os.O_RDWR | create | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, how | fcntl.LOCK_NB)
         except BaseException:
@@ -156,19 +159,31 @@ def _close_the_parents_locks() -> None:
         if owner != os.getpid():
             del _held[lock]
             os.close(lock)
-    _no_fork.release()
+    _allow_forks()
 
 
-os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_close_the_parents_locks)
+def _allow_forks() -> None:
+    with contextlib.suppress(RuntimeError):  # this module was imported while a fork had begun already: it is not held
+        _no_fork.release()
+
+
+os.register_at_fork(before=_no_fork.acquire, after_in_parent=_allow_forks, after_in_child=_close_the_parents_locks)
 
 
 def is_alive(path: Path) -> bool:
-    """Return whether the process whose folder this is still runs. Raises OSError."""
+    """Return whether the process whose folder this is still runs. Raises OSError, FileNotFoundError when the folder is being removed."""
     try:
-        _close_lock(_open_lock(path / LOCK, fcntl.LOCK_SH))
+        _close_lock(_open_lock(path / LOCK, fcntl.LOCK_SH, create=0))  # a new lock would keep it from being removed
     except BlockingIOError:
         return True
     return False
+
+
+def _is_taken(path: Path) -> bool:
+    try:
+        return is_alive(path)
+    except FileNotFoundError:
+        return True
 
 
 # ---------------------------------------------------------------------- the directory

@@ -48,14 +48,16 @@ class Outside:
 
     def damaged(self) -> int:
         """Return how many damaged stretches were set aside and are still there."""
-        folder = self.directory / DAMAGED
-        return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+        try:
+            return sum(1 for _ in (self.directory / DAMAGED).iterdir())
+        except FileNotFoundError:
+            return 0
 
     def _writer(self, path: Path) -> Writer | None:
         try:
             alive = is_alive(path)
             numbers = _numbers(path)
-            sizes = {found: found.stat().st_size for found in path.glob("*.seg")}
+            sizes = {found: found.stat().st_size for found in path.iterdir() if found.suffix == ".seg"}
         except FileNotFoundError:  # delivered meanwhile
             return None
         told = numbers.get("time_unix_s", time.time())

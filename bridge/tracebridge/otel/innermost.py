@@ -1,17 +1,18 @@
-"""Which span is the innermost where ours and OpenTelemetry's meet. Imported only where `opentelemetry.trace` has been imported already.
-
-A module of its own, because it is asked for every log line: imports inside a function cost more than the answer.
-"""
+"""Which span is the innermost where ours and OpenTelemetry's meet. Imported only where `opentelemetry.trace` has been imported already."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as otel
 
-from tracebridge.otel.current import Stranger
-from tracebridge.otel.shadow import Shadow
+from tracebridge.ids.parent import RemoteParent
+from tracebridge.otel.ours import Stranger
+from tracebridge.otel.shadow import Shadow, parent_of
 from tracebridge.span import Span
+
+if TYPE_CHECKING:
+    from tracebridge.calls.core import Core
 
 
 def innermost_of(own: Span | None) -> Span | Stranger | None:
@@ -31,3 +32,14 @@ def innermost_of(own: Span | None) -> Span | Stranger | None:
         int(found.trace_flags) & 0xFF,
         dict(resource or {}),
     )
+
+
+def parent_for(core: Core) -> Span | RemoteParent | None:
+    """Return what is current in OpenTelemetry's context as a parent for a client's next span; None where nothing is."""
+    there: Any = otel.get_current_span()
+    while isinstance(there, Shadow):
+        if there.is_recording():
+            return there.span if there.span.calls is core else parent_of(there.get_span_context())
+        there = there.before
+    found = there.get_span_context()
+    return parent_of(found) if found.is_valid else None

@@ -60,7 +60,12 @@ class Follower:
         for name in expand([path for path in self._paths if path == STDIN or Path(path).exists()]):
             if name in self._open:
                 continue
-            key = identity(name) if name != STDIN else STDIN
+            try:
+                key = identity(name) if name != STDIN else STDIN
+            except UnreadableError:
+                if name in named:
+                    raise
+                continue  # moved away by a rotation meanwhile, most likely; the next look tells
             if key in self._known or (not key and name not in named):
                 continue  # moved away by a rotation and read already, or nothing in it yet
             self._known.add(key)

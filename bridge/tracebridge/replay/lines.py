@@ -68,9 +68,25 @@ def expand(paths: Sequence[str]) -> list[str]:
         if path == STDIN or not Path(path).is_dir():
             out.append(path)
             continue
-        found = [(file.stat().st_mtime_ns, str(file)) for file in Path(path).rglob("*") if file.is_file()]
+        found = [(_modified(name), name) for name in _below(path)]
         out.extend(name for _, name in sorted(found))
     return out
+
+
+def _below(path: str) -> Iterator[str]:
+    """Yield the files below a folder; `os.walk` takes one that is removed under it for empty, where a glob would raise."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = Path(folder, name)
+            if file.is_file():
+                yield str(file)
+
+
+def _modified(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:  # moved away by a rotation meanwhile; who opens it will find out
+        return 0
 
 
 @contextmanager
@@ -112,7 +128,7 @@ def identity(path: str) -> str:
         return ""
     with open_input(path) as file, _told_as_unreadable(path):
         first = file.readline(MAX_LINE)
-    status = Path(path).stat()
+        status = Path(path).stat()
     if not first.endswith(b"\n"):
         return ""
     return f"{status.st_dev}-{status.st_ino}-{hashlib.sha256(first).hexdigest()[:32]}"

@@ -60,7 +60,7 @@ CASES = [
     pytest.param(name, options, status, id=f"{name}-{number}-{status}")
     for name, several in OPTIONS.items()
     for number, options in enumerate(several)
-    for status in ([202, 400, 503] if "{url}" in options.get("endpoint", "") else [202])
+    for status in ([202, 400, 503, None] if "{url}" in options.get("endpoint", "") else [202])
 ]
 
 
@@ -79,12 +79,13 @@ def test_every_adapter_is_tried_here():
 
 @pytest.mark.parametrize(("name", "options", "status"), CASES)
 def test_the_first_delivery_imports_nothing(
-    tmp_path: Path, server: PlainServer, name: str, options: dict[str, Any], status: int
+    tmp_path: Path, server: PlainServer, name: str, options: dict[str, Any], status: int | None
 ):
-    """From the first call to the answer, whatever it says, no thread imports a module."""
-    server.answer = Answer(status=status, headers={"Retry-After": "1"} if status == 503 else {})
-    port = server.url.rpartition(":")[2]
-    filled = {key: value.format(url=server.url, port=port, folder=tmp_path) for key, value in options.items()}
+    """From the first call to the answer, whatever it says, and without one (None), no thread imports a module."""
+    server.answer = Answer(status=status or 202, headers={"Retry-After": "1"} if status == 503 else {})
+    port = server.url.rpartition(":")[2] if status else "1"
+    url = f"http://127.0.0.1:{port}"
+    filled = {key: value.format(url=url, port=port, folder=tmp_path) for key, value in options.items()}
     config = {
         "journal": {"directory": str(tmp_path / "spans")},
         "lifecycle": {"shutdown_timeout": "100ms"},

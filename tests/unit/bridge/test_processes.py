@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import textwrap
-import time
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,22 +62,18 @@ def test_ctrl_c_ends_the_wait_of_an_exit_without_a_traceback():
     with socket.socket() as silent:  # takes connections and never answers
         silent.bind(("127.0.0.1", 0))
         silent.listen()
+        silent.settimeout(60)
         program = f"""
-            import atexit
             from tracebridge import Client
             adapter = {{"endpoint": "http://127.0.0.1:{silent.getsockname()[1]}/api/v2/spans", "timeout": "50s"}}
+            adapter["sending_queue"] = {{"flush_interval": "1h"}}  # what connects is the exit
             client = Client(config={{"adapters": {{"zipkin": adapter}}, "lifecycle": {{"shutdown_timeout": "50s"}}}})
             client.start_trace("lost").end()
-            atexit.register(print, "leaving", flush=True)  # what is registered last is called first
         """
-        running = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert running.stdout is not None
-        assert running.stdout.readline() == "leaving\n"
-        time.sleep(0.5)
-        running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=20)
+        running = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=subprocess.PIPE, text=True)
+        with silent.accept()[0]:
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=40)  # less than the bound of the exit
     assert said == "interrupted while delivering; what is still queued in memory is lost\n"
 
 
@@ -150,6 +148,40 @@ def test_a_lock_held_at_the_fork_does_not_stop_the_child(tmp_path):
     """
     done = run(program, tmp_path / "s.db")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_fork_in_the_middle_of_a_write_of_the_stores_lets_both_go_on(tmp_path):
+    """SQLite would keep locked in the child what the parent was just writing; no connection goes through the fork."""
+    program = """
+        import os, threading
+        from tracebridge import Client
+        client = Client()
+        stop, ended = False, [0]
+        def busy():
+            while not stop:
+                client.start_trace("of the parent").end()
+                ended[0] += 1
+                client.flush()
+        thread = threading.Thread(target=busy)
+        thread.start()
+        for number in range(30):
+            pid = os.fork()
+            if pid == 0:
+                client.start_trace(f"child {number}").end()
+                client.close(30)
+                os._exit(0 if client.stats().adapters["store"].exported == 1 else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, number
+        stop = True
+        thread.join()
+        client.close(30)
+        assert client.stats().adapters["store"].exported == ended[0], client.stats()
+    """
+    done = run(program, tmp_path / "s.db")
+    assert (done.returncode, done.stderr) == (0, "")
+    with closing(sqlite3.connect(tmp_path / "s.db")) as connection:
+        names = Counter(name for (name,) in connection.execute("SELECT name FROM spans"))
+    assert names.pop("of the parent") > 0
+    assert names == Counter(f"child {number}" for number in range(30))
 
 
 def test_a_folder_that_cannot_be_written_means_memory_and_one_warning(tmp_path):

@@ -106,6 +106,15 @@ def test_a_reason_that_was_edited_by_hand_does_not_hide_the_spans(tmp_path):
     assert (files.find("../../etc/passwd"), files.find("nothing")) == (None, None)
 
 
+def test_a_refusal_that_goes_while_it_is_looked_at_is_not_there(tmp_path, monkeypatch):
+    """Another process may drop it, or its own pruning, between one call and the next."""
+    files = DeadFiles(tmp_path)
+    refusal = files.write("a", "rejected", "no", [span(1)])
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    files.remove(refusal.id)
+    assert files.find(refusal.id) is None
+
+
 def test_the_oldest_files_go_when_there_are_too_many(tmp_path):
     """By number and by size, and no others."""
     for number in range(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import threading
@@ -13,9 +14,11 @@ import pytest
 from support.journals import Life, number_of, record
 from tracebridge import Client
 from tracebridge.errors import ConfigError
+from tracebridge.journal import folder as folder_module
 from tracebridge.journal.adoption import read_folder
 from tracebridge.journal.base import decode_record
 from tracebridge.journal.folder import Folder, folders, is_alive
+from tracebridge.journal.outside import Outside
 from tracebridge.journal.starts import MOST_CHANGES
 
 SEGMENT = 4096
@@ -296,6 +299,37 @@ def test_a_living_process_is_left_alone(tmp_path):
     assert (is_alive(path), Folder.take(path), Life(tmp_path).adopt(tmp_path)) == (True, None, [])
     life.die()
     assert is_alive(path) is False
+
+
+def test_a_glance_at_a_dead_process_does_not_keep_it_from_being_adopted(tmp_path, monkeypatch):
+    """However long it lasts on a machine without time: who only looks shares the lock."""
+    monkeypatch.setattr(folder_module, "GLANCES_S", 60)
+    life = Life(tmp_path)
+    life.append(1)
+    life.die()
+    [path] = folders(tmp_path)
+    glance = os.open(path / "lock", os.O_RDWR)
+    fcntl.flock(glance, fcntl.LOCK_SH)
+    found: list[Folder | None] = []
+    taker = threading.Thread(target=lambda: found.append(Folder.take(path)))
+    taker.start()
+    taker.join(0.1)
+    before = list(found)
+    os.close(glance)
+    taker.join()
+    assert (before, [folder is not None for folder in found]) == ([], [True])
+    assert found[0] is not None
+    found[0].close()
+
+
+def test_a_look_at_a_folder_that_is_being_removed_leaves_nothing_in_it(tmp_path):
+    """A new lock there would keep it from going."""
+    path = tmp_path / "00001764045000123456789-4711-9f3a61c2"
+    path.mkdir()
+    with pytest.raises(FileNotFoundError):
+        is_alive(path)
+    assert list(path.iterdir()) == []
+    assert Outside(tmp_path).writers() == []
 
 
 def test_a_forked_child_does_not_keep_its_parents_folder_alive(tmp_path):

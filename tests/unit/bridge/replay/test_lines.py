@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -74,6 +75,22 @@ def test_a_directory_stands_for_its_files_oldest_first(tmp_path):
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     names = [os.path.relpath(path, tmp_path) for path in expand([str(tmp_path)])]
     assert names == ["deep/app.log.2", "app.log.1", "app.log"]
+
+
+def test_a_file_that_is_moved_away_while_a_directory_is_read_is_passed_over(tmp_path, monkeypatch):
+    """A logrotate does not wait for a reader; what opens the file finds out."""
+    (tmp_path / "app.log").write_text("x")
+    real = Path.is_file
+
+    def and_gone(path: Path) -> bool:
+        found = real(path)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "is_file", and_gone)
+    [path] = expand([str(tmp_path)])
+    with pytest.raises(UnreadableError):
+        identity(path)
 
 
 def test_a_path_that_is_not_there_is_an_error():
