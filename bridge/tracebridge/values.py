@@ -35,14 +35,11 @@ _TIMES = (datetime.datetime, datetime.date, datetime.time)
 _LISTS = (list, tuple, deque, Set)
 
 
-class Tally:
+class Tally(msgspec.Struct, eq=False, gc=False):
     """What had to be done to values of one span: counts of cuts and repairs."""
 
-    __slots__ = ("repaired", "truncated")
-
-    def __init__(self) -> None:
-        self.repaired = 0
-        self.truncated = 0
+    repaired: int = 0
+    truncated: int = 0
 
 
 class _Budget:
