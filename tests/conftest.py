@@ -78,7 +78,7 @@ def delivered() -> Callable[[Client], list[SpanRecord]]:
     """Return what the memory adapter of a client has got, in order, after a flush."""
 
     def read(client: Client) -> list[SpanRecord]:
-        assert client.flush(10)
+        assert client.flush(60)
         return list(client.adapter("memory").records)
 
     return read

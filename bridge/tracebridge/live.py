@@ -6,6 +6,8 @@ decided by one `dict.pop`. A trace is in the table while it has open spans.
 
 from __future__ import annotations
 
+import msgspec
+
 from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId
 from tracebridge.recent import RecentKeys
@@ -16,58 +18,45 @@ ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new sp
 CLOSED_SPANS_REMEMBERED = 10_000  # spans that we ended ourselves, to recognise a late real end
 
 
-class LiveTrace:
-    """One open trace: its IDs, its open spans, and what its root will carry."""
+def _ended() -> RecentKeys:
+    return RecentKeys(ENDED_SPANS_REMEMBERED)
 
-    __slots__ = (
-        "anchor_ns",
-        "custom_id",
-        "done",
-        "ended",
-        "experiment_id",
-        "flags",
-        "hex_id",
-        "late_since",
-        "origin",
-        "outgoing_id",
-        "plain",
-        "roots",
-        "scheme",
-        "spans",
-        "tags",
-        "trace_id",
-    )
 
-    def __init__(self, wire: WireId, custom_id: str | None, anchor_ns: int) -> None:
-        self.identify(wire, custom_id)
-        self.anchor_ns = anchor_ns
-        """Wall clock minus ticks at the trace's start: ticks plus this is a time of the trace."""
-        self.spans: dict[str, Span] = {}
-        """The open spans by span ID."""
-        self.ended = RecentKeys(ENDED_SPANS_REMEMBERED)
-        """IDs of spans that have ended while the trace goes on: they can still be parents."""
-        self.roots: list[Span] = []
-        """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace."""
-        self.tags: dict[str, str] = {}
-        self.origin: RemoteParent | None = None
-        """The newest context from elsewhere that a segment of this trace continues."""
-        self.experiment_id = ""
-        self.late_since: int | None = None
-        """Ticks (ns) at which the last root ended while children were open."""
-        self.done = True
-        """Not in the table: before its first span and after its last one."""
-        self.plain = True
-        """No trace state, odd flags or debug request from elsewhere: the common record says all."""
+class LiveTrace(msgspec.Struct, eq=False):
+    """One open trace: its IDs, its open spans, and what its root will carry. A struct for the reason that `Span` is one."""
+
+    trace_id: bytes
+    hex_id: str
+    outgoing_id: str
+    """What other processes are told: longer than `hex_id` where `max_bits` cut an ID that came from elsewhere."""
+    scheme: str
+    flags: int
+    """W3C trace flags of what starts here; a span with an `origin` has that one's."""
+    custom_id: str | None
+    anchor_ns: int
+    """Wall clock minus ticks at the trace's start: ticks plus this is a time of the trace."""
+    spans: dict[str, Span] = {}
+    """The open spans by span ID."""
+    ended: RecentKeys = msgspec.field(default_factory=_ended)
+    """IDs of spans that have ended while the trace goes on: they can still be parents."""
+    roots: list[Span] = []
+    """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace."""
+    tags: dict[str, str] = {}
+    origin: RemoteParent | None = None
+    """The newest context from elsewhere that a segment of this trace continues."""
+    experiment_id: str = ""
+    late_since: int | None = None
+    """Ticks (ns) at which the last root ended while children were open."""
+    plain: bool = True
+    """No trace state, odd flags or debug request from elsewhere: the common record says all."""
+    done: bool = True
+    """Not in the table: before its first span and after its last one."""
 
     def identify(self, wire: WireId, custom_id: str | None) -> None:
-        """Give the trace its IDs; only before it is in the table."""
-        self.trace_id = wire.trace_id
-        self.hex_id = self.outgoing_id = wire.trace_id.hex()
-        """`outgoing_id` is what other processes are told: longer than ours where `max_bits` cut an ID that came from elsewhere."""
-        self.scheme = wire.scheme
-        self.custom_id = custom_id
-        self.flags = SAMPLED | RANDOM if wire.scheme == RANDOM_SCHEME else SAMPLED
-        """W3C trace flags of what starts here; a span with an `origin` has that one's."""
+        """Give the trace other IDs; only before it is in the table."""
+        new = live_trace(wire, custom_id, self.anchor_ns)
+        self.trace_id, self.hex_id, self.outgoing_id = new.trace_id, new.hex_id, new.outgoing_id
+        self.scheme, self.flags, self.custom_id = new.scheme, new.flags, custom_id
 
     def joined_by(self, other: LiveTrace) -> LiveTrace:
         """Take what another root says of the trace, and return this trace."""
@@ -81,6 +70,14 @@ class LiveTrace:
     def shown_id(self) -> str:
         """What the caller gave, or 32 hex digits."""
         return self.custom_id or self.hex_id
+
+
+def live_trace(wire: WireId, custom_id: str | None, anchor_ns: int) -> LiveTrace:
+    """Return an entry for a trace that begins here."""
+    trace_id, scheme = wire
+    hex_id = trace_id.hex()
+    flags = SAMPLED | RANDOM if scheme == RANDOM_SCHEME else SAMPLED
+    return LiveTrace(trace_id, hex_id, hex_id, scheme, flags, custom_id, anchor_ns)
 
 
 class LiveTable:
@@ -103,8 +100,9 @@ class LiveTable:
     def remove(self, trace: LiveTrace) -> None:
         """Forget a trace that has no open spans left, but remember that it was."""
         trace.done = True
-        for key in (trace.hex_id, trace.custom_id):
-            if key is not None and self.traces.get(key) is trace:
+        keys = (trace.hex_id,) if trace.custom_id is None else (trace.hex_id, trace.custom_id)
+        for key in keys:
+            if self.traces.get(key) is trace:
                 del self.traces[key]
                 self.finished.add(key)
 

@@ -45,7 +45,7 @@ def mended(record: SpanRecord) -> SpanRecord:
     if not _is_id(trace_id, TRACE_BYTES):
         changes["trace_id"] = shared_ids.trace_id()
     if not _is_id(span_id, SPAN_BYTES):
-        changes["span_id"] = shared_ids.more_span_ids()[0]
+        changes["span_id"] = shared_ids.span_id()[0]
     if parent_id is not None and (not _is_id(parent_id, SPAN_BYTES) or parent_id == span_id):
         changes["parent_id"] = None
     changes |= _times(record.start_time_ns, record.end_time_ns)

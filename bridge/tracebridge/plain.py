@@ -19,7 +19,7 @@ from tracebridge.secret_names import is_credential
 MOST_AT_ONCE = 1_024  # attributes of one call that are looked at, if no higher limit is set; the rest is counted
 VALUES_REMEMBERED = 4_096  # values that were recordable as they are
 TEXT_REMEMBERED = 64  # characters of the longest of them
-MAX_DEPTH = 32  # containers inside containers; deeper ones become text
+SHORT_DEPTH = 10  # few payloads are deeper, and a cycle, which is refused only there, is copied less often
 NODE_COST = 8  # bytes that each element of a container counts towards a payload's limit, besides its text
 _ENTRY_COST = NODE_COST + MAX_LEARNT_KEY  # no entry of a mapping weighs more, its value's text not included
 _REFUSED = -1
@@ -82,7 +82,7 @@ class Plain:
             room = _REFUSED if given[:1] in "bB" and is_credential(given) else room - len(given)
         elif (kind is dict or kind is list) and len(given) * NODE_COST < room:
             taken = given.copy()
-            room = self._copy_below(taken, room, MAX_DEPTH)
+            room = self._copy_below(taken, room, SHORT_DEPTH)
         else:
             return None
         if room <= 0:

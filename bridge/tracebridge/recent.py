@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 
-class RecentKeys:
+import msgspec
+
+
+class RecentKeys(msgspec.Struct, eq=False):
     """Remembers at least the last `capacity` keys and at most twice as many.
 
     Two generations of sets: when the young one is full it becomes the old one and the old one is forgotten. Adding and
-    asking are one set operation each, whatever the capacity.
+    asking are one set operation each, whatever the capacity. A struct, because every trace makes one.
     """
 
-    __slots__ = ("_old", "capacity", "young")
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.young: set[str] = set()
-        self._old: set[str] = set()
+    capacity: int
+    young: set[str] = set()
+    old: Set[str] = frozenset()
 
     def add(self, key: str) -> None:
         """Remember a key."""
@@ -25,7 +26,7 @@ class RecentKeys:
 
     def age(self) -> None:
         """Begin a new generation. For hot paths that add to `young` themselves and look at its size."""
-        self._old, self.young = self.young, set()
+        self.old, self.young = self.young, set()
 
     def __contains__(self, key: object) -> bool:
-        return key in self.young or key in self._old
+        return key in self.young or key in self.old

@@ -20,11 +20,12 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.plain import MAX_DEPTH, NODE_COST, Plain
+from tracebridge.plain import NODE_COST, Plain
 from tracebridge.record import Value
 from tracebridge.redaction import HarmlessKeys
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+MAX_DEPTH = 32  # containers inside containers; deeper ones become text
 MAX_TEXT_FROM_OBJECT = 16_384  # characters kept of an arbitrary object's str()
 MAX_SHOWN = 200  # characters of a value in a message
 CUT_MARK = "…"
@@ -35,14 +36,11 @@ _TIMES = (datetime.datetime, datetime.date, datetime.time)
 _LISTS = (list, tuple, deque, Set)
 
 
-class Tally:
+class Tally(msgspec.Struct, eq=False, gc=False):
     """What had to be done to values of one span: counts of cuts and repairs."""
 
-    __slots__ = ("repaired", "truncated")
-
-    def __init__(self) -> None:
-        self.repaired = 0
-        self.truncated = 0
+    repaired: int = 0
+    truncated: int = 0
 
 
 class _Budget:

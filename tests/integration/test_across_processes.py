@@ -90,7 +90,7 @@ def tree(spans: dict[str, dict[str, Any]], parent: str | None = None) -> Any:
 
 def settled(read: Any, count: int) -> dict[str, dict[str, Any]]:
     """What a back-end says once so many spans are there; whatever is there in the end."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(found := read()) < count and time.monotonic() < deadline:
         time.sleep(0.2)
     return found

@@ -80,7 +80,7 @@ def test_one_trace_is_found_in_every_system_by_its_custom_id(
     custom = f"user123_report_20260101_{uuid.uuid4().hex[:8]}"
     with Client(config=str(config)) as client:
         wire = run_program(client, custom)
-        assert client.flush(30)
+        assert client.flush(60)
         stats = client.stats()
         assert {name: (books.exported, stats.balance(name)) for name, books in stats.adapters.items()} == dict.fromkeys(
             stats.adapters, (3, 0)

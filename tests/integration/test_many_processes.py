@@ -43,7 +43,7 @@ def configured(server: IllServer, folder: Path | None, **lifecycle: Any) -> dict
     """A configuration with its journal in a folder, or in memory."""
     return {
         "journal": {} if folder is None else {"directory": str(folder)},
-        "lifecycle": lifecycle,
+        "lifecycle": {"shutdown_timeout": "60s", **lifecycle},
         "adapters": {
             "otlp_http": {"endpoint": server.url, "encoding": "json", "sending_queue": {"flush_interval": "50ms"}}
         },
@@ -57,7 +57,7 @@ def program(code: str, config: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def run(path: Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def run(path: Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     return subprocess.run([sys.executable, path], capture_output=True, text=True, check=False, timeout=timeout_s)
 
@@ -65,7 +65,7 @@ def run(path: Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
 def deliver_the_rest(config: dict[str, Any]) -> None:
     """What the next process does: adopt and deliver."""
     with Client(config=config) as client:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             stats = client.stats()
             queued = sum(books.queued for books in stats.adapters.values())
@@ -202,7 +202,7 @@ def test_locks_held_at_the_fork_never_stop_the_child(tmp_path, server, fsync):
                 work(client, f"child {number}")
                 client.close()
                 os._exit(0 if client.stats().adapters["otlp_http"].exported == 2 else 1)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while True:
                 done, status = os.waitpid(pid, os.WNOHANG)
                 if done or time.monotonic() > deadline: break
@@ -212,11 +212,12 @@ def test_locks_held_at_the_fork_never_stop_the_child(tmp_path, server, fsync):
             assert done and os.waitstatus_to_exitcode(status) == 0, (number, done, status)
         stop = True
         for thread in threads: thread.join()
+        client.close(0.5)  # the parent's own spans are not what this is about
         """,
         config,
         tmp_path,
     )
-    done = run(path, 120)
+    done = run(path, 300)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "Error" in line]) == (0, []), done.stderr
     children = {name: count for name, count in server.arrived.items() if name.startswith("child")}
     assert children == {f"child {number}": 1 for number in range(25)}
@@ -242,7 +243,7 @@ def test_gunicorn_prefork_with_recycled_workers(tmp_path, server):
     with said.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "--preload", "--workers", "3", "--max-requests", "7",
-             "--bind", "127.0.0.1:0", "--graceful-timeout", "5", "app:app"],
+             "--bind", "127.0.0.1:0", "--graceful-timeout", "60", "app:app"],
             cwd=tmp_path, stderr=log, stdout=log,
         )  # fmt: skip
     try:
@@ -251,14 +252,14 @@ def test_gunicorn_prefork_with_recycled_workers(tmp_path, server):
             _get(f"{url}/request/{number}")
     finally:
         process.send_signal(signal.SIGTERM)
-        code = process.wait(30)
+        code = process.wait(90)
     assert code == 0, said.read_text()
     deliver_the_rest(configured(server, tmp_path / "spans"))
     assert without_roots(server) == Counter(["in the master", *[f"/request/{number}" for number in range(60)]])
 
 
 def _listening(log: Path) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for line in log.read_text().splitlines():
             if "Listening at: " in line:
@@ -316,7 +317,7 @@ def test_sigterm_flushes_and_then_takes_its_course(tmp_path, server, handler):
         "exiting": "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))",
         "ignoring": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
     }[handler]
-    config = configured(server, None, flush_on_sigterm=True, shutdown_timeout="5s")
+    config = configured(server, None, flush_on_sigterm=True, shutdown_timeout="30s")
     config["adapters"]["otlp_http"]["sending_queue"]["flush_interval"] = "1h"
     path = program(
         f"""
@@ -324,7 +325,8 @@ def test_sigterm_flushes_and_then_takes_its_course(tmp_path, server, handler):
         client = Client(config=CONFIG)
         work(client, "traced")
         print("ready", flush=True)
-        time.sleep(3)
+        while client.stats().adapters["otlp_http"].queued: time.sleep(0.01)
+        time.sleep({0 if handler == "ignoring" else 60})  # the signal comes again once all is delivered
         os._exit(5)
         """,
         config,
@@ -335,7 +337,7 @@ def test_sigterm_flushes_and_then_takes_its_course(tmp_path, server, handler):
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)  # an impatient one
-    code = process.wait(20)
+    code = process.wait(60)
     process.stdout.close()
     assert without_roots(server) == Counter(["traced"])
     assert code == {"": -signal.SIGTERM, "exiting": 7, "ignoring": 5}[handler]
@@ -378,7 +380,59 @@ def test_what_does_not_fit_into_the_shutdown_stays_on_the_disk(tmp_path, server)
     path = program('client = Client(config=CONFIG)\nwork(client, *[f"s{n}" for n in range(50)])', config, tmp_path)
     started = time.monotonic()
     assert run(path).returncode == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # and not the 60 s that are the rule here
     server.script = lambda number, names: (200, {"Content-Type": "application/json"}, b"{}")
     deliver_the_rest(config)
     assert without_roots(server) == Counter(f"s{n}" for n in range(50))
+
+
+@pytest.mark.parametrize("kept", ["disk", "memory"])
+def test_children_of_the_first_moments_trace_like_any_other(tmp_path, server, kept):
+    """Forked while threads build the client, import OpenTelemetry, resolve names and write into the store for the first time."""
+    config = configured(server, tmp_path / "spans" if kept == "disk" else None)
+    config["adapters"] |= {
+        "otlp_grpc": {"endpoint": "http://localhost:1"},
+        "store": {"path": str(tmp_path / "store.db"), "sending_queue": {"flush_interval": "1ms"}},
+        "log": {"stream": "file", "path": str(tmp_path / "log"), "sending_queue": {"flush_interval": "1ms"}},
+    }
+    path = program(
+        """
+        client, lock = None, threading.Lock()
+
+        def traced(name):
+            with client.span(name) as span: client.inject(span, {})
+
+        def busy():
+            global client
+            with lock: client = client or Client(config=CONFIG)
+            while True:
+                traced("busy")
+                time.sleep(0.001)
+
+        for _ in range(3): threading.Thread(target=busy, daemon=True).start()
+        threading.Thread(target=__import__, args=("opentelemetry.trace",), daemon=True).start()
+        pids = []
+        for number in range(8):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(100)  # the end of a child that waits for ever
+                client = client or Client(config=CONFIG)
+                traced(f"child {number}")
+                deadline = time.monotonic() + 60
+                def left():
+                    books = client.stats().adapters
+                    return [name for name in ("otlp_http", "store", "log") if books[name].exported != 1]
+                while left() and time.monotonic() < deadline: time.sleep(0.01)
+                os._exit(1 if left() else 0)
+            pids.append(pid)
+            time.sleep(0.01)
+        assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 8
+        os._exit(0)
+        """,
+        config,
+        tmp_path,
+    )
+    done = run(path)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "Error" in line]) == (0, []), done.stderr
+    children = {name: count for name, count in server.arrived.items() if name.startswith("child")}
+    assert children == {f"child {number}": 1 for number in range(8)}

@@ -123,7 +123,7 @@ def trace_three(client: Client, service: str) -> list[str]:
         child.end(outputs="receipt", end_time_ns=start + 2 * 10**6)
         root.end(status="ERROR" if number == 1 else "OK", end_time_ns=start + 500 * 10**6)
         ids.append(custom)
-    assert client.flush(20)
+    assert client.flush(60)
     return ids
 
 

@@ -154,7 +154,7 @@ def test_no_span_is_lost_or_doubled_by_many_threads() -> None:
     stop.set()
     watcher.join()
     root.end()
-    assert client.flush(20)
+    assert client.flush(60)
     names = Counter(record.name for record in client.adapter("memory").records)
     client.close()
     assert names == Counter([f"{t}/{n}" for t in range(8) for n in range(400)] + ["root"])
@@ -191,7 +191,7 @@ def test_whatever_a_server_answers_the_books_balance(script: list[str], count: i
         with client.trace("root") as root:
             for n in range(count):
                 client.start_span(f"s{n}", root.trace_id, root.span_id).end()
-        assert client.flush(20)
+        assert client.flush(60)
         stats = client.stats()
         books = stats.adapters["otlp_http"]
         assert (stats.balance("otlp_http"), books.queued) == (0, 0)

@@ -13,17 +13,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from support.journals import NAMES, Life, number_of, record
 from tracebridge.journal.base import Claim, decode_record
-from tracebridge.journal.folder import folders
+from tracebridge.journal.folder import Folder, folders
+from tracebridge.journal.segment import Segment
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """Two adapters, any number of lives, against lists of numbers."""
+    """Two adapters, any number of lives, against lists of numbers.
+
+    As in a running process, what the dead left is adopted segment by segment, and spans end in between.
+    """
 
     @initialize()
     def begin(self) -> None:
         self.directory = Path(tempfile.mkdtemp())
         self.number = 0
         self.owed: dict[str, list[int]] = {name: [] for name in NAMES}
+        self.left: dict[str, set[int]] = {name: set() for name in NAMES}  # by the dead, and not adopted yet
+        self.waiting: list[tuple[Segment, Folder]] = []
         self.life = Life(self.directory, 64 * 2**20)
         self.life.journal._next_bytes = self.life.journal._largest = 2048  # many segments
 
@@ -70,9 +76,28 @@ class JournalMachine(RuleBasedStateMachine):
     @rule()
     def die_and_come_back(self) -> None:
         self.life.die()
+        for segment, folder in self.waiting:
+            segment.release()
+            folder.close()
+        for name in NAMES:
+            self.left[name].update(self.owed[name])
+            self.owed[name] = []
         self.life = Life(self.directory, 64 * 2**20)
         self.life.journal._next_bytes = self.life.journal._largest = 2048
-        self.life.adopt(self.directory)
+        found = self.life.find(self.directory)
+        self.waiting = [(segment, left.folder) for left in found for segment in left.segments]
+
+    @precondition(lambda self: self.waiting)
+    @rule(most=st.integers(1, 3))
+    def adopt(self, most: int) -> None:
+        for segment, folder in self.waiting[:most]:
+            numbers = [number_of(segment.body(at)) for at in segment.offsets]
+            with self.life.accounts.lock:
+                self.life.journal.adopt(segment, folder)
+            for name in NAMES:
+                self.owed[name] += [number for number in numbers if number in self.left[name]]
+                self.left[name].difference_update(numbers)
+        del self.waiting[:most]
 
     @invariant()
     def what_is_queued_is_what_is_owed(self) -> None:
@@ -85,6 +110,8 @@ class JournalMachine(RuleBasedStateMachine):
         if not hasattr(self, "life"):
             return
         self.die_and_come_back()
+        self.adopt(len(self.waiting))
+        assert self.left == {name: set() for name in NAMES}
         for name, cursor in self.life.cursors.items():
             got = []
             with self.life.accounts.lock:

@@ -107,6 +107,7 @@ def test_what_the_short_look_takes_the_long_way_leaves_as_it_is(value: Any) -> N
 @pytest.mark.parametrize(
     "make",
     [
+        lambda: nested(10),
         lambda: nested(32),
         lambda: nested(33),
         lambda: nested(5_000),
@@ -120,6 +121,7 @@ def test_what_the_short_look_takes_the_long_way_leaves_as_it_is(value: Any) -> N
         lambda: {str(n): n for n in range(1_000)},
     ],
     ids=[
+        "short",
         "deep",
         "too deep",
         "far too deep",

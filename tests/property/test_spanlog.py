@@ -11,12 +11,14 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
+from ecs_logging import StructlogFormatter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tracebridge_config
 from support import strategies as otlp
 from tracebridge.record import EndCause, Event, Link, Resource, Scope, SpanRecord
+from tracebridge_adapters.formats.spanlog.nested import NOTE
 from tracebridge_adapters.formats.spanlog_lines import SpanlogLines
 from tracebridge_adapters.formats.spanlog_writers import writer_of
 from tracebridge_adapters.log import DEFAULT_MAX_LINE_BYTES, MIN_LINE_BYTES
@@ -136,6 +138,38 @@ def test_the_line_survives_any_json_library_on_the_way(profile, record):
     added = {**given_fields, "hostname": "web-1", "kubernetes": {"pod_name": "p"}, "stream": "stdout"}
     (back,) = FORMAT.decode(json.dumps(added).encode()).records
     assert exact(back) == exact(FORMAT.decode(line).records[0])
+
+
+def apart(given: dict[str, Any]) -> bool:
+    """Whether no name is the beginning of another one: `a` and `a.b` cannot both be nested."""
+    return not any(other.startswith(f"{name}.") for name in given for other in given)
+
+
+dotted = st.lists(st.sampled_from(["a", "b", "", "$x", "é"]), min_size=1, max_size=3).map(".".join)
+flat = st.dictionaries(dotted, scalars | st.binary(max_size=9) | st.lists(scalars, max_size=3), max_size=5).filter(
+    apart
+)
+flat_records = st.builds(
+    lambda record, own, more: msgspec.structs.replace(
+        record, attributes=own, inputs=None, outputs=None, tags=dict.fromkeys(own, "t"),
+        events=tuple(msgspec.structs.replace(event, attributes=more) for event in record.events if event.name != "exception"),
+        links=tuple(msgspec.structs.replace(link, attributes=own) for link in record.links),
+        scope=record.scope and msgspec.structs.replace(record.scope, attributes=more),
+        resource=Resource({**more, "service.name": "shop"}),
+    ),
+    records, flat, flat,
+)  # fmt: skip
+
+
+@fewer
+@given(record=flat_records)
+def test_an_ecs_line_nested_by_elastics_library_gives_the_record_back(record):
+    """Its formatter makes objects of all names with dots, at every depth; where there were no mappings, nothing is lost."""
+    line = json.loads(writer_of("ecs").encode(record))
+    nested = StructlogFormatter()(None, "info", {**line, "event": line["message"]})
+    assert "trace.id" not in json.loads(nested)
+    decoded = FORMAT.decode(nested.encode())
+    assert (decoded.notes, exact(decoded.records[0])) == ([NOTE], exact(record))
 
 
 big_texts = st.builds(lambda text, n: text * n, otlp.texts.filter(bool), st.integers(1, 300))

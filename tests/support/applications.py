@@ -71,7 +71,7 @@ def jaeger_client(target: Any) -> str:
             )
             trace_id = jaeger_client_application(tracer)
             tracer.close().result(1)
-            assert client.flush(10)
+            assert client.flush(60)
         return trace_id
     agent = {"reporting_host": "127.0.0.1", "reporting_port": target["own"]}
     config = {
@@ -133,7 +133,7 @@ def py_zipkin(target: Any) -> str:
             time.time = stepping
             trace_id = py_zipkin_application(client.source("py_zipkin"), encoding)
             time.time = real
-            assert client.flush(10)
+            assert client.flush(60)
         return trace_id
     from py_zipkin.transport import SimpleHTTPTransport
 

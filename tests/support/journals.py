@@ -87,6 +87,15 @@ class Life:
 
     def adopt(self, directory: Path) -> list[Left]:
         """Take over what dead processes left."""
+        found = self.find(directory)
+        with self.accounts.lock:
+            for left in found:
+                for segment in left.segments:
+                    self.journal.adopt(segment, left.folder)
+        return found
+
+    def find(self, directory: Path) -> list[Left]:
+        """Read what dead processes left, and keep others from it, without taking it over yet."""
         found = []
         for path in folders(directory):
             folder = Folder.take(path)
@@ -94,9 +103,6 @@ class Life:
                 left = read_folder(folder, list(self.cursors))
                 found.append(left)
                 folder.pending = len(left.segments)
-                with self.accounts.lock:
-                    for segment in left.segments:
-                        self.journal.adopt(segment, folder)
         return found
 
     def die(self) -> None:

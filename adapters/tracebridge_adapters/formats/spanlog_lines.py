@@ -12,6 +12,7 @@ from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.format import Decoded
 from tracebridge.record import SpanRecord
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Line
+from tracebridge_adapters.formats.spanlog.nested import NOTE, is_nested
 from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_otel, record_of
 from tracebridge_adapters.formats.spanlog.writer import Writer
 from tracebridge_adapters.formats.spanlog_otlp import records_of
@@ -60,17 +61,19 @@ class SpanlogLines:
     def decode(self, line: bytes) -> Decoded:
         """Return the span of one line, with notes on what was cut. Raises ValueError when it is none of ours, or says a thing twice."""
         try:
+            nested: list[str] = []
             shown = None if _OTLP in line or _DATADOG in line else read_otel(line)
             if shown is None:
                 given = _decode(line)
                 shown = read(given)
+                nested = [NOTE] if is_nested(given) else []
                 if "resourceSpans" in given and shown.event == END:
                     notes = notes_of(shown, has_resource=True)
                     return Decoded(records_of(line, self._trace_id_attribute), notes, shown.writer, shown.seq)
             _refuse_twice(line, shown)
             if shown.event != END:
                 return Decoded([])
-            return Decoded([record_of(shown)], notes_of(shown), shown.writer, shown.seq)
+            return Decoded([record_of(shown)], notes_of(shown) + nested, shown.writer, shown.seq)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
             raise ValueError(f"not a {SCHEMA} line: {error}") from error
 

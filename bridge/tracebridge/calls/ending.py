@@ -74,7 +74,7 @@ class Ending(Recording):
         Raises TraceNotFoundError for an unknown trace, TraceFinishedError for one that has finished already,
         ValueError when both names of the ID are given.
         """
-        key = one_id(trace_id, request_id)
+        key = trace_id if request_id is None else one_id(trace_id, request_id)
         if key == NOOP_TRACE_ID or self._off:
             self.accounts.note_misuse("end_after_close" if self._off else "end_of_noop")
             return
@@ -144,7 +144,12 @@ class Ending(Recording):
                 span.span_type,
                 trace.custom_id,
             ]
-            if span.inputs is not None or span.outputs is not None or span.event_records or span.parent_raw is None:
+            if (
+                span.inputs is not None
+                or span.outputs is not None
+                or span.event_records
+                or (span.parent_raw is None and trace.custom_id is not None)
+            ):
                 fields += (_FINISHED.value, "", *later_fields(span, trace))
             try:
                 data: bytes | None = encode_record(fields)
@@ -166,7 +171,11 @@ class Ending(Recording):
                 self._retire(span, trace)
         finally:
             accounts.release()
-        if is_root or self._journal.commits or len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
+        if (
+            (is_root and trace.late_since is not None)
+            or self._journal.commits
+            or len(trace.ended.young) > ENDED_SPANS_REMEMBERED
+        ):
             self._after_end(trace, is_root=bool(is_root))
 
     def _after_end(self, trace: LiveTrace, *, is_root: bool) -> None:

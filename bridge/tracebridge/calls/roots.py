@@ -18,7 +18,7 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
-from tracebridge.live import LiveTrace
+from tracebridge.live import LiveTrace, live_trace
 from tracebridge.noop import AnySpan
 from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.record import Kind
@@ -66,14 +66,15 @@ class Roots(Recording):
             if custom_id is None and self.ids.generate is not None and not names_trace(remote):
                 generated = custom_id = self._generated(name, attributes)
             trace = self._new_trace(custom_id, remote, tally)
-            self._label(trace, tags, experiment_id, run_id, tally)
+            if tags is not None or experiment_id is not None or run_id is not None:
+                self._label(trace, tags, experiment_id, run_id, tally)
             parent_id = None if remote is None else remote.span_id
             own_id = None if span_id is None else self.ids.span(span_id)
-            raw_id = shared_ids.span_id() if own_id is None else own_id.wire
+            raw_id, hex_id = shared_ids.span_id() if own_id is None else (own_id.wire, own_id.wire_span_id)
             span = Span(
                 self,
                 trace,
-                raw_id.hex(),
+                hex_id,
                 raw_id,
                 parent_id,
                 None if parent_id is None else bytes.fromhex(parent_id),
@@ -109,9 +110,11 @@ class Roots(Recording):
                 )
             interrupting = self.accounts.is_inside()
             with self.accounts.mutex:
-                known = self._known_trace(trace, generated is not None, custom_id is not None)
+                known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.custom_id or "")
                 if known is not None:
-                    self._refuse_known_trace(known, trace, remote is not None, custom_id is not None)
+                    known = self._same_trace(
+                        known, trace, generated is not None, custom_id is not None, remote is not None
+                    )
                 if own_id is not None:
                     self._refuse_known(span, known or trace)
                 trace = span.trace = self._table.add(trace) if known is None else known.joined_by(trace)
@@ -154,7 +157,9 @@ class Roots(Recording):
     def _new_trace(self, custom_id: str | TraceId | None, remote: RemoteParent | None, tally: Tally) -> LiveTrace:
         if remote is not None:
             return self._continued_trace(custom_id, remote, tally)
-        return self._live_trace(self.ids.random() if custom_id is None else self.ids.wire(custom_id), custom_id, tally)
+        if custom_id is None:
+            return live_trace(self.ids.random(), None, self._wall() - self._ticks())
+        return self._live_trace(self.ids.wire(custom_id), custom_id, tally)
 
     def _continuable(self, remote: RemoteParent) -> RemoteParent:
         """Return a context from elsewhere; one that came in a header, whoever sent it, without IDs of which nothing would be left here."""
@@ -204,27 +209,31 @@ class Roots(Recording):
             return None
 
     def _live_trace(self, wire: WireId, given: str | TraceId | None, tally: Tally) -> LiveTrace:
-        text = given.text if type(given) is TraceId else given
-        shown = None if text is None else self.reducer.text(text, tally)
-        custom_id = None if shown == wire.trace_id.hex() else shown
-        trace = LiveTrace(wire, custom_id, self._wall() - self._ticks())
+        trace = live_trace(wire, None, self._wall() - self._ticks())
+        if given is not None:
+            shown = self.reducer.text(given.text if type(given) is TraceId else given, tally)
+            trace.custom_id = None if shown == trace.hex_id else shown
         trace.plain = wire.scheme is not REMOTE
         return trace
 
-    def _known_trace(self, new: LiveTrace, generated: bool, named: bool) -> LiveTrace | None:
-        """Return the open trace that has the new one's wire ID or text; called with the lock held.
+    def _same_trace(
+        self, known: LiveTrace, new: LiveTrace, generated: bool, named: bool, has_parent: bool
+    ) -> LiveTrace | None:
+        """Return an open trace that has the new one's wire ID or text, None where the new one gives way; called with the lock held.
+
+        Raises DuplicateTraceError as `_refuse_known_trace` does.
 
         Only a caller who named the ID is to hear of a clash: a generated one gives way to a random one, and a text that came in a
         header, and names another trace here, is left out.
         """
-        known = self._table.traces.get(new.hex_id) or self._table.traces.get(new.shown_id)
-        if known is not None and generated and not self.ids.joins:
+        if generated and not self.ids.joins:
             self.accounts.misuse[GENERATE] += 1
             new.identify(self.ids.random(), None)
             return None
-        if known is not None and not named and known.hex_id != new.hex_id:
+        if not named and known.hex_id != new.hex_id:
             new.custom_id = None
             return None
+        self._refuse_known_trace(known, new, has_parent, named)
         return known
 
     def _refuse_known_trace(self, known: LiveTrace, new: LiveTrace, has_parent: bool, named: bool) -> None:

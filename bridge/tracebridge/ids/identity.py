@@ -60,7 +60,7 @@ class Identity:
     def random(self) -> WireId:
         """Return a new wire ID, as long as this client's may be."""
         if self._short:
-            return WireId(bytes(SPAN_BYTES) + shared_ids.span_id(), RANDOM_SCHEME)
+            return WireId(bytes(SPAN_BYTES) + shared_ids.span_id()[0], RANDOM_SCHEME)
         return WireId(shared_ids.trace_id(), RANDOM_SCHEME)
 
     def fits(self, trace_id: str) -> bool:

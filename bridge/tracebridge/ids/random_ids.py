@@ -36,12 +36,12 @@ class RandomIds:
         self._span_ids.extend(fresh)
         return first
 
-    def span_id(self) -> bytes:
-        """Return 8 bytes."""
+    def span_id(self) -> tuple[bytes, str]:
+        """Return 8 bytes, and their 16 hex digits."""
         try:
-            return self.pop_span_id()[0]
+            return self.pop_span_id()
         except IndexError:
-            return self.more_span_ids()[0]
+            return self.more_span_ids()
 
     def trace_id(self) -> bytes:
         """Return 16 bytes."""

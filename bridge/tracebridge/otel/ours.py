@@ -49,6 +49,6 @@ def _load() -> Ours | None:
         return None  # in a forked child the thread that was importing it is not there, and to wait for it would be for ever
     with no_fork():
         from tracebridge.otel.innermost import innermost_of, parent_for
-        from tracebridge.otel.showing import Showing
-    _ours = Ours(Showing, innermost_of, parent_for)
+        from tracebridge.otel.showing import show
+    _ours = Ours(show, innermost_of, parent_for)
     return _ours

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import trace as otel
 
+from tracebridge import context
 from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode
 from tracebridge.ids.parent import RemoteParent
 from tracebridge.span import MAX_NAME, Span
@@ -19,14 +20,20 @@ class Shadow(otel.Span):
     It cannot be ended from there: whoever made it current ends it.
 
     An OpenTelemetry context that outlives the block (somebody else's detach restored it) would make strangers children of a span that is
-    over; `speaks` says whether that is so, and the shadow then answers for the span that was current before.
+    over: left, and not current elsewhere either. The shadow then answers for the span that was current before.
     """
 
-    def __init__(self, span: Span, before: otel.Span, speaks: Callable[[], bool]) -> None:
+    def __init__(self, span: Span, owner: object, before: otel.Span) -> None:
         self.span = span
         self.before = before
-        self._speaks = speaks
+        self.left = False
+        """Whether whoever made the span current has left it."""
+        self._owner = owner
         self._context: otel.SpanContext | None = None
+
+    def _speaks(self) -> bool:
+        """Whether the span is still current somewhere that this context comes from: not left, or left elsewhere only."""
+        return not self.left or context.has(self.span, self._owner)
 
     def get_span_context(self) -> otel.SpanContext:
         """Return the span's IDs, flags and trace state."""

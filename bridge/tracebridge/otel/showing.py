@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import msgspec
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
+from opentelemetry.context import Context
 
-from tracebridge import context
 from tracebridge.otel.shadow import Shadow
 from tracebridge.span import Span
 
 
-class Showing:
-    """One span of ours shown in OpenTelemetry's context, and what was there before."""
+def show(span: Span, owner: object) -> Showing:
+    """Make a span of ours the current one in OpenTelemetry's context."""
+    before = otel_context.get_current()
+    shadow = Shadow(span, owner, otel.get_current_span(before))
+    after = otel.set_span_in_context(shadow, before)
+    otel_context.attach(after)
+    return Showing(shadow, before, after)
 
-    __slots__ = ("after", "before", "left", "owner", "shadow", "span")
 
-    def __init__(self, span: Span, owner: object) -> None:
-        self.span, self.owner, self.left = span, owner, False
-        self.before = otel_context.get_current()
-        self.shadow = Shadow(span, otel.get_current_span(self.before), self.speaks)
-        self.after = otel.set_span_in_context(self.shadow, self.before)
-        otel_context.attach(self.after)
+class Showing(msgspec.Struct, frozen=True, eq=False):
+    """One span of ours shown in OpenTelemetry's context, and what was there before.
 
-    def speaks(self) -> bool:
-        """Whether the span is still current somewhere that this context comes from: not left, or left elsewhere only."""
-        return not self.left or context.has(self.span, self.owner)
+    Nothing in it leads back to it: as long as each shadow knew its showing, every `with` left a cycle for the collector (1 µs).
+    """
+
+    shadow: Shadow
+    before: Context
+    after: Context
 
     def leave(self) -> None:
         """Put back what was there before, as far as it is still ours to put back."""
-        self.left = True
+        self.shadow.left = True
         now = otel_context.get_current()
         if now is self.after:
             otel_context.attach(self.before)

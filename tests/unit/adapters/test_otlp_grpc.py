@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -197,18 +198,20 @@ def test_the_largest_batch_that_delivery_passes_fits_a_stock_server(server, make
 
 def test_a_server_that_hangs_is_left_at_the_timeout(server, make):
     """The deadline bounds the call, and what did not arrive in time is tried again."""
-    server.answer = lambda *_: time.sleep(1) or trace_service_pb2.ExportTraceServiceResponse()
+    answer = threading.Event()
+    server.answer = lambda *_: answer.wait(60) and trace_service_pb2.ExportTraceServiceResponse()
     started = time.monotonic()
     with pytest.raises(Retryable, match="DEADLINE_EXCEEDED"):
         send(make(server.port, timeout=0.2))
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 30
+    answer.set()
 
 
 def test_a_server_that_comes_late_is_found_by_the_same_adapter(make):
     """Nobody listening is retryable, and the channel finds a server that has come since."""
     probe = Server()
     probe.stop()
-    adapter = make(probe.port, timeout=1.0)
+    adapter = make(probe.port, timeout=10.0)
     with pytest.raises(Retryable, match="UNAVAILABLE"):
         send(adapter)
     late = Server(port=probe.port)
@@ -220,7 +223,7 @@ def test_a_server_that_comes_late_is_found_by_the_same_adapter(make):
 
 def until_taken(adapter: OtlpGrpcAdapter) -> Sent:
     """Send again as delivery does."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             return send(adapter)
@@ -235,7 +238,7 @@ def test_an_http_server_on_the_port_is_a_misconfiguration(make):
     web = IllServer()
     try:
         with pytest.raises(Misconfigured, match="gRPC port"):
-            send(make(int(web.url.rpartition(":")[2]), timeout=5.0))
+            send(make(int(web.url.rpartition(":")[2]), timeout=30.0))
     finally:
         web.stop()
 

@@ -128,7 +128,7 @@ def test_every_hostile_trace_passes_every_format(make_client, tmp_path):
         root = client.start_trace(value, value, value, {"k": value})
         root.record_exception(value)
         root.end(outputs=value)
-    assert client.flush(30)
+    assert client.flush(60)
     assert [letter.message for letter in client.dead_letters()] == []
     assert {name: books.exported for name, books in client.stats().adapters.items()} == dict.fromkeys(
         ("otlp_file", "zipkin_file", "log", "store"), len(HOSTILE)

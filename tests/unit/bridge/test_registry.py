@@ -78,7 +78,7 @@ assert "parcel_adapter" not in sys.modules
 with Client(config="bridge.yaml") as client:
     root = client.start_trace("wrap", trace_id="order-7")
     client.end_trace(root.trace_id)
-    assert client.flush(10)
+    assert client.flush(60)
 print(client.stats().adapters["parcel"].exported)
 """
 

@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 from tracebridge.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, STACKTRACE
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, EventFields, Line, LinkFields
+from tracebridge_adapters.formats.spanlog.nested import flattened, is_nested
 from tracebridge_adapters.formats.spanlog.profiles import ECS_PREFIX, GCP_TRACE, PROFILES, default_of
 from tracebridge_adapters.formats.spanlog.values import restore, restored
 
@@ -80,6 +81,8 @@ def read(given: dict[str, Any]) -> Line:
 
 
 def _in_own_names(given: dict[str, Any]) -> dict[str, Any]:
+    if is_nested(given):
+        given = flattened(given, [*_BACK["ecs"], _OTHERS])
     if ECS_PREFIX + "schema" in given:
         back = _BACK["ecs"]
         named = {back[key]: value for key, value in given.items() if key in back}

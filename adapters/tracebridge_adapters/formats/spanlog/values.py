@@ -37,8 +37,13 @@ def show(value: Value) -> Any:
         return [show(item) for item in value]
     if isinstance(value, dict):
         out = {key: show(item) for key, item in value.items()}
-        return {OBJECT: out} if len(out) == 1 and not _OURS.isdisjoint(out) else out
+        return {OBJECT: out} if is_marked(out) else out
     return value
+
+
+def is_marked(given: dict[str, Any]) -> bool:
+    """Return whether an object is what stands for bytes, a NaN or an object that looks like one of ours."""
+    return len(given) == 1 and not _OURS.isdisjoint(given)
 
 
 def restored(given: dict[str, Any]) -> dict[str, Value]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from ecs_logging import StructlogFormatter
 
 import tracebridge_config
 from support.cases import CASES, T0, Build
@@ -407,6 +408,55 @@ def test_an_ecs_line_with_odd_labels_is_refused(change):
     line = line_of(sample(), "ecs")
     with pytest.raises(ValueError, match=r"^not a spanlog/1 line: "):
         FORMAT.decode(json.dumps({**line, **change}).encode())
+
+
+def nested(record: SpanRecord, **change: Any) -> bytes:
+    """An ECS line as Elastic's own library nests it."""
+    line = line_of(record, "ecs")
+    text = StructlogFormatter()(None, "info", {**line, "event": line["message"]})
+    return json.dumps({**json.loads(text), **change}).encode()
+
+
+def test_a_nested_ecs_line_is_read_and_what_cannot_be_told_is_said():
+    """Fields that the shipper added beside ours do no harm; a mapping among attributes becomes names with dots."""
+    record = sample(
+        attributes={"http.method": "GET", "n": [1, 2.5], "m": {"k": 1, "l": {"deep": b"x"}}}, inputs={"a.b": 1}
+    )
+    added = {"agent": {"type": "filebeat"}, "host": {"name": "web-1"}, "message": "GET /cart"}
+    decoded = FORMAT.decode(nested(record, **added))
+    (back,) = decoded.records
+    assert back.attributes == {"http.method": "GET", "n": [1, 2.5], "m.k": 1, "m.l.deep": b"x"}
+    assert back.inputs == {"a": {"b": 1}}
+    assert (back.resource, back.custom_trace_id, back.start_time_ns) == (record.resource, "cart-7", T0 + 1)
+    assert len(decoded.notes) == 1
+
+
+def test_a_line_of_which_only_the_top_was_nested_is_read_too():
+    """Logstash's de_dot leaves alone what is inside."""
+    line = line_of(sample(), "ecs")
+    top: dict[str, Any] = {}
+    for name, value in line.items():
+        first, dot, rest = name.partition(".")
+        top.setdefault(first, {}).update({rest: value}) if dot else top.update({name: value})
+    assert FORMAT.decode(json.dumps(top).encode()).records == [sample()]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trace": {}},
+        {"trace": "x"},
+        {"trace.id": TRACE},
+        {"labels": {"a.b": 1, "a": {"b": 2}}},
+        {"labels": 7},
+        {"spanlog": {"schema": "spanlog/1"}},
+        {"spanlog": {"schema": {"x": 1}}},
+    ],
+)
+def test_a_nested_line_that_is_nearly_ours_is_refused(change):
+    """A field that is missing, of the wrong type, or there twice."""
+    with pytest.raises(ValueError, match=r"^not a spanlog/1 line: "):
+        FORMAT.decode(nested(sample(), **change))
 
 
 def test_an_object_that_only_looks_like_a_marked_value_is_left_alone():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,13 +60,19 @@ def run(*arguments: object) -> Result:
 def killed(config: Path, spans: int = 20) -> None:
     """A process that ended so many spans, had one open, and died of `kill -9`."""
     code = f"""
-        import os, signal, time
+        import json, os, signal, time
+        from pathlib import Path
         from tracebridge import Client
         client = Client(config={str(config)!r})
         root = client.start_trace("root", trace_id="job")
         for n in range({spans}):
             client.start_span(f"s{{n}}", "job", root.span_id).end()
-        time.sleep(1.3)  # so long that its numbers were told
+        told = Path(client._settings.journal.directory)
+        def complete(numbers):
+            memory = numbers["adapters"].get("memory")
+            return numbers["started"] == {spans + 1} and (memory is None or memory["queued"] == 0)
+        while not any(complete(json.loads(path.read_bytes())) for path in told.glob("*/stats.json")):
+            time.sleep(0.05)  # until its numbers are told
         os.kill(os.getpid(), signal.SIGKILL)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.DEVNULL, check=False)
@@ -158,7 +165,7 @@ def test_stats_watches_with_a_line_each_second(config, tmp_path):
     assert process.stdout is not None
     lines = [json.loads(process.stdout.readline()) for _ in range(2)]
     process.send_signal(signal.SIGINT)
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
     assert [line["processes"] for line in lines] == [[], []]
 
@@ -181,15 +188,16 @@ def test_drain_gives_up_when_told_to_and_leaves_the_rest(config, server, tmp_pat
     """Exit 1, what failed is said, and nothing is lost for it."""
     server.script = answers(503, b"out of order")
     killed(config)
-    done = run("drain", "--config", config, "--give-up", 1)
+    done = run("drain", "--config", config, "--give-up", 5)
     assert (done.exit_code, "0 delivered, 21 still there" in done.stderr, "out of order" in done.stderr) == (
         1,
         True,
         True,
     )
-    time.sleep(
-        1.0
-    )  # closing is worth one last try, and a request that is under way when it is given up may still arrive
+    while any(thread.name.startswith("tracebridge-otlp_http") for thread in threading.enumerate()):
+        time.sleep(
+            0.05
+        )  # closing is worth one last try, and a request that is under way when it is given up may still arrive
     server.script = lambda number, names: OK
     assert run("drain", "--config", config).exit_code == 0
     assert set(server.arrived.values()) == {1}
@@ -225,7 +233,7 @@ def refused(config: Path, server: IllServer, tmp_path: Path) -> DeadFiles:
         for name in ("good", "bad", "worse"):
             client.start_span(name, "job", root.span_id, attributes={"colour": "red"}).end()
         root.end()
-        client.flush(10)
+        client.flush(60)
     files = DeadFiles(tmp_path / "spans" / "dead")
     assert len(files.all()) == 2
     return files

@@ -41,7 +41,7 @@ from tracebridge import Client, InvalidParameterError, TraceId
 assert "orders" not in sys.modules
 with Client(config={"trace_ids": {"scheme": "order"}, "adapters": {"memory": {}}}) as client:
     client.start_trace("pay", trace_id="ORD-42").end()
-    assert client.flush(10)
+    assert client.flush(60)
     (record,) = client.adapter("memory").records
     print(record.trace_id.hex(), record.custom_trace_id, record.id_scheme)
     for text, scheme in (("ORD-x", "order"), ("7", "short"), ("7", "fails"), ("7", "none"), ("7", "missing")):
