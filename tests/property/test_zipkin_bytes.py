@@ -1,7 +1,7 @@
 """The Zipkin encoders put bytes together; these plain versions build mappings and let an encoder walk them. Both must say the same."""
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord
@@ -64,6 +64,12 @@ def plain_span(record: SpanRecord) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+ONLY_A_PEER = SpanRecord(
+    bytes(16), bytes(8), None, "", 0, 0, resource=Resource({"peer.service": "a"})
+)  # no service.name
+
+
+@example([ONLY_A_PEER])
 @given(st.lists(RECORDS, max_size=4))
 def test_json_put_together_from_bytes_is_the_json_of_the_plain_mappings(records: list[SpanRecord]) -> None:
     """Whatever the spans hold: the bytes are those of an encoder that walks plain mappings."""
@@ -71,6 +77,7 @@ def test_json_put_together_from_bytes_is_the_json_of_the_plain_mappings(records:
     assert expected == zipkin_json.encode(records, lambda record: record.attributes)
 
 
+@example(ONLY_A_PEER)
 @given(RECORDS)
 def test_protobuf_tags_are_those_of_the_plain_mapping_in_their_order(record: SpanRecord) -> None:
     """Whatever a span holds: its remembered pairs are the pairs of `tags_of`, encoded one by one."""

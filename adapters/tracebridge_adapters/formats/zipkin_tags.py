@@ -98,7 +98,7 @@ def tags_of(record: SpanRecord, attributes: Mapping[str, Value]) -> dict[str, st
     for key, field in DROPPED.items():
         if getattr(record, field):
             tags[key] = str(getattr(record, field))
-    if record.resource is not None and len(record.resource.attributes) > 1 and not own:
+    if record.resource is not None and not own:
         for key, value in record.resource.attributes.items():
             if key != "service.name":
                 tags.setdefault(key, as_text(value))
