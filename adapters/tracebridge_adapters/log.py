@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH_SPANS = 1_000
 DEFAULT_MAX_LINE_BYTES = 15_000  # container runtimes split lines at 16 KiB
-MIN_LINE_BYTES = 4_096  # what is never cut fits in, and a pipe takes as much in one piece
+MIN_LINE_BYTES = 4_096  # what is never cut fits in (in otlp_json: but for an ID of control characters), and a pipe takes as much in one piece
 
 
 @dataclass(frozen=True, kw_only=True)

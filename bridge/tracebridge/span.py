@@ -183,14 +183,18 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         if not self._open():
             return
         calls = self.calls
-        if self.event_records is None:
-            self.event_records = []
-        if len(self.event_records) >= calls.limits.event_count_limit:
+        records = self.event_records
+        if records is None:
+            with calls.accounts.lock:  # another thread may be adding a first one as well
+                records = self.event_records
+                if records is None:
+                    records = self.event_records = []
+        if len(records) >= calls.limits.event_count_limit:
             self.dropped_events += 1
             self.harmless = False
             return
         made = calls.plain_event(event) or calls.event_record(event, self.trace, self.tally)
-        self.event_records.append(made)
+        records.append(made)
         if calls.keeps_open:
             calls.note(self, events=(made,))
 
@@ -199,15 +203,19 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         if not self._open():
             return
         self.harmless = False
-        if self.link_records is None:
-            self.link_records = []
+        records = self.link_records
+        if records is None:
+            with self.calls.accounts.lock:
+                records = self.link_records
+                if records is None:
+                    records = self.link_records = []
         made = None
-        if len(self.link_records) < self.calls.limits.link_count_limit:
+        if len(records) < self.calls.limits.link_count_limit:
             made = self.calls.link_record(link, self.tally)
         if made is None:
             self.dropped_links += 1
         else:
-            self.link_records.append(made)
+            records.append(made)
             if self.calls.keeps_open:
                 self.calls.note(self, links=(made,))
 
@@ -277,10 +285,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             self.harmless = False
         into = self.attributes_now
         if len(into) + len(reduced) <= limit:
-            if into:
-                into.update(reduced)
-            else:
-                self.attributes_now = reduced
+            into.update(reduced)  # one step under the interpreter: other threads may be setting some as well
             return reduced
         added = {}
         for key, value in reduced.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from support.ill_server import OK, IllServer
-from tracebridge import Client, TracebridgeError
+from tracebridge import Client, Link, SpanEvent, TracebridgeError
 from tracebridge.accounts import Accounts, AdapterAccount
 from tracebridge.journal.memory import MemoryJournal
 
@@ -200,3 +201,37 @@ def test_whatever_a_server_answers_the_books_balance(script: list[str], count: i
     finally:
         client.close()
         server.stop()
+
+
+def test_nothing_that_many_threads_add_to_one_span_is_lost() -> None:
+    """The first attribute, event and link of a span may come from several threads at the same instant."""
+    client = Client(config={"adapters": {"memory": {}}})
+    root = client.start_trace("shared")
+    number_of_threads, rounds = 4, 200
+    spans = [client.start_span("shared", root.trace_id, root.span_id) for _ in range(rounds)]
+    together = threading.Barrier(number_of_threads)
+
+    def add(number: int) -> None:
+        for span in spans:
+            together.wait(30)
+            span.set_attribute(f"key {number}", number)
+            span.add_event(SpanEvent(f"event {number}"))
+            span.add_link(Link(f"{number + 1:032x}", f"{number + 1:016x}"))
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(number_of_threads)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    for span in spans:
+        assert span.attributes == {f"key {number}": number for number in range(number_of_threads)}
+        assert sorted(event.name for event in span.events) == [f"event {number}" for number in range(number_of_threads)]
+        assert sorted(link.span_id for link in span.links) == [
+            f"{number + 1:016x}" for number in range(number_of_threads)
+        ]
+    client.close()

@@ -197,7 +197,7 @@ def test_what_is_explained_is_what_a_client_derives(text, bits):
     except InvalidParameterError:
         return
     told = explain(text, wire)
-    assert (told.trace_id, told.forms["hex"], told.reversible) == (wire.trace_id.hex(),) * 2 + (told.back is not None,)
+    assert (told.wire, told.forms["hex"], told.reversible) == (wire.trace_id.hex(),) * 2 + (told.back is not None,)
     assert wire.trace_id[8:] == derive(text).trace_id[8:]
     assert wire.trace_id[:8] == (bytes(8) if bits == 64 else derive(text).trace_id[:8])
     if told.back is not None:

@@ -6,11 +6,12 @@ import re
 
 from tracebridge.ids.parent import RemoteParent
 from tracebridge.propagation import baggage, tracestate
-from tracebridge.propagation.propagator import FORMATS, Propagator
+from tracebridge.propagation.propagator import FORMATS, Propagator, format_named
 
 EVERY = [*FORMATS, "baggage", "correlation"]
 NAMES = sorted(
-    {field for each in FORMATS.values() for field in each.fields} | {"baggage", "x-request-id", "uberctx-k", "uberctx-"}
+    {field for name in FORMATS for field in format_named(name).fields}
+    | {"baggage", "x-request-id", "uberctx-k", "uberctx-"}
 )
 IDS = re.compile(r"[0-9a-f]{32}|"), re.compile(r"[0-9a-f]{16}|")
 

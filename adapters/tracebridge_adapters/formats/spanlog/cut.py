@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from tracebridge.record import Event, SpanRecord, Value
 
 MAX_NAME = 1_024  # characters of names and messages
-KEPT_NAME = 128  # characters that stay of them when nothing else is left to cut
+KEPT_NAME = 128  # bytes on the line that stay of them when nothing else is left to cut
+KEPT_LEAST = 24  # and where an ID of control characters, six bytes each, takes nearly all of the line
 KEPT_STACK = 1_024  # characters of a stack trace that stay, from its end
 KEPT_VALUE = 256  # characters of a long attribute value that stay
 CUT_MARK = "…"
@@ -49,7 +50,7 @@ MARGIN = 64  # bytes by which the counts may make the next line longer
 
 def cap_names(record: SpanRecord) -> tuple[SpanRecord, int]:
     """Return the record with names and messages of at most `MAX_NAME` characters, and how many were longer."""
-    return _short_names(record, MAX_NAME)
+    return _short_names(record, lambda text: _head(text, MAX_NAME))
 
 
 def has_long_names(record: SpanRecord) -> bool:
@@ -61,17 +62,27 @@ def has_long_names(record: SpanRecord) -> bool:
     )
 
 
-def _short_names(record: SpanRecord, limit: int) -> tuple[SpanRecord, int]:
+def _short_names(record: SpanRecord, head: Callable[[str], str]) -> tuple[SpanRecord, int]:
     texts = {"name": record.name, "status_message": record.status_message, "span_type": record.span_type}
-    changes: dict[str, Any] = {key: _head(text, limit) for key, text in texts.items() if len(text) > limit}
-    long_events = sum(len(event.name) > limit for event in record.events)
+    changes: dict[str, Any] = {key: kept for key, text in texts.items() if (kept := head(text)) != text}
+    long_events = sum(head(event.name) != event.name for event in record.events)
     if long_events:
-        changes["events"] = tuple([replace(event, name=_head(event.name, limit)) for event in record.events])
+        changes["events"] = tuple([replace(event, name=head(event.name)) for event in record.events])
     return replace(record, **changes), len(changes) - bool(long_events) + long_events
 
 
 def _head(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + CUT_MARK
+
+
+def _head_of_bytes(text: str, limit: int) -> str:
+    """Return as much of a text as takes so many bytes on the line, quotes included."""
+    if _size_of(text) <= limit:
+        return text
+    kept = text[:limit]
+    while _size_of(kept + CUT_MARK) > limit:
+        kept = kept[: len(kept) * 3 // 4]
+    return kept + CUT_MARK
 
 
 def _stacks(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
@@ -163,25 +174,34 @@ def _source(name: str) -> Step:
         source = getattr(record, name)
         attributes = {} if source is None else source.attributes
         service = attributes.get("service.name")
-        kept = {"service.name": _head(service, KEPT_NAME)} if isinstance(service, str) else {}
+        kept = {"service.name": _head_of_bytes(service, KEPT_NAME)} if isinstance(service, str) else {}
         cut = sum(value != kept.get(key) for key, value in attributes.items())
         return (replace(record, **{name: replace(source, attributes=kept)}), cut) if cut else (record, 0)
 
     return step
 
 
-def _rest(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
+def _texts(limit: int) -> Step:
     """Names to their beginnings, and every text that is neither an ID nor a time."""
-    record, cut = _short_names(record, KEPT_NAME)
-    extras: dict[str, Any] = {key: "" for key in ("trace_state", "opened_at", "experiment_id") if getattr(record, key)}
-    if (
-        record.scope is not None
-        and len(record.scope.name) + len(record.scope.version) + len(record.scope.schema_url) > KEPT_NAME
-    ):
-        extras["scope"] = None
-    if record.resource is not None and record.resource.schema_url:
-        extras["resource"] = replace(record.resource, schema_url="")
-    return replace(record, **extras), cut + len(extras)
+
+    def head(text: str) -> str:
+        return _head_of_bytes(text, limit)
+
+    def step(record: SpanRecord, _: int) -> tuple[SpanRecord, int]:
+        record, cut = _short_names(record, head)
+        extras: dict[str, Any] = {
+            key: "" for key in ("trace_state", "opened_at", "experiment_id") if getattr(record, key)
+        }
+        scope, resource = record.scope, record.resource
+        if scope is not None and len(scope.name) + len(scope.version) + len(scope.schema_url) > limit:
+            extras["scope"] = None
+        if resource is not None:
+            shorter = {key: head(text) if isinstance(text, str) else text for key, text in resource.attributes.items()}
+            if resource.schema_url or shorter != resource.attributes:
+                extras["resource"] = replace(resource, schema_url="", attributes=shorter)
+        return replace(record, **extras), cut + len(extras)
+
+    return step
 
 
 STEPS: tuple[tuple[str, Step], ...] = (
@@ -197,5 +217,6 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("resource", _source("resource")),
     ("tags", _all("tags")),
     ("scope", _source("scope")),
-    ("texts", _rest),
+    ("texts", _texts(KEPT_NAME)),
+    ("texts", _texts(KEPT_LEAST)),
 )
