@@ -122,6 +122,8 @@ class Life:
 
 def crash(client: Client) -> None:
     """End a client as `kill -9` ends its process: nothing is flushed, told or released but by the system."""
+    assert client._keeper is not None
+    client._keeper._stop.set()  # before the folders that it holds are counted
     with client.accounts.lock:
         for delivery in client._deliveries.values():
             delivery._stopped = True
@@ -131,8 +133,6 @@ def crash(client: Client) -> None:
         journal._closed = True
         journal._seal()
         folders_held = [journal.folder, *journal._adopted.values()]
-    assert client._keeper is not None
-    client._keeper._stop.set()
     if client._keeper._thread.is_alive():
         client._keeper._thread.join()
     client._keeper._let_go()

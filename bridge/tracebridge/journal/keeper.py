@@ -163,8 +163,8 @@ class Keeper:
         while self._waiting and not self._stop.is_set():
             segment, folder = self._waiting[0]
             with journal.lock:
-                if not journal.room_for(segment):
-                    break
+                if self._stop.is_set() or not journal.room_for(segment):
+                    break  # asked under the lock: what is adopted before the journal closes, its close lets go of
                 self._waiting.popleft()
                 self._warn_of_unnamed(segment)
                 journal.adopt(segment, folder)
