@@ -159,7 +159,8 @@ class Ending(Recording):
             data = self.encoded(span, trace, cause)
         accounts = self.accounts
         is_root = trace.roots and span in trace.roots
-        accounts.acquire()
+        if not accounts.acquire(False):
+            accounts.wait_turn()
         try:
             if data is None:
                 self._sampled_out(span)

@@ -58,12 +58,17 @@ class Ingesting(Recording):
             self.accounts.aside(self.ingest, record)
             return
         data = self._ingested(record)
-        with self.accounts.mutex:
+        accounts = self.accounts
+        if not accounts.acquire(False):
+            accounts.wait_turn()
+        try:
             if data is None:
                 self._sampled_out()
             else:
                 self._journal.append(data)
-            self.accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
+            accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
+        finally:
+            accounts.release()
         if self._journal.commits:
             self._journal.commit()
         self._on_first_trace()

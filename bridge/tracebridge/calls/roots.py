@@ -37,7 +37,7 @@ RUN_TAG = "mlflow.sourceRun"  # where MLflow keeps the run that a trace belongs 
 class Roots(Recording):
     """Begins traces; and what every new span has in common."""
 
-    def begin_trace(
+    def begin_trace(  # noqa: PLR0915 - the hot path stands in one piece
         self,
         place: Place,
         custom_id: str | TraceId | None,
@@ -109,7 +109,9 @@ class Roots(Recording):
                     span, name, span_type, span.start_time_ns if start_time_ns is None else start_time_ns, links
                 )
             interrupting = self.accounts.is_inside()
-            with self.accounts.mutex:
+            if not self.accounts.acquire(False):
+                self.accounts.wait_turn()
+            try:
                 known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.custom_id or "")
                 if known is not None:
                     known = self._same_trace(
@@ -125,6 +127,8 @@ class Roots(Recording):
                 self.accounts.open += 1
                 if self.keeps_open and (data := self.started(span, trace)) is not None:
                     self.tell_start(span, data, interrupting)
+            finally:
+                self.accounts.release()
             self._on_first_trace()
             return span
         except TracebridgeError:

@@ -168,7 +168,8 @@ class Starting(Roots):
             fresh = trace.done
             data = self.started(span, trace) if self.keeps_open else None
             interrupting = data is not None and accounts.is_inside()
-            accounts.acquire()
+            if not accounts.acquire(False):
+                accounts.wait_turn()
             try:
                 if own_id is not None:
                     self._refuse_known(span, trace)
