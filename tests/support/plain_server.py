@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ class PlainServer:
     """Listens until `stop`; `url` has the right scheme and the name `localhost`."""
 
     def __init__(
-        self, answer: Answer | None = None, tls: ssl.SSLContext | None = None, *, date: str | None = None
+        self, answer: Answer | None = None, tls: ssl.SSLContext | None = None, *, date: Callable[[], str] | None = None
     ) -> None:
         self.answer = answer or Answer()
         self.requests: list[tuple[str, str, Any, bytes]] = []
@@ -46,7 +47,7 @@ class PlainServer:
             do_GET = do_POST = do_PUT = _take
 
             def date_time_string(self, timestamp: float | None = None) -> str:
-                return date or super().date_time_string(timestamp)
+                return date() if date else super().date_time_string(timestamp)
 
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""

@@ -62,7 +62,7 @@ class Heard:
 
     spoken: Spoken
     ahead_s: float | None = None
-    """By how many seconds its clock is ahead of ours; None when it did not say."""
+    """By how many seconds its clock is ahead of ours, at least; None when it did not say."""
     trouble: Trouble | None = None
     """Why TLS ended after its handshake."""
 
@@ -131,7 +131,7 @@ def listen(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard:
     except (OSError, UnicodeError) as error:
         if isinstance(error, ssl.SSLError):
             trouble = tls_trouble(error, address)
-    return Heard(_spoken(head), _ahead_s(head, (began + time.time()) / 2), trouble)
+    return Heard(_spoken(head), _ahead_s(head, began, time.time()), trouble)
 
 
 def _wait_for_an_alert(connection: socket.socket, timeout_s: float) -> None:
@@ -152,7 +152,8 @@ def _spoken(head: bytes) -> Spoken:
     return "tls" if head[:2] == b"\x15\x03" else "nothing"
 
 
-def _ahead_s(head: bytes, now_s: float) -> float | None:
+def _ahead_s(head: bytes, asked_s: float, heard_s: float) -> float | None:
+    """Return by how much the server's date misses the time between question and answer, which may be long."""
     found = _DATE.search(head)
     if found is None:
         return None
@@ -160,7 +161,7 @@ def _ahead_s(head: bytes, now_s: float) -> float | None:
         told = email.utils.parsedate_to_datetime(found[1].decode("ascii", "replace").strip()).timestamp()
     except (TypeError, ValueError):
         return None
-    return told + 0.5 - now_s  # a date is cut to the second
+    return max(0.0, told - heard_s) + min(0.0, told + 1 - asked_s)  # a date is cut to the second
 
 
 @contextlib.contextmanager

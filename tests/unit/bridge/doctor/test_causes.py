@@ -21,6 +21,7 @@ import pytest
 from support.plain_server import Answer, PlainServer
 from tracebridge.doctor import examine as examining
 from tracebridge.doctor.findings import Outcome
+from tracebridge.doctor.probe import _ahead_s
 from tracebridge.settings.load import load_settings
 
 UTC = datetime.UTC
@@ -125,13 +126,38 @@ def test_a_healthy_server(serve: Any) -> None:
 @pytest.mark.parametrize("off_s", [-120, 120])
 def test_a_clock_that_is_wrong_is_a_warning(serve: Any, off_s: int) -> None:
     """The span was taken; the traces of two machines will not fit together."""
-    server = serve(date=email.utils.formatdate(time.time() + off_s, usegmt=True))
+    server = serve(date=lambda: email.utils.formatdate(time.time() + off_s, usegmt=True))
     outcome = examine({"otlp_http": {"endpoint": server.url}})
     (warning,) = outcome.warnings
     assert (outcome.problem, warning.cause) == (None, "clock-skew")
     seconds, side = warning.message.removeprefix("the destination's clock is ").split("s ", 1)
     assert abs(int(seconds) - 120) <= 2
     assert side.startswith("ahead of" if off_s > 0 else "behind")
+
+
+def test_a_busy_server_that_tells_an_old_date_once_has_no_wrong_clock(serve: Any) -> None:
+    """Web servers make the date in quiet moments: a stale one is asked for again before anything is said."""
+    offs = iter([-60, -30])  # the answers to the span and to the first question
+    server = serve(date=lambda: email.utils.formatdate(time.time() + next(offs, 0), usegmt=True))
+    outcome = examine({"otlp_http": {"endpoint": server.url}})
+    assert (outcome.problem, outcome.warnings, next(offs, None)) == (None, [], None)
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead_s"),
+    [
+        ("00:00:10", 0.0),
+        ("00:00:20", 0.0),
+        ("00:00:09", 0.0),
+        ("00:00:08", -1.0),
+        ("00:00:21", 1.0),
+        ("00:01:20", 60.0),
+    ],
+)
+def test_a_long_wait_for_an_answer_is_no_wrong_clock(date: str, ahead_s: float) -> None:
+    """A date from anywhere between question and answer is right, whatever time that took; what is beyond is the difference."""
+    head = f"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 {date} GMT\r\n\r\n".encode()
+    assert _ahead_s(head, 10.0, 20.0) == ahead_s
 
 
 # ---------------------------------------------------------------------- on the way there
