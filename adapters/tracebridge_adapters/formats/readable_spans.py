@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge.record import StatusCode as Code
+from tracebridge_adapters.dialects import spelled
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 OWN_SCOPE = Scope()
@@ -120,7 +122,10 @@ def _context(trace_id: bytes, span_id: bytes, flags: int, state: str, is_remote:
 
 
 def attributes_of_sdk(given: Mapping[str, Value]) -> dict[str, Any]:
-    """Return attributes as the SDK holds them: sequences are tuples, nothing is None."""
+    """Return attributes as the SDK holds them: sequences are tuples, nothing is None.
+
+    NaN and infinities are text, as in our own OTLP: `otlp_protobuf._any_value` says why.
+    """
     return {key: _sdk_value(value) for key, value in given.items() if value is not None}
 
 
@@ -129,6 +134,8 @@ def _sdk_value(value: Value) -> Any:
         return tuple(_sdk_value(item) for item in value)
     if type(value) is dict:
         return {key: _sdk_value(item) for key, item in value.items()}
+    if type(value) is float and not isfinite(value):
+        return spelled(value)
     return value
 
 

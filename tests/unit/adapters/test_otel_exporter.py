@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from typing import Any, ClassVar
@@ -14,7 +15,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from support.cases import CASES
 from support.otlp_view import ATTRIBUTES, by_id, said
-from tracebridge import Client, ConfigError
+from tracebridge import Client, ConfigError, SpanRecord
+from tracebridge.record import Event
 from tracebridge_adapters.formats.readable_spans import readable_spans
 
 SILENT = (otel_context._SUPPRESS_INSTRUMENTATION_KEY, otel_context._SUPPRESS_HTTP_INSTRUMENTATION_KEY)
@@ -101,6 +103,17 @@ def test_an_exporter_sees_every_field(case):
         span["flags"] &= 0x300
         span["links"] = [(trace_id, span_id, "", attributes) for trace_id, span_id, _, attributes in span["links"]]
     assert said(TracesData.FromString(message.SerializeToString())) == wanted
+
+
+def test_numbers_that_json_cannot_say_are_text():
+    """NaN and infinities reach an exporter as our own OTLP spells them, wherever they stand: Jaeger's pages break on the numbers."""
+    odd = {"loss": math.nan, "all": [1.5, math.inf], "in": {"a": -math.inf}, "fine": 2.5}
+    record = SpanRecord(
+        b"t" * 16, b"s" * 8, None, "n", 1, 2, attributes=odd, events=[Event("e", 1, {"loss": math.nan})]
+    )
+    (span,) = readable_spans([record], lambda record: dict(record.attributes))
+    assert dict(span.attributes) == {"loss": "NaN", "all": (1.5, "Infinity"), "in": {"a": "-Infinity"}, "fine": 2.5}
+    assert dict(span.events[0].attributes) == {"loss": "NaN"}
 
 
 def test_flags_states_and_remote_parents_are_in_the_contexts():
