@@ -189,3 +189,12 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def end_before_start(self) -> bool:
         """Whether the times contradict each other; formats then send the start as the end and mark the span."""
         return self.end_time_ns < self.start_time_ns
+
+
+def carried(text: str) -> str:
+    """Return a text as records carry it: what UTF-8 cannot say (lone surrogates) is readable.
+
+    >>> carried("order-\udcff") == "order-" + chr(92) + "udcff"
+    True
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from tracebridge.record import SpanRecord
+from tracebridge.record import SpanRecord, carried
 
 Operator = Literal["=", "!=", ">", ">=", "<", "<=", "LIKE"]
 
@@ -28,6 +28,12 @@ class Condition(msgspec.Struct, frozen=True):
     operator: Operator
     value: str | int | float | bool
     key: str = ""
+
+    def __post_init__(self) -> None:
+        """Look for texts as records carry them: a command line's argument may be no UTF-8."""
+        msgspec.structs.force_setattr(self, "key", carried(self.key))
+        if isinstance(self.value, str):
+            msgspec.structs.force_setattr(self, "value", carried(self.value))
 
 
 class Query(msgspec.Struct, frozen=True):

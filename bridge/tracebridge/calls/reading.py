@@ -21,6 +21,7 @@ from tracebridge.errors import (
 from tracebridge.filters import build_query
 from tracebridge.ids.custom import TraceId
 from tracebridge.live import LiveTrace
+from tracebridge.record import carried
 from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Query
 from tracebridge.trace import FinishedSpan, PagedList, Trace, trace_of
 from tracebridge.values import Tally
@@ -221,7 +222,7 @@ class Reading(Core):
 
     def _wire_ids(self, adapter: TraceReader, given: str | TraceId) -> list[bytes]:
         """Every wire ID that this may mean: what the destination has under the text as a custom ID, else what it derives."""
-        found = adapter.find(given) if isinstance(given, str) else None
+        found = adapter.find(carried(given)) if isinstance(given, str) else None
         if found:
             return found
         return [wire.trace_id for wire in self.ids.meanings(given)]

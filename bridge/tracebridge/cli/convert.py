@@ -23,11 +23,12 @@ from tracebridge.cli.words import count
 from tracebridge.record import SpanRecord
 
 BATCH = 256  # spans that are encoded together: an OTLP line holds so many at most
+SHORT_NAMES = {"zipkin": "zipkin_json"}  # as the destination is called
 EPILOG = """Examples:
 
     tracebridge convert app.log --to otlp_json --output spans.jsonl
 
-    tracebridge convert spans.jsonl --to zipkin_json | gzip > spans.zipkin.jsonl.gz
+    tracebridge convert spans.jsonl --to zipkin | gzip > spans.zipkin.jsonl.gz
 """
 
 
@@ -37,6 +38,7 @@ def _installed(_context: click.Context, _option: click.Parameter, name: str) -> 
     from tracebridge.settings.problems import did_you_mean
 
     known = entries(FORMATS)
+    name = name if name in known else SHORT_NAMES.get(name, name)
     if name not in known:
         raise click.BadParameter(f'unknown format "{name}"{did_you_mean(name, known)} (known: {", ".join(known)})')
     return name
@@ -50,7 +52,7 @@ def _installed(_context: click.Context, _option: click.Parameter, name: str) -> 
     metavar="FORMAT",
     callback=_installed,
     required=True,
-    help="otlp_json, zipkin_json, spanlog, or another that is installed.",
+    help="otlp_json, zipkin (or zipkin_json), spanlog, or another that is installed.",
 )
 @click.option("--output", "-o", default="-", show_default=True, help="The file to write (0600); - for stdout.")
 @click.option("--force", is_flag=True, help="Replace the output when it is there.")

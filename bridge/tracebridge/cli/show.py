@@ -9,6 +9,7 @@ from tracebridge.cli.exits import EXIT_NOT_FOUND
 from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.identity import Identity
+from tracebridge.record import carried
 
 EPILOG = """Example:
 
@@ -33,7 +34,7 @@ def command(
     from tracebridge.cli.tree import span_json, trace_tree
 
     reader, settings = open_reader(config)
-    found = reader.find(trace_id)
+    found = reader.find(carried(trace_id))
     ids = Identity(settings.trace_ids)
     try:
         wire_ids = found or [wire.trace_id for wire in ids.meanings(trace_id)] or [ids.wire(trace_id).trace_id]

@@ -114,6 +114,12 @@ class Unwrapper:
         """Whether the beginning of a line is held whose end has not come yet."""
         return bool(self._parts)
 
+    def give_up(self) -> list[bytes]:
+        """Return the beginnings of lines whose end will not come, and forget them."""
+        held = [bytes(part) for part in self._parts.values()]
+        self._parts.clear()
+        return held
+
     def unwrap(self, line: bytes) -> bytes | None:
         """Return what is inside the outermost envelope; None when there is none, b"" for a part that has to wait."""
         if line[:1] == b"{":

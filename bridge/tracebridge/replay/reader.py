@@ -69,6 +69,8 @@ class SpanReader:
         self._found = found
         self._own = own
         self._unwrapper = Unwrapper()
+        self._held_at = 0
+        """The number of the last line that was only a part of one."""
 
     def can_resume_behind(self, line: Line) -> bool:
         """Whether another run may begin behind this line, which was just read, and miss nothing of what spans several lines."""
@@ -100,14 +102,22 @@ class SpanReader:
                 inner, in_field = self._own.out_of_field(text), False
             if inner is None:
                 break
-            if inner:
-                reason = ""  # what looked like ours was the envelope
+            reason = ""  # what looked like ours was the envelope
+            if not inner:
+                self._held_at = line.number
             text = inner
         if reason:
             self.note_damage(line.number, reason)
             return None
         found.other_lines += 1
         return None
+
+    def finish(self) -> None:
+        """The file has ended: count what began like a span, in parts, and whose last part never came."""
+        for text in self._unwrapper.give_up():
+            if any(form.looks_right(text) for form in self._formats):
+                self._found.other_lines -= 1  # it was counted as one
+                self.note_damage(self._held_at, "the last part of a line that was split is missing")
 
     def _kept(self, decoded: Decoded) -> Decoded:
         found = self._found

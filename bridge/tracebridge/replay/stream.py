@@ -80,6 +80,7 @@ class SpanFiles:
                         return
             except UnreadableError as error:
                 self._fail(error)
+            reader.finish()
 
     def growing(self) -> Iterator[Step | None]:
         """Yield every line as the files grow, until `stop`; None while there is nothing new."""
@@ -93,6 +94,8 @@ class SpanFiles:
                 self._fail(line)
                 continue
             if path not in readers or line.number == 1:
+                if path in readers:
+                    readers[path][1].finish()
                 readers[path] = (identity(path), self._reader(path))
             key, reader = readers[path]
             yield _step(path, key, line, reader)

@@ -32,6 +32,17 @@ def names(traces) -> list[str]:
     return [trace.info.trace_id for trace in traces]
 
 
+def test_an_id_that_utf8_cannot_carry_is_found_by_what_was_given_and_by_what_is_shown(reader):
+    """A lone surrogate, as file names and arguments bring it, is readable on the span; either text finds the trace."""
+    root = reader.start_trace("r", trace_id="order-\udcff")
+    root.end()
+    found = [reader.get_trace(text).info.wire_trace_id for text in ("order-\udcff", r"order-\udcff")]
+    assert found == [root.wire_trace_id] * 2
+    with pytest.raises(TraceNotFoundError, match="not found"):
+        reader.get_trace("other-\udcff")
+    assert names(reader.search_traces(filter_string="name = 'no-\udcff'")) == []
+
+
 def test_a_finished_trace_is_read_by_either_id(reader):
     """Everything that was recorded comes back, under MLflow's field names."""
     make(reader, 1)

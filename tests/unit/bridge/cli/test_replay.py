@@ -205,6 +205,22 @@ def test_mistakes_are_told_and_exit_codes_mean_something(log, arguments, code, s
     assert said in result.stderr
 
 
+def test_convert_to_zipkin_may_be_called_as_the_destination_is(log):
+    """`--to zipkin` is `--to zipkin_json`."""
+    for name in ("zipkin", "zipkin_json"):
+        assert run("convert", str(log), "--to", name, "--output", f"{name}.out").exit_code == 0
+    assert Path("zipkin.out").read_text().count('"traceId"') == 3
+    assert Path("zipkin.out").read_bytes() == Path("zipkin_json.out").read_bytes()
+
+
+def test_a_split_line_without_its_end_is_damage_and_strict_tells(log):
+    """The runtime was killed between the two parts: a span is cut, and `--strict` does not overlook it."""
+    whole = load(FORMATS, "otlp_json")().encode([span(9)]).decode().rstrip()
+    Path("cri.log").write_text(f"2026-01-02T03:04:05Z stdout P {whole[:80]}\n")
+    result = run("replay", "cri.log", "--strict")
+    assert (result.exit_code, "damaged: cri.log:1: the last part" in result.stderr) == (1, True)
+
+
 def test_convert_writes_another_format_and_loses_nothing(log):
     """To a file of 0600, or to stdout."""
     result = run("convert", str(log), "--to", "otlp_json", "--output", "out.jsonl")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from tracebridge.format import Decoded
 from tracebridge.record import Resource, SpanRecord
 from tracebridge.registry import FORMATS, load
@@ -85,3 +87,34 @@ def test_a_line_that_is_a_span_line_and_otlp_too_is_read_as_a_span_line():
     found, decoded = read(OTLP, line, line.replace(b'"seq":3', b'"seq":5'))
     assert [one.seq for one in decoded if one] == [0, 3, 5]
     assert str(found.gaps.missing()[0]) == "1 line of writer w, from number 4"
+
+
+DOCKER = [
+    json.dumps({"log": part, "stream": "stdout", "time": "x"}).encode()
+    for part in (OTLP.decode()[:60], OTLP.decode()[60:] + "\n")
+]
+CRI = [b"2026-01-02T03:04:05.678901234Z stdout " + part for part in (b"P " + OTLP[:60], b"F " + OTLP[60:])]
+
+
+@pytest.mark.parametrize("parts", [DOCKER, CRI], ids=["Docker", "CRI"])
+def test_the_first_part_of_a_split_line_is_no_damage(parts):
+    """A container runtime splits long lines; the span is read, and a part that merely looks like ours is another line."""
+    found, decoded = read(*parts)
+    assert [one.records if one else None for one in decoded] == [None, [RECORD]]
+    assert (found.span_lines, found.other_lines, found.damage) == (1, 1, [])
+
+
+@pytest.mark.parametrize("parts", [DOCKER, CRI], ids=["Docker", "CRI"])
+def test_a_split_line_whose_end_never_came_is_damage(parts):
+    """At the end of the file, with the line that holds its last part; what never looked like a span is not."""
+    found = Found()
+    reader = SpanReader("app.log", installed_formats(), found)
+    for number, text in enumerate([b"hello", *parts[:1]], 1):
+        reader.read(Line(text, number, 0))
+    reader.finish()
+    reader.finish()
+    assert (found.lines, found.other_lines, found.damaged_lines) == (2, 1, 1)
+    assert found.damage == [Damage("app.log", 2, "the last part of a line that was split is missing")]
+    reader.read(Line(b"2026-01-02T03:04:05Z stdout P words", 3, 0))
+    reader.finish()
+    assert (found.other_lines, found.damaged_lines) == (2, 1)
