@@ -194,7 +194,7 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 def carried(text: str) -> str:
     """Return a text as records carry it: what UTF-8 cannot say (lone surrogates) is readable.
 
-    >>> carried("order-\udcff") == "order-" + chr(92) + "udcff"
-    True
+    >>> print(carried("order-" + chr(0xDCFF)))
+    order-\\udcff
     """
     return text.encode("utf-8", "backslashreplace").decode()
