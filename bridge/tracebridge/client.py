@@ -166,10 +166,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         """
         if self._closed:
             return
-        self._closed = True
-        for trace in self._table.all():
-            self.close_spans(trace, EndCause.FLUSHED)
-        self._off = True
+        self._closed = self._off = True
+        self._end_what_is_open()
         self._janitor.stop()
         timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         with self.accounts.lock:
@@ -194,6 +192,21 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         if lost:
             shown = ", ".join(f"{name}: {count} spans" for name, count in lost.items())
             _log.warning("closed after %gs with spans undelivered (%s); they are counted as dropped", timeout_s, shown)
+
+    def _end_what_is_open(self) -> None:
+        """End and mark every open span, those of threads that are starting or ending one just now too."""
+        if self.accounts.is_inside():  # called in the middle of a call of ours: the other threads wait for this one
+            for trace in self._table.all():
+                self.close_spans(trace, EndCause.FLUSHED)
+            return
+        deadline = time.monotonic() + SETTLE_S
+        while time.monotonic() < deadline:
+            with self.accounts.lock:
+                traces = self._table.all()
+            if not traces:  # and none comes after it: what starts looks at `_off` under the same lock
+                return
+            if not sum(self.close_spans(trace, EndCause.FLUSHED) for trace in traces):
+                time.sleep(SETTLE_S / 1_000)  # other threads are at it
 
     def wind_down(self, timeout_s: float) -> None:
         """Do what `close` does for a process that is about to die of a signal while its threads go on tracing.
@@ -264,4 +277,5 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 _parents_own: list[object] = []
 """What a child inherited: kept, not used and never closed, because the connections in it are the parent's."""
 
+SETTLE_S = 1.0  # at most, for threads that are in the middle of a call as their client is closed
 LEAKS_REMEMBERED = 10_000  # spans already reported as leaked

@@ -16,6 +16,7 @@ from tracebridge.span import Span
 FINISHED_TRACES_REMEMBERED = 10_000  # to tell "already finished" from "not found"
 ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new spans
 CLOSED_SPANS_REMEMBERED = 10_000  # spans that we ended ourselves, to recognise a late real end
+CLOSED_TRACES_REMEMBERED = 1_000  # and their traces, which the caller may think are open
 
 
 def _ended() -> RecentKeys:
@@ -41,6 +42,8 @@ class LiveTrace(msgspec.Struct, eq=False):
     """IDs of spans that have ended while the trace goes on: they can still be parents."""
     roots: list[Span] = []
     """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace."""
+    last_root: tuple[str, bytes] | None = None
+    """The ID of the root that ended last, as hex and as bytes."""
     tags: dict[str, str] = {}
     origin: RemoteParent | None = None
     """The newest context from elsewhere that a segment of this trace continues."""
@@ -88,10 +91,14 @@ class LiveTable:
         """By custom ID and by wire hex: the same trace twice when it has both."""
         self.finished = RecentKeys(FINISHED_TRACES_REMEMBERED)
         self.closed_spans = RecentKeys(CLOSED_SPANS_REMEMBERED)
+        self.closed: dict[str, LiveTrace] = {}
+        """By wire hex: traces of which we ended a span ourselves, newest last. Their callers do not know, and may go on."""
 
     def add(self, trace: LiveTrace) -> LiveTrace:
         """Make a trace addressable, and return it."""
         trace.done = False
+        if self.closed and self.closed.get(trace.hex_id) is not trace:
+            self.closed.pop(trace.hex_id, None)  # the ID is another trace's now
         self.traces[trace.hex_id] = trace
         if trace.custom_id is not None:
             self.traces[trace.custom_id] = trace
@@ -103,8 +110,17 @@ class LiveTable:
         keys = (trace.hex_id,) if trace.custom_id is None else (trace.hex_id, trace.custom_id)
         for key in keys:
             if self.traces.get(key) is trace:
+                self.finished.add(key)  # before it goes: who looks meanwhile finds one or the other
                 del self.traces[key]
-                self.finished.add(key)
+
+    def note_closed(self, span: Span) -> None:
+        """Remember a span that we ended ourselves, and its trace."""
+        self.closed_spans.add(span.span_id)
+        trace = span.trace
+        if self.closed.setdefault(trace.hex_id, trace) is not trace:
+            self.closed[trace.hex_id] = trace
+        if len(self.closed) > CLOSED_TRACES_REMEMBERED:
+            del self.closed[next(iter(self.closed))]
 
     def all(self) -> list[LiveTrace]:
         """Return every open trace once, oldest first."""

@@ -25,6 +25,7 @@ from tracebridge.values import Reducer, Tally
 
 log = logging.getLogger("tracebridge")
 NOOP = NoopSpan()
+AFTER_CLOSE = "start_after_close"  # how starts are counted that come when tracing is off
 
 
 class Core:
@@ -86,6 +87,14 @@ class Core:
         if type(key) is TraceId:
             key = self.ids.wire(key).trace_id.hex()
         return key in self._table.finished
+
+    def closed_trace(self, key: Any) -> LiveTrace | None:
+        """Return a trace by any spelling of its ID when we ended a span of it ourselves, as far as is remembered."""
+        closed = self._table.closed
+        if not closed or not issubclass(type(key), (str, TraceId)):
+            return None
+        traces = (closed.get(wire.trace_id.hex()) for wire in self.ids.meanings(key))
+        return next((trace for trace in traces if trace is not None), None)
 
     def read_span_id(self, key: Any) -> SpanId | None:
         """Return what a caller addresses a span by, read; None for what can be no span ID."""

@@ -71,8 +71,8 @@ class Ending(Recording):
     ) -> None:
         """End the trace's root. Children still open may end normally within `lifecycle.late_children`.
 
-        Raises TraceNotFoundError for an unknown trace, TraceFinishedError for one that has finished already,
-        ValueError when both names of the ID are given.
+        Raises TraceNotFoundError for an unknown trace, TraceFinishedError for one that has finished already (one that tracebridge
+        closed itself is none: its end is counted as late), ValueError when both names of the ID are given.
         """
         key = trace_id if request_id is None else one_id(trace_id, request_id)
         if key == NOOP_TRACE_ID or self._off:
@@ -82,6 +82,8 @@ class Ending(Recording):
         roots = trace.roots.copy() if trace is not None else ()
         if roots:
             self.end(roots[-1], outputs, attributes, status, end_time_ns)
+        elif self._closed_root(key):
+            self.accounts.note_late_end()
         elif trace is not None or self.has_finished(key):
             raise misuse(TraceFinishedError, f"Trace with ID {key} already finished.")
         else:
@@ -97,13 +99,14 @@ class Ending(Recording):
         cause: EndCause = _FINISHED,
     ) -> None:
         """End a live span; the first end wins. `Span.end` and every end call come here."""
-        trace = span.trace
+        trace, span_id = span.trace, span.span_id
         if self.accounts.is_inside():
             end_time_ns = trace.anchor_ns + self._ticks() if end_time_ns is None else end_time_ns
             self.accounts.aside(self.end, span, outputs, attributes, status, end_time_ns, cause)
             return
-        if trace.spans.pop(span.span_id, None) is None:
-            self._unknown_end(trace.shown_id, span.span_id)
+        trace.ended.young.add(span_id)  # before it leaves: it is a possible parent at any moment
+        if trace.spans.pop(span_id, None) is None:
+            self._unknown_end(trace.shown_id, span_id)
             return
         try:
             if attributes is not None:
@@ -167,7 +170,6 @@ class Ending(Recording):
             else:
                 self._journal.append(data, span)
             accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
-            trace.ended.young.add(span.span_id)
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
         finally:
@@ -191,13 +193,19 @@ class Ending(Recording):
     def _retire(self, span: Span, trace: LiveTrace) -> None:
         """Note what an end means for its trace; called with the lock held."""
         if span.cause is not _FINISHED:
-            self._table.closed_spans.add(span.span_id)
+            self._table.note_closed(span)
         if span in trace.roots:
             trace.roots.remove(span)
+            trace.last_root = span.span_id, span.raw_id
             trace.late_since = None if trace.roots else self._ticks()
         if not trace.spans:
             trace.late_since = None
             self._table.remove(trace)
+
+    def _closed_root(self, trace_id: Any) -> bool:
+        """Return whether it was we who ended the root of a trace."""
+        trace = self.closed_trace(trace_id)
+        return trace is not None and trace.last_root is not None and trace.last_root[0] in self._table.closed_spans
 
     def _unknown_end(self, trace_id: Any, span_id: Any) -> None:
         """Count the end of a span that is not open; raise when the settings are strict."""

@@ -21,6 +21,7 @@ from tracebridge.errors import (
 from tracebridge.filters import build_query
 from tracebridge.ids.custom import TraceId
 from tracebridge.live import LiveTrace
+from tracebridge.noop import NOOP_TRACE_ID
 from tracebridge.record import carried
 from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Query
 from tracebridge.trace import FinishedSpan, PagedList, Trace, trace_of
@@ -118,7 +119,9 @@ class Reading(Core):
     ) -> None:
         """Set a tag: on an open trace for every destination, on a finished one in the store.
 
-        Raises TraceNotFoundError, or NoReaderError when no configured adapter can be changed.
+        Counted and otherwise ignored where the caller cannot know better: for a no-op span's trace, and for one that tracebridge
+        closed itself when no adapter can be changed. Raises TraceNotFoundError, or NoReaderError when no configured adapter can
+        be changed.
         """
         wanted = one_id(trace_id, request_id)
         text = self.reducer.text(value, Tally())
@@ -128,6 +131,8 @@ class Reading(Core):
             if self.keeps_open:
                 self.note(live.roots[-1], tags={key: text})
             return
+        if self._is_beyond(wanted):
+            return
         editor, wire = self._editable(wanted)
         if not editor.set_tag(wire, key, text):
             raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
@@ -136,13 +141,18 @@ class Reading(Core):
     def delete_trace_tag(
         self, trace_id: str | TraceId | None = None, key: str = "", *, request_id: str | TraceId | None = None
     ) -> None:
-        """Delete a tag from an open trace, or from the store. Raises TraceNotFoundError for an unknown trace or tag."""
+        """Delete a tag from an open trace, or from the store; ignored where `set_trace_tag` is.
+
+        Raises TraceNotFoundError for an unknown trace or tag, NoReaderError when no configured adapter can be changed.
+        """
         wanted = one_id(trace_id, request_id)
         live = self.find(wanted)
         if live is not None and live.roots:
             if key not in live.tags:
                 raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {wanted}.")
             live.tags = {name: value for name, value in live.tags.items() if name != key}
+            return
+        if self._is_beyond(wanted):
             return
         editor, wire = self._editable(wanted)
         if not editor.delete_tag(wire, key):
@@ -209,6 +219,16 @@ class Reading(Core):
         reader = self._reader(required=True)
         assert reader is not None  # noqa: S101 - required=True raises instead
         return reader
+
+    def _is_beyond(self, wanted: str | TraceId | None) -> bool:
+        """Return whether no tag can be changed any more through no fault of the caller's, and count it."""
+        if wanted == NOOP_TRACE_ID:
+            self.accounts.note_misuse("tag_of_noop")
+            return True
+        if self.closed_trace(wanted) is None or any(isinstance(d.adapter, TraceEditor) for d in self._deliveries.values()):
+            return False
+        self.accounts.note_misuse("late_tag")
+        return True
 
     def _editable(self, wanted: str | TraceId | None) -> tuple[TraceEditor, bytes]:
         name, adapter = self._need_reader()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.calls.core import AFTER_CLOSE, NOOP
 from tracebridge.calls.recording import Recording
 from tracebridge.errors import (
     DuplicateSpanError,
@@ -56,7 +57,7 @@ class Roots(Recording):
     ) -> AnySpan:
         """`start_trace`, for a caller at `place`."""
         if self._off:
-            return self._refuse("start_after_close")
+            return self._refuse(AFTER_CLOSE)
         try:
             asked = isinstance(parent, str) and parent == CURRENT
             near = current_parent(self) if asked else parent
@@ -119,6 +120,9 @@ class Roots(Recording):
                     )
                 if own_id is not None:
                     self._refuse_known(span, known or trace)
+                if self._off:  # closed since this call began
+                    self.accounts.misuse[AFTER_CLOSE] += 1
+                    return NOOP
                 trace = span.trace = self._table.add(trace) if known is None else known.joined_by(trace)
                 trace.spans[span.span_id] = span
                 trace.roots.append(span)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tracebridge.calls.core import NOOP, one_id
+from tracebridge.calls.core import AFTER_CLOSE, NOOP, one_id
 from tracebridge.calls.roots import INTERNAL, REMOTE, Roots
 from tracebridge.context import current_span
 from tracebridge.entities import Link
@@ -108,7 +108,7 @@ class Starting(Roots):
                 parent, place, trace_id, parent_id, name, span_type, inputs, attributes, start_time_ns, links, kind, span_id
             )  # fmt: skip
         if self._off:
-            return self._refuse("start_after_close")
+            return self._refuse(AFTER_CLOSE)
         try:
             trace = self._table.traces.get(trace_id)
             if trace is None:
@@ -174,6 +174,9 @@ class Starting(Roots):
                 if own_id is not None:
                     self._refuse_known(span, trace)
                 if trace.done:
+                    if self._off:  # closed since this call began
+                        accounts.misuse[AFTER_CLOSE] += 1
+                        return NOOP
                     self._table.add(trace)
                 trace.spans[hex_id] = span
                 accounts.started += 1
@@ -228,10 +231,11 @@ class Starting(Roots):
             span = current_span(self, trace) or (trace.roots[-1] if trace.roots else None)
             if span is not None:
                 return span.span_id, span.raw_id
+            if trace.last_root is not None:
+                return trace.last_root
             raise misuse(
                 InvalidParameterError,
-                "start_span() must be called with an explicit parent_id: the root of trace "
-                f"{trace.shown_id} is not open here.",
+                f"start_span() must be called with an explicit parent_id: the root of trace {trace.shown_id} was not opened here.",
             )
         if parent_id == "":
             raise misuse(InvalidParameterError, EMPTY_PARENT)
@@ -244,13 +248,15 @@ class Starting(Roots):
         raise misuse(TraceNotFoundError, f"Parent span with ID '{parent_id}' not found.")
 
     def _remote_trace(self, trace_id: Any, parent_id: Any) -> LiveTrace:
-        """Return an entry for a trace that another process has, from the IDs that it passed here."""
+        """Return an entry for a trace that is not open here: that another process has and passed the IDs of, or that we closed."""
         if trace_id is None and (span := current_span(self, None)) is not None:
             return span.trace
         if not trace_id:
             raise misuse(InvalidParameterError, "Trace ID must be provided to start a span.")
         if parent_id == "":
             raise misuse(InvalidParameterError, EMPTY_PARENT)
+        if (closed := self.closed_trace(trace_id)) is not None:
+            return closed  # its caller thinks that it is open
         if self.has_finished(trace_id) or not names_span(parent_id):
             wanted = f"Parent span with ID '{parent_id}'" if parent_id else f"Trace with ID {trace_id}"
             raise misuse(TraceNotFoundError, f"{wanted} not found.")

@@ -1,0 +1,154 @@
+"""What tracebridge ends by itself, while the threads that opened it go on: no call of theirs is refused for it."""
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from tracebridge import EndCause, TraceFinishedError
+
+
+class Interposed(Mapping):
+    """Attributes that run something just when they are read."""
+
+    def __init__(self, call):
+        self._call = call
+
+    def __getitem__(self, key):
+        return key
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        self._call()
+        yield "a"
+
+
+@pytest.fixture
+def leaky(make_client, delivered):
+    """A client that has closed a leaked trace of its caller, whose root it thinks is open."""
+    client = make_client(lifecycle={"max_open": "1ms", "on_leak": "close"})
+    root = client.start_trace("root", trace_id="order 7", tags={"team": "a"})
+    time.sleep(0.002)
+    client.close_overdue()
+    assert [record.end_cause for record in delivered(client)] == [EndCause.LEAKED]
+    return client, root
+
+
+def test_a_span_can_be_started_under_one_that_is_ending(client, delivered):
+    """A parent is known in every moment of its end, which another thread may be at."""
+    root = client.start_trace("root")
+    parent = client.start_span("parent", root.trace_id)
+    parent.end(attributes=Interposed(lambda: client.start_span("child", root.trace_id, parent.span_id).end()))
+    root.end()
+    records = {record.name: record for record in delivered(client)}
+    assert records["child"].parent_id.hex() == parent.span_id
+    assert not records["child"].parent_is_remote
+
+
+def test_a_trace_that_was_closed_as_leaked_takes_further_spans(leaky, delivered):
+    """A caller who does not know of the closing starts children, and theirs: they arrive in their trace."""
+    client, root = leaky
+    child = client.start_span("child", "order 7", root.span_id)
+    client.start_span("grandchild", "order 7", child.span_id).end()
+    child.end()
+    client.start_span("second", root.wire_trace_id, root.span_id).end()
+    client.start_span("without a parent's ID", "order 7").end()
+    client.start_span("under the object", parent=root).end()
+    _, *records = delivered(client)
+    assert {record.name: record.parent_id.hex() for record in records} == {
+        "child": root.span_id,
+        "grandchild": child.span_id,
+        "second": root.span_id,
+        "without a parent's ID": root.span_id,
+        "under the object": root.span_id,
+    }
+    assert {record.custom_trace_id for record in records} == {"order 7"}
+    assert {record.trace_id.hex() for record in records} == {root.wire_trace_id}
+    assert not any(record.parent_is_remote for record in records)
+
+
+def test_the_end_of_a_trace_that_was_closed_is_late_and_no_error(leaky, delivered):
+    """end_trace counts, as end_span does, where the caller could not know; a second end of one's own is told as ever."""
+    client, root = leaky
+    client.end_trace("order 7")
+    client.end_span("order 7", root.span_id)
+    assert (client.stats().late_ends, len(delivered(client))) == (2, 1)
+    client.start_trace("again", trace_id="order 7").end()
+    with pytest.raises(TraceFinishedError):
+        client.end_trace("order 7")
+
+
+def test_of_the_traces_that_were_closed_the_newest_are_remembered(leaky, monkeypatch):
+    """The memory of them is bounded."""
+    client, _ = leaky
+    monkeypatch.setattr("tracebridge.live.CLOSED_TRACES_REMEMBERED", 2)
+    roots = [client.start_trace("root") for _ in range(3)]
+    for root in roots:
+        client.close_spans(root.trace, EndCause.LEAKED)
+    assert [client.closed_trace(root.trace_id) for root in roots] == [None, roots[1].trace, roots[2].trace]
+
+
+def test_a_start_without_a_parent_goes_under_the_root_that_has_ended(client, delivered):
+    """The trace's root is the default while the trace goes on, also after its end."""
+    root = client.start_trace("root")
+    child = client.start_span("child", root.trace_id)
+    root.end()
+    client.start_span("late", root.trace_id).end()
+    child.end()
+    assert {record.name: record.parent_id and record.parent_id.hex() for record in delivered(client)}["late"] == root.span_id
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_closing_under_threads_that_trace_refuses_none_and_leaves_nothing_open(number, make_client):
+    """Whatever the threads are at, no call raises, and every span that was started has its place in the books."""
+    client = make_client()
+    stop = threading.Event()
+    raised = []
+
+    def trace(name):
+        try:
+            while not stop.is_set():
+                root = client.start_trace("root", trace_id=f"{name}-{time.monotonic_ns()}")
+                child = client.start_span("child", root.trace_id, root.span_id)
+                client.start_span("grandchild", root.trace_id, child.span_id).end()
+                client.end_span(root.trace_id, child.span_id)
+                client.end_trace(root.trace_id)
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=trace, args=(name,)) for name in range(6)]
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(0.00005)
+    try:
+        for thread in threads:
+            thread.start()
+        time.sleep(0.02 + number * 0.003)
+        client.close()
+        time.sleep(0.02)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(switch)
+    assert raised == []
+    assert (client.stats().open, client.stats().balance("memory")) == (0, 0)
+    assert client.stats().misuse["start_after_close"] > 0
+
+
+def test_tags_of_a_trace_that_was_closed_or_never_was_are_counted(make_client):
+    """A tag that comes too late, or for a no-op span, is no error of the caller's."""
+    client = make_client(adapters={"zipkin_file": {"path": "-"}})
+    root = client.start_trace("root", trace_id="order 7")
+    client.close_spans(root.trace, EndCause.LEAKED)
+    client.set_trace_tag("order 7", "team", "a")
+    client.delete_trace_tag(root.wire_trace_id, "team")
+    client.close()
+    nothing = client.start_trace("root")
+    client.set_trace_tag(nothing.trace_id, "team", "a")
+    client.delete_trace_tag(nothing.trace_id, "team")
+    counted = client.stats().misuse
+    assert (counted["late_tag"], counted["tag_of_noop"]) == (2, 2)
