@@ -225,7 +225,9 @@ class Reading(Core):
         if wanted == NOOP_TRACE_ID:
             self.accounts.note_misuse("tag_of_noop")
             return True
-        if self.closed_trace(wanted) is None or any(isinstance(d.adapter, TraceEditor) for d in self._deliveries.values()):
+        if self.closed_trace(wanted) is None or any(
+            isinstance(d.adapter, TraceEditor) for d in self._deliveries.values()
+        ):
             return False
         self.accounts.note_misuse("late_tag")
         return True
