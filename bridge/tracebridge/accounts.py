@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
 NAPS = 50  # then the holder is no caller of ours that was interrupted, but somebody who works on the journal
 
@@ -75,6 +76,13 @@ class Accounts:
             if self.mutex.acquire(blocking=False):
                 return
         self.mutex.acquire()
+
+    def wait_for(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait, with the lock held, until it is done or `timeout_s` seconds have passed; return which."""
+        deadline = time.monotonic() + timeout_s
+        while not (is_done := done()) and (left_s := deadline - time.monotonic()) > 0:
+            self.lock.wait(min(left_s, INTERRUPTIBLE_S))
+        return is_done
 
     def aside(self, call: Callable[..., object], *arguments: object) -> None:
         """Make a call of ours in a thread of its own, because this one `is_inside`; it waits there until the lock is free."""

@@ -156,7 +156,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             for delivery in self._deliveries.values():
                 delivery.request_flush(end)
             lock.notify_all()
-            return lock.wait_for(lambda: all(d.flushed(end) for d in self._deliveries.values()), timeout_s)
+            return self.accounts.wait_for(lambda: all(d.flushed(end) for d in self._deliveries.values()), timeout_s)
 
     def close(self, timeout_s: float | None = None) -> None:
         """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.

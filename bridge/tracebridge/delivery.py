@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tracebridge.accounts import Accounts, AdapterStats, now_unix_s
+from tracebridge.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats, now_unix_s
 from tracebridge.adapter import Adapter, Sent
 from tracebridge.deadletters.letters import DeadLetters
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge, printable
@@ -28,7 +28,6 @@ BOUNDED_RETRY_S = 300.0  # how long a Retryable(bounded=True) is tried when max_
 MISCONFIGURED_FACTOR = 5.0  # a misconfigured destination is tried this much more slowly
 LONGEST_RETRY_AFTER_S = 3600.0  # a server that asks for more is asked again all the same
 MAX_SAID = 2_000  # characters kept of what a destination says
-INTERRUPTIBLE_S = 0.5  # longest single wait of a closing client
 CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker holds in memory
 
 REJECTED, TOO_LARGE, PARTIAL = "rejected", "too_large", "partial_success"
@@ -131,7 +130,6 @@ class Delivery:
         """
         deadline = self._deadline or 0.0
         for thread in self._threads:
-            # A Ctrl-C that comes just before a wait begins is noticed only when it ends, so no wait is long.
             while thread.is_alive() and (left_s := deadline - time.monotonic()) > 0:
                 thread.join(min(left_s, INTERRUPTIBLE_S))
         with self._lock:

@@ -71,7 +71,7 @@ class Resender:
             end = self._journal.end
             self._delivery.request_flush(end)
             lock.notify_all()
-            return lock.wait_for(lambda: self._delivery.flushed(end), self._give_up_s)
+            return self._accounts.wait_for(lambda: self._delivery.flushed(end), self._give_up_s)
 
     def close(self) -> None:
         """Send no more."""

@@ -260,6 +260,6 @@ class Reading(Core):
             end = self._journal.end
             delivery.request_flush(end)
             self.accounts.lock.notify_all()
-            arrived = self.accounts.lock.wait_for(lambda: delivery.flushed(end), READ_WAIT_S)
+            arrived = self.accounts.wait_for(lambda: delivery.flushed(end), READ_WAIT_S)
         if not arrived:
             _log.warning("%s has not taken every span within %gs; reading what is there", name, READ_WAIT_S)

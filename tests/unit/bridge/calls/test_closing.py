@@ -140,9 +140,9 @@ def test_closing_under_threads_that_trace_refuses_none_and_leaves_nothing_open(n
     assert client.stats().misuse["start_after_close"] > 0
 
 
-def test_tags_of_a_trace_that_was_closed_or_never_was_are_counted(make_client):
+def test_tags_of_a_trace_that_was_closed_or_never_was_are_counted(make_client, tmp_path):
     """A tag that comes too late, or for a no-op span, is no error of the caller's."""
-    client = make_client(adapters={"zipkin_file": {"path": "-"}})
+    client = make_client(adapters={"zipkin_file": {"path": str(tmp_path / "spans.json")}})
     root = client.start_trace("root", trace_id="order 7")
     client.close_spans(root.trace, EndCause.LEAKED)
     client.set_trace_tag("order 7", "team", "a")
