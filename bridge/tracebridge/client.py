@@ -115,7 +115,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def get_active_trace(self, trace_id: str | TraceId) -> Span | None:
         """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here."""
         trace = self.find(trace_id)
-        return trace.roots[-1] if trace is not None and trace.roots else None
+        return None if trace is None else trace.root
 
     # ------------------------------------------------------------------ the books
 
@@ -202,10 +202,9 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
             with self.accounts.lock:
-                traces = self._table.all()
-            if not traces:  # and none comes after it: what starts looks at `_off` under the same lock
-                return
-            if not sum(self.close_spans(trace, EndCause.FLUSHED) for trace in traces):
+                if not self.accounts.open:  # and none comes after it: what starts looks at `_off` under the same lock
+                    return
+            if not sum(self.close_spans(trace, EndCause.FLUSHED) for trace in self._table.all()):
                 time.sleep(SETTLE_S / 1_000)  # other threads are at it
 
     def wind_down(self, timeout_s: float) -> None:

@@ -70,6 +70,11 @@ class LiveTrace(msgspec.Struct, eq=False):
         return self
 
     @property
+    def root(self) -> Span | None:
+        """The open root that came last. One look, because another thread may be ending it."""
+        return next(iter(self.roots[-1:]), None)
+
+    @property
     def shown_id(self) -> str:
         """What the caller gave, or 32 hex digits."""
         return self.custom_id or self.hex_id
@@ -103,6 +108,10 @@ class LiveTable:
         if trace.custom_id is not None:
             self.traces[trace.custom_id] = trace
         return trace
+
+    def newest(self, trace: LiveTrace) -> LiveTrace:
+        """Return the open trace of that ID where another thread has begun one since this one ended, else this one."""
+        return self.traces.get(trace.hex_id, trace)
 
     def remove(self, trace: LiveTrace) -> None:
         """Forget a trace that has no open spans left, but remember that it was."""

@@ -79,9 +79,9 @@ class Ending(Recording):
             self.accounts.note_misuse("end_after_close" if self._off else "end_of_noop")
             return
         trace = self.find(key)
-        roots = trace.roots.copy() if trace is not None else ()
-        if roots:
-            self.end(roots[-1], outputs, attributes, status, end_time_ns)
+        root = None if trace is None else trace.root
+        if root is not None:
+            self.end(root, outputs, attributes, status, end_time_ns)
         elif self._closed_root(key):
             self.accounts.note_late_end()
         elif trace is not None or self.has_finished(key):

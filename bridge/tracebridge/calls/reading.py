@@ -126,10 +126,10 @@ class Reading(Core):
         wanted = one_id(trace_id, request_id)
         text = self.reducer.text(value, Tally())
         live = self.find(wanted)
-        if live is not None and live.roots:
+        if live is not None and (root := live.root) is not None:
             live.tags = {**live.tags, key: text}
             if self.keeps_open:
-                self.note(live.roots[-1], tags={key: text})
+                self.note(root, tags={key: text})
             return
         if self._is_beyond(wanted):
             return

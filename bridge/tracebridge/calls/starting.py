@@ -171,12 +171,14 @@ class Starting(Roots):
             if not accounts.acquire(False):
                 accounts.wait_turn()
             try:
-                if own_id is not None:
-                    self._refuse_known(span, trace)
                 if trace.done:
                     if self._off:  # closed since this call began
                         accounts.misuse[AFTER_CLOSE] += 1
                         return NOOP
+                    trace = span.trace = self._table.newest(trace)
+                if own_id is not None:
+                    self._refuse_known(span, trace)
+                if trace.done:
                     self._table.add(trace)
                 trace.spans[hex_id] = span
                 accounts.started += 1
@@ -228,7 +230,7 @@ class Starting(Roots):
         Raises InvalidParameterError for an empty ID or where there is no default, TraceNotFoundError for a stranger's.
         """
         if parent_id is None:
-            span = current_span(self, trace) or (trace.roots[-1] if trace.roots else None)
+            span = current_span(self, trace) or trace.root
             if span is not None:
                 return span.span_id, span.raw_id
             if trace.last_root is not None:

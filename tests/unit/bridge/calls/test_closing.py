@@ -103,6 +103,27 @@ def test_a_start_without_a_parent_goes_under_the_root_that_has_ended(client, del
     assert late.parent_id.hex() == root.span_id
 
 
+@pytest.mark.parametrize("ends", ["finished", "closed"])
+@pytest.mark.parametrize("own", [None, "00f067aa0ba902b7"])
+def test_a_start_whose_trace_ends_and_begins_anew_meanwhile_opens_one_trace(ends, own, client, delivered):
+    """Another thread may do so just then: all spans of the ID stay addressable, and all end."""
+    root = client.start_trace("root", trace_id="order 7")
+    again = []
+
+    def interpose():
+        client.end_trace("order 7") if ends == "finished" else client.close_spans(root.trace, EndCause.LEAKED)
+        again.append(client.start_trace("again", trace_id="order 7"))
+
+    child = client.start_span("child", "order 7", root.span_id, attributes=Interposed(interpose), span_id=own)
+    client.start_span("grandchild", "order 7", child.span_id).end()
+    client.end_span("order 7", again[0].span_id)
+    client.end_span("order 7", child.span_id)
+    assert client.active_traces == []
+    assert client.get_active_trace("order 7") is None
+    assert client.stats().open == 0
+    assert sorted(record.name for record in delivered(client)) == ["again", "child", "grandchild", "root"]
+
+
 @pytest.mark.parametrize("number", range(5))
 def test_closing_under_threads_that_trace_refuses_none_and_leaves_nothing_open(number, make_client):
     """Whatever the threads are at, no call raises, and every span that was started has its place in the books."""
