@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import threading
 from pathlib import Path
@@ -27,7 +28,8 @@ class FileWire:
     def write(self, data: bytes) -> None:
         """Append in one write. Raises Retryable when the disk is full, Misconfigured when the file cannot be opened.
 
-        What a full disk took only a part of is ended with a line break before the next write, so that it spoils no other line.
+        What was written only in part, by us on a full disk or by a process that was killed, is ended with a line break before the next
+        write, so that it spoils no other line.
         """
         with self._lock:
             fd = self._open()
@@ -57,7 +59,7 @@ class FileWire:
         except OSError as error:
             raise _translated(self._path, error) from error
         opened = os.fstat(fd)
-        self._torn = False
+        self._torn = _is_torn(self._path, opened)
         self._fd, self._identity = fd, (opened.st_dev, opened.st_ino)
         return fd
 
@@ -105,6 +107,18 @@ class StandardStream:
 
     def close(self) -> None:
         """Leave the stream to its owner."""
+
+
+def _is_torn(path: Path, opened: os.stat_result) -> bool:
+    """Return whether the last line of a file has no end. One that may be written and not read counts as whole."""
+    if not stat.S_ISREG(opened.st_mode) or opened.st_size == 0:
+        return False
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False
 
 
 def _translated(path: Path, error: OSError) -> Exception:

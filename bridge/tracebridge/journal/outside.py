@@ -65,7 +65,7 @@ class Outside:
         writer = Writer(path.name, state, numbers, sum(sizes.values()))
         if state == LEFT:
             seen = tuple(sorted(found.name for found in sizes))
-            if self._read.get(path.name, ((),))[0] != seen:
+            if path.name not in self._read or self._read[path.name][0] != seen:
                 self._read[path.name] = (seen, *_left(sorted(sizes), list(numbers.get("adapters", {}))))
             _, left, writer.left_open = self._read[path.name]
             writer.left = dict(left)

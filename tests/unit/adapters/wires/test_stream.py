@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from support.backends.cache import REQUIRE
+from support.cases import Build
+from tracebridge.adapter import Context
 from tracebridge.errors import Misconfigured, Retryable
+from tracebridge_adapters.log import LogAdapter, LogOptions
+from tracebridge_adapters.otlp_file import OtlpFileAdapter, OtlpFileOptions
 from tracebridge_adapters.wires.stream import FileWire, StandardStream
+from tracebridge_adapters.zipkin_file import ZipkinFileAdapter, ZipkinFileOptions
 
 
 def rotate(tmp_path, how: str) -> None:
@@ -78,6 +86,55 @@ def test_what_a_full_disk_tore_spoils_no_other_line(tmp_path):
     wire.write(b"after\n")
     wire.close()
     assert path.read_bytes() == b"whole\ntorn\ntorn apart\nafter\n"
+
+
+ADAPTERS: dict[str, Callable[[str], Any]] = {
+    "otlp_file": lambda path: OtlpFileAdapter(OtlpFileOptions(path=path), Context("otlp_file")),
+    "zipkin_file": lambda path: ZipkinFileAdapter(ZipkinFileOptions(path=path), Context("zipkin_file")),
+    "log": lambda path: LogAdapter(LogOptions(stream="file", path=path), Context("log")),
+}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_what_a_killed_process_tore_spoils_no_other_line(tmp_path, name):
+    """Whoever opens the file next ends the torn line first, and a whole one not."""
+    path = tmp_path / "spans.log"
+    path.write_bytes(b'whole\n{"torn')
+    for span in ("first", "second"):
+        one = ADAPTERS[name](str(path))
+        one.send(one.encode([Build("torn").span(span)]), 1)
+        one.close()
+    *before, first, second, end = path.read_bytes().split(b"\n")
+    assert (before, end) == ([b"whole", b'{"torn'], b"")
+    assert ("first" in str(json.loads(first)), "second" in str(json.loads(second))) == (True, True)
+
+
+def test_a_torn_file_that_was_moved_into_place_is_ended_too(tmp_path):
+    """Each time that the path is opened again."""
+    path = tmp_path / "spans.log"
+    wire = FileWire(str(path))
+    wire.write(b"one\n")
+    (tmp_path / "other").write_bytes(b"to")
+    (tmp_path / "other").rename(path)
+    wire.write(b"two\n")
+    wire.close()
+    assert path.read_bytes() == b"to\ntwo\n"
+
+
+def test_a_file_that_may_not_be_read_is_written_all_the_same(tmp_path, monkeypatch):
+    """Nobody can tell how it ends."""
+    path = tmp_path / "spans.log"
+    path.write_bytes(b"to")
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(type(path), "open", refused)  # root may read everything
+    wire = FileWire(str(path))
+    wire.write(b"rn\n")
+    wire.close()
+    monkeypatch.undo()
+    assert path.read_bytes() == b"torn\n"
 
 
 def test_a_full_device_is_waited_for():

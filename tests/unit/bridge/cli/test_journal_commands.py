@@ -116,6 +116,17 @@ def test_what_a_dead_process_left_goes_on_ageing(config, server, tmp_path):
     assert not any("1h" in line for line in shown if " memory " in line)
 
 
+def test_stats_takes_a_dead_process_that_left_no_segment(config, server, tmp_path):
+    """It was killed as it began; there is nothing to deliver."""
+    server.script = answers(503)
+    killed(config)
+    for segment in (tmp_path / "spans").glob("*/*.seg"):
+        segment.unlink()
+    told = run("stats", "--journal", tmp_path / "spans", "--json")
+    [process] = json.loads(told.stdout)["processes"]
+    assert (told.exit_code, process["state"], process["left"], process["left_open"]) == (0, "left behind", {}, 0)
+
+
 def test_stats_shows_a_running_process_with_its_own_numbers(config, server, tmp_path):
     """As it told them within the last second."""
     server.script = answers(503, b"come back later")
