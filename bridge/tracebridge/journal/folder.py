@@ -16,7 +16,6 @@ know of would make a dead writer look alive.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -27,6 +26,8 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tracebridge import forks
 
 LOCK, STATS = "lock", "stats.json"
 DAMAGED = "damaged"
@@ -159,15 +160,10 @@ def _close_the_parents_locks() -> None:
         if owner != os.getpid():
             del _held[lock]
             os.close(lock)
-    _allow_forks()
+    _no_fork.release()
 
 
-def _allow_forks() -> None:
-    with contextlib.suppress(RuntimeError):  # this module was imported while a fork had begun already: it is not held
-        _no_fork.release()
-
-
-os.register_at_fork(before=_no_fork.acquire, after_in_parent=_allow_forks, after_in_child=_close_the_parents_locks)
+forks.guard(_no_fork.acquire, _no_fork.release, _close_the_parents_locks)
 
 
 def is_alive(path: Path) -> bool:
