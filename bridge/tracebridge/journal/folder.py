@@ -16,6 +16,7 @@ know of would make a dead writer look alive.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -112,8 +113,9 @@ class Folder:
         """Give the folder up; remove it when it holds no segments any more."""
         if self._lock < 0:
             return
-        if not self.segments():
-            shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # an ill disk: the next process looks at what is left
+            if not self.segments():
+                shutil.rmtree(self.path, ignore_errors=True)
         self.close()
 
     def let_go(self) -> None:
