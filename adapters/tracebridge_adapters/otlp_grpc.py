@@ -80,7 +80,7 @@ class OtlpGrpcAdapter:
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Call Export and read `partial_success` from the answer."""
         rejected, message = self._read_partial_success(self._wire.call(body), "application/grpc")
-        return Sent(rejected=rejected, message=message)
+        return Sent(rejected=rejected, message=self._wire.without_secrets(message))
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of a trace in the destination's own UI, as far as the options tell it."""

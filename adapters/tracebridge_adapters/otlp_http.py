@@ -83,7 +83,7 @@ class OtlpHttpAdapter:
         """POST the body and read `partial_success` from the answer."""
         answer = self._wire.post(body)
         rejected, message = self._read_partial_success(answer.body, answer.content_type)
-        return Sent(rejected=rejected, message=message)
+        return Sent(rejected=rejected, message=answer.without_secrets(message))
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of a trace in the destination's own UI, as far as the options tell it."""

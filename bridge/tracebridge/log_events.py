@@ -13,8 +13,9 @@ from collections.abc import Callable, MutableMapping
 from functools import cache
 from typing import Any
 
+from tracebridge.context import current
 from tracebridge.entities import SpanEvent
-from tracebridge.logs import current_span
+from tracebridge.span import Span
 
 LOG_EVENT = "log"
 """The name of the events that log lines become."""
@@ -27,11 +28,19 @@ class _Guard(threading.local):
 _guard = _Guard()
 
 
+def _open_span() -> Span | None:
+    """Return the innermost current span of any client that is open, else None."""
+    frame = current.get()
+    while frame is not None and frame.span.cause is not None:
+        frame = frame.before
+    return None if frame is None else frame.span
+
+
 def _add_event(attributes: Callable[[], dict[str, Any]]) -> None:
     """Add a log line to the current span of ours. `attributes` is asked only when there is one."""
     if _guard.busy:
         return
-    span = current_span()
+    span = _open_span()
     if span is None:
         return
     _guard.busy = True

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple
 
-from tracebridge.context import current
+from tracebridge.context import innermost_span
 from tracebridge.otel.ours import OTEL, Stranger, ours
 from tracebridge.record import Resource
 from tracebridge.span import Span
@@ -39,16 +39,6 @@ class Current(NamedTuple):
     """The caller's own trace ID, where one was given."""
     resource: Resource
     """What produces the spans; empty when that is not known."""
-
-
-def current_span() -> Span | None:
-    """Return the innermost span of any client that is current here and open, else None."""
-    frame = current.get()
-    while frame is not None:
-        if frame.span.cause is None:
-            return frame.span
-        frame = frame.before
-    return None
 
 
 def _described(span: Span) -> Current:
@@ -154,7 +144,7 @@ class TraceContext:
 
     def fields(self) -> Mapping[str, Any]:
         """Return what is added just now, to be read only; empty when no span is current."""
-        span = current_span()
+        span = innermost_span()
         if OTEL in _modules and (loaded := ours()) is not None:
             found = loaded.innermost_of(span)
             if isinstance(found, Stranger):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 
 @dataclass
@@ -18,6 +19,8 @@ class Answer:
     content_type: str = "application/json"
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
+    echo: bool = False
+    """Instead of the body: what was asked, as it came and with its percent escapes undone."""
 
 
 class PlainServer:
@@ -40,9 +43,11 @@ class PlainServer:
                 for key, value in outer.answer.headers.items():
                     self.send_header(key, value)
                 self.send_header("Content-Type", outer.answer.content_type)
-                self.send_header("Content-Length", str(len(outer.answer.body)))
+                asked = f"{self.requestline} {self.headers}"
+                content = f"{asked} {unquote(asked)}".encode() if outer.answer.echo else outer.answer.body
+                self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(outer.answer.body)
+                self.wfile.write(content)
 
             do_GET = do_POST = do_PUT = _take
 

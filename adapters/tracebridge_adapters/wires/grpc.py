@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.forks import no_fork
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge.version import VERSION
-from tracebridge_adapters.wires.hiding import quoted, secrets_of
+from tracebridge_adapters.wires.hiding import quoted, secrets_of, with_authorization
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}
@@ -55,18 +54,16 @@ class GrpcWire:
         self._user_agent = f"tracebridge/{VERSION}"
         parts = urlsplit(endpoint)
         self._secure = parts.scheme == "https"
-        user_info, _, address = parts.netloc.rpartition("@")
+        address = parts.netloc.rpartition("@")[2]
         self._target = address if parts.port else f"{address.rstrip(':')}:{DEFAULT_PORTS[parts.scheme]}"
         self.shown_url = f"{parts.scheme}://{self._target}"
         self._method = method
         self._timeout_s = timeout_s
-        self._secrets = secrets_of(headers)
+        sent = with_authorization(headers, endpoint)
+        self._secrets = secrets_of(sent, endpoint)
         self._metadata = [
-            (key.lower(), value.reveal() if isinstance(value, Secret) else value) for key, value in headers.items()
+            (key.lower(), value.reveal() if isinstance(value, Secret) else value) for key, value in sent.items()
         ]
-        if user_info and "authorization" not in dict(self._metadata):
-            basic = base64.b64encode(unquote(user_info).encode()).decode()
-            self._metadata.append(("authorization", f"Basic {basic}"))
         self._compression = grpc.Compression.Gzip if compression == "gzip" else grpc.Compression.NoCompression
         self._tls = tls
         self._lock = threading.Lock()
@@ -120,8 +117,8 @@ class GrpcWire:
 
     def _judged(self, error: Any) -> DeliveryError:
         code = error.code().name
-        details = quoted(str(error.details() or ""), self._secrets)
-        said = f"{self.shown_url}: {code}: {details}"
+        details = str(error.details() or "")
+        said = f"{self.shown_url}: {code}: {self.without_secrets(details)}"
         if code == "RESOURCE_EXHAUSTED":
             if "larger than max" in details or "message larger" in details:
                 return TooLarge(said)
@@ -136,6 +133,10 @@ class GrpcWire:
         if code in MISCONFIGURED:
             return Misconfigured(f"{said}; check the endpoint and the credentials")
         return Rejected(said)
+
+    def without_secrets(self, text: str) -> str:
+        """Return words of the server as a message may quote them."""
+        return quoted(text, self._secrets)
 
     def close(self) -> None:
         """Close the channel."""

@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge.version import VERSION
-from tracebridge_adapters.wires.hiding import MAX_QUOTED, quoted, secrets_of
+from tracebridge_adapters.wires.hiding import quoted, secrets_of, with_authorization
 
 if TYPE_CHECKING:
     import urllib3
@@ -58,8 +58,12 @@ class HttpAnswer:
         """What a message may quote of it: `: text`, or nothing."""
         if self.is_page:
             return ""
-        text = quoted(self.body[: 4 * MAX_QUOTED].decode("utf-8", "replace"), self.secrets)
+        text = self.without_secrets(self.body.decode("utf-8", "replace"))
         return f": {text}" if text else ""
+
+    def without_secrets(self, text: str) -> str:
+        """Return words of the server as a message may quote them."""
+        return quoted(text, self.secrets)
 
 
 class HttpExchange:
@@ -78,23 +82,19 @@ class HttpExchange:
         max_answer: int,
         max_connections: int = 1,
     ) -> None:
-        import urllib3
-
         from tracebridge_adapters.wires.bounded import BoundedPoolManager
 
         self.shown_url = without_user_info(url)
         self._url = _without_user_info_at_all(url)
         self._timeout_s = timeout_s
         self._max_answer = max_answer
+        sent = with_authorization(headers, url)
+        self._secrets = secrets_of(sent, url)
         self._headers = {
             "User-Agent": f"tracebridge/{VERSION}",
             "b3": "0",  # do not trace the tracer
-            **{key: value.reveal() if isinstance(value, Secret) else value for key, value in headers.items()},
+            **{key: value.reveal() if isinstance(value, Secret) else value for key, value in sent.items()},
         }
-        parts = urlsplit(url)
-        self._secrets = secrets_of(headers, (parts.password, unquote(parts.password or "")))
-        if parts.username is not None and "authorization" not in {key.lower() for key in headers}:
-            self._headers.update(urllib3.make_headers(basic_auth=f"{parts.username}:{parts.password or ''}"))
         self._pool = BoundedPoolManager(
             maxsize=max_connections,
             cert_reqs="CERT_NONE" if tls.insecure_skip_verify else "CERT_REQUIRED",
@@ -131,14 +131,16 @@ class HttpExchange:
                 answer.release_conn()
         except urllib3.exceptions.SSLError as error:
             raise Misconfigured(
-                f"{self.shown_url}: TLS failed: {_reason(error)}; check the scheme and tls.ca_file"
+                f"{self.shown_url}: TLS failed: {self._reason(error)}; check the scheme and tls.ca_file"
             ) from error
         except urllib3.exceptions.LocationValueError as error:
-            raise Misconfigured(f"{self.shown_url}: not an address that can be reached: {error}") from error
+            raise Misconfigured(
+                f"{self.shown_url}: not an address that can be reached: {self._reason(error)}"
+            ) from error
         except urllib3.exceptions.ReadTimeoutError as error:
             raise Retryable(f"{self.shown_url}: the answer took longer than {self._timeout_s:g}s") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Retryable(f"{self.shown_url}: {_reason(error)}") from error
+            raise Retryable(f"{self.shown_url}: {self._reason(error)}") from error
         content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return HttpAnswer(answer.status, content_type, answer.headers.get("Retry-After"), content, self._secrets)
 
@@ -151,6 +153,18 @@ class HttpExchange:
             if time.monotonic() > deadline:
                 raise Retryable(f"{self.shown_url}: the answer took longer than {self._timeout_s:g}s")
         return bytes(content)
+
+    def _reason(self, error: BaseException) -> str:
+        """Say what went wrong in a line, without urllib3's object names, and without the secrets of a server that is none and echoes."""
+        import urllib3
+
+        while (
+            isinstance(error, urllib3.exceptions.ProtocolError)
+            and error.args
+            and isinstance(error.args[-1], BaseException)
+        ):
+            error = error.args[-1]
+        return quoted(_CONNECTION.sub("", str(error)), self._secrets) or type(error).__name__
 
     def close(self) -> None:
         """Close the connections."""
@@ -174,18 +188,6 @@ def without_user_info(url: str) -> str:
 def _without_user_info_at_all(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _reason(error: BaseException) -> str:
-    """Say what went wrong in a line, without urllib3's object names."""
-    import urllib3
-
-    while (
-        isinstance(error, urllib3.exceptions.ProtocolError) and error.args and isinstance(error.args[-1], BaseException)
-    ):
-        error = error.args[-1]
-    text = _CONNECTION.sub("", str(error))
-    return " ".join(text.split())[:MAX_QUOTED] or type(error).__name__
 
 
 _ours = threading.local()

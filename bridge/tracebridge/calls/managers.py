@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Token
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 from tracebridge.calls.core import Core, one_id
 from tracebridge.calls.roots import INTERNAL
 from tracebridge.calls.starting import Starting
-from tracebridge.context import current, current_span
+from tracebridge.context import Frame, Left, current, current_span
 from tracebridge.entities import Link, SpanStatus, SpanStatusCode
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.parent import RemoteParent
@@ -31,6 +32,7 @@ class SpanManager(msgspec.Struct, eq=False):
     _core: Core
     _start: Callable[..., AnySpan]
     _arguments: tuple[Any, ...]
+    held: Token[Frame | None] | Left | None = None
     _span: AnySpan | None = None
 
     def __enter__(self) -> AnySpan:
@@ -52,7 +54,7 @@ class SpanManager(msgspec.Struct, eq=False):
         span = self._span
         if not isinstance(span, Span):
             return
-        leave(span, self)
+        leave(self)
         if span.cause is not None:
             return  # the application ended it inside the block, or we had to
         if error is not None and not isinstance(error, GeneratorExit):
@@ -147,11 +149,18 @@ class Managers(Starting):
             if here is None:
                 parent = CURRENT
             else:
-                trace_id = here.trace.hex_id
+                trace_id = here.trace.hex_id if here.cause is None else here.trace
                 parent_id = here.span_id if parent_id is None else parent_id
         return self.start_span(
             name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, parent=parent, kind=kind, span_id=span_id, _place=place
         )  # fmt: skip
+
+
+class Pushed(msgspec.Struct, eq=False):
+    """One span on a stack."""
+
+    stack: TraceStack
+    held: Token[Frame | None] | Left | None = None
 
 
 class TraceStack:
@@ -171,7 +180,7 @@ class TraceStack:
         make = self._client.trace if start_trace else self._client.span
         span = make(name, **arguments).begin((frame.f_code, frame.f_lasti))
         if isinstance(span, Span):
-            enter(self._client, span, self)
+            enter(self._client, span, Pushed(self))
         return span
 
     def pop(
@@ -182,11 +191,12 @@ class TraceStack:
         end_time_ns: int | None = None,
     ) -> Span | None:
         """End the newest span of this stack in this context and return it; None (counted) when there is none."""
-        span = self.current
-        if span is None:
+        frame = self._top()
+        if frame is None:
             self._client.accounts.note_misuse("pop_of_empty_stack")
             return None
-        leave(span, self)
+        span = frame.span
+        leave(frame.owner)
         if span.cause is None:
             span.end(outputs, attributes, status, end_time_ns)
         return span
@@ -194,15 +204,22 @@ class TraceStack:
     @property
     def current(self) -> Span | None:
         """The newest span that this stack pushed in this context."""
-        frame = current.get()
-        while frame is not None and frame.owner is not self:
-            frame = frame.before
+        frame = self._top()
         return None if frame is None else frame.span
 
     def __len__(self) -> int:
         """How many spans of this stack are open in this context."""
         count, frame = 0, current.get()
         while frame is not None:
-            count += frame.owner is self
+            count += self._pushed(frame)
             frame = frame.before
         return count
+
+    def _top(self) -> Frame | None:
+        frame = current.get()
+        while frame is not None and not self._pushed(frame):
+            frame = frame.before
+        return frame
+
+    def _pushed(self, frame: Frame) -> bool:
+        return isinstance(frame.owner, Pushed) and frame.owner.stack is self

@@ -9,7 +9,7 @@ import msgspec
 
 from tracebridge.calls.core import Core, log
 from tracebridge.context import current_span
-from tracebridge.ids.parent import RemoteParent, remote_parent
+from tracebridge.ids.parent import RemoteParent, context_of, remote_parent
 from tracebridge.noop import NoopSpan
 from tracebridge.propagation import baggage as baggage_header
 from tracebridge.propagation import tracestate
@@ -45,19 +45,7 @@ class Propagating(Core):
         if span is None:
             span = current_span(self, None)
         if span.__class__ is Span:
-            trace, origin = span.trace, span.origin
-            if origin is None:
-                context = RemoteParent(
-                    trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id
-                )  # fmt: skip
-            else:
-                context = msgspec.structs.replace(
-                    origin,
-                    trace_id=trace.outgoing_id,
-                    span_id=span.span_id,
-                    correlation_id=trace.custom_id,
-                    parent_id=span.parent_id,
-                )
+            context = context_of(span)
         else:
             if span is None or isinstance(span, NoopSpan):
                 return carrier

@@ -16,7 +16,7 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, remote_parent
+from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, context_of, remote_parent
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.live import LiveTrace, live_trace
@@ -61,6 +61,8 @@ class Roots(Recording):
         try:
             asked = isinstance(parent, str) and parent == CURRENT
             near = current_parent(self) if asked else parent
+            if asked and isinstance(near, Span) and near.cause is not None:
+                near = context_of(near)  # its trace may have finished: the new one is to have its ID
             remote = None if near is None else self._continuable(remote_parent(near, self.ids))
             tally = Tally()
             generated = None

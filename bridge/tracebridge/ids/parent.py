@@ -15,6 +15,7 @@ from tracebridge.ids.custom import SpanId, TraceId
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
+    from tracebridge.span import Span
 
 SAMPLED, RANDOM = 1, 2  # W3C Trace Context level 2, trace-flags
 
@@ -115,6 +116,20 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
     if isinstance(origin, RemoteParent):
         return msgspec.structs.replace(origin, trace_id=here.trace_id, span_id=here.span_id)
     return here
+
+
+def context_of(span: Span) -> RemoteParent:
+    """Return the context of a span of ours, as other processes are told it."""
+    trace, origin = span.trace, span.origin
+    if origin is None:
+        return RemoteParent(trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id)
+    return msgspec.structs.replace(
+        origin,
+        trace_id=trace.outgoing_id,
+        span_id=span.span_id,
+        correlation_id=trace.custom_id,
+        parent_id=span.parent_id,
+    )
 
 
 def ids_of(given: Any) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tracebridge import context
-from tracebridge.context import Frame, current_span
+from tracebridge.context import Owner, current_span
 from tracebridge.ids.parent import RemoteParent
 from tracebridge.otel.ours import OTEL, ours
 from tracebridge.span import Span
@@ -25,7 +25,7 @@ CURRENT = "current"
 _modules = sys.modules
 
 
-def enter(core: Core, span: Span, owner: object) -> None:
+def enter(core: Core, span: Span, owner: Owner) -> None:
     """Make a span the current one in this context, and in OpenTelemetry's where the process has imported it."""
     showing = None
     if core.shares_current and OTEL in _modules:
@@ -37,9 +37,9 @@ def enter(core: Core, span: Span, owner: object) -> None:
     context.enter(core, span, owner, showing)
 
 
-def leave(span: Span, owner: object) -> None:
-    """Take a span off this context's frames, and out of OpenTelemetry's context."""
-    frame: Frame | None = context.leave(span, owner)
+def leave(owner: Owner) -> None:
+    """Take what an owner made current off this context's frames, and out of OpenTelemetry's context."""
+    frame = context.leave(owner)
     if frame is not None and frame.showing is not None:
         try:
             frame.showing.leave()
@@ -48,7 +48,10 @@ def leave(span: Span, owner: object) -> None:
 
 
 def current_parent(core: Core) -> Span | RemoteParent | None:
-    """Return what `parent="current"` means here: the innermost span, OpenTelemetry's or a client's; None where there is none."""
+    """Return what `parent="current"` means here: the innermost span, OpenTelemetry's or a client's; None where there is none.
+
+    A span of this client that has ended is one that this context outlives.
+    """
     loaded = ours() if OTEL in _modules else None
     found = None if loaded is None else loaded.parent_for(core)
     return current_span(core, None) if found is None else found

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 
 def innermost_of(own: Span | None) -> Span | Stranger | None:
-    """Return what is current in OpenTelemetry's context when that is another's span, else `own`."""
-    there: Any = otel.get_current_span()
-    while isinstance(there, Shadow):
-        if there.is_recording():
-            return there.span
-        there = there.before
-    found = there.get_span_context()
-    if not found.is_valid:
+    """Return what is current in OpenTelemetry's context when that is another's span, else `own`.
+
+    A client that keeps its spans separate does not show them there, so nobody knows which stands inside which: `own` then.
+    """
+    if own is not None and not own.calls.shares_current:
+        return own
+    there = _innermost()
+    if isinstance(there, Shadow):
+        return there.span
+    found = _context(there)
+    if found is None:
         return own
     resource = getattr(getattr(there, "resource", None), "attributes", None)
     return Stranger(
@@ -36,10 +39,25 @@ def innermost_of(own: Span | None) -> Span | Stranger | None:
 
 def parent_for(core: Core) -> Span | RemoteParent | None:
     """Return what is current in OpenTelemetry's context as a parent for a client's next span; None where nothing is."""
+    there = _innermost()
+    if isinstance(there, Shadow) and there.span.calls is core:
+        return there.span
+    found = _context(there)
+    return None if found is None else parent_of(found)
+
+
+def _innermost() -> Any:
+    """Return the innermost span there, ours (a Shadow) or not."""
     there: Any = otel.get_current_span()
-    while isinstance(there, Shadow):
-        if there.is_recording():
-            return there.span if there.span.calls is core else parent_of(there.get_span_context())
+    while isinstance(there, Shadow) and not there.is_parent():
         there = there.before
-    found = there.get_span_context()
-    return parent_of(found) if found.is_valid else None
+    return there
+
+
+def _context(there: Any) -> otel.SpanContext | None:
+    """Return a span's context; None where it has none, whatever a stranger's span does."""
+    try:
+        found: otel.SpanContext = there.get_span_context()
+        return found if found.is_valid else None
+    except Exception:
+        return None

@@ -10,6 +10,7 @@ from tracebridge.forks import no_fork
 
 if TYPE_CHECKING:
     from tracebridge.calls.core import Core
+    from tracebridge.context import Owner
     from tracebridge.ids.parent import RemoteParent
     from tracebridge.otel.showing import Showing
     from tracebridge.span import Span
@@ -29,7 +30,7 @@ class Stranger(NamedTuple):
 class Ours(NamedTuple):
     """The modules that import OpenTelemetry, by what is asked of them."""
 
-    show: Callable[[Span, object], Showing]
+    show: Callable[[Span, Owner], Showing]
     innermost_of: Callable[[Span | None], Span | Stranger | None]
     parent_for: Callable[[Core], Span | RemoteParent | None]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from opentelemetry import trace as otel
 
-from tracebridge import context
+from tracebridge.context import LEFT_HERE, Left, Owner, has, leftovers
 from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode
 from tracebridge.ids.parent import RemoteParent
 from tracebridge.span import MAX_NAME, Span
@@ -20,20 +20,27 @@ class Shadow(otel.Span):
     It cannot be ended from there: whoever made it current ends it.
 
     An OpenTelemetry context that outlives the block (somebody else's detach restored it) would make strangers children of a span that is
-    over: left, and not current elsewhere either. The shadow then answers for the span that was current before.
+    over: left, and not outlived by this context. The shadow then answers for the span that was current before.
     """
 
-    def __init__(self, span: Span, owner: object, before: otel.Span) -> None:
+    def __init__(self, span: Span, owner: Owner, before: otel.Span) -> None:
         self.span = span
+        self.owner = owner
         self.before = before
-        self.left = False
-        """Whether whoever made the span current has left it."""
-        self._owner = owner
+        self.swept = leftovers.latest
         self._context: otel.SpanContext | None = None
 
+    def _outlived(self) -> bool:
+        """Whether this context is one that outlives the block: a copy, made while the span was current."""
+        return self.owner.held is LEFT_HERE and has(self.owner)
+
     def _speaks(self) -> bool:
-        """Whether the span is still current somewhere that this context comes from: not left, or left elsewhere only."""
-        return not self.left or context.has(self.span, self._owner)
+        """Whether the span is not left yet, or outlived."""
+        return not isinstance(self.owner.held, Left) or self._outlived()
+
+    def is_parent(self) -> bool:
+        """Whether the span is a parent here, as `tracebridge.context.current_span` decides it for ours."""
+        return self._outlived() if isinstance(self.owner.held, Left) else self.span.cause is None
 
     def get_span_context(self) -> otel.SpanContext:
         """Return the span's IDs, flags and trace state."""

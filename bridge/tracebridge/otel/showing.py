@@ -7,14 +7,20 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
 
+from tracebridge.context import Owner, leftovers, sweep
 from tracebridge.otel.shadow import Shadow
 from tracebridge.span import Span
 
 
-def show(span: Span, owner: object) -> Showing:
-    """Make a span of ours the current one in OpenTelemetry's context."""
+def show(span: Span, owner: Owner) -> Showing:
+    """Make a span of ours the current one in OpenTelemetry's context, without the leftovers there (see `tracebridge.context`)."""
     before = otel_context.get_current()
-    shadow = Shadow(span, owner, otel.get_current_span(before))
+    there = found = otel.get_current_span(before)
+    if isinstance(found, Shadow) and found.swept is not leftovers.latest:
+        there = sweep(found)
+        if there is not found:
+            before = otel.set_span_in_context(there, before)
+    shadow = Shadow(span, owner, there)
     after = otel.set_span_in_context(shadow, before)
     otel_context.attach(after)
     return Showing(shadow, before, after)
@@ -32,7 +38,6 @@ class Showing(msgspec.Struct, frozen=True, eq=False):
 
     def leave(self) -> None:
         """Put back what was there before, as far as it is still ours to put back."""
-        self.shadow.left = True
         now = otel_context.get_current()
         if now is self.after:
             otel_context.attach(self.before)

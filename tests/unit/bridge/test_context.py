@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from tracebridge import TraceStack
+from tracebridge.context import current
 
 
 def parents(records):
@@ -150,3 +151,144 @@ def test_the_stack_is_safe_across_tasks(client, delivered):
     asyncio.run(main())
     found = parents(delivered(client))
     assert found == {f"t{n}": None for n in range(10)} | {f"t{n}.inner": f"t{n}" for n in range(10)}
+
+
+def frames() -> int:
+    """How many frames this context keeps."""
+    count, frame = 0, current.get()
+    while frame is not None:
+        count, frame = count + 1, frame.before
+    return count
+
+
+def test_generators_that_are_left_behind_leave_nothing(client, delivered):
+    """The event loop closes them in a context of its own: their frames go, and later spans are not their children."""
+
+    async def pages():
+        with client.span("pages"):
+            yield 1
+            yield 2
+
+    async def main() -> list[int]:
+        before, kept = frames(), []
+        for _ in range(100):
+            async for _page in pages():
+                break
+            await asyncio.sleep(0)  # the last one is only being closed: it lies below the next
+            kept.append(frames() - before)
+        while client.stats().open:
+            await asyncio.sleep(0)
+        with client.span("after"):
+            kept.append(frames() - before)
+        return kept
+
+    kept = asyncio.run(main())
+    assert (max(kept) <= 3, kept[-1]) == (True, 1)
+    assert parents(delivered(client))["after"] is None
+
+
+def test_what_another_thread_leaves_is_gone_here(client):
+    """As when a server finishes a response in another thread than it began it."""
+    before = frames()
+    for _ in range(3):
+        manager = client.span("request")
+        manager.__enter__()
+        thread = threading.Thread(target=manager.__exit__, args=(None, None, None))
+        thread.start()
+        thread.join()
+    assert frames() == before + 1
+    with client.span("after") as after:
+        assert (frames(), after.parent_id) == (before + 1, None)
+    assert frames() == before
+
+
+def test_leaving_in_another_order_brings_nothing_back(client):
+    """The frame that was current when the inner one was entered is gone by then."""
+    outer, inner = client.trace("outer"), client.span("inner")
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    inner.__exit__(None, None, None)
+    with client.span("after") as after:
+        assert after.parent_id is None
+
+
+def test_a_task_that_outlives_the_block_keeps_its_parent(client, delivered):
+    """In the finished trace, under the caller's own ID, by every call that looks for the current span."""
+
+    async def late(left: asyncio.Event, ids: tuple[str, str]) -> None:
+        await left.wait()
+        with client.span("span"):
+            client.start_span("implicit").end()
+        client.start_span("current", parent="current").end()
+        with client.trace("segment", parent="current"):
+            pass
+        stack = TraceStack(client)
+        stack.push("pushed")
+        stack.pop()
+        carried = client.extract(client.inject(None, {}))
+        assert (carried.trace_id, carried.span_id) == ids
+        with client.trace("apart"):
+            pass
+
+    async def main() -> None:
+        left = asyncio.Event()
+        with client.trace("root", trace_id="T"), client.span("inner") as inner:
+            task = asyncio.create_task(late(left, (inner.wire_trace_id, inner.span_id)))
+            await asyncio.sleep(0)
+        with client.span("here"):
+            pass
+        left.set()
+        await task
+
+    asyncio.run(main())
+    records = delivered(client)
+    under_inner = ("span", "current", "segment", "pushed")
+    assert parents(records) == {
+        "root": None, "inner": "root", "here": None, "implicit": "span", "apart": None, **dict.fromkeys(under_inner, "inner"),
+    }  # fmt: skip
+    (trace_id,) = {record.trace_id for record in records if record.name == "root"}
+    assert {record.name for record in records if record.trace_id != trace_id} == {"here", "apart"}
+    assert {record.custom_trace_id for record in records if record.trace_id == trace_id} == {"T"}
+    assert client.stats().misuse == {}
+
+
+def test_a_task_that_outlives_the_block_keeps_its_parent_while_the_trace_goes_on(client, delivered):
+    """The inner block is over, the outer one is not."""
+
+    async def late(left: asyncio.Event) -> None:
+        await left.wait()
+        with client.span("late"):
+            pass
+
+    async def main() -> None:
+        left = asyncio.Event()
+        with client.trace("root"):
+            with client.span("inner"):
+                task = asyncio.create_task(late(left))
+                await asyncio.sleep(0)
+            left.set()
+            await task
+
+    asyncio.run(main())
+    assert parents(delivered(client)) == {"root": None, "inner": "root", "late": "inner"}
+
+
+def test_a_parent_that_is_outlived_is_never_forgotten(client, delivered):
+    """However many spans of its trace have ended since."""
+    with client.trace("root") as root, client.span("inner"):
+        outliving = contextvars.copy_context()
+    root.trace.ended.young.clear()
+    outliving.run(lambda: client.span("late").__enter__().end())
+    assert parents(delivered(client))["late"] == "inner"
+
+
+def test_a_trace_id_is_free_again_while_a_late_span_is_open(client, delivered):
+    """What outlives a trace is no root of it."""
+    with client.trace("root", trace_id="T"):
+        outliving = contextvars.copy_context()
+    late = outliving.run(client.start_span, "late", parent="current")
+    with client.trace("again", trace_id="T"):
+        late.end()
+    assert parents(delivered(client)) == {"root": None, "late": "root", "again": None}
+    assert client.stats().misuse == {}

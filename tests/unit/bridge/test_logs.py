@@ -101,6 +101,26 @@ def test_tasks_and_threads_have_their_own(shop):
     assert asyncio.run(both()) == [True] * 20
 
 
+def test_a_task_that_outlives_the_block_stamps_its_parent(shop):
+    """Its lines are found with the trace that they belong to."""
+
+    async def late(left: asyncio.Event) -> dict[str, Any]:
+        await left.wait()
+        return stamped()
+
+    async def main() -> tuple[dict[str, Any], dict[str, Any]]:
+        left = asyncio.Event()
+        with shop.trace("root", trace_id="cart-7"):
+            expected, task = stamped(), asyncio.create_task(late(left))
+            await asyncio.sleep(0)
+        assert stamped() == {}
+        left.set()
+        return expected, await task
+
+    expected, found = asyncio.run(main())
+    assert expected == found
+
+
 EXPECTED: dict[str, dict[str, Any]] = {
     "otel": {"trace_id": "T", "span_id": "S", "trace_flags": "01", "custom_trace_id": "cart-7", "service": "shop"},
     "ecs": {"trace.id": "T", "span.id": "S", "spanlog.custom_trace_id": "cart-7", "service.name": "shop"},

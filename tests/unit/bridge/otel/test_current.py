@@ -17,10 +17,12 @@ from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import INVALID_SPAN, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Status, StatusCode
 
 from tracebridge import TraceStack
 from tracebridge.context import current
+from tracebridge.logs import add_trace_context
+from tracebridge.otel.shadow import Shadow
 from tracebridge.record import StatusCode as Code
 
 
@@ -57,6 +59,11 @@ def tree(client: Any) -> dict[str, str | None]:
     assert len({record.trace_id for record in records}) == 1
     names = {record.span_id: record.name for record in records}
     return {record.name: None if record.parent_id is None else names[record.parent_id] for record in records}
+
+
+def stamped() -> dict[str, Any]:
+    """What a log line gets."""
+    return dict(add_trace_context(None, "info", {}))
 
 
 def test_spans_of_opentelemetry_are_children_of_the_current_span(client, tracer):
@@ -248,22 +255,118 @@ def test_asyncio_tasks_have_trees_of_their_own(client, tracer):
 
 
 def test_a_task_that_outlives_the_block_keeps_its_parent(client, tracer):
-    """What was started under a span is under it, also when it ends later."""
+    """What was started under a span is under it, also when it ends later; their spans and ours alike."""
 
     async def main() -> None:
         ready = asyncio.Event()
 
         async def late() -> None:
             await ready.wait()
-            tracer.start_span("late").end()
+            tracer.start_span("theirs").end()
+            with client.span("ours"), tracer.start_as_current_span("between"):
+                client.start_span("asked", parent="current").end()
+            client.start_trace("segment", parent="current").end()
 
-        with client.trace("job"):
+        with client.trace("job", trace_id="order-7"):
             task = asyncio.create_task(late())
+            await asyncio.sleep(0)
         ready.set()
         await task
 
     asyncio.run(main())
-    assert tree(client) == {"job": None, "late": "job"}
+    assert tree(client) == {
+        "job": None,
+        "theirs": "job",
+        "ours": "job",
+        "between": "ours",
+        "asked": "between",
+        "segment": "job",
+    }
+    ours = [record for record in client.adapter("memory").records if record.name != "theirs"]
+    assert {record.custom_trace_id for record in ours} == {"order-7"}
+
+
+def shadows() -> int:
+    """How many spans of ours OpenTelemetry's context leads to."""
+    count, there = 0, trace.get_current_span()
+    while isinstance(there, Shadow):
+        count, there = count + 1, there.before
+    return count
+
+
+def test_a_generator_that_is_left_behind_is_nobodys_parent(client, tracer):
+    """The event loop closes it in a context of its own; nothing of it stays, here or with OpenTelemetry."""
+
+    async def pages():
+        with client.span("pages"):
+            yield 1
+            yield 2
+
+    async def main() -> None:
+        otel_context.attach(baggage.set_baggage("user", "ada"))
+        for _ in range(20):
+            async for _page in pages():
+                break
+            await asyncio.sleep(0)
+            assert shadows() <= 3
+        while client.stats().open:
+            await asyncio.sleep(0)
+        tracer.start_span("theirs").end()
+        with client.span("ours"):
+            assert (shadows(), baggage.get_baggage("user")) == (1, "ada")
+        assert (shadows(), baggage.get_baggage("user")) == (0, "ada")
+
+    asyncio.run(main())
+    assert client.flush()
+    after = [record for record in client.adapter("memory").records if record.name != "pages"]
+    assert [(record.name, record.parent_id) for record in after] == [("theirs", None), ("ours", None)]
+
+
+def test_what_another_thread_leaves_is_nobodys_parent(client, tracer):
+    """As when a server finishes a response in another thread than it began it."""
+    manager = client.span("request")
+    manager.__enter__()
+    thread = threading.Thread(target=manager.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join()
+    assert stamped() == {}
+    tracer.start_span("theirs").end()
+    client.start_span("asked", parent="current").end()
+    with client.span("ours"):
+        pass
+    assert client.flush()
+    assert [record.parent_id for record in client.adapter("memory").records] == [None] * 4
+    assert trace.get_current_span() is INVALID_SPAN
+
+
+def test_separate_spans_are_stamped_on_log_lines(make_client):
+    """Where OpenTelemetry is not told of our spans, nobody knows which stands inside which: log lines are ours, who asks gets theirs."""
+    client = make_client(opentelemetry={"current_span": "separate"})
+    with TracerProvider().get_tracer("t").start_as_current_span("theirs") as theirs:
+        assert stamped()["span_id"] == trace.format_span_id(theirs.context.span_id)
+        with client.trace("ours") as ours:
+            assert stamped()["span_id"] == ours.span_id
+            with client.span("asked", parent="current") as asked:
+                assert asked.parent_id == trace.format_span_id(theirs.context.span_id)
+
+
+@pytest.mark.parametrize("answer", [None, RuntimeError("no context today")])
+def test_a_strangers_span_that_has_no_context_is_nobodys_trouble(client, answer):
+    """Log lines have the span of ours, and who asks for the current span gets it."""
+
+    class Odd(NonRecordingSpan):
+        def get_span_context(self) -> Any:
+            if answer is not None:
+                raise answer
+
+    with client.trace("job") as job:
+        token = otel_context.attach(trace.set_span_in_context(Odd(INVALID_SPAN.get_span_context())))
+        assert stamped()["span_id"] == job.span_id
+        client.start_span("child", parent="current").end()
+        client.start_trace("segment", parent="current").end()
+        otel_context.detach(token)
+    assert stamped() == {}
+    assert tree(client) == {"child": "job", "segment": "job", "job": None}
 
 
 def test_an_async_generator_closed_in_another_context_complains_to_nobody(client, tracer):
