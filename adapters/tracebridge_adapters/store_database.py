@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from tracebridge import forks
 from tracebridge.errors import Misconfigured, Rejected, Retryable
 from tracebridge.record import SpanRecord, StatusCode
 from tracebridge.search import Page, Query
@@ -311,11 +312,11 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    for database in _forking.__dict__.pop("halted", ()):  # none when the fork had begun as this module was imported
+    for database in _forking.__dict__.pop("halted", ()):
         database.after_fork()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+forks.guard(_before_fork, _after_fork, _after_fork)
 
 
 def encode(records: Sequence[SpanRecord]) -> bytes:

@@ -176,7 +176,8 @@ class Delivery:
                 return  # still on the queue; join() counts it
             except Exception:  # a bug of ours must not kill the worker, nor lose spans uncounted
                 _log.exception("%s: delivery failed", self.name)
-                self._lost(claim, FAILED, "delivery failed inside")
+                if claim.unsettled:
+                    self._lost(claim, FAILED, "delivery failed inside")
 
     def _next(self) -> Claim | None:
         """Wait for a batch worth sending; None when the client closes and nothing is left, or time is up."""
@@ -233,7 +234,7 @@ class Delivery:
             except TooLarge as error:
                 self._split(claim, records, TOO_LARGE, _said(error))
                 return
-            except Exception as error:
+            except (Exception, SystemExit, KeyboardInterrupt) as error:  # an exporter that exits is to end no worker
                 pause = self._pause_after(error, attempt, time.monotonic() - started)
                 if pause is None:
                     self._dead(claim, records, GAVE_UP, _said(error))
@@ -253,7 +254,7 @@ class Delivery:
         self._deliver(claim, records[:middle])
         self._deliver(claim, records[middle:])
 
-    def _pause_after(self, error: Exception, attempt: int, elapsed: float) -> float | None:
+    def _pause_after(self, error: BaseException, attempt: int, elapsed: float) -> float | None:
         """Return how long to wait before the next try in seconds, or None to give the batch up."""
         known = isinstance(error, (Retryable, Misconfigured))
         bounded = error.bounded if isinstance(error, Retryable) else not known
@@ -357,7 +358,7 @@ class Delivery:
             _log.warning(text, self.name, message, exc_info=error)
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     """Return what an adapter's error says, most likely a server's words: on one line, bounded, steering no terminal."""
     return printable(str(error) or type(error).__name__)[:MAX_SAID]
 

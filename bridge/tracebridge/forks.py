@@ -1,6 +1,9 @@
 """What no fork should come into the middle of, such as an import: the child would wait for ever for its end.
 
 The lock of a module that a thread imports is copied by a fork and given back by nobody, because only the thread that forks lives on in the child.
+
+Modules that have to do something before a fork say so here, and not to `os.register_at_fork`: a fork asks that one for its list when it begins.
+It would wait here for an import, and then know nothing of what the imported module had registered meanwhile.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 LONGEST_S = 10.0  # a fork waits no longer than this for an import; who holds it up may be waiting for it
 
@@ -32,7 +35,20 @@ def no_fork(longest_s: float = LONGEST_S) -> Iterator[None]:
             _changed.notify_all()
 
 
+_guards: list[tuple[Callable[[], object], Callable[[], object], Callable[[], object]]] = []
+_called: list[tuple[Callable[[], object], Callable[[], object], Callable[[], object]]] | None = None
+"""The guards whose first half this fork has called; None when the fork had begun before this module was there."""
+
+
+def guard(
+    before: Callable[[], object], after_in_parent: Callable[[], object], after_in_child: Callable[[], object]
+) -> None:
+    """Have one thing done before every fork, newest guard first, and the others after it, oldest first."""
+    _guards.append((before, after_in_parent, after_in_child))
+
+
 def _before() -> None:
+    global _called  # noqa: PLW0603 - guarded by `_changed`
     this, started = threading.get_ident(), time.monotonic()
     _changed.acquire()
     while others := [longest_s for thread, longest_s in _inside.values() if thread != this]:
@@ -40,15 +56,27 @@ def _before() -> None:
         if left <= 0:
             break
         _changed.wait(left)
+    _called = _guards.copy()
+    for before, _, _ in reversed(_called):
+        before()
 
 
 def _after_in_child() -> None:
-    global _changed  # noqa: PLW0603 - threads that are not here may be waiting in the old one
+    global _changed, _called  # noqa: PLW0603 - threads that are not here may be waiting in the old one
+    called, _called = _called, None
     _changed = threading.Condition()
     _inside.clear()
+    for _, _, after in called or ():
+        after()
 
 
 def _after_in_parent() -> None:
+    global _called
+    if _called is None:
+        return
+    called, _called = _called, None
+    for _, after, _ in called:
+        after()
     _changed.release()
 
 

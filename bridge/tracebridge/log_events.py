@@ -7,8 +7,10 @@ for any other, and what recording them logs is not recorded.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, MutableMapping
+from functools import cache
 from typing import Any
 
 from tracebridge.context import current
@@ -68,15 +70,28 @@ class CaptureLogs(logging.Handler):
 
 
 def _attributes_of(record: logging.LogRecord) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
+    return {
         "log.severity": record.levelname,
         "log.logger": record.name,
-        "log.message": record.getMessage(),
+        "log.message": _message_of(record),
+        **_exception(record.exc_info),
     }
-    if record.exc_info and record.exc_info[0] is not None:
-        attributes["exception.type"] = record.exc_info[0].__name__
-        attributes["exception.message"] = str(record.exc_info[1])
-    return attributes
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    """Return the message, without its arguments where they do not fit: the other handlers tell the application."""
+    try:
+        return record.getMessage()
+    except Exception:
+        return str(record.msg)
+
+
+def _exception(exc_info: Any) -> dict[str, Any]:
+    """Return what an `exc_info` in any of its forms says, as attributes."""
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    error = exc_info if isinstance(exc_info, BaseException) else exc_info[1] if isinstance(exc_info, tuple) else None
+    return {} if error is None else {"exception.type": type(error).__name__, "exception.message": str(error)}
 
 
 def capture_logs(
@@ -84,18 +99,39 @@ def capture_logs(
     method_name: str,
     event_dict: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """Make the events of structlog that are logged inside a span its events too: a processor, which changes nothing.
+    """Make the events of structlog that are logged inside a span its events too: a processor, which changes nothing and never raises.
 
-    The event's text becomes `log.message`, its level `log.severity`, its other keys attributes of the same names.
+    The event's text becomes `log.message`, its level `log.severity`, its exception `exception.*`, its other keys attributes of the same
+    names, except those that structlog keeps for itself (`_record`).
     """
-    _add_event(
-        lambda: {
-            "log.severity": method_name.upper(),
-            "log.message": event_dict.get("event", ""),
-            **{key: value for key, value in event_dict.items() if key not in _SAID_OTHERWISE},
-        }
-    )
+    try:
+        _add_event(lambda: _attributes_of_event(method_name, event_dict))
+    except Exception as error:
+        _complain(f"{type(error).__name__}: {error}")
     return event_dict
 
 
+def _attributes_of_event(method_name: str, event_dict: MutableMapping[str, Any]) -> dict[str, Any]:
+    level = event_dict.get("level")
+    level = (level if isinstance(level, str) else method_name).lower()
+    return {
+        "log.severity": _LEVELS.get(level, level).upper(),
+        "log.message": event_dict.get("event", ""),
+        **_exception(event_dict.get("exc_info")),
+        **{
+            key: value
+            for key, value in event_dict.items()
+            if key not in _SAID_OTHERWISE and not (isinstance(key, str) and key.startswith("_"))
+        },
+    }
+
+
+@cache
+def _complain(what: str) -> None:
+    """Say, once, that a line could not be recorded."""
+    _log.warning("a log line could not become an event (%s); capture_logs stands before the renderer", what)
+
+
+_LEVELS = {"exception": "error", "warn": "warning", "fatal": "critical"}  # structlog's methods by other names
 _SAID_OTHERWISE = ("event", "level", "timestamp", "exc_info")
+_log = logging.getLogger("tracebridge")

@@ -300,10 +300,16 @@ class DiskJournal(SegmentedJournal[Segment]):
     def commit(self) -> None:
         """Wait until what was appended so far is on the disk itself; calls from many threads share one wait."""
         self._syncer.wait()
+        self.speak()
 
     def sync(self) -> None:
         """Write what is not there yet to the disk itself."""
         self._syncer.sync()
+        self.speak()
+
+    def speak(self) -> None:
+        """Log what the disk has come to. Called without the lock."""
+        self._files.speak()
 
     def look_after_disk(self) -> bool:
         """Bring what lies in memory to the disk when it has room again, and begin anew when our folder was deleted. Locked.

@@ -1,8 +1,13 @@
-"""The disk under a journal: it makes the segments' files, and says once when the disk does not want to."""
+"""The disk under a journal: it makes the segments' files, and says once when the disk does not want to.
+
+Nothing is logged where it happens, which is under the journal's lock: a handler of the application's may have a lock of its own, and trace under it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +29,17 @@ class Files:
         """What the disk said last; empty when it is well."""
         self._directory = directory
         self._moved = moved
+        self._unsaid: deque[tuple[int, str, tuple[object, ...]]] = deque()
+
+    def speak(self) -> None:
+        """Log what has happened since the last time. Called without the lock."""
+        with contextlib.suppress(IndexError):
+            while True:
+                level, text, arguments = self._unsaid.popleft()
+                _log.log(level, text, *arguments)
+
+    def _say(self, level: int, text: str, *arguments: object) -> None:
+        self._unsaid.append((level, text, arguments))
 
     def create(self, size: int, adapters: Sequence[str], in_memory: Sequence[Segment]) -> Segment | None:
         """Return a new segment on the disk, or None when the disk says no, or those in memory have to go there first."""
@@ -35,7 +51,7 @@ class Files:
             self._note(error)
             return None
         if self.last_error:
-            _log.info("the journal writes in %s again", self._directory)
+            self._say(logging.INFO, "the journal writes in %s again", self._directory)
             self.last_error = ""
         return segment
 
@@ -58,7 +74,7 @@ class Files:
         """Return whether somebody has deleted our folder, and begin another one then."""
         if self.folder is None or not self.folder.is_gone:
             return False
-        _log.warning("%s was deleted; what was not delivered from it is written anew", self.folder.path)
+        self._say(logging.WARNING, "%s was deleted; what was not delivered from it is written anew", self.folder.path)
         self.folder.close()
         self.folder = None
         return True
@@ -70,7 +86,8 @@ class Files:
 
     def _note(self, error: OSError) -> None:
         if not self.last_error:
-            _log.warning(
+            self._say(
+                logging.WARNING,
                 "the journal cannot write in %s (%s); spans are kept in memory for now and would not survive this process",
                 self._directory,
                 error,
@@ -82,5 +99,5 @@ class Files:
         if error is None:
             return
         if not self.last_error:
-            _log.warning("the journal in %s cannot be synced: %s", self._directory, error)
+            self._say(logging.WARNING, "the journal in %s cannot be synced: %s", self._directory, error)
         self.last_error = str(error)

@@ -28,6 +28,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tracebridge import forks
+
 LOCK, STATS = "lock", "stats.json"
 DAMAGED = "damaged"
 _NAME = re.compile(r"\d{20}-\d+-[0-9a-f]{8}")
@@ -111,8 +113,9 @@ class Folder:
         """Give the folder up; remove it when it holds no segments any more."""
         if self._lock < 0:
             return
-        if not self.segments():
-            shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # an ill disk: the next process looks at what is left
+            if not self.segments():
+                shutil.rmtree(self.path, ignore_errors=True)
         self.close()
 
     def let_go(self) -> None:
@@ -159,15 +162,10 @@ def _close_the_parents_locks() -> None:
         if owner != os.getpid():
             del _held[lock]
             os.close(lock)
-    _allow_forks()
+    _no_fork.release()
 
 
-def _allow_forks() -> None:
-    with contextlib.suppress(RuntimeError):  # this module was imported while a fork had begun already: it is not held
-        _no_fork.release()
-
-
-os.register_at_fork(before=_no_fork.acquire, after_in_parent=_allow_forks, after_in_child=_close_the_parents_locks)
+forks.guard(_no_fork.acquire, _no_fork.release, _close_the_parents_locks)
 
 
 def is_alive(path: Path) -> bool:

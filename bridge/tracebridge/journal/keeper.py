@@ -53,6 +53,7 @@ class Keeper:
             self._thread.join(TICK_S)
         else:
             self._let_go()
+        self._journal.speak()
         self.write_numbers()
 
     def _let_go(self) -> None:
@@ -90,6 +91,7 @@ class Keeper:
                 more = self._journal.look_after_disk()
         if self._sync:
             self._journal.sync()
+        self._journal.speak()
         self.write_numbers()
 
     def write_numbers(self) -> None:
@@ -166,16 +168,13 @@ class Keeper:
                 if self._stop.is_set() or not journal.room_for(segment):
                     break  # asked under the lock: what is adopted before the journal closes, its close lets go of
                 self._waiting.popleft()
-                self._warn_of_unnamed(segment)
+                path, lost = segment.path, segment.owed_to_others(journal.names)
                 journal.adopt(segment, folder)
+            if lost:
+                _log.warning(
+                    "%s: %d spans were still to go to adapters that the configuration no longer names; they are dropped",
+                    path,
+                    lost,
+                )
         with journal.lock:
             journal.found.waiting = sum(len(segment.offsets) for segment, _ in self._waiting)
-
-    def _warn_of_unnamed(self, segment: Segment) -> None:
-        lost = segment.owed_to_others(self._journal.names)
-        if lost:
-            _log.warning(
-                "%s: %d spans were still to go to adapters that the configuration no longer names; they are dropped",
-                segment.path,
-                lost,
-            )

@@ -290,7 +290,8 @@ class Segment:
         """Delete the file. Who still reads the mapping may go on."""
         self.release()
         if self.path is not None:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # gone, or the disk is ill: what is left says itself that it is settled
+                self.path.unlink()
 
     def release(self) -> None:
         """Close the file; the mapping goes when nobody reads it any more."""

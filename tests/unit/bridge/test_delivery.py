@@ -126,6 +126,23 @@ def test_a_full_batch_does_not_wait():
     bench.close()
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_exporter_that_exits_is_repeated_like_one_that_fails(error):
+    """What it raises ends no worker."""
+
+    def send(number: int, _: list[str]) -> Sent:
+        if number == 1:
+            raise error("leave me")
+        return Sent()
+
+    adapter = Scripted(send)
+    bench = Bench(adapter)
+    bench.add("a")
+    assert bench.flush()
+    assert (adapter.requests, bench.stats.exported) == ([["a"], ["a"]], 1)
+    bench.close()
+
+
 def test_a_failing_send_is_repeated_with_the_same_body():
     """Unknown exceptions are retried like refusals, and counted as nothing."""
 

@@ -43,6 +43,33 @@ def test_a_client_that_is_being_built_is_whole_in_a_forked_child(tmp_path):
     assert run(program, str(tmp_path)) == (0, "")
 
 
+def test_a_fork_that_waits_for_an_import_calls_what_that_has_registered():
+    """Both halves of it, the first before the fork; newest first, and in the order of registration after it."""
+    program = """
+        import os, signal, threading
+        from tracebridge import forks
+        said, inside = [], threading.Event()
+        os.register_at_fork(before=inside.wait)  # called first: the fork has begun
+        forks.guard(*[lambda half=half: said.append("old " + half) for half in ("before", "parent", "child")])
+        def importing():
+            with forks.no_fork():
+                inside.set()
+                import time
+                time.sleep(0.3)
+                forks.guard(*[lambda half=half: said.append("new " + half) for half in ("before", "parent", "child")])
+        thread = threading.Thread(target=importing)
+        thread.start()
+        pid = os.fork()
+        mine = "child" if pid == 0 else "parent"
+        assert said == ["new before", "old before", "old " + mine, "new " + mine], said
+        if pid == 0:
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        thread.join()
+    """
+    assert run(program) == (0, "")
+
+
 def test_a_fork_waits_for_nobody_for_ever():
     """What never ends is cut in two; the child can have it anew."""
     program = """

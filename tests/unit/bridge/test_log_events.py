@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import threading
 from typing import Any
 
 import pytest
 import structlog
 
+from tracebridge import Client
 from tracebridge.log_events import CaptureLogs, capture_logs
 
 
@@ -99,3 +102,84 @@ def test_under_structlog(client, delivered):
         logger.error("no stock", item=7)
     (record,) = delivered(client)
     assert events_of(record) == [("log", {"log.severity": "ERROR", "log.message": "no stock", "item": 7})]
+
+
+def test_a_record_whose_arguments_do_not_fit_is_an_event_without_them(client, delivered, logger):
+    """The line is told, as far as there is one."""
+    with client.trace("root"):
+        record = logger.makeRecord("test.capture", logging.INFO, "app.py", 1, "%d items", ("three",), None)
+        logger.handlers[0].handle(record)  # and no other handler, whose business it is to complain
+    (span,) = delivered(client)
+    assert events_of(span)[0][1]["log.message"] == "%d items"
+
+
+@pytest.mark.parametrize("form", ["true", "error", "tuple"])
+def test_what_structlog_says_of_an_exception_is_said(form, client, delivered):
+    """In each form of `exc_info`; its level is the event's, and what structlog keeps for itself is left out."""
+    with client.trace("root"):
+        try:
+            raise ValueError("boom")
+        except ValueError as error:
+            given = {"true": True, "error": error, "tuple": (ValueError, error, None)}[form]
+            capture_logs(None, "exception", {"event": "bad", "exc_info": given, "_record": object()})
+            capture_logs(None, "msg", {"event": "bad", "level": "info", "exc_info": False})
+    (record,) = delivered(client)
+    assert [attributes for _, attributes in events_of(record)] == [
+        {
+            "log.severity": "ERROR",
+            "log.message": "bad",
+            "exception.type": "ValueError",
+            "exception.message": "boom",
+        },
+        {"log.severity": "INFO", "log.message": "bad"},
+    ]
+
+
+def test_a_processor_in_the_wrong_place_is_said_once_and_breaks_no_line(client, delivered, caplog):
+    """After the renderer there is only text."""
+    with client.trace("root"):
+        assert [capture_logs(None, "info", "event='x'") for _ in range(2)] == ["event='x'"] * 2
+    (record,) = delivered(client)
+    assert (events_of(record), caplog.text.count("stands before the renderer")) == ([], 1)
+
+
+def test_a_handler_of_the_application_may_trace_while_the_disk_is_ill(tmp_path):
+    """What the journal has to say is not said under its lock: a thread in the handler's lock may be waiting for that one."""
+    directory = tmp_path / "spans"
+    client = Client(config={"adapters": {"memory": {}}, "journal": {"directory": str(directory)}})
+    root = logging.getLogger()
+    handler = CaptureLogs()
+    root.addHandler(handler)
+    with client.trace("warm up"):
+        pass
+    shutil.rmtree(directory)
+    directory.write_text("")  # no folder can be made there any more
+    inside, ended = threading.Event(), threading.Event()
+
+    class Slow:
+        def __str__(self) -> str:  # the handler's lock is held
+            inside.set()
+            ended.wait(2)
+            return "slow"
+
+    def log() -> None:
+        with client.trace("logs"):
+            root.warning("%s", Slow())
+
+    def trace() -> None:
+        inside.wait(60)
+        for _ in range(100):
+            with client.trace("ends", inputs="x" * 60_000):
+                pass
+        ended.set()
+
+    threads = [threading.Thread(target=run, daemon=True) for run in (log, trace)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    stuck = [thread for thread in threads if thread.is_alive()]
+    root.removeHandler(handler)
+    assert stuck == []
+    client.close()
+    assert client.stats().balance("memory") == 0

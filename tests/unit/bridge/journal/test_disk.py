@@ -138,6 +138,7 @@ def test_a_full_disk_means_memory_then_the_disk_again(tmp_path, disk, caplog):
     life.append(*range(100))
     assert list(tmp_path.rglob("*.seg")) == []
     assert (life.journal.stats().in_memory_only, life.queued()) == (100, {"a": 100, "b": 100})
+    life.journal.speak()
     assert [r.levelname for r in caplog.records if "kept in memory" in r.getMessage()] == ["WARNING"]
     disk.full = False
     with life.accounts.lock:
@@ -206,6 +207,25 @@ def test_a_full_disk_does_not_stop_what_was_left_from_being_adopted(tmp_path, di
     assert list(folders(tmp_path)) == []
 
 
+def test_a_disk_that_deletes_nothing_holds_nobody_up(tmp_path, monkeypatch):
+    """It has become read-only, say: what was delivered is off the queue, and is not delivered again by the next process."""
+    life = Life(tmp_path, segment=SEGMENT)
+    life.append(*range(60))
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuses)
+        assert (life.take("a"), life.take("b")) == (list(range(60)), list(range(60)))
+        life.append(60)
+    life.die()
+    later = Life(tmp_path)
+    later.adopt(tmp_path)
+    assert later.take("a") == [60]
+    later.close()
+
+
 def test_a_folder_deleted_under_our_feet_is_written_anew(tmp_path, caplog):
     """Said once; what was not delivered survives all the same."""
     life = Life(tmp_path / "spans", segment=SEGMENT)
@@ -214,6 +234,7 @@ def test_a_folder_deleted_under_our_feet_is_written_anew(tmp_path, caplog):
     with life.accounts.lock:
         life.journal.look_after_disk()
     life.append(60)
+    life.journal.speak()
     life.die()
     later = Life(tmp_path / "spans")
     later.adopt(tmp_path / "spans")
