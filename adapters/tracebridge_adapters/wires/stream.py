@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import stat
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from tracebridge.errors import Misconfigured, Retryable
 
 _LATER = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EINTR, errno.EIO}
+
+LOCK_WAIT_S = 1.0  # how long the lock of a file is waited for; whoever of us holds it does so for one write
 
 
 class FileWire:
@@ -33,16 +39,20 @@ class FileWire:
         """
         with self._lock:
             fd = self._open()
-            if self._torn:
-                data = b"\n" + data
-            written = 0
-            try:
-                while written < len(data):  # more than once only when a disk that is nearly full takes a part
-                    written += os.write(fd, data[written:])
-            except OSError as error:
-                self._torn = self._torn or written > 0
-                raise _translated(self._path, error) from error
-            self._torn = False
+            with _held(fd, fcntl.LOCK_SH):
+                self._append(fd, data)
+
+    def _append(self, fd: int, data: bytes) -> None:
+        if self._torn:
+            data = b"\n" + data
+        written = 0
+        try:
+            while written < len(data):  # more than once only when a disk that is nearly full takes a part
+                written += os.write(fd, data[written:])
+        except OSError as error:
+            self._torn = self._torn or written > 0
+            raise _translated(self._path, error) from error
+        self._torn = False
 
     def _open(self) -> int:
         """Return the descriptor of the file that has the path now."""
@@ -59,9 +69,20 @@ class FileWire:
         except OSError as error:
             raise _translated(self._path, error) from error
         opened = os.fstat(fd)
-        self._torn = _is_torn(self._path, opened)
+        self._torn = False
         self._fd, self._identity = fd, (opened.st_dev, opened.st_ino)
+        if stat.S_ISREG(opened.st_mode):
+            with _held(fd, fcntl.LOCK_EX) as free:  # a line that another of us is just writing is not torn
+                self._torn = free and _ends_within_a_line(self._path)
+                if self._torn:
+                    self._end_line(fd)
         return fd
+
+    def _end_line(self, fd: int) -> None:
+        """End a torn line at once, before another who opens the file does so too; when there is no room, with the next write."""
+        with contextlib.suppress(OSError):
+            os.write(fd, b"\n")
+            self._torn = False
 
     def _drop(self) -> None:
         if self._fd is not None:
@@ -109,14 +130,37 @@ class StandardStream:
         """Leave the stream to its owner."""
 
 
-def _is_torn(path: Path, opened: os.stat_result) -> bool:
+@contextlib.contextmanager
+def _held(fd: int, how: int) -> Iterator[bool]:
+    """Hold a lock of a file: many write at a time, and nobody while one looks how it ends.
+
+    Yields False when others would not let go of it: whoever goes on writing has looked. A file system without locks keeps nobody waiting.
+    """
+    until = time.monotonic() + LOCK_WAIT_S
+    held, free = False, True
+    while not held:
+        try:
+            fcntl.flock(fd, how | fcntl.LOCK_NB)
+            held = True
+        except BlockingIOError:
+            if time.monotonic() > until:
+                free = False
+                break
+            time.sleep(0.001)
+        except OSError:
+            break
+    try:
+        yield free
+    finally:
+        if held:
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _ends_within_a_line(path: Path) -> bool:
     """Return whether the last line of a file has no end. One that may be written and not read counts as whole."""
-    if not stat.S_ISREG(opened.st_mode) or opened.st_size == 0:
-        return False
     try:
         with path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) != b"\n"
+            return file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
     except OSError:
         return False
 

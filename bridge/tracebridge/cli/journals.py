@@ -31,6 +31,14 @@ def journal_directory(journal: str | None, config: str | None) -> Path:
     return directory
 
 
+def journal_and_adapters(journal: str | None, config: str | None) -> tuple[Path, list[str]]:
+    """Return the directory that is meant, and the adapters that a configuration names, when there is one. Raises as the others."""
+    if journal is not None and config is None:
+        return journal_directory(journal, None), []
+    settings = load_settings(config) if journal is not None else settings_with_journal(config, OR_JOURNAL)[0]
+    return journal_directory(journal, config), list(settings.adapters)
+
+
 def settings_with_journal(config: str | None, or_else: str = "") -> tuple[Settings, Path]:
     """Return the settings and their journal's directory.
 

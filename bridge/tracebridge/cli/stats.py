@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.journals import journal_directory, journal_options
+from tracebridge.cli.journals import journal_and_adapters, journal_options
 from tracebridge.cli.words import count
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def command(journal: str | None, config: str | None, watch: bool, as_json: bool)
     """
     from tracebridge.journal.outside import Outside
 
-    outside = Outside(journal_directory(journal, config))
+    outside = Outside(*journal_and_adapters(journal, config))
     if as_json:
         _print_json(outside, watch)
     else:
@@ -104,10 +104,11 @@ def _shown(outside: Outside) -> tuple[Table, list[str]]:
         table.add_column(title, justify="right", no_wrap=True)
     lines = []
     for writer in writers:
-        who = f"{writer.numbers.get('service', '?')} {writer.numbers.get('pid', '?')}"
-        for name, books in writer.numbers.get("adapters", {}).items():
-            table.add_row(Text(who), writer.state, Text(name), *_cells(writer, name, books))
-        if not writer.numbers.get("adapters"):
+        who = f"{writer.numbers.get('service', '?')} {writer.folder.split('-')[1]}"
+        books = writer.numbers.get("adapters", {})
+        for name in dict.fromkeys([*books, *writer.left]):
+            table.add_row(Text(who), writer.state, Text(name), *_cells(writer, name, books.get(name)))
+        if not books and not writer.left:
             table.add_row(Text(who), writer.state)
         lines += [f"{who}: {said}" for said in _said(writer)]
     dead, damaged = _dead_letters(outside.directory), outside.damaged()
@@ -120,10 +121,12 @@ def _shown(outside: Outside) -> tuple[Table, list[str]]:
     return table, lines
 
 
-def _cells(writer: Writer, name: str, books: dict[str, Any]) -> list[str]:
-    """Return one destination's numbers in one process."""
+def _cells(writer: Writer, name: str, books: dict[str, Any] | None) -> list[str]:
+    """Return one destination's numbers in one process, which may have died before it told any."""
     from tracebridge.journal.outside import LEFT
 
+    if books is None:
+        return [f"{writer.left[name]:,}"]
     since, age = books["retrying_since"], books["oldest_queued_age_s"]
     if age is not None and writer.state == LEFT:  # it went on ageing when nobody told its age any more
         age = age + time.time() - writer.numbers["time_unix_s"] if writer.left.get(name) else None

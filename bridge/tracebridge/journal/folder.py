@@ -137,10 +137,10 @@ _no_fork = threading.RLock()  # not a Lock: in a child another hook may trace, a
 """Held while `_held` and the open locks disagree; a fork waits for it."""
 
 
-def _open_lock(path: Path, how: int, create: int = os.O_CREAT) -> int:
+def _open_lock(path: Path, how: int, access: int = os.O_RDWR | os.O_CREAT) -> int:
     """Open and take a lock at once. Raises BlockingIOError when somebody else has it, OSError."""
     with _no_fork:
-        lock = os.open(path, os.O_RDWR | create | os.O_CLOEXEC, 0o600)
+        lock = os.open(path, access | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, how | fcntl.LOCK_NB)
         except BaseException:
@@ -171,7 +171,8 @@ forks.guard(_no_fork.acquire, _no_fork.release, _close_the_parents_locks)
 def is_alive(path: Path) -> bool:
     """Return whether the process whose folder this is still runs. Raises OSError, FileNotFoundError when the folder is being removed."""
     try:
-        _close_lock(_open_lock(path / LOCK, fcntl.LOCK_SH, create=0))  # a new lock would keep it from being removed
+        lock = _open_lock(path / LOCK, fcntl.LOCK_SH, os.O_RDONLY)  # a new lock would keep it from being removed
+        _close_lock(lock)
     except BlockingIOError:
         return True
     return False

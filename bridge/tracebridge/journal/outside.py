@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 from tracebridge.journal.adoption import key_of
 from tracebridge.journal.folder import DAMAGED, STATS, folders, is_alive
 from tracebridge.journal.segment import FINISHED, STARTED, DamagedError, Segment
+from tracebridge.journal.slots import name_hash
 
 STALE_S = 10.0  # a living writer tells its numbers every second
 
@@ -30,21 +32,32 @@ class Writer:
     """`Client.stats()` of that process and its `pid`, `service` and `time_unix_s`; empty in its first second."""
     disk_bytes: int = 0
     left: dict[str, int] = field(default_factory=dict)
-    """What is left behind: finished spans by adapter."""
+    """What is left behind: finished spans by adapter; `? (hash)` for one whose name nobody here tells."""
     left_open: int = 0
     """What is left behind: spans that were open, and will be delivered as unfinished."""
 
 
 class Outside:
-    """Looks at one directory, again and again; what a dead process left is read only when it has changed."""
+    """Looks at one directory, again and again; what a dead process left is read only when it has changed.
 
-    def __init__(self, directory: Path) -> None:
+    `adapters` are names of a configuration's: a segment has only their hashes, and a process that died in its first second told none.
+    """
+
+    def __init__(self, directory: Path, adapters: Iterable[str] = ()) -> None:
         self.directory = directory
-        self._read: dict[str, tuple[tuple[str, ...], Counter[str], int]] = {}
+        self._adapters = list(adapters)
+        self._read: dict[str, tuple[object, Counter[str], int]] = {}
 
     def writers(self) -> list[Writer]:
         """Return the writers, oldest first. Raises OSError."""
-        return [writer for path in folders(self.directory) if (writer := self._writer(path)) is not None]
+        found = [writer for path in folders(self.directory) if (writer := self._writer(path)) is not None]
+        told = dict.fromkeys(name for writer in found for name in writer.numbers.get("adapters", {}))
+        for writer in found:
+            if writer.state == LEFT:
+                self._look_into(writer, list(told))
+            else:  # what another process leaves of it will be something else
+                self._read.pop(writer.folder, None)
+        return found
 
     def damaged(self) -> int:
         """Return how many damaged stretches were set aside and are still there."""
@@ -62,14 +75,20 @@ class Outside:
             return None
         told = numbers.get("time_unix_s", time.time())
         state = LEFT if not alive else TAKEN_OVER if time.time() - told > STALE_S else RUNNING
-        writer = Writer(path.name, state, numbers, sum(sizes.values()))
-        if state == LEFT:
-            seen = tuple(sorted(found.name for found in sizes))
-            if path.name not in self._read or self._read[path.name][0] != seen:
-                self._read[path.name] = (seen, *_left(sorted(sizes), list(numbers.get("adapters", {}))))
-            _, left, writer.left_open = self._read[path.name]
-            writer.left = dict(left)
-        return writer
+        return Writer(path.name, state, numbers, sum(sizes.values()))
+
+    def _look_into(self, writer: Writer, told: list[str]) -> None:
+        """Count what a dead process left. `told` are the adapters that any process here names."""
+        own = [*self._adapters, *writer.numbers.get("adapters", {})]
+        try:
+            segments = sorted(found for found in (self.directory / writer.folder).iterdir() if found.suffix == ".seg")
+        except FileNotFoundError:  # delivered meanwhile
+            segments = []
+        seen = (segments, own, told)
+        if writer.folder not in self._read or self._read[writer.folder][0] != seen:
+            self._read[writer.folder] = (seen, *_left(segments, own, told))
+        _, left, writer.left_open = self._read[writer.folder]
+        writer.left = dict(left)
 
 
 def _numbers(path: Path) -> dict[str, Any]:
@@ -80,13 +99,13 @@ def _numbers(path: Path) -> dict[str, Any]:
     return numbers if isinstance(numbers, dict) else {}
 
 
-def _left(segments: list[Path], adapters: list[str]) -> tuple[Counter[str], int]:
-    """Return what segments still owe, by adapter, and how many spans were open at their end."""
+def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple[Counter[str], int]:
+    """Return what segments still owe, by adapter, and how many spans were open at their end. `others` may be meant in them, too."""
     left: Counter[str] = Counter()
     opened: set[tuple[bytes, bytes]] = set()
     for path in segments:
         try:
-            segment = Segment.open(path)
+            segment = Segment.open(path, to_change=False)
         except (DamagedError, OSError):
             continue
         count = 0
@@ -96,9 +115,14 @@ def _left(segments: list[Path], adapters: list[str]) -> tuple[Counter[str], int]
                 opened.discard(key_of(segment.body(at)))
             elif kind == STARTED:
                 opened.add(key_of(segment.body(at)))
+        written = segment.written()
+        names = {name_hash(name): name for name in [*others, *adapters]}
+        owing = {names.get(found, f"? ({found.hex()[:8]})"): slot.settled for found, slot in written.items()}
         for name in adapters:
-            settled = segment.settled(name)
+            settled = segment.settled(name)  # what a damaged slot is taken for, too
             if settled is not None:
-                left[name] += sum(end - start for start, end in settled.owed(count))
+                owing[name] = settled
+        for name, settled in owing.items():
+            left[name] += sum(end - start for start, end in settled.owed(count))
         segment.release()
     return left, len(opened)

@@ -147,13 +147,13 @@ class Segment:
         self.path = path
 
     @classmethod
-    def open(cls, path: Path) -> Segment:
+    def open(cls, path: Path, *, to_change: bool = True) -> Segment:
         """Open a segment that another process wrote. Raises DamagedError when it cannot be understood, OSError."""
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, (os.O_RDWR if to_change else os.O_RDONLY) | os.O_CLOEXEC)
         try:
             if os.fstat(fd).st_size < _SLOTS_AT:
                 raise DamagedError("it ends before its header does")
-            memory = mmap.mmap(fd, 0)
+            memory = mmap.mmap(fd, 0, access=mmap.ACCESS_WRITE if to_change else mmap.ACCESS_READ)
             salt, mark, begin, slots = _read_header(memory)
         except BaseException:
             os.close(fd)
@@ -217,7 +217,7 @@ class Segment:
 
     def settled(self, adapter: str) -> Settled | None:
         """Return what an adapter has settled here; None when the segment does not know it."""
-        written = self._written()
+        written = self.written()
         found = written.get(name_hash(adapter))
         if found is None:
             return self._presumed(adapter, {slot.number for slot in written.values()})
@@ -244,10 +244,11 @@ class Segment:
     def owed_to_others(self, adapters: Sequence[str]) -> int:
         """Return how many records are still to go to adapters that are not among these."""
         known = {name_hash(adapter) for adapter in adapters}
-        owed = [slot.settled.owed(len(self.offsets)) for name, slot in self._written().items() if name not in known]
+        owed = [slot.settled.owed(len(self.offsets)) for name, slot in self.written().items() if name not in known]
         return sum(end - start for ranges in owed for start, end in ranges)
 
-    def _written(self) -> dict[bytes, Slot]:
+    def written(self) -> dict[bytes, Slot]:
+        """Return what is written of adapters, by the hash of their names."""
         return read_slots(self._memory[_SLOTS_AT : self.begin], self._salt)
 
     def scan(self) -> Iterator[tuple[int, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -20,6 +21,7 @@ from tracebridge.adapter import Context
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge_adapters.log import LogAdapter, LogOptions
 from tracebridge_adapters.otlp_file import OtlpFileAdapter, OtlpFileOptions
+from tracebridge_adapters.wires import stream
 from tracebridge_adapters.wires.stream import FileWire, StandardStream
 from tracebridge_adapters.zipkin_file import ZipkinFileAdapter, ZipkinFileOptions
 
@@ -109,6 +111,33 @@ def test_what_a_killed_process_tore_spoils_no_other_line(tmp_path, name):
     assert ("first" in str(json.loads(first)), "second" in str(json.loads(second))) == (True, True)
 
 
+def test_a_file_that_somebody_keeps_locked_is_written_all_the_same(tmp_path, monkeypatch):
+    """The lock is for looking how a file ends, and worth no more than a moment's wait."""
+    monkeypatch.setattr(stream, "LOCK_WAIT_S", 0.01)
+    path = tmp_path / "spans.log"
+    path.write_bytes(b"one\n")
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        wire = FileWire(str(path))
+        wire.write(b"two\n")
+        wire.close()
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_two_who_open_a_torn_file_end_its_line_once(tmp_path):
+    """Before either has written anything."""
+    path = tmp_path / "spans.log"
+    path.write_bytes(b"to")
+    first, second = FileWire(str(path)), FileWire(str(path))
+    first._open()
+    second._open()
+    second.write(b"two\n")
+    first.write(b"one\n")
+    first.close()
+    second.close()
+    assert path.read_bytes() == b"to\ntwo\none\n"
+
+
 def test_a_torn_file_that_was_moved_into_place_is_ended_too(tmp_path):
     """Each time that the path is opened again."""
     path = tmp_path / "spans.log"
@@ -176,8 +205,8 @@ def test_a_pipe_that_was_made_non_blocking_and_is_full_is_waited_for(monkeypatch
     """Somebody shares the pipe and set O_NONBLOCK on it."""
     read, write = os.pipe()
     os.set_blocking(write, False)
-    with os.fdopen(write, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
+    with os.fdopen(write, "w") as piped:
+        monkeypatch.setattr(sys, "stdout", piped)
         with pytest.raises(Retryable):
             StandardStream("stdout").write(b"x" * 1_000_000)
         monkeypatch.undo()

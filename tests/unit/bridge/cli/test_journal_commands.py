@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -125,6 +126,65 @@ def test_stats_takes_a_dead_process_that_left_no_segment(config, server, tmp_pat
     told = run("stats", "--journal", tmp_path / "spans", "--json")
     [process] = json.loads(told.stdout)["processes"]
     assert (told.exit_code, process["state"], process["left"], process["left_open"]) == (0, "left behind", {}, 0)
+
+
+def test_stats_counts_what_a_process_left_that_had_told_nothing_yet(config, server, tmp_path):
+    """Killed in its first second: segments say what is owed and the configuration to whom, as for `drain`."""
+    server.script = answers(503)
+    killed(config)
+    [folder] = (tmp_path / "spans").glob("0*")
+    (folder / "stats.json").unlink()
+    [process] = json.loads(run("stats", "--config", config, "--json").stdout)["processes"]
+    assert (process["left"], process["left_open"]) == ({"otlp_http": 20, "memory": 0}, 1)
+    shown = [line.split() for line in run("stats", "--config", config).stdout.splitlines() if "left behind" in line]
+    assert sorted(shown) == [
+        ["?", folder.name.split("-")[1], "left", "behind", "memory", "0"],
+        ["?", folder.name.split("-")[1], "left", "behind", "otlp_http", "20"],
+    ]
+    server.script = lambda number, names: OK
+    assert "otlp_http: 21 found, 21 delivered" in run("drain", "--config", config).stderr
+
+
+def test_stats_without_a_configuration_counts_for_destinations_that_nobody_names(config, server, tmp_path):
+    """Until another process in the same directory names one of them."""
+    server.script = answers(503)
+    killed(config)
+    spans = tmp_path / "spans"
+    [told] = spans.glob("*/stats.json")
+    named = json.loads(told.read_bytes())
+    told.unlink()
+    [process] = json.loads(run("stats", "--journal", spans, "--json").stdout)["processes"]
+    assert sorted(process["left"].values()) == [0, 20]
+    assert all(name.startswith("? (") for name in process["left"])
+    other = spans / "01764045000123456789-17-9f3a61c2"
+    other.mkdir()
+    (other / "lock").touch()
+    named["adapters"] = {"otlp_http": named["adapters"]["otlp_http"]}
+    (other / "stats.json").write_text(json.dumps(named))
+    found = json.loads(run("stats", "--journal", spans, "--json").stdout)["processes"]
+    left = next(process["left"] for process in found if process["folder"] != other.name)
+    assert (left.pop("otlp_http"), list(left.values())) == (20, [0])
+
+
+def test_stats_looks_at_what_it_may_not_write(config, server, tmp_path, monkeypatch):
+    """A file system that is mounted read-only, as for whoever examines an accident."""
+    server.script = answers(503)
+    killed(config)
+    really = os.open
+
+    def read_only(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return really(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", read_only)
+    told = run("stats", "--journal", tmp_path / "spans", "--json")
+    [process] = json.loads(told.stdout)["processes"]
+    assert (process["state"], process["left"], process["left_open"]) == (
+        "left behind",
+        {"otlp_http": 20, "memory": 0},
+        1,
+    )
 
 
 def test_stats_shows_a_running_process_with_its_own_numbers(config, server, tmp_path):
