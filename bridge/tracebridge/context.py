@@ -115,11 +115,15 @@ def innermost_span() -> Span | None:
 
 def enter(core: Core, span: Span, owner: Owner, showing: Any = None) -> None:
     """Make a span the current one in this context."""
-    before = current.get()
-    latest = leftovers.latest
-    if before is not None and before.swept is not latest:
-        before = sweep(before)
-    owner.held = current.set(Frame(core, span, owner, before, latest, showing))
+    while True:
+        top = before = current.get()
+        latest = leftovers.latest
+        if before is not None and before.swept is not latest:
+            before = sweep(before)
+        owner.held = token = current.set(Frame(core, span, owner, before, latest, showing))
+        if top is None or token.old_value is top:
+            return
+        current.reset(token)  # the garbage collector has closed a generator meanwhile, which left a span
 
 
 def has(owner: Owner) -> bool:
@@ -140,7 +144,7 @@ def leave(owner: Owner) -> Frame | None:
     """
     top = frame = current.get()
     token = owner.held
-    if isinstance(token, Token):
+    if type(token) is Token:
         try:
             current.reset(token)  # nothing else tells whether this is the same context
         except ValueError:
@@ -148,6 +152,8 @@ def leave(owner: Owner) -> Frame | None:
             leftovers.latest = object()
         else:
             owner.held = LEFT_HERE
+            if frame is not None and frame.owner is owner and token.old_value is frame.before:
+                return frame
     if frame is not None and frame.owner is owner:
         now = frame.before
     else:

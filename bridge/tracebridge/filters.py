@@ -10,7 +10,7 @@ from tracebridge.errors import InvalidParameterError, misuse
 from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Operator, Query
 
 SUBSET = (
-    "name, status, timestamp_ms, execution_time_ms, trace_id, attributes.KEY (or attributes.`KEY`), tags.KEY, compared "
+    "name, status, timestamp_ms, execution_time_ms, trace_id (each also as attributes.NAME), attributes.KEY (or attributes.`KEY`), tags.KEY, compared "
     "with = != > >= < <= LIKE and joined by AND"
 )
 
@@ -29,6 +29,10 @@ _FIELDS = {
     "trace_id": "custom_trace_id",
     "request_id": "custom_trace_id",
 }
+_MLFLOW_ATTRIBUTES = {
+    "name", "status", "timestamp", "timestamp_ms", "execution_time", "execution_time_ms", "request_id", "trace_id",
+}  # fmt: skip
+"""What MLflow calls attributes of a trace (`attributes.status`); a span attribute of such a name is written in backticks."""
 _ORDERS = {
     "timestamp_ms": "timestamp_ms",
     "timestamp": "timestamp_ms",
@@ -100,6 +104,8 @@ def build_query(
 def _condition(field: str, operator: str, value: str | int | float | bool) -> Condition:
     prefix, dot, key = field.partition(".")
     kind = {"attributes": "attribute", "attribute": "attribute", "tags": "tag", "tag": "tag"}.get(prefix.lower())
+    if kind == "attribute" and key.lower() in _MLFLOW_ATTRIBUTES:
+        kind, field = None, key
     known: Any = kind if kind and dot else _FIELDS.get(field.lower())
     if known is None:
         raise misuse(InvalidParameterError, f"filter: unknown field {field!r}; supported: {SUBSET}.")

@@ -29,6 +29,8 @@ Namer = Callable[[Mapping[str, Any]], str]
 """From a WSGI environ or an ASGI scope to the span's name. Keep it free of IDs: back-ends group by it."""
 
 STATUS = "http.response.status_code"
+RESPONSE_STARTS = {"http.response.start", "websocket.http.response.start"}
+"""The ASGI messages with a status; the second refuses a websocket."""
 
 
 class TraceWsgi:
@@ -40,35 +42,47 @@ class TraceWsgi:
         self._name = name or _method_of_environ
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Serve one request; its span ends when the server is done with the body."""
+        """Serve one request; its span ends when the server is done with the body.
+
+        A file that the server is to send by itself (`wsgi.file_wrapper`) goes through as it is, and is not waited for.
+        """
         attributes = {
             "http.request.method": environ.get("REQUEST_METHOD"),
-            "url.path": f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}",
+            "url.path": _path(environ),
             "url.scheme": environ.get("wsgi.url_scheme"),
         }
         parent = self._client.extract(environ)
         name = _named(self._client, self._name, environ, _method_of_environ)
         serving = self._client.trace(name, parent=parent, kind=Kind.SERVER, attributes=attributes)
-        span = serving.__enter__()
+        answer = _Answer(span := serving.__enter__())
 
         def started(status: str, *rest: Any) -> Any:
-            _answered(span, status[:3])
-            return start_response(status, *rest)
+            write = start_response(status, *rest)  # raises where it comes too late to replace an answer
+            answer.has(status[:3])
+            return write
 
         try:
-            return _Body(self._app(environ, started), serving)
+            body = self._app(environ, started)
+            file_wrapper = environ.get("wsgi.file_wrapper")
+            if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+                serving.__exit__(None, None, None)
+                return body
+            return (_SizedBody if hasattr(body, "__len__") else _Body)(body, span, serving)
         except BaseException:  # of the application, or of a body that is none
             serving.__exit__(*sys.exc_info())
             raise
 
 
 class _Body:
-    """A response's body; the span ends when it is closed, when it is used up, or when it raises, whichever is first."""
+    """A response's body. The span ends when the server closes it, as PEP 3333 obliges every server to, because its own `close` is still work of
+    the application's; a body that has none is over when it is used up or raises.
+    """
 
-    def __init__(self, body: Iterable[bytes], serving: SpanManager) -> None:
+    def __init__(self, body: Iterable[bytes], span: AnySpan, serving: SpanManager) -> None:
+        self._span, self._serving = span, serving
         self._body = body
         self._parts = iter(body)
-        self._serving = serving
+        self._close: Callable[[], Any] | None = getattr(body, "close", None)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -76,21 +90,37 @@ class _Body:
     def __next__(self) -> bytes:
         try:
             return next(self._parts)
-        except StopIteration:
-            self._serving.__exit__(None, None, None)
-            raise
-        except BaseException:
-            self._serving.__exit__(*sys.exc_info())
+        except BaseException as error:
+            if not isinstance(error, StopIteration):
+                self._span.record_exception(error)
+            if self._close is None:
+                self._end()
             raise
 
     def close(self) -> None:
-        """End the span, whatever the body's own close does (PEP 3333: the server calls this)."""
+        """End the span, whatever the body's own close does."""
         try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
+            if self._close is not None:
+                self._close()
+        except BaseException as error:  # and not what the server may be handling just now
+            self._span.record_exception(error)
+            raise
         finally:
-            self._serving.__exit__(*sys.exc_info())
+            self._end()
+
+    def __del__(self) -> None:
+        """End the span where a server has dropped the body, so that it does not stay current in its thread."""
+        self._end()
+
+    def _end(self) -> None:
+        self._serving.__exit__(None, None, None)
+
+
+class _SizedBody(_Body):
+    """A body whose length servers may ask for: they compute the Content-Length of one of a single part (PEP 3333)."""
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type]  # chosen for bodies that have it
 
 
 class TraceAsgi:
@@ -111,13 +141,16 @@ class TraceAsgi:
             "url.path": scope.get("path"),
             "url.scheme": scope.get("scheme"),
         }
+        if isinstance(headers := scope.get("headers"), Iterator):  # to be read twice: here, and by the application
+            scope = {**scope, "headers": list(headers)}
         parent = self._client.extract(scope.get("headers"))
         name = _named(self._client, self._name, scope, _method_of_scope)
         async with self._client.trace(name, parent=parent, kind=Kind.SERVER, attributes=attributes) as span:
+            answer = _Answer(span)
 
             async def sent(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    _answered(span, message.get("status"))
+                if message["type"] in RESPONSE_STARTS:
+                    answer.has(message.get("status"))
                 await send(message)
 
             await self._app(scope, receive, sent)
@@ -132,15 +165,34 @@ def _named(client: Client, namer: Namer, given: Mapping[str, Any], otherwise: Na
         return otherwise(given)
 
 
-def _answered(span: AnySpan, status: Any) -> None:
-    """Record a response's status code; from 500 on it is the server's failure."""
+class _Answer:
+    """A response's status code on its span; from 500 on it is the server's failure, unless another one takes its place before it is sent."""
+
+    def __init__(self, span: AnySpan) -> None:
+        self._span = span
+        self._failed = False
+
+    def has(self, status: Any) -> None:
+        """Record what the response's status is now."""
+        try:
+            code = int(status)
+        except (TypeError, ValueError):
+            return
+        self._span.set_attribute(STATUS, code)
+        if code >= 500:
+            self._failed = True
+            self._span.set_status("ERROR")
+        elif self._failed and not self._span.status.description:  # with one it is the application's word
+            self._span.set_status("UNSET")
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    """Return the path as text: PEP 3333 has its bytes as Latin-1, and nearly always they are UTF-8."""
+    path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
     try:
-        code = int(status)
-    except (TypeError, ValueError):
-        return
-    span.set_attribute(STATUS, code)
-    if code >= 500:
-        span.set_status("ERROR")
+        return path.encode("latin-1").decode()
+    except UnicodeError:
+        return path
 
 
 def _method_of_environ(environ: Mapping[str, Any]) -> str:

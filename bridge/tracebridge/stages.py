@@ -32,9 +32,14 @@ class Stages:
 
         Raises UnicodeEncodeError for text that UTF-8 cannot carry, which the caller mends.
         """
+        kept = self.apply(record)
+        return None if kept is None else encode_record(kept)
+
+    def apply(self, record: SpanRecord) -> SpanRecord | None:
+        """Return what the stages leave of a record, or None when one dropped it."""
         for stage in self._stages:
             kept = stage(record)
             if kept is None:
                 return None
             record = kept
-        return encode_record(record)
+        return record

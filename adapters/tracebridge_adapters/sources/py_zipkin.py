@@ -13,7 +13,7 @@ import msgspec
 
 from tracebridge.errors import ConfigError
 from tracebridge.format import Decoded
-from tracebridge.record import Scope
+from tracebridge.record import Resource, Scope
 from tracebridge.source import Intake
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats import zipkin_json_reader, zipkin_proto_reader
@@ -47,12 +47,16 @@ class PyZipkinSource(BaseTransportHandler):
             return
         for note in decoded.notes:
             self._intake.reject("not a whole Zipkin span", ValueError(note))
-        services = [record.resource for record in decoded.records if record.resource and record.resource.attributes]
+        services = [record.resource for record in decoded.records if _says_where(record.resource)]
         alone = services[0] if services and all(one is services[0] for one in services) else None
         for record in decoded.records:
-            resource = record.resource if record.resource in services else alone or record.resource
+            resource = record.resource if _says_where(record.resource) else alone or record.resource
             scope = record.scope or _NO_SCOPE
             self._intake.ingest(msgspec.structs.replace(record, scope=scope, resource=resource))
+
+
+def _says_where(resource: Resource | None) -> bool:
+    return resource is not None and bool(resource.attributes)
 
 
 def _decoded(payload: bytes | str) -> Decoded:

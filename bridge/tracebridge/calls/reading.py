@@ -22,7 +22,7 @@ from tracebridge.filters import build_query
 from tracebridge.ids.custom import TraceId
 from tracebridge.live import LiveTrace
 from tracebridge.noop import NOOP_TRACE_ID
-from tracebridge.record import carried
+from tracebridge.record import SpanRecord, carried
 from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Query
 from tracebridge.trace import FinishedSpan, PagedList, Trace, trace_of
 from tracebridge.values import Tally
@@ -120,13 +120,16 @@ class Reading(Core):
         """Set a tag: on an open trace for every destination, on a finished one in the store.
 
         Counted and otherwise ignored where the caller cannot know better: for a no-op span's trace, and for one that tracebridge
-        closed itself when no adapter can be changed. Raises TraceNotFoundError, or NoReaderError when no configured adapter can
+        closed itself when no adapter can be changed; and a tag more than `limits.attribute_count_limit`. Raises TraceNotFoundError, or NoReaderError when no configured adapter can
         be changed.
         """
         wanted = one_id(trace_id, request_id)
-        text = self.reducer.text(value, Tally())
+        key, text = self.reducer.text(key, Tally()), self.reducer.text(value, Tally())
         live = self.find(wanted)
         if live is not None and (root := live.root) is not None:
+            if key not in live.tags and len(live.tags) >= self.limits.attribute_count_limit:
+                self.accounts.note_misuse("tag_over_limit")
+                return
             live.tags = {**live.tags, key: text}
             if self.keeps_open:
                 self.note(root, tags={key: text})
@@ -134,8 +137,12 @@ class Reading(Core):
         if self._is_beyond(wanted):
             return
         editor, wire = self._editable(wanted)
-        if not editor.set_tag(wire, key, text):
-            raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
+        kept = self._stages.apply(
+            SpanRecord(wire, bytes(8), None, "", 0, 0, tags={key: text})
+        )  # redacted like any other
+        for name, shown in (kept.tags if kept is not None else {}).items():
+            if not editor.set_tag(wire, name, shown):
+                raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
 
     @_answering()
     def delete_trace_tag(
@@ -145,7 +152,7 @@ class Reading(Core):
 
         Raises TraceNotFoundError for an unknown trace or tag, NoReaderError when no configured adapter can be changed.
         """
-        wanted = one_id(trace_id, request_id)
+        wanted, key = one_id(trace_id, request_id), self.reducer.text(key, Tally())
         live = self.find(wanted)
         if live is not None and live.roots:
             if key not in live.tags:

@@ -89,11 +89,8 @@ class Recording(Core):
             return None
         try:
             return self._stages.encode(self._record(span, trace, cause))
-        except (UnicodeEncodeError, TypeError):  # lone surrogates; a value that only claims to be a plain one
+        except Exception:  # lone surrogates; a value that only claims to be a plain one
             return self._encoded_mended(span, trace, cause)
-        except Exception:
-            self._broken("end_span")
-            return encode_record(self._bare_record(span, trace))
 
     def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
         """Encode a span some of whose values the encoder cannot take, mended and marked."""

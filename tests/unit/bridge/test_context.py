@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 
 import pytest
 
 from tracebridge import TraceStack
-from tracebridge.context import current
+from tracebridge.context import current, enter, leave
 
 
 def parents(records):
@@ -292,3 +293,34 @@ def test_a_trace_id_is_free_again_while_a_late_span_is_open(client, delivered):
         late.end()
     assert parents(delivered(client)) == {"root": None, "late": "root", "again": None}
     assert client.stats().misuse == {}
+
+
+def test_a_span_that_the_garbage_collector_leaves_meanwhile_is_nobodys_parent(client):
+    """It closes a generator that is part of a cycle whenever it likes: here, while the next span is entered."""
+
+    class Reader:
+        def __init__(self) -> None:
+            self.pages = self.read()
+            next(self.pages)
+
+        def read(self):
+            with client.span("read"):
+                yield self  # the cycle
+
+    manager = client.span("next")
+    before = frames()
+    begin, thresholds = client.start_trace("next"), gc.get_threshold()
+    gc.disable()
+    gc.set_threshold(1)
+    try:
+        Reader()
+        gc.enable()
+        enter(client, begin, manager)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.enable()
+    assert frames() == before + 1
+    leave(manager)
+    begin.end()
+    with client.span("after") as after:
+        assert (after.parent_id, frames()) == (None, before + 1)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import io
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+from wsgiref import simple_server
+from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import httpx
 import pytest
 
-from tracebridge import Client, Kind, SpanRecord, StatusCode
+from tracebridge import Client, Kind, SpanRecord, SpanStatus, StatusCode
 from tracebridge.context import current_span
 from tracebridge.middleware import TraceAsgi, TraceWsgi
 
@@ -175,6 +181,197 @@ def test_a_body_that_is_abandoned_ends_the_span_once(client, delivered):
     body.close()
     body.close()
     assert (len(delivered(client)), closed, client.stats().misuse) == (1, [True, True], {})
+
+
+class Closing(list[bytes]):
+    """A body whose own close does what it is given."""
+
+    def __init__(self, parts: list[bytes], close: Callable[[], None]) -> None:
+        super().__init__(parts)
+        self.close = close
+
+
+def answering(body: Any) -> Any:
+    """An application that answers with this body."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return body
+
+    return app
+
+
+def served(app: Any, client: Client, **environ: Any) -> Any:
+    """The body that a server is given."""
+    return TraceWsgi(app, client)({"REQUEST_METHOD": "GET", **environ}, lambda *_: lambda _: None)
+
+
+def test_what_the_body_does_on_closing_belongs_to_the_request(client, delivered):
+    """Servers call it when the body is used up."""
+
+    def close() -> None:
+        with client.span("closing"):
+            pass
+
+    body = served(answering(Closing([b"a"], close)), client)
+    assert list(body) == [b"a"]
+    body.close()
+    closing, root = delivered(client)
+    assert (closing.name, closing.parent_id, root.status) == ("closing", root.span_id, StatusCode.OK)
+    assert current_span(client, None) is None
+
+
+def test_an_exception_on_closing_is_recorded_and_goes_on(client, delivered):
+    """And what the server is handling meanwhile is not the application's."""
+
+    def close() -> None:
+        raise RuntimeError("still in use")
+
+    body = served(answering(Closing([b"a"], close)), client)
+    try:
+        raise ConnectionResetError("the caller is gone")
+    except ConnectionResetError:
+        with pytest.raises(RuntimeError, match="still in use"):
+            body.close()
+    served(answering([b"a"]), client).close()
+    failed, fine = delivered(client)
+    assert (failed.status_message, len(failed.events)) == ("RuntimeError: still in use", 1)
+    assert (fine.status, fine.events) == (StatusCode.OK, ())
+    assert current_span(client, None) is None
+
+
+def test_an_exception_of_the_body_is_recorded_once(client, delivered):
+    """A server closes the body while it handles it."""
+
+    def parts() -> Iterator[bytes]:
+        yield b"a"
+        raise RuntimeError("no more")
+
+    body = served(answering(parts()), client)
+    try:
+        list(body)
+    except RuntimeError:
+        body.close()
+    (root,) = delivered(client)
+    assert (root.status_message, len(root.events)) == ("RuntimeError: no more", 1)
+
+
+def test_a_body_that_no_server_closes_ends_its_span_when_it_goes(client, delivered):
+    """Nothing stays current behind it."""
+    body = served(answering(iter([b"a"])), client)
+    assert list(body) == [b"a"]
+    assert current_span(client, None) is None
+    body = served(answering(Closing([b"a"], lambda: None)), client)
+    assert list(body) == [b"a"]
+    del body
+    gc.collect()
+    assert (len(delivered(client)), current_span(client, None)) == (2, None)
+
+
+class Reader(simple_server.WSGIRequestHandler):
+    """wsgiref's own, without its log."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_servers_content_length_stays(client):
+    """A server computes it for a body of one part, which it knows from its length."""
+
+    def hello(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"hello"]
+
+    with simple_server.make_server("127.0.0.1", 0, TraceWsgi(hello, client), handler_class=Reader) as server:
+        serving = threading.Thread(target=server.handle_request)
+        serving.start()
+        with httpx.Client(trust_env=False) as http:
+            headers = http.get(f"http://127.0.0.1:{server.server_port}/").headers
+        serving.join()
+    assert headers["content-length"] == "5"
+    assert not hasattr(served(answering(iter([b"a"])), client), "__len__")
+
+
+def test_a_file_that_the_server_sends_by_itself_goes_through(client, delivered):
+    """It looks for its own wrapper; the span is over when the application is."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](io.BytesIO(b"abc"))
+
+    body = served(app, client, **{"wsgi.file_wrapper": FileWrapper})
+    assert (type(body), current_span(client, None)) == (FileWrapper, None)
+    assert b"".join(body) == b"abc"
+    assert delivered(client)[0].status == StatusCode.OK
+
+
+@pytest.mark.parametrize(
+    ("given", "path"), [("/caf\xc3\xa9", "/café"), ("/caf\xe9", "/café"), ("/\u4eac", "/\u4eac")], ids=ascii
+)
+def test_a_path_is_text(client, delivered, given, path):
+    """PEP 3333 has UTF-8 as Latin-1; what is none stays as it came."""
+    served(answering([b""]), client, PATH_INFO=given).close()
+    assert delivered(client)[0].attributes["url.path"] == path
+
+
+def test_the_last_answer_counts(client, delivered):
+    """An application may replace one that has not been sent (PEP 3333, `exc_info`); its own word on the span stays."""
+
+    def replacing(environ: Any, start_response: Any) -> Any:
+        start_response("500 Oh", [])
+        if environ["PATH_INFO"] == "/said":
+            current_span(client, None).set_status(SpanStatus("ERROR", "no stock"))
+        start_response("200 OK", [], (None, None, None))
+        return [b""]
+
+    served(replacing, client, PATH_INFO="/").close()
+    served(replacing, client, PATH_INFO="/said").close()
+    assert [(r.status, r.status_message, r.attributes["http.response.status_code"]) for r in delivered(client)] == [
+        (StatusCode.OK, "", 200), (StatusCode.ERROR, "no stock", 200),
+    ]  # fmt: skip
+
+
+def test_an_answer_that_the_server_refuses_does_not_count(client, delivered):
+    """Another one is on its way already."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        with contextlib.suppress(ValueError):
+            start_response("500 Oh", [], (ValueError, ValueError(), None))
+        return [b""]
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        if exc_info:
+            raise exc_info[1]
+
+    TraceWsgi(app, client)({"REQUEST_METHOD": "GET"}, start_response).close()
+    (record,) = delivered(client)
+    assert (record.status, record.attributes["http.response.status_code"]) == (StatusCode.OK, 200)
+
+
+def test_a_refused_websocket_has_a_status(client, delivered):
+    """ASGI's extension for it, "websocket.http.response"."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.http.response.start", "status": 503, "headers": []})
+
+    async def send(message: Any) -> None:
+        pass
+
+    asyncio.run(TraceAsgi(app, client)({"type": "websocket", "path": "/ws", "headers": []}, None, send))
+    (record,) = delivered(client)
+    assert (record.status, record.attributes["http.response.status_code"]) == (StatusCode.ERROR, 503)
+
+
+def test_headers_that_can_be_read_once_are_the_applications_too(client, delivered):
+    """ASGI asks for an iterable; the server's scope stays as it is."""
+    seen, headers = [], [(b"traceparent", HEADERS["traceparent"].encode())]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.extend(scope["headers"])
+
+    asyncio.run(TraceAsgi(app, client)({"type": "http", "path": "/", "headers": iter(headers)}, None, None))
+    assert (seen, delivered(client)[0].trace_id.hex()) == (headers, TRACE)
 
 
 def test_other_asgi_scopes_pass_through(client, delivered):

@@ -143,6 +143,15 @@ def test_the_other_encodings_say_the_same(make_client, encoding, shared):
     assert said[1] == said[0]
 
 
+def test_where_many_spans_were_made_stays_theirs(client):
+    """One that does not say is given no place where a batch names several."""
+    named = [span(id=f"{n:016x}", localEndpoint={"serviceName": f"s{n}"}) for n in range(1, 4)]
+    client.source("py_zipkin")(json.dumps([*named, span(id="00000000000000ff")]))
+    assert [record.resource and record.resource.attributes.get("service.name") for record in records(client)] == [
+        "s1", "s2", "s3", None,
+    ]  # fmt: skip
+
+
 def test_a_firehose_gets_everything(client):
     """The same object serves where sampling says no."""
     with zipkin_span(

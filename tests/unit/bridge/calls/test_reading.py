@@ -188,3 +188,64 @@ def test_both_halves_of_a_call_are_read_though_they_share_an_id(client):
     client.ingest(SpanRecord(*common, "call", 1, 5, kind=int(Kind.CLIENT)))
     client.ingest(SpanRecord(*common, "serve", 2, 4, kind=int(Kind.SERVER), shared=True))
     assert [span.name for span in client.get_trace("74" * 16).data.spans] == ["call", "serve"]
+
+
+def test_a_tag_set_on_a_finished_trace_is_redacted_like_any_other(reader):
+    """By its key, and by its value."""
+    reader.start_trace("r", trace_id="x").end()
+    reader.set_trace_tag("x", "api_key", "sk-hunter2")
+    reader.set_trace_tag("x", "note", "Bearer sk-hunter3")
+    reader.set_trace_tag("x", "team", "a")
+    assert reader.get_trace("x").info.tags == {"api_key": "[redacted]", "note": "[redacted]", "team": "a"}
+
+
+def test_a_tag_that_redaction_drops_is_not_stored(tmp_path):
+    """`redaction: {action: drop}`."""
+    store = {"store": {"path": str(tmp_path / "s.db")}}
+    with Client(config={"adapters": store, "redaction": {"action": "drop"}}) as client:
+        client.start_trace("r", trace_id="x").end()
+        client.set_trace_tag("x", "api_key", "sk-hunter2")
+        assert client.get_trace("x").info.tags == {}
+
+
+@pytest.mark.parametrize("when", ["open", "finished"])
+def test_a_tag_whose_key_is_no_text_becomes_one(when, reader):
+    """The trace's data arrive, it is found, and the tag can be deleted."""
+    reader.start_trace("r", trace_id="x", inputs={"a": 1})
+    if when == "finished":
+        reader.end_trace("x", outputs=2)
+    reader.set_trace_tag("x", 5, "v")
+    reader.set_trace_tag("x", None, "w")
+    reader.delete_trace_tag("x", None)
+    if when == "open":
+        reader.end_trace("x", outputs=2)
+    (trace,) = reader.search_traces()
+    root = trace.data.spans[0]
+    assert (root.inputs, root.outputs, trace.info.tags) == ({"a": 1}, 2, {"5": "v"})
+    assert "internal_error" not in reader.stats().misuse
+
+
+def test_an_open_trace_has_as_many_tags_as_a_span_has_attributes(make_client):
+    """What is more is counted."""
+    client = make_client(limits={"attribute_count_limit": 2})
+    root = client.start_trace("r", trace_id="x")
+    for key in ("a", "b", "c", "a"):
+        client.set_trace_tag("x", key, "1")
+    assert (root.trace.tags, client.stats().misuse["tag_over_limit"]) == ({"a": "1", "b": "1"}, 1)
+
+
+def test_what_mlflow_calls_attributes_of_a_trace_are_its_fields(reader):
+    """In its spelling; in backticks the name is a span attribute's."""
+    reader.start_trace("job", trace_id="x", attributes={"status": "busy"}).end()
+    found = [
+        names(reader.search_traces(filter_string=text))
+        for text in (
+            "attributes.status = 'OK'",
+            "attribute.name = 'job'",
+            "attributes.execution_time_ms < 60000",
+            "attributes.request_id = 'x'",
+            "attributes.`status` = 'busy'",
+            "attributes.status = 'busy'",
+        )
+    ]
+    assert found == [["x"]] * 5 + [[]]
