@@ -10,7 +10,7 @@ from tracebridge.adapter import Context, Needs, Sent, TraceReader
 from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import otlp_reader
-from tracebridge_adapters.wires.grpc import GrpcWire, check_headers
+from tracebridge_adapters.wires.grpc import GrpcWire, check_headers, check_tls
 
 if TYPE_CHECKING:
     from tracebridge.record import SpanRecord
@@ -34,9 +34,10 @@ class OtlpGrpcOptions(ReadableOptions):
     dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
 
     def __post_init__(self) -> None:
-        """Refuse headers that gRPC cannot send."""
+        """Refuse headers that gRPC cannot send, and TLS that it cannot do."""
         super().__post_init__()
         check_headers(self.headers)
+        check_tls(self.endpoint, self.tls)
 
 
 class OtlpGrpcAdapter:

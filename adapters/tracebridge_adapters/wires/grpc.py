@@ -95,6 +95,7 @@ class GrpcWire:
                 options = [
                     ("grpc.primary_user_agent", self._user_agent),
                     ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_MS),
+                    ("grpc.enable_http_proxy", 0),  # as over HTTP: spans go where the configuration says
                 ]
                 if self._secure:
                     self._channel = self._grpc.secure_channel(self._target, self._credentials(), options)
@@ -111,8 +112,6 @@ class GrpcWire:
             ]
         except OSError as error:
             raise Misconfigured(f"{self.shown_url}: {error.filename}: {error.strerror}") from error
-        if self._tls.insecure_skip_verify:
-            raise Misconfigured(f"{self.shown_url}: gRPC cannot skip verification; name the authority in tls.ca_file")
         return self._grpc.ssl_channel_credentials(*parts)
 
     def _judged(self, error: Any) -> DeliveryError:
@@ -157,6 +156,12 @@ def check_headers(names_and_values: Mapping[str, str | Secret]) -> None:
             raise ValueError(f"header {name!r} has a name that gRPC cannot send (letters, digits, - _ . and no -bin)")
         if not (value.isascii() and value.isprintable()):
             raise ValueError(f"header {name!r} has a value that gRPC cannot send (printable ASCII)")
+
+
+def check_tls(endpoint: str, tls: TlsOptions) -> None:
+    """Raise ValueError for TLS that gRPC cannot do."""
+    if tls.insecure_skip_verify and urlsplit(endpoint).scheme == "https":
+        raise ValueError("tls.insecure_skip_verify: gRPC cannot skip verification; name the authority in tls.ca_file")
 
 
 def retry_delay_s(metadata: Any) -> float | None:

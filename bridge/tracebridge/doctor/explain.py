@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from tracebridge.doctor.findings import Trouble
 from tracebridge.doctor.probe import Address, Heard, tls_trouble
@@ -14,7 +15,7 @@ PATHS = {
     "zipkin": "Zipkin takes spans at /api/v2/spans; write the whole address",
     "otlp_http": "/v1/traces is added to the endpoint; is this an OTLP/HTTP port (usually 4318), and not a UI or query port?",
 }
-_AUTHORIZED = ("authorization", "api-key", "x-api-key", "token")
+_AUTHORIZED = ("authorization", "api-key", "x-api-key", "token", "x-honeycomb-team", "dd-api-key")
 
 
 def explain(error: Exception, kind: str, options: Any, address: Address | None, heard: Callable[[], Heard]) -> Trouble:
@@ -29,13 +30,15 @@ def explain(error: Exception, kind: str, options: Any, address: Address | None, 
     if isinstance(error.status, int):
         return _http(error, error.status, said, kind, options, address)
     if isinstance(error.status, str) and error.status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
-        return _credentials(said, options)
+        return _credentials(said, options, kind)
     if isinstance(error.status, str) and "header with status" in said:  # an HTTP server that also speaks HTTP/2
         return _not_grpc(address)
     if error.status in {"UNIMPLEMENTED", "NOT_FOUND"}:
         return Trouble(
             "wrong-path", said, "a gRPC server, but none that takes OTLP traces; is this its OTLP port (usually 4317)?"
         )
+    if "grpc" in kind and error.status is None and isinstance(error, Misconfigured):  # before anything was sent
+        return Trouble("not-usable", said, "check tls")
     if address is not None and address.scheme in {"http", "https"}:
         found = _transport(error, said, address, heard())
         if found is not None:
@@ -64,7 +67,7 @@ def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any,
     if status == 400 and ("HTTPS" in said or "TLS" in said):
         return _tls_required(address)
     if status in {401, 403, 407}:
-        return _credentials(said, options)
+        return _credentials(said, options, kind)
     if status == 404 and "experiment" in said.lower():  # MLflow, which takes spans at the right path
         return Trouble("wrong-path", said, "name an experiment that is there in headers: {x-mlflow-experiment-id: …}")
     if status in {404, 405}:
@@ -93,18 +96,20 @@ def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any,
     )
 
 
-def _credentials(said: str, options: Any) -> Trouble:
-    """Say which headers were sent, never what is in them."""
+def _credentials(said: str, options: Any, kind: str) -> Trouble:
+    """Say which headers were sent, and what of the address, never what is in them."""
     names = sorted(getattr(options, "headers", None) or ())
-    if any(name.lower() in _AUTHORIZED for name in names):
-        return Trouble(
-            "credentials",
-            said,
-            f"the server does not accept what is sent in {', '.join(names)}; is the token right, whole and still valid?",
-        )
-    return Trouble(
-        "credentials", said, 'nothing is sent to log in with; add headers: {authorization: "Bearer ${env:TOKEN}"}'
-    )
+    parts = urlsplit(getattr(options, "endpoint", None) or "")
+    of_address = ["the endpoint's user info"] if "@" in parts.netloc else []
+    if parts.query and "grpc" not in kind:  # which has none
+        of_address.append("the endpoint's query")
+    if not names and not of_address:
+        advice = 'nothing is sent to log in with; add headers: {authorization: "Bearer ${env:TOKEN}"}'
+        return Trouble("credentials", said, advice)
+    advice = f"the server does not accept what is sent in {', '.join([*names, *of_address])}; is it right, whole and still valid?"
+    if not of_address and not any(name.lower() in _AUTHORIZED for name in names):
+        advice += " Or does the server want another header, such as authorization?"
+    return Trouble("credentials", said, advice)
 
 
 def _transport(error: DeliveryError, said: str, address: Address, heard: Heard) -> Trouble | None:
@@ -112,17 +117,17 @@ def _transport(error: DeliveryError, said: str, address: Address, heard: Heard) 
     by_grpc = isinstance(error.status, str)
     if heard.trouble is not None:
         return heard.trouble
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return tls_trouble(cause, address)
-        cause = cause.__cause__ or cause.__context__
     if heard.spoken == "http2" and not by_grpc:
         return Trouble(
             "grpc-port",
             f"{address} speaks HTTP/2, as gRPC does",
             "use otlp_grpc for this port, or this adapter with the HTTP port (usually 4318)",
         )
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return tls_trouble(cause, address)
+        cause = cause.__cause__ or cause.__context__
     if heard.spoken == "http" and by_grpc:
         return _not_grpc(address)
     if heard.spoken == "tls":
@@ -132,6 +137,10 @@ def _transport(error: DeliveryError, said: str, address: Address, heard: Heard) 
             "no-answer",
             f"{address} takes connections and does not answer as HTTP: {said}",
             "is this the port that takes spans?",
+        )
+    if by_grpc and isinstance(error, Misconfigured):
+        return Trouble(
+            "tls-failed" if address.scheme == "https" else "ill", said, "check tls, and the endpoint's scheme"
         )
     return None
 

@@ -39,6 +39,8 @@ _NOT_TLS = (
     "UNKNOWN_PROTOCOL",
     "PACKET_LENGTH_TOO_LONG",
 )
+_CHECK_TLS = "check tls (does the server want a client certificate?) and the server's own settings"
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # and empty SETTINGS (RFC 9113, 3.4)
 
 Spoken = Literal["http", "http2", "tls", "nothing"]
 
@@ -58,7 +60,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a server answered to a plain HTTP/1.1 question."""
+    """What a server answered to a question without credentials."""
 
     spoken: Spoken
     ahead_s: float | None = None
@@ -107,7 +109,7 @@ def reach(address: Address, tls: TlsOptions | None, timeout_s: float, steps: lis
         if address.scheme != "https":
             return None
         try:
-            with _context(tls).wrap_socket(connection, server_hostname=address.host) as secured:
+            with _context(tls, "h2", "http/1.1").wrap_socket(connection, server_hostname=address.host) as secured:
                 steps.append(_step("tls", secured.version() or "", started))
         except OSError as error:
             return tls_trouble(error, address)
@@ -115,12 +117,25 @@ def reach(address: Address, tls: TlsOptions | None, timeout_s: float, steps: lis
 
 
 def listen(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard:
-    """Ask `GET /` without any credential, and return what kind of server answers."""
+    """Ask without any credential what kind of server answers: as HTTP/1.1, then as HTTP/2 over TLS, or TLS where none is meant."""
+    heard, in_time = _ask(address, tls, timeout_s)
+    if heard.spoken != "nothing":
+        return heard
+    if address.scheme == "https":
+        return _offer_http2(address, tls, timeout_s) or heard
+    if address.scheme == "http" and in_time and _shakes_hands(address, timeout_s):
+        return Heard("tls")
+    return heard
+
+
+def _ask(address: Address, tls: TlsOptions | None, timeout_s: float) -> tuple[Heard, bool]:
+    """Ask `GET /`; return what was heard, and whether the server said or ended something in time."""
     head = b""
     trouble: Trouble | None = None
+    in_time = True
     began = time.time()
     try:
-        with _connected(address, tls, timeout_s) as connection:
+        with _connected(address, tls, timeout_s, "http/1.1") as connection:
             if address.scheme == "https":
                 _wait_for_an_alert(connection, timeout_s)
             connection.sendall(b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % str(address).encode("idna"))
@@ -129,9 +144,45 @@ def listen(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard:
                 if not head.startswith(b"HTTP/"[: len(head)]):
                     break
     except (OSError, UnicodeError) as error:
+        in_time = not isinstance(error, TimeoutError)
         if isinstance(error, ssl.SSLError):
             trouble = tls_trouble(error, address)
-    return Heard(_spoken(head), _ahead_s(head, began, time.time()), trouble)
+    return Heard(_spoken(head), _ahead_s(head, began, time.time()), trouble), in_time
+
+
+def _offer_http2(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard | None:
+    """Offer only HTTP/2, without which a gRPC server ends the connection; None when the server does not take it."""
+    taken = False
+    try:
+        with _connected(address, tls, timeout_s, "h2") as connection:
+            taken = isinstance(connection, ssl.SSLSocket) and connection.selected_alpn_protocol() == "h2"
+            if not taken:
+                return None
+            connection.sendall(_HTTP2_PREFACE)
+            if connection.recv(9):
+                return Heard("http2")
+    except TimeoutError:
+        return Heard("http2") if taken else None
+    except OSError as error:
+        if not taken:
+            return None
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+            return Heard("nothing", trouble=tls_trouble(error, address))
+    message = f"{address} ended the connection right after the TLS handshake"
+    return Heard("nothing", trouble=Trouble("tls-failed", message, _CHECK_TLS))
+
+
+def _shakes_hands(address: Address, timeout_s: float) -> bool:
+    """Return whether a port for which no TLS is configured speaks it; whose certificate it shows is no matter."""
+    try:
+        with socket.create_connection((address.host, address.port), timeout_s) as connection:
+            context = _context(TlsOptions(insecure_skip_verify=True), "h2", "http/1.1")
+            context.wrap_socket(connection, server_hostname=address.host).close()
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")  # it wants something else of us, and says so in TLS
+    except (OSError, UnicodeError):
+        return False
+    return True
 
 
 def _wait_for_an_alert(connection: socket.socket, timeout_s: float) -> None:
@@ -165,18 +216,22 @@ def _ahead_s(head: bytes, asked_s: float, heard_s: float) -> float | None:
 
 
 @contextlib.contextmanager
-def _connected(address: Address, tls: TlsOptions | None, timeout_s: float) -> Iterator[socket.socket]:
+def _connected(address: Address, tls: TlsOptions | None, timeout_s: float, protocol: str) -> Iterator[socket.socket]:
     with socket.create_connection((address.host, address.port), timeout_s) as connection:
         if address.scheme != "https":
             yield connection
             return
-        with _context(tls).wrap_socket(connection, server_hostname=address.host) as secured:
+        with _context(tls, protocol).wrap_socket(connection, server_hostname=address.host) as secured:
             yield secured
 
 
-def _context(tls: TlsOptions | None) -> ssl.SSLContext:
-    """Return what the adapter uses too. Raises OSError for a file that cannot be read, SSLError for one that is no certificate."""
+def _context(tls: TlsOptions | None, *protocols: str) -> ssl.SSLContext:
+    """Return what the adapter uses too, offering these protocols (ALPN, RFC 7301).
+
+    Raises OSError for a file that cannot be read, SSLError for one that is no certificate.
+    """
     context = ssl.create_default_context(cafile=_expanded(tls.ca_file) if tls else None)
+    context.set_alpn_protocols(list(protocols))
     if tls is not None and tls.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -223,9 +278,12 @@ def tls_trouble(error: OSError, address: Address) -> Trouble:
         return Trouble(
             "tls-failed",
             message,
-            "check tls (does the server want a client certificate?) and the server's own settings",
+            _CHECK_TLS,
         )
-    if isinstance(error, (ConnectionError, TimeoutError)):
+    if isinstance(error, TimeoutError):
+        message = f"{address} takes connections and does not answer the TLS handshake"
+        return Trouble("no-answer", message, "is this its TLS port? http:// is for a port without TLS")
+    if isinstance(error, ConnectionError):
         message = f"{address} ended the connection during the TLS handshake"
         return Trouble("tls-not-spoken", message, "is this its TLS port? http:// is for a port without TLS")
     return Trouble(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from support.ill_server import IllServer
 from support.otlp_view import by_id, said
 from tracebridge.adapter import Context, Sent
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.settings.load import load_settings
 from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge_adapters.otlp_grpc import OtlpGrpcAdapter, OtlpGrpcOptions
 
@@ -120,6 +122,17 @@ def test_user_info_in_the_address_becomes_basic_authorization(server, make):
     """As over HTTP; percent escapes are undone."""
     send(make(server.port, host="me:p%40ss@127.0.0.1"))
     assert server.metadata[0]["authorization"] == "Basic bWU6cEBzcw=="
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "grpc_proxy"])
+def test_proxy_variables_lead_no_span_elsewhere(server, make, monkeypatch, variable):
+    """As over HTTP: spans go to the endpoint, and to nothing that other programs are told of."""
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("no_grpc_proxy", raising=False)
+    with socket.socket() as held:  # bound and not listening: nobody answers there
+        held.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{held.getsockname()[1]}")
+        assert send(make(server.port)) == Sent()
 
 
 def test_partial_success_is_given_back(server, make):
@@ -345,3 +358,15 @@ def test_our_own_calls_are_not_traced(server, make):
     )
     send(adapter)
     assert (seen, otel.get_value(otel._SUPPRESS_INSTRUMENTATION_KEY)) == ([True], None)
+
+
+def test_verification_cannot_be_skipped_and_that_is_a_mistake_of_the_configuration():
+    """Found when the file is read; without TLS there is nothing to verify."""
+    tls = {"insecure_skip_verify": True}
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"adapters": {"otlp_grpc": {"endpoint": "https://h:4317", "tls": tls}}}, environ={})
+    assert [problem.kind for problem in caught.value.problems] == ["conflict"]
+    assert "tls.insecure_skip_verify: gRPC cannot skip verification; name the authority in tls.ca_file" in str(
+        caught.value
+    )
+    load_settings({"adapters": {"otlp_grpc": {"endpoint": "http://h:4317", "tls": tls}}}, environ={})

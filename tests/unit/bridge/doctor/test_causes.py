@@ -20,13 +20,16 @@ import pytest
 
 from support.plain_server import Answer, PlainServer
 from tracebridge.doctor import examine as examining
+from tracebridge.doctor.explain import explain
 from tracebridge.doctor.findings import Outcome
-from tracebridge.doctor.probe import _ahead_s
+from tracebridge.doctor.probe import Address, Heard, _ahead_s
+from tracebridge.errors import Misconfigured
 from tracebridge.settings.load import load_settings
 
 UTC = datetime.UTC
 trustme = pytest.importorskip("trustme", reason="pip install -e '.[test]' brings it")
 HTML = Answer(200, "text/html", b"<!doctype html><title>Welcome</title>")
+QUERY = "the endpoint's query"
 ADAPTERS = {"zipkin": "/api/v2/spans", "otlp_http": ""}
 
 
@@ -319,10 +322,137 @@ def test_http_to_a_port_with_tls(serve: Any, authority: Any) -> None:
     server = serve(tls=context(authority, "localhost"))
     outcome = examine({"otlp_http": {"endpoint": server.url.replace("https:", "http:")}})
     assert outcome.problem is not None
-    assert outcome.problem.cause in {"tls-required", "no-answer"}
+    assert (outcome.problem.cause, "https://" in outcome.problem.advice) == ("tls-required", True)
+
+
+def test_a_port_that_hangs_up_without_a_word() -> None:
+    """In plain text and in TLS: there is nothing to say of it but that."""
+    with listening(lambda connection: connection.recv(1)) as port:
+        outcome = examine({"otlp_http": {"endpoint": f"http://127.0.0.1:{port}"}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause == "no-answer"
+
+
+def test_a_port_that_never_answers_the_tls_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It did not end the connection, and is not said to."""
+    monkeypatch.setattr(examining, "STEP_TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        outcome = examine({"otlp_http": {"endpoint": f"https://127.0.0.1:{silent.getsockname()[1]}"}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "does not answer the TLS handshake" in outcome.problem.message) == (
+        "no-answer",
+        True,
+    )
+
+
+@contextlib.contextmanager
+def listening(answer: Callable[[socket.socket], Any]) -> Iterator[int]:
+    """A port where each connection gets this, and is then closed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        answer(connection)
+
+        threading.Thread(target=run, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 # ---------------------------------------------------------------------- gRPC
+
+
+@pytest.fixture
+def grpc_tls_port(authority: Any) -> Iterator[Callable[..., int]]:
+    """Start gRPC servers with TLS that refuse every call with these details, or have no trace service."""
+    servers = []
+
+    def start(details: str = "", *, code: str = "UNAVAILABLE", asks: bool = False) -> int:
+        class Refuses(grpc.GenericRpcHandler):
+            def service(self, _: Any) -> Any:
+                def refuse(__: bytes, context: grpc.ServicerContext) -> None:
+                    context.abort(grpc.StatusCode[code], details)
+
+                return grpc.unary_unary_rpc_method_handler(refuse)
+
+        ours = authority.issue_cert("localhost")
+        pair = (ours.private_key_pem.bytes(), ours.cert_chain_pems[0].bytes())
+        credentials = grpc.ssl_server_credentials([pair], authority.cert_pem.bytes(), asks)
+        server = grpc.server(futures.ThreadPoolExecutor(1))
+        server.add_generic_rpc_handlers((Refuses(),))
+        port = server.add_secure_port("localhost:0", credentials)
+        server.start()
+        servers.append(server)
+        return port
+
+    yield start
+    for server in servers:
+        server.stop(None).wait()
+
+
+def test_a_grpc_server_with_tls_that_is_ill(grpc_tls_port: Any, ca_file: str) -> None:
+    """It speaks only with who offers it HTTP/2, which says nothing of client certificates."""
+    endpoint = {"endpoint": f"https://localhost:{grpc_tls_port('busy')}", "tls": {"ca_file": ca_file}}
+    outcome = examine({"otlp_grpc": endpoint})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "busy" in outcome.problem.message) == ("ill", True)
+
+
+def test_a_grpc_server_that_wants_a_client_certificate(grpc_tls_port: Any, ca_file: str) -> None:
+    """It ends the connection without saying so; that is asked, and not claimed."""
+    endpoint = {"endpoint": f"https://localhost:{grpc_tls_port(asks=True)}", "tls": {"ca_file": ca_file}}
+    outcome = examine({"otlp_grpc": {**endpoint, "timeout": "10s"}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "client certificate" in outcome.problem.advice) == ("tls-failed", True)
+
+
+def test_what_the_grpc_adapter_says_of_its_own_setup_stands() -> None:
+    """Whatever the port looks like."""
+    said = Misconfigured("https://localhost:1: /x/key.pem: No such file")
+    options = load_settings({"adapters": {"otlp_grpc": {}}}, environ={}).adapters["otlp_grpc"].options
+    trouble = explain(said, "otlp_grpc", options, Address("https", "localhost", 1), lambda: Heard("nothing"))
+    assert (trouble.cause, trouble.message) == ("not-usable", str(said))
+
+
+def test_http_to_a_grpc_port_with_tls(grpc_tls_port: Any, ca_file: str) -> None:
+    """The two ports of OTLP, mixed up, with TLS."""
+    endpoint = {"endpoint": f"https://localhost:{grpc_tls_port()}", "tls": {"ca_file": ca_file}}
+    outcome = examine({"otlp_http": endpoint})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "otlp_grpc" in outcome.problem.advice) == ("grpc-port", True)
+
+
+@pytest.mark.parametrize("kind", ["otlp_http", "otlp_grpc"])
+def test_no_tls_to_a_grpc_port_with_tls(grpc_tls_port: Any, kind: str) -> None:
+    """A gRPC server hangs up without a word."""
+    outcome = examine({kind: {"endpoint": f"http://localhost:{grpc_tls_port()}"}})
+    assert outcome.problem is not None
+    assert outcome.problem.cause == "tls-required"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "headers", "sent"),
+    [
+        ("http://", {"x-honeycomb-team": "c4n4ry"}, "x-honeycomb-team"),
+        ("http://", {"x-of-their-own": "c4n4ry"}, "x-of-their-own"),
+        ("http://me:c4n4ry@", {}, "the endpoint's user info"),
+        ("http://me:c4n4ry@", {"x-tenant": "blue"}, "x-tenant, the endpoint's user info"),
+    ],
+)
+@pytest.mark.parametrize("query", ["", "?key=c4n4ry"])
+def test_all_that_may_be_credentials_counts_as_sent(
+    serve: Any, endpoint: str, headers: Any, sent: str, query: str
+) -> None:
+    """Any header, user info and a query; none of them is shown."""
+    url = serve(Answer(401)).url.replace("http://", endpoint) + query
+    outcome = examine({"otlp_http": {"endpoint": url, "headers": headers}})
+    assert outcome.problem is not None
+    asked = f"does not accept what is sent in {sent}{query and ', ' + QUERY}; is it right"
+    assert (outcome.problem.cause, asked in outcome.problem.advice) == ("credentials", True)
+    assert "c4n4ry" not in repr(outcome)
 
 
 @pytest.fixture
