@@ -118,7 +118,7 @@ class Managers(Starting):
         """Return a context manager around a child span.
 
         The parent is `parent` (a span, or what `extract` returned), else `trace_id` and `parent_id` as in `start_span`, else the current
-        span; where there is none of these, the span starts a trace of its own. `parent="current"` asks OpenTelemetry too: its current span
+        span, or the one that was current when the task was started and has ended since; where there is none of these, the span starts a trace of its own. `parent="current"` asks OpenTelemetry too: its current span
         is the parent, in a trace of ours or of its own.
         """
         given_id = one_id(trace_id, request_id)
@@ -149,7 +149,7 @@ class Managers(Starting):
             if here is None:
                 parent = CURRENT
             else:
-                trace_id = here.trace.hex_id if here.cause is None else here.trace
+                trace_id = here.trace  # not its ID: it may have finished, or be finishing
                 parent_id = here.span_id if parent_id is None else parent_id
         return self.start_span(
             name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, parent=parent, kind=kind, span_id=span_id, _place=place

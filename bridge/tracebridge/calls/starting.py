@@ -110,7 +110,7 @@ class Starting(Roots):
         if self._off:
             return self._refuse(AFTER_CLOSE)
         try:
-            trace = self._table.traces.get(trace_id)
+            trace = trace_id if trace_id.__class__ is LiveTrace else self._table.traces.get(trace_id)
             if trace is None:
                 if trace_id == NOOP_TRACE_ID:
                     return NOOP
@@ -218,8 +218,11 @@ class Starting(Roots):
             return self.begin_trace(
                 place, None, parent, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, span_id
             )  # fmt: skip
-        if asked and isinstance(near, Span) and near.cause is not None:
-            trace_id, parent_id = near.trace, near.span_id
+        if asked and isinstance(near, Span):
+            trace_id, parent_id = (
+                near.trace,
+                near.span_id,
+            )  # not by its ID: the trace may have finished, or be finishing
         elif near is not None:
             trace_id, parent_id = ids_of(near)
         return self.start_span(
@@ -247,9 +250,7 @@ class Starting(Roots):
             raw_id = span_bytes(parent_id)
             return raw_id.hex(), raw_id
         here = current_span(self, trace)
-        if (
-            here is not None and here.span_id == parent_id
-        ):  # outlived, and so many have ended since that it is forgotten
+        if here is not None and here.span_id == parent_id:  # so many have ended since that it is forgotten
             return here.span_id, here.raw_id
         own_id = self.read_span_id(parent_id)
         if own_id is not None and (own_id.wire_span_id in trace.spans or own_id.wire_span_id in trace.ended):
@@ -257,12 +258,7 @@ class Starting(Roots):
         raise misuse(TraceNotFoundError, f"Parent span with ID '{parent_id}' not found.")
 
     def _remote_trace(self, trace_id: Any, parent_id: Any) -> LiveTrace:
-        """Return an entry for a trace that is not open here: that another process has and passed the IDs of, or that we closed.
-
-        Or that finished while a task which outlives it goes on: that one comes as it is.
-        """
-        if isinstance(trace_id, LiveTrace):
-            return trace_id
+        """Return an entry for a trace that is not open here: that another process has and passed the IDs of, or that we closed."""
         if trace_id is None and (span := current_span(self, None)) is not None:
             return span.trace
         if not trace_id:
