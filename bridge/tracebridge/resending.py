@@ -25,6 +25,7 @@ class Resender:
     def __init__(self, files: DeadFiles, settings: Settings, adapter: str, give_up_s: float) -> None:
         self._files = files
         self._give_up_s = give_up_s
+        self._answering = True
         self._accounts = Accounts()
         self._books = self._accounts.adapters[adapter] = AdapterAccount()
         self._journal = MemoryJournal(self._accounts, max_bytes=ROOM)
@@ -36,33 +37,43 @@ class Resender:
         self._delivery.start()
 
     def resend(self, refusals: Sequence[Refusal]) -> dict[str, int]:
-        """Send refusals again; return how many spans were `taken`, `refused` again, and `kept` as they were.
+        """Send refusals again, for so long as all of them may take.
 
-        A refusal is kept when no answer came in time, when its file cannot be read, and when the answer does not say which spans were
-        not taken. Raises OSError.
+        Return how many spans were `taken`, `refused` again, `kept` as they were, and `busy` because another process is sending them. A
+        refusal is kept when no answer came in time, when its file cannot be read, and when the answer does not say which spans were not
+        taken. Raises OSError.
         """
-        outcome = {"taken": 0, "refused": 0, "kept": 0}
-        answering = True
+        until = time.monotonic() + self._give_up_s
+        outcome = {"taken": 0, "refused": 0, "kept": 0, "busy": 0}
         for refusal in refusals:
             try:
-                records = self._files.records(refusal.id)
-            except FileNotFoundError:  # dropped since it was listed
+                with self._files.claimed(refusal.id) as ours:
+                    if ours:
+                        self._resend(refusal, until, outcome)
+                    else:
+                        outcome["busy"] += refusal.spans
+            except FileNotFoundError:  # dropped, or sent by another process, since it was listed
                 continue
-            except ValueError:  # edited by hand, and not well
-                outcome["kept"] += refusal.spans
-                continue
-            before = self._books.dropped.copy()
-            answering = answering and self._send(records)
-            new = self._books.dropped - before
-            if not answering or new[PARTIAL]:
-                outcome["kept"] += len(records)
-                continue
-            self._files.remove(refusal.id)
-            outcome["taken"] += len(records) - new.total()
-            outcome["refused"] += new.total()
         return outcome
 
-    def _send(self, records: Sequence[SpanRecord]) -> bool:
+    def _resend(self, refusal: Refusal, until: float, outcome: dict[str, int]) -> None:
+        """Send one refusal again and count what became of it."""
+        try:
+            records = self._files.records(refusal.id)
+        except ValueError:  # edited by hand, and not well
+            outcome["kept"] += refusal.spans
+            return
+        before = self._books.dropped.copy()
+        self._answering = self._answering and self._send(records, until)
+        new = self._books.dropped - before
+        if not self._answering or new[PARTIAL]:
+            outcome["kept"] += len(records)
+            return
+        self._files.remove(refusal.id)
+        outcome["taken"] += len(records) - new.total()
+        outcome["refused"] += new.total()
+
+    def _send(self, records: Sequence[SpanRecord], until: float) -> bool:
         """Send and wait for the answer; return whether it came in time."""
         lock = self._accounts.lock
         with lock:
@@ -71,7 +82,7 @@ class Resender:
             end = self._journal.end
             self._delivery.request_flush(end)
             lock.notify_all()
-            return self._accounts.wait_for(lambda: self._delivery.flushed(end), self._give_up_s)
+            return self._accounts.wait_for(lambda: self._delivery.flushed(end), max(0.0, until - time.monotonic()))
 
     def close(self) -> None:
         """Send no more."""

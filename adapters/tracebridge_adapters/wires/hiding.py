@@ -13,9 +13,7 @@ from tracebridge.settings.options import Secret
 MASK = "***"
 MAX_QUOTED = 500  # characters of a server's words that a message of ours repeats
 SHORTEST = 6  # characters; hiding shorter words wherever they stand would hide half of every message
-SHORTEST_ALONE = (
-    4  # shorter ones are hidden where they stand alone; what is shorter still is a tenant's number, and no secret
-)
+SHORTEST_ALONE = 4  # shorter ones are hidden where they stand alone; what is shorter still is no secret
 
 
 def with_authorization(headers: Mapping[str, str | Secret], url: str) -> dict[str, str | Secret]:

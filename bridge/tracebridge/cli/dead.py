@@ -11,7 +11,13 @@ import msgspec
 
 from tracebridge.cli.delivering import switched_on
 from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
-from tracebridge.cli.journals import OR_JOURNAL, journal_directory, journal_options, settings_with_journal
+from tracebridge.cli.journals import (
+    OR_JOURNAL,
+    journal_and_adapters,
+    journal_directory,
+    journal_options,
+    settings_with_journal,
+)
 from tracebridge.cli.words import count
 
 if TYPE_CHECKING:
@@ -56,7 +62,8 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_command(journal: str | None, config: str | None, adapter: str | None, as_json: bool) -> None:
     """List refusals, oldest first: ID, when, destination, number of spans, reason and what the destination said."""
-    refusals = [one for one in _files(journal, config).all() if adapter in {None, one.adapter}]
+    files, names = _files(journal, config)
+    refusals = [one for one in _all(files, adapter, names) if adapter in {None, one.adapter}]
     if as_json:
         for refusal in refusals:
             click.echo(msgspec.json.encode(refusal))
@@ -89,8 +96,8 @@ def show_command(
     context: click.Context, ids: tuple[str, ...], journal: str | None, config: str | None, as_json: bool
 ) -> None:
     """Show the spans of refusals, with what the destination said. Exits with 1 when one is not there."""
-    files = _files(journal, config)
-    chosen, missing = _chosen(files, ids, everything=False, adapter=None)
+    files, names = _files(journal, config)
+    chosen, missing = _chosen(files, ids, everything=False, adapter=None, names=names)
     for refusal in chosen:
         if as_json:
             for line in files.lines(refusal.id):
@@ -142,8 +149,8 @@ def drop_command(
     as_json: bool,
 ) -> None:
     """Delete refusals for ever: those of the IDs, or --all. Exits with 1 when one is not there."""
-    files = _files(journal, config)
-    chosen, missing = _chosen(files, ids, everything, adapter)
+    files, names = _files(journal, config)
+    chosen, missing = _chosen(files, ids, everything, adapter, names)
     for refusal in chosen:
         files.remove(refusal.id)
     spans = sum(one.spans for one in chosen)
@@ -168,7 +175,7 @@ def drop_command(
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Longest wait for one destination.",
+    help="Longest wait for one destination, all of its refusals together.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 @click.pass_context
@@ -195,7 +202,7 @@ def retry_command(
     switched_on(settings)
     directory = journal_directory(journal, config)
     files = DeadFiles(directory / FOLDER, settings.trace_ids.attribute)
-    chosen, missing = _chosen(files, ids, everything, adapter)
+    chosen, missing = _chosen(files, ids, everything, adapter, list(settings.adapters))
     if not chosen and not missing:
         click.echo("no dead letters", err=True)
     outcomes = {}
@@ -203,7 +210,7 @@ def retry_command(
         mine = [refusal for refusal in chosen if refusal.adapter == name]
         if name not in settings.adapters:
             click.echo(f"{name}: the configuration no longer names it; {count(len(mine), 'refusal')} kept", err=True)
-            outcomes[name] = {"taken": 0, "refused": 0, "kept": sum(one.spans for one in mine)}
+            outcomes[name] = {"taken": 0, "refused": 0, "kept": sum(one.spans for one in mine), "busy": 0}
             continue
         with _spinner(f"sending to {name} again", quiet=as_json):
             resender = Resender(files, settings, name, give_up)
@@ -213,11 +220,13 @@ def retry_command(
         click.echo(msgspec.json.encode(outcomes))
     else:
         for name, outcome in outcomes.items():
+            busy = f", {outcome['busy']:,} being sent by another process" if outcome["busy"] else ""
             click.echo(
-                f"{name}: {count(outcome['taken'], 'span')} taken, {outcome['refused']:,} refused again, {outcome['kept']:,} not sent",
+                f"{name}: {count(outcome['taken'], 'span')} taken, {outcome['refused']:,} refused again, "
+                f"{outcome['kept']:,} not sent{busy}",
                 err=True,  # standard output may be a destination
             )
-    if missing or any(outcome["refused"] or outcome["kept"] for outcome in outcomes.values()):
+    if missing or any(sum(outcome.values()) > outcome["taken"] for outcome in outcomes.values()):
         context.exit(EXIT_INCOMPLETE)
 
 
@@ -229,23 +238,37 @@ def _spinner(said: str, *, quiet: bool) -> Any:
     return console.status(said)
 
 
-def _files(journal: str | None, config: str | None) -> DeadFiles:
+def _files(journal: str | None, config: str | None) -> tuple[DeadFiles, list[str]]:
+    """Return the dead letters that are meant, and the destinations that a configuration names, when there is one."""
     from tracebridge.deadletters.files import FOLDER, DeadFiles
 
-    return DeadFiles(journal_directory(journal, config) / FOLDER)
+    directory, names = journal_and_adapters(journal, config)
+    return DeadFiles(directory / FOLDER), names
+
+
+def _all(files: DeadFiles, adapter: str | None, names: Sequence[str]) -> list[Refusal]:
+    """Return all refusals. Raises UsageError for an `adapter` that neither the configuration, when there is one, nor any of them names."""
+    found = files.all()
+    if adapter is not None and names and adapter not in {*names, *(one.adapter for one in found)}:
+        raise click.UsageError(f"--adapter {adapter}: the configuration names {', '.join(names)}")
+    return found
 
 
 def _chosen(
-    files: DeadFiles, ids: Sequence[str], everything: bool, adapter: str | None
+    files: DeadFiles, ids: Sequence[str], everything: bool, adapter: str | None, names: Sequence[str]
 ) -> tuple[list[Refusal], list[str]]:
-    """Return the refusals that are meant, and the IDs that are not there, which are said."""
+    """Return the refusals that are meant, and the IDs that are not there, which are said. Raises UsageError."""
     if bool(ids) == everything:
         raise click.UsageError("give IDs (see `tracebridge dead list`), or --all")
-    found = files.all() if everything else [one for name in ids if (one := files.find(name)) is not None]
-    missing = [name for name in ids if name not in {one.id for one in found}]
+    found = _all(files, adapter, names) if everything or adapter is not None else []
+    if not everything:
+        found = [one for name in dict.fromkeys(ids) if (one := files.find(name)) is not None]
+    chosen = [one for one in found if adapter in {None, one.adapter}]
+    there = {one.id for one in chosen}
+    missing = [name for name in dict.fromkeys(ids) if name not in there]
     for name in missing:
-        click.echo(f"there is no dead letter {name}", err=True)
-    return [one for one in found if adapter in {None, one.adapter}], missing
+        click.echo(f"there is no dead letter {name}{'' if adapter is None else f' of {adapter}'}", err=True)
+    return chosen, missing
 
 
 def _when(refusal: Refusal) -> str:

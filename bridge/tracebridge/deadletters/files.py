@@ -9,10 +9,13 @@ there are too many.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -100,6 +103,22 @@ class DeadFiles:
     def records(self, name: str) -> list[SpanRecord]:
         """Return the spans of a refusal. Raises OSError, and ValueError for a line that is no OTLP JSON."""
         return [record for line in self.lines(name) for record in self._format.decode(line).records]
+
+    @contextlib.contextmanager
+    def claimed(self, name: str) -> Iterator[bool]:
+        """Keep a refusal to oneself while it is sent; yields False when somebody else does. Raises OSError, FileNotFoundError when it is gone."""
+        fd = os.open(self.folder / (name + _SPANS), os.O_RDWR | os.O_CLOEXEC)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            if os.fstat(fd).st_nlink == 0:  # sent and removed between the two calls
+                raise FileNotFoundError(name)
+            yield True
+        finally:
+            os.close(fd)
 
     def remove(self, name: str) -> None:
         """Forget one refusal. Raises OSError."""

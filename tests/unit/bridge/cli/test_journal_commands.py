@@ -22,6 +22,8 @@ from support.ill_server import OK, IllServer
 from tracebridge import Client
 from tracebridge.cli import main
 from tracebridge.deadletters.files import DeadFiles
+from tracebridge.resending import Resender
+from tracebridge.settings.load import load_settings
 
 
 @pytest.fixture
@@ -352,7 +354,10 @@ def test_dead_letters_are_sent_again_where_they_were_refused(refused, config, se
     """What is taken goes, what is refused again stays with the new reason; no other destination gets them twice."""
     server.script = lambda number, names: (400, {}, b"still poison") if "worse" in names else OK
     done = run("dead", "retry", "--all", "--config", config, "--json")
-    assert (done.exit_code, json.loads(done.stdout)) == (1, {"otlp_http": {"taken": 1, "refused": 1, "kept": 0}})
+    assert (done.exit_code, json.loads(done.stdout)) == (
+        1,
+        {"otlp_http": {"taken": 1, "refused": 1, "kept": 0, "busy": 0}},
+    )
     [left] = refused.all()
     assert ([record.name for record in refused.records(left.id)], "still poison" in left.message) == (["worse"], True)
     server.script = lambda number, names: OK
@@ -367,6 +372,77 @@ def test_a_retry_without_an_answer_keeps_everything(refused, config, server):
     server.script = answers(503)
     done = run("dead", "retry", "--all", "--config", config, "--give-up", 0.3)
     assert (done.exit_code, "2 not sent" in done.stderr, refused.all()) == (1, True, before)
+
+
+def test_two_retries_at_once_send_nothing_twice(refused, config, server):
+    """What one is sending, the other says to be busy, and leaves; a process that dies holds nothing."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slowly(number: int, names: list[str]) -> Any:
+        entered.set()
+        assert go_on.wait(60)
+        return OK
+
+    server.script = slowly
+    retrying = threading.Thread(target=retry_apart, args=(config,))
+    retrying.start()
+    assert entered.wait(60)
+    [busy, free] = refused.all()
+    done = retry_apart(config, busy.id)
+    assert (
+        done.returncode,
+        "0 spans taken, 0 refused again, 0 not sent, 1 being sent by another process" in done.stderr,
+    ) == (
+        1,
+        True,
+    )
+    go_on.set()
+    retry_apart(config, free.id)  # whoever is faster
+    retrying.join(60)
+    assert (refused.all(), server.arrived) == ([], {"root": 1, "good": 1, "bad": 1, "worse": 1})
+
+
+def retry_apart(config: Path, *ids: str) -> subprocess.CompletedProcess[str]:
+    """`dead retry` in a process of its own."""
+    command = [Path(sys.executable).with_name("tracebridge"), "dead", "retry", *(ids or ["--all"]), "--config", config]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_wait_for_a_destination_is_one_for_all_of_its_refusals(refused, config):
+    """As the help says."""
+    settings = load_settings(str(config))
+    waits = []
+    resender = Resender(refused, settings, "otlp_http", 1000.0)
+    really = resender._accounts.wait_for
+
+    def wait_for(true: Any, timeout_s: float | None = None) -> bool:
+        waits.append(timeout_s)
+        time.sleep(0.01)
+        return really(true, 60)
+
+    resender._accounts.wait_for = wait_for
+    resender.resend(refused.all())
+    resender.close()
+    assert len(waits) == 2
+    assert waits[1] <= waits[0] - 0.01
+
+
+def test_a_dead_letter_of_another_destination_is_not_there(refused, config):
+    """Neither to be sent again nor to be dropped; an ID that is given twice counts once."""
+    first = refused.all()[0].id
+    for command in ("retry", "drop"):
+        done = run("dead", command, first, first, "--adapter", "memory", "--config", config)
+        assert (done.exit_code, done.stderr.count(f"there is no dead letter {first} of memory")) == (1, 1)
+    outcome = run("dead", "drop", first, first, "--adapter", "otlp_http", "--config", config, "--json")
+    assert (outcome.exit_code, json.loads(outcome.stdout)) == (0, {"dropped": [first], "spans": 1, "missing": []})
+
+
+@pytest.mark.parametrize("command", [["list"], ["retry", "--all"], ["drop", "--all"]])
+def test_a_destination_that_nobody_names_is_a_mistake(refused, config, command):
+    """In the configuration or among the dead letters; the names that there are, are told."""
+    done = run("dead", *command, "--adapter", "zipkin", "--config", config)
+    assert (done.exit_code, "--adapter zipkin: the configuration names otlp_http, memory" in done.stderr) == (2, True)
+    assert len(refused.all()) == 2
 
 
 def test_dead_letters_are_dropped_by_id_or_all(refused, tmp_path):
