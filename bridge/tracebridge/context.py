@@ -5,7 +5,7 @@ other or their parent, because only the variable of one's own context is set, an
 
 A frame that is still there after its span was left says one of two things. Left where it was entered: this context is a copy, of a task that
 outlives the block, and the span stays its parent. Left elsewhere (a generator that the event loop closed, a response that another
-thread finished): the frame is a leftover, counts for nothing, and goes when the next span is entered.
+thread finished): the frame is a leftover, counts for nothing, and goes when the next span is entered or looked for.
 """
 
 from __future__ import annotations
@@ -73,17 +73,27 @@ def sweep(top: Any) -> Any:
     """
     kind: type[Any] = type(top)
     latest = leftovers.latest
-    first = at = _past_leftovers(top, kind)
+    at = top
     while isinstance(at, kind):
         at.swept, at.before = latest, _past_leftovers(at.before, kind)
         at = at.before
-    return first
+    if top.owner.held is not LEFT_ELSEWHERE:
+        return top
+    top.swept = None  # it goes only when the next frame is put in its place: whoever looks meanwhile comes here again
+    return top.before
 
 
 def _past_leftovers(link: Any, kind: type[Any]) -> Any:
     while isinstance(link, kind) and link.owner.held is LEFT_ELSEWHERE:
         link = link.before
     return link
+
+
+def below(frame: Frame) -> Frame | None:
+    """Return what was current before a frame."""
+    if frame.swept is not leftovers.latest:
+        sweep(frame)
+    return frame.before
 
 
 def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
@@ -99,7 +109,7 @@ def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
             and (frame.span.cause is None or frame.owner.held is LEFT_HERE)
         ):
             return frame.span
-        frame = frame.before
+        frame = below(frame)
     return None
 
 
@@ -109,7 +119,7 @@ def innermost_span() -> Span | None:
     while frame is not None:
         if frame.span.cause is None or frame.owner.held is LEFT_HERE:
             return frame.span
-        frame = frame.before
+        frame = below(frame)
     return None
 
 

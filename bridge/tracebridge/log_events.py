@@ -13,7 +13,7 @@ from collections.abc import Callable, MutableMapping
 from functools import cache
 from typing import Any
 
-from tracebridge.context import current
+from tracebridge.context import below, current
 from tracebridge.entities import SpanEvent
 from tracebridge.span import Span
 
@@ -32,7 +32,7 @@ def _open_span() -> Span | None:
     """Return the innermost current span of any client that is open, else None."""
     frame = current.get()
     while frame is not None and frame.span.cause is not None:
-        frame = frame.before
+        frame = below(frame)
     return None if frame is None else frame.span
 
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from tracebridge import TraceStack
-from tracebridge.context import current, enter, leave
+from tracebridge.context import current, enter, innermost_span, leave
 
 
 def parents(records):
@@ -186,6 +186,26 @@ def test_generators_that_are_left_behind_leave_nothing(client, delivered):
     kept = asyncio.run(main())
     assert (max(kept) <= 3, kept[-1]) == (True, 1)
     assert parents(delivered(client))["after"] is None
+
+
+def test_what_is_left_behind_goes_when_somebody_looks(client):
+    """A task that only logs from then on does not look through it at each line."""
+
+    async def pages():
+        with client.span("pages"):
+            yield 1
+
+    async def main() -> int:
+        before = frames()
+        for _ in range(100):
+            async for _page in pages():
+                break
+        while client.stats().open:
+            await asyncio.sleep(0)
+        assert innermost_span() is None
+        return frames() - before
+
+    assert asyncio.run(main()) <= 1
 
 
 def test_what_another_thread_leaves_is_gone_here(client):
