@@ -25,11 +25,10 @@ from tracebridge.record import SpanRecord
 from tracebridge.settings.options import ClassPath, DeliveryOptions, option
 from tracebridge_adapters.dialects import showing
 from tracebridge_adapters.options import Dialect
-from tracebridge_adapters.wires.hiding import hidden, longest_first
+from tracebridge_adapters.wires.credentials import SHORTEST_ALONE, hidden, longest_first
 
 MAX_BATCH_SPANS = 10_000
 TRIES = 3
-SHORTEST_SECRET = 4  # characters; hiding shorter ones would hide half of every message
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[SpanRecord]).decode
@@ -114,7 +113,7 @@ def _without(secrets: Sequence[str], error: Exception) -> str:
 def _texts(value: Any) -> list[str]:
     """Return every text in a value that is long enough to be a secret."""
     if isinstance(value, str):
-        return [str.__str__(value)] if len(value) >= SHORTEST_SECRET else []
+        return [str.__str__(value)] if len(value) >= SHORTEST_ALONE else []
     items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return [text for item in items for text in _texts(item)]
 

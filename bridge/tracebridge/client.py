@@ -196,16 +196,19 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _end_what_is_open(self) -> None:
         """End and mark every open span, those of threads that are starting or ending one just now too."""
         if self.accounts.is_inside():  # called in the middle of a call of ours: the other threads wait for this one
-            for trace in self._table.all():
-                self.close_spans(trace, EndCause.FLUSHED)
+            self._flush_open()
             return
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
             with self.accounts.lock:
                 if not self.accounts.open:  # and none comes after it: what starts looks at `_off` under the same lock
                     return
-            if not sum(self.close_spans(trace, EndCause.FLUSHED) for trace in self._table.all()):
+            if not self._flush_open():
                 time.sleep(SETTLE_S / 1_000)  # other threads are at it
+
+    def _flush_open(self) -> int:
+        """End and mark what is open just now; return how many spans there were."""
+        return sum(self.close_spans(trace, EndCause.FLUSHED) for trace in self._table.all())
 
     def wind_down(self, timeout_s: float) -> None:
         """Do what `close` does for a process that is about to die of a signal while its threads go on tracing.
@@ -215,8 +218,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         if self._keeper is None:
             self.close(timeout_s)
             return
-        for trace in self._table.all():
-            self.close_spans(trace, EndCause.FLUSHED)
+        self._flush_open()
         self.flush(timeout_s)
 
     def __enter__(self) -> Client:

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 LONGEST_S = 10.0  # a fork waits no longer than this for an import; who holds it up may be waiting for it
 
@@ -35,8 +36,14 @@ def no_fork(longest_s: float = LONGEST_S) -> Iterator[None]:
             _changed.notify_all()
 
 
-_guards: list[tuple[Callable[[], object], Callable[[], object], Callable[[], object]]] = []
-_called: list[tuple[Callable[[], object], Callable[[], object], Callable[[], object]]] | None = None
+class _Guard(NamedTuple):
+    before: Callable[[], object]
+    after_in_parent: Callable[[], object]
+    after_in_child: Callable[[], object]
+
+
+_guards: list[_Guard] = []
+_called: list[_Guard] | None = None
 """The guards whose first half this fork has called; None when the fork had begun before this module was there."""
 
 
@@ -44,7 +51,7 @@ def guard(
     before: Callable[[], object], after_in_parent: Callable[[], object], after_in_child: Callable[[], object]
 ) -> None:
     """Have one thing done before every fork, newest guard first, and the others after it, oldest first."""
-    _guards.append((before, after_in_parent, after_in_child))
+    _guards.append(_Guard(before, after_in_parent, after_in_child))
 
 
 def _before() -> None:
@@ -57,8 +64,8 @@ def _before() -> None:
             break
         _changed.wait(left)
     _called = _guards.copy()
-    for before, _, _ in reversed(_called):
-        before()
+    for each in reversed(_called):
+        each.before()
 
 
 def _after_in_child() -> None:
@@ -66,8 +73,8 @@ def _after_in_child() -> None:
     called, _called = _called, None
     _changed = threading.Condition()
     _inside.clear()
-    for _, _, after in called or ():
-        after()
+    for each in called or ():
+        each.after_in_child()
 
 
 def _after_in_parent() -> None:
@@ -75,8 +82,8 @@ def _after_in_parent() -> None:
     if _called is None:
         return
     called, _called = _called, None
-    for _, after, _ in called:
-        after()
+    for each in called:
+        each.after_in_parent()
     _changed.release()
 
 

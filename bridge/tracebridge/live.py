@@ -97,7 +97,7 @@ class LiveTable:
         self.finished = RecentKeys(FINISHED_TRACES_REMEMBERED)
         self.closed_spans = RecentKeys(CLOSED_SPANS_REMEMBERED)
         self.closed: dict[str, LiveTrace] = {}
-        """By wire hex: traces of which we ended a span ourselves, newest last. Their callers do not know, and may go on."""
+        """By wire hex: traces of which we ended a span ourselves, in the order of the first. Their callers do not know, and may go on."""
 
     def add(self, trace: LiveTrace) -> LiveTrace:
         """Make a trace addressable, and return it."""
@@ -125,9 +125,7 @@ class LiveTable:
     def note_closed(self, span: Span) -> None:
         """Remember a span that we ended ourselves, and its trace."""
         self.closed_spans.add(span.span_id)
-        trace = span.trace
-        if self.closed.setdefault(trace.hex_id, trace) is not trace:
-            self.closed[trace.hex_id] = trace
+        self.closed[span.trace.hex_id] = span.trace  # in one step: others look without the lock
         if len(self.closed) > CLOSED_TRACES_REMEMBERED:
             del self.closed[next(iter(self.closed))]
 

@@ -107,7 +107,7 @@ def capture_logs(
     try:
         _add_event(lambda: _attributes_of_event(method_name, event_dict))
     except Exception as error:
-        _complain(f"{type(error).__name__}: {error}")
+        _complain(type(error).__name__)
     return event_dict
 
 
@@ -128,7 +128,7 @@ def _attributes_of_event(method_name: str, event_dict: MutableMapping[str, Any])
 
 @cache
 def _complain(what: str) -> None:
-    """Say, once, that a line could not be recorded."""
+    """Say, once for each kind of error, that a line could not be recorded."""
     _log.warning("a log line could not become an event (%s); capture_logs stands before the renderer", what)
 
 

@@ -15,7 +15,7 @@ from tracebridge.forks import no_fork
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge.version import VERSION
-from tracebridge_adapters.wires.hiding import quoted, secrets_of, with_authorization
+from tracebridge_adapters.wires.credentials import quoted, secrets_of, with_authorization
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}

@@ -23,7 +23,7 @@ from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.quiet import not_traced
 from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge.version import VERSION
-from tracebridge_adapters.wires.hiding import quoted, secrets_of, with_authorization
+from tracebridge_adapters.wires.credentials import quoted, secrets_of, with_authorization
 
 if TYPE_CHECKING:
     import urllib3

@@ -118,8 +118,8 @@ class Managers(Starting):
         """Return a context manager around a child span.
 
         The parent is `parent` (a span, or what `extract` returned), else `trace_id` and `parent_id` as in `start_span`, else the current
-        span, or the one that was current when the task was started and has ended since; where there is none of these, the span starts a trace of its own. `parent="current"` asks OpenTelemetry too: its current span
-        is the parent, in a trace of ours or of its own.
+        span, or the one that was current when the task was started and has ended since; where there is none of these, the span starts a
+        trace of its own. `parent="current"` asks OpenTelemetry too: its current span is the parent, in a trace of ours or of its own.
         """
         given_id = one_id(trace_id, request_id)
 

@@ -120,8 +120,9 @@ class Reading(Core):
         """Set a tag: on an open trace for every destination, on a finished one in the store.
 
         Counted and otherwise ignored where the caller cannot know better: for a no-op span's trace, and for one that tracebridge
-        closed itself when no adapter can be changed; and a tag more than `limits.attribute_count_limit`. Raises TraceNotFoundError, or NoReaderError when no configured adapter can
-        be changed.
+        closed itself when no adapter can be changed. So is a tag beyond `limits.attribute_count_limit` of an open trace.
+
+        Raises TraceNotFoundError, or NoReaderError when no configured adapter can be changed.
         """
         wanted = one_id(trace_id, request_id)
         key, text = self.reducer.text(key, Tally()), self.reducer.text(value, Tally())

@@ -219,10 +219,7 @@ class Starting(Roots):
                 place, None, parent, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, span_id
             )  # fmt: skip
         if asked and isinstance(near, Span):
-            trace_id, parent_id = (
-                near.trace,
-                near.span_id,
-            )  # not by its ID: the trace may have finished, or be finishing
+            trace_id, parent_id = near.trace, near.span_id  # not its ID: it may have finished, or be finishing
         elif near is not None:
             trace_id, parent_id = ids_of(near)
         return self.start_span(

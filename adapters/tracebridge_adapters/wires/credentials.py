@@ -1,4 +1,7 @@
-"""Credentials in what a server says: some repeat in their refusal what they were sent, and a refusal ends up in logs."""
+"""Credentials: how those of an address are sent, and how none is repeated.
+
+Some servers repeat in their refusal what they were sent, and a refusal ends up in logs.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tracebridge import Client
 from tracebridge.doctor.examine import examine
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.options import Secret
-from tracebridge_adapters.wires.hiding import hidden, secrets_of
+from tracebridge_adapters.wires.credentials import hidden, secrets_of
 
 USER_INFO, QUERY = "me:p%40ss-w0rd", "key=qu%2Fery-1&sig=s%2BgN"
 IN_ADDRESS = ["p%40ss-w0rd", "p@ss-w0rd", "bWU6cEBzcy13MHJk", "qu%2Fery-1", "qu/ery-1", "s%2BgN", "s+gN"]
