@@ -75,7 +75,13 @@ def build_search(query: Query) -> Sql:
     where = Sql(" WHERE ") + _joined(of_trace, " AND ") if of_trace else Sql("")
     table = Sql("SELECT t.trace_id FROM traces t" + ("" if _is_by_start(query) else _HEAD))
     limit = Sql(" LIMIT ? OFFSET ?", (query.max_results + 1, read_token(query.page_token)))
-    return table + where + _order(query) + limit
+    whole = table + where + _order(query) + limit
+    return Sql(whole.text, tuple(map(_bindable, whole.values)))
+
+
+def _bindable(value: Any) -> Any:
+    """Return a number as SQLite takes it: an integer of more than 64 bits is near enough as a float, larger than all that is stored."""
+    return float(value) if type(value) is int and not -(2**63) <= value < 2**63 else value
 
 
 def _is_by_start(query: Query) -> bool:
