@@ -74,11 +74,11 @@ def command(
     if service:
         conditions.append(Condition("service", "=", service))
     if name:
-        conditions.append(Condition("name", "LIKE" if "%" in name else "=", name))
+        conditions.append(Condition("name", "ILIKE" if "%" in name else "=", name))
     if status:
         conditions.append(Condition("status", "=", status.upper()))
     if id_text:
-        conditions.append(Condition("custom_trace_id", "LIKE", f"%{id_text}%"))
+        conditions.append(Condition("custom_trace_id", "ILIKE", f"%{id_text}%"))
     if since is not None:
         conditions.append(Condition("timestamp_ms", ">=", since // 1_000_000))
     if until is not None:
