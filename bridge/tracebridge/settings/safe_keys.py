@@ -32,10 +32,11 @@ def shown_key(key: str, *, alone: bool = False, secret: bool = False) -> str:
 def names_secret(path: str) -> bool:
     """Return whether any key of a path names a secret, whatever the type of the option says.
 
-    >>> names_secret("adapters.zipkin.headers.x"), names_secret("adapters.zipkin.endpoint")
+    >>> names_secret("adapters.zipkin.headers[0].x"), names_secret("adapters.zipkin.endpoint")
     (True, False)
     """
-    return any(is_secret_key(key) or key.lower() in {"headers", "metadata"} for key in path.split("."))
+    keys = path.replace("[", ".").split(".")
+    return any(is_secret_key(key) or key.lower() in {"headers", "metadata"} for key in keys)
 
 
 def joined(path: str, key: str) -> str:
