@@ -12,6 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
+
 from tracebridge.plugins.adapter import Context, Needs, Sent, TraceReader
 from tracebridge.plugins.options import Duration, Secret, Size, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
@@ -71,7 +73,6 @@ class JaegerThriftAdapter:
 
     Options: ClassVar[type[JaegerThriftOptions]] = JaegerThriftOptions
     needs: ClassVar[Needs] = Needs(("thrift",), "tracebridge[jaeger]")
-    one_resource_per_body = True
     max_batch_spans: int
     max_batch_bytes: int | None
     reader: TraceReader | None
@@ -101,6 +102,17 @@ class JaegerThriftAdapter:
                 options.query_endpoint, headers=options.headers, timeout_s=options.timeout, tls=options.tls
             )
             self.reader = JaegerReader(server, context, options.ui)
+
+    def groups(self, records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
+        """Return the records in groups of one resource each, in the order in which the resources first appear."""
+        found: dict[bytes, list[SpanRecord]] = {}
+        keys: dict[int, bytes] = {}  # by identity: most records share one object
+        for record in records:
+            resource = record.resource
+            if id(resource) not in keys:
+                keys[id(resource)] = msgspec.msgpack.encode(resource)  # 1 and True differ here, though equal in Python
+            found.setdefault(keys[id(resource)], []).append(record)
+        return list(found.values())
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one Batch; over UDP as a whole datagram."""

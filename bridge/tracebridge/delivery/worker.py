@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -68,7 +68,7 @@ class Delivery:
         self._dead_letters = dead_letters
         self._resource = resource
         self._max_batch = min(self._queue.max_batch, adapter.max_batch_spans)
-        self._by_resource: bool = getattr(adapter, "one_resource_per_body", False)
+        self._groups: Callable[[Sequence[SpanRecord]], list[list[SpanRecord]]] | None = getattr(adapter, "groups", None)
         self._threads: list[threading.Thread] = []
         self._working = 0
         self._flush_to = 0
@@ -166,7 +166,7 @@ class Delivery:
             try:
                 silence_instrumentation()
                 records = self._decode(claim)
-                groups = _by_resource(records) if self._by_resource else [records] if records else []
+                groups = [] if not records else [records] if self._groups is None else self._groups(records)
                 claim.in_order = len(groups) <= 1
                 for group in groups:
                     self._deliver(claim, group)
@@ -361,15 +361,3 @@ class Delivery:
 def _said(error: BaseException) -> str:
     """Return what an adapter's error says, most likely a server's words: on one line, bounded, steering no terminal."""
     return printable(str(error) or type(error).__name__)[:MAX_SAID]
-
-
-def _by_resource(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
-    """Return the records in groups of one resource each, in the order in which the resources first appear."""
-    groups: dict[bytes, list[SpanRecord]] = {}
-    keys: dict[int, bytes] = {}  # by identity: most records share one object
-    for record in records:
-        resource = record.resource
-        if id(resource) not in keys:
-            keys[id(resource)] = msgspec.msgpack.encode(resource)  # 1 and True differ here, though equal in Python
-        groups.setdefault(keys[id(resource)], []).append(record)
-    return list(groups.values())

@@ -83,8 +83,8 @@ class Adapter(Protocol):
 
     An adapter that needs packages of an extra says so in `needs: ClassVar[Needs]`, and raises ConfigError when it is built without them.
 
-    An adapter whose bodies can say one resource only (Jaeger's Batch has one process) sets `one_resource_per_body = True`: delivery
-    then passes records of one resource at a time.
+    An adapter whose bodies say something of all their spans at once (Jaeger's Batch has one process, a request to MLflow one experiment) has a
+    method `groups(records)`, which returns them in lists that each fit one body: delivery then passes one list at a time.
     """
 
     Options: ClassVar[type[Any]]

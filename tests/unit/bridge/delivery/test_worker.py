@@ -316,11 +316,17 @@ def test_the_age_of_the_oldest_queued_span_is_told():
     bench.close(timeout_s=0.01)
 
 
-def test_an_adapter_of_one_resource_a_body_gets_them_apart():
-    """Equal resources go together, others in a body of their own, and every span is counted."""
+def by_service(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
+    """What an adapter says whose bodies hold one service's spans only."""
+    services = dict.fromkeys(record.resource.service_name for record in records)
+    return [[record for record in records if record.resource.service_name == service] for service in services]
+
+
+def test_an_adapter_whose_bodies_hold_one_kind_of_span_gets_them_apart():
+    """Each group of its own making is a body, and every span is counted."""
     here, there = Resource({"service.name": "here"}), Resource({"service.name": "there"})
     adapter = Scripted()
-    adapter.one_resource_per_body = True
+    adapter.groups = by_service
     bench = Bench(adapter, queue=SendingQueue(flush_interval=60))
     with bench.accounts.lock:
         for number, resource in enumerate((here, there, Resource({"service.name": "here"}), None)):
@@ -336,7 +342,7 @@ def test_a_process_that_dies_between_two_bodies_of_a_claim_loses_none_of_its_spa
     """Sorted by resource, the first body is not the first records: what has arrived may come again, what has not must."""
     answer = threading.Event()
     adapter = Scripted(lambda number, names: Sent() if number == 1 else answer.wait(60) and Sent())
-    adapter.one_resource_per_body = True
+    adapter.groups = by_service
     life = Life(tmp_path, names=("x",))
     resources = [Resource({"service.name": name}) for name in ("here", "there", "here", "there")]
     with life.accounts.lock:
