@@ -9,8 +9,8 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_INCOMPLETE
-from tracebridge.cli.spanfiles import (
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
+from tracebridge.cli.shared.spanfiles import (
     as_json,
     complain,
     own_envelope,
@@ -19,7 +19,7 @@ from tracebridge.cli.spanfiles import (
     strict_option,
     tell,
 )
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.words import count
 from tracebridge.records.record import SpanRecord
 
 BATCH = 256  # spans that are encoded together: an OTLP line holds so many at most
@@ -34,8 +34,8 @@ EPILOG = """Examples:
 
 def _installed(_context: click.Context, _option: click.Parameter, name: str) -> str:
     """Return the name of an installed format. Raises BadParameter with those that are known."""
+    from tracebridge.errors import did_you_mean
     from tracebridge.plugins.registry import FORMATS, entries
-    from tracebridge.settings.problems import did_you_mean
 
     known = entries(FORMATS)
     name = name if name in known else SHORT_NAMES.get(name, name)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.books import unconfirmed
-from tracebridge.cli.delivering import switched_on
-from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
-from tracebridge.cli.moments import moment
-from tracebridge.cli.progress import Progress
-from tracebridge.cli.spanfiles import (
+from tracebridge.cli.shared.books import unconfirmed
+from tracebridge.cli.shared.delivering import switched_on
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from tracebridge.cli.shared.moments import moment
+from tracebridge.cli.shared.progress import Progress
+from tracebridge.cli.shared.spanfiles import (
     as_json,
     complain,
     own_envelope,
@@ -23,7 +23,7 @@ from tracebridge.cli.spanfiles import (
     strict_option,
     tell,
 )
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_INCOMPLETE
-from tracebridge.cli.spanfiles import (
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
+from tracebridge.cli.shared.spanfiles import (
     complain,
     own_envelope,
     own_envelope_options,
@@ -53,7 +53,7 @@ def command(
     """  # fmt: skip
     from rich.console import Console
 
-    from tracebridge.cli.tree import span_json, trace_tree
+    from tracebridge.cli.shared.tree import span_json, trace_tree
     from tracebridge.replay.seen import Window, key_of
     from tracebridge.replay.stream import SpanFiles
     from tracebridge.replay.waiting import Waiting

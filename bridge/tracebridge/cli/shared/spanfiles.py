@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.words import count
 from tracebridge.replay.envelopes import OwnEnvelope
 from tracebridge.replay.lines import UnreadableError
 from tracebridge.replay.reader import Found
