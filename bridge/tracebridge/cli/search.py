@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 
 import click
@@ -16,6 +17,7 @@ from tracebridge.filters import parse_filter
 from tracebridge.record import SpanRecord, StatusCode
 from tracebridge.search import Condition, Query
 
+MOST = 100_000  # traces that are listed at once
 WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
 
@@ -45,7 +47,7 @@ EPILOG = """Examples:
 )
 @click.option("--until", type=moment, metavar="TIME", help="Started before this time.")
 @click.option("--filter", "filter_string", help="A filter in MLflow's language, added to the others.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Most traces.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, MOST), help="Most traces.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
 def command(
@@ -99,6 +101,13 @@ def command(
     _print_table(rows)
     if page.token is not None:
         click.echo(f"more match; the newest {limit} are shown (--limit)", err=True)
+
+
+def _named(name: str) -> Condition:
+    """Return what asks for a name, in which only % is a wildcard."""
+    if "%" not in name:
+        return Condition("name", "=", name)
+    return Condition("name", "RLIKE", rf"(?s)\A{'.*'.join(map(re.escape, name.split('%')))}\Z")
 
 
 def _pair(kind: str, text: str) -> Condition:
