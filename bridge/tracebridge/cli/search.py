@@ -76,11 +76,12 @@ def command(
     if service:
         conditions.append(Condition("service", "=", service))
     if name:
-        conditions.append(Condition("name", "ILIKE" if "%" in name else "=", name))
+        conditions.append(_named(name))
     if status:
         conditions.append(Condition("status", "=", status.upper()))
     if id_text:
-        conditions.append(Condition("custom_trace_id", "ILIKE", f"%{id_text}%"))
+        # no character of it is a wildcard
+        conditions.append(Condition("custom_trace_id", "RLIKE", f"(?i){re.escape(id_text)}"))
     if since is not None:
         conditions.append(Condition("timestamp_ms", ">=", since // 1_000_000))
     if until is not None:
@@ -107,7 +108,7 @@ def _named(name: str) -> Condition:
     """Return what asks for a name, in which only % is a wildcard."""
     if "%" not in name:
         return Condition("name", "=", name)
-    return Condition("name", "RLIKE", rf"(?s)\A{'.*'.join(map(re.escape, name.split('%')))}\Z")
+    return Condition("name", "RLIKE", rf"(?is)\A{'.*'.join(map(re.escape, name.split('%')))}\Z")
 
 
 def _pair(kind: str, text: str) -> Condition:
