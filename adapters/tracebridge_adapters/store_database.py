@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from tracebridge import forks
 from tracebridge.errors import Misconfigured, Rejected, Retryable
-from tracebridge.record import SpanRecord, StatusCode
-from tracebridge.search import Page, Query
+from tracebridge.process import forks
+from tracebridge.reading.search import Page, Query
+from tracebridge.records.record import SpanRecord, StatusCode
 from tracebridge_adapters.store_schema import INSERT_SPAN, INSERT_TRACE, SpanRow, open_store, traces_of
 from tracebridge_adapters.store_search import build_search, read_token, write_token
 

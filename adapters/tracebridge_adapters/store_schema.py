@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.errors import Misconfigured
-from tracebridge.record import DEFAULT_EXPERIMENT, SpanRecord
+from tracebridge.records.record import DEFAULT_EXPERIMENT, SpanRecord
 
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 SHARE_EVERY_S = 0.01  # how often a file that another process is making is tried again

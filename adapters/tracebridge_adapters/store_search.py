@@ -10,7 +10,7 @@ import json
 from typing import Any, NamedTuple
 
 from tracebridge.errors import InvalidParameterError
-from tracebridge.search import Condition, Query
+from tracebridge.reading.search import Condition, Query
 
 _MS = 1_000_000  # nanoseconds
 

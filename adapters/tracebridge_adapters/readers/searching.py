@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tracebridge.errors import InvalidParameterError
-from tracebridge.record import DEFAULT_EXPERIMENT, SpanRecord, StatusCode, Value
-from tracebridge.search import NEWEST_FIRST, Condition, Page, Query
+from tracebridge.reading.search import NEWEST_FIRST, Condition, Page, Query
+from tracebridge.records.record import DEFAULT_EXPERIMENT, SpanRecord, StatusCode, Value
 
 MS: Final = 1_000_000  # nanoseconds
 LOOKBACK_MS: Final = 7 * 86_400_000  # how far a search goes back when it does not say: Zipkin's own QUERY_LOOKBACK
@@ -88,7 +88,7 @@ def _window(conditions: Sequence[Condition]) -> tuple[int, int]:
 
 
 def matches(trace: Sequence[SpanRecord], conditions: Sequence[Condition], *, folds_names: bool = False) -> bool:
-    """Return whether a trace, root first, meets every condition (`tracebridge.search.Condition` says what each means)."""
+    """Return whether a trace, root first, meets every condition (`tracebridge.reading.search.Condition` says what each means)."""
     of_span = [condition for condition in conditions if condition.field.startswith("span_")]
     return all(_of_trace(trace, condition, folds_names) for condition in conditions if condition not in of_span) and (
         not of_span or any(all(_of_span(span, c, folds_names) for c in of_span) for span in trace)

@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.adapter import TraceEditor, TraceReader, reader_of
 from tracebridge.calls.core import Core, one_id
-from tracebridge.delivery import Delivery
+from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import (
     DeliveryError,
     InvalidParameterError,
@@ -20,14 +19,15 @@ from tracebridge.errors import (
     TraceNotFoundError,
     misuse,
 )
-from tracebridge.filters import build_query
 from tracebridge.ids.custom import TraceId
-from tracebridge.live import LiveTrace
-from tracebridge.noop import NOOP_TRACE_ID
-from tracebridge.record import SpanRecord, carried
-from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
-from tracebridge.trace import FinishedSpan, PagedList, Trace, trace_of
-from tracebridge.values import Tally
+from tracebridge.plugins.adapter import TraceEditor, TraceReader, reader_of
+from tracebridge.reading.filters import build_query
+from tracebridge.reading.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
+from tracebridge.reading.trace import FinishedSpan, PagedList, Trace, trace_of
+from tracebridge.records.record import SpanRecord, carried
+from tracebridge.records.values import Tally
+from tracebridge.spans.live import LiveTrace
+from tracebridge.spans.noop import NOOP_TRACE_ID
 
 _log = logging.getLogger("tracebridge")
 
@@ -106,7 +106,7 @@ class Reading(Core):
     ) -> PagedList:
         """Return finished traces, newest first, as a list with `.token` for the next page.
 
-        `filter_string` takes the subset in `tracebridge.filters`. `experiment_ids` or `locations` (experiment IDs as well) name the experiments
+        `filter_string` takes the subset in `tracebridge.reading.filters`. `experiment_ids` or `locations` (experiment IDs as well) name the experiments
         to look in; a trace that was started without one is in "0". `flush` changes nothing here. Raises InvalidParameterError for a filter outside the
         subset and for `run_id` and `model_id`, which only MLflow's own client records; NoReaderError when no configured adapter can be read back.
         """

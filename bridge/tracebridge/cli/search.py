@@ -13,9 +13,9 @@ from tracebridge.cli.exits import EXIT_NOT_FOUND
 from tracebridge.cli.moments import moment
 from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
-from tracebridge.filters import parse_filter
-from tracebridge.record import SpanRecord, StatusCode
-from tracebridge.search import Condition, Query
+from tracebridge.reading.filters import parse_filter
+from tracebridge.reading.search import Condition, Query
+from tracebridge.records.record import SpanRecord, StatusCode
 
 MOST = 100_000  # traces that are listed at once
 WIDEST = 1000  # columns of the table: it is never folded

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracebridge.secret_names import SECRET_WORDS, is_secret_key
-from tracebridge.settings.names import MASK, names_secret, shown_key
+from tracebridge.records.secret_names import SECRET_WORDS, is_secret_key
 from tracebridge.settings.problems import Place
+from tracebridge.settings.safe_keys import MASK, names_secret, shown_key
 from tracebridge.settings.tree import Document, Key, Node
 
 MAX_WIDTH: Final = 150  # characters of a source line; the part around the caret is kept

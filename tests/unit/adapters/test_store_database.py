@@ -17,7 +17,7 @@ import pytest
 
 from support.cases import Build
 from tracebridge.errors import Misconfigured
-from tracebridge.search import Condition, Order, Query
+from tracebridge.reading.search import Condition, Order, Query
 from tracebridge_adapters.store_database import StoreDatabase, encode
 
 NOBODY = 65534

@@ -11,8 +11,8 @@ import pytest
 
 from support.cases import Build
 from tracebridge.errors import InvalidParameterError
-from tracebridge.record import Resource, SpanRecord
-from tracebridge.search import Condition, Order, Query
+from tracebridge.reading.search import Condition, Order, Query
+from tracebridge.records.record import Resource, SpanRecord
 from tracebridge_adapters.readers import searching
 
 MS = 1_000_000

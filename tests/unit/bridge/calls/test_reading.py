@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tracebridge import Client, InvalidParameterError, Kind, NoReaderError, SpanRecord, TraceNotFoundError, TraceState
-from tracebridge.filters import parse_filter, parse_order
-from tracebridge.search import Condition, Order
+from tracebridge.reading.filters import parse_filter, parse_order
+from tracebridge.reading.search import Condition, Order
 
 
 @pytest.fixture(params=["memory", "store"])
