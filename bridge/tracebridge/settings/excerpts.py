@@ -128,7 +128,8 @@ class Excerpts:
         if not self._document.complete:
             line, column = self._document.read_to
             start = 0 if number > line else column - 1 if number == line else len(source)
-            out[start:] = [char in " \t" for char in source[start:]]
+            blank = len(source[start:]) - len(source[start:].lstrip())
+            out[start:] = [True] * blank + [False] * (len(source) - start - blank)
         return out
 
     def _known(self, number: int, source: str) -> list[bool | None]:
