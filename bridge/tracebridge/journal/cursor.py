@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
 from tracebridge.journal.base import Claim
+from tracebridge.journal.log_base import DROPPED_FULL, SegmentedCursor
 from tracebridge.journal.segment import Segment
-from tracebridge.journal.segmented import DROPPED_FULL, SegmentedCursor
-from tracebridge.journal.slots import Range, Settled
+from tracebridge.journal.settled import Range, Settled
 
 if TYPE_CHECKING:
     from tracebridge.journal.disk import DiskJournal
