@@ -13,6 +13,7 @@ from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
 from tracebridge.cli.shared.spanfiles import (
     as_json,
     complain,
+    is_incomplete,
     own_envelope,
     own_envelope_options,
     paths_argument,
@@ -73,6 +74,7 @@ def command(
     force: bool,
     prefix: str | None,
     field: str | None,
+    envelopes: tuple[str, ...],
     strict: bool,
     json_output: bool,
 ) -> None:
@@ -85,7 +87,7 @@ def command(
     from tracebridge.replay.stream import SpanFiles
 
     encode = load(FORMATS, target)().encode
-    files = SpanFiles(paths, own=own_envelope(prefix, field), unreadable=complain)
+    files = SpanFiles(paths, own=own_envelope(prefix, field, envelopes), unreadable=complain)
     with _opened(output, force) as out:
         batch: list[SpanRecord] = []
         for step in files.once():
@@ -103,7 +105,7 @@ def command(
     else:
         others = f"{found.other_lines:,} others, {found.damaged_lines:,} damaged"
         click.echo(f"{count(found.spans, 'span')} of {count(found.lines, 'line')} ({others})", err=True)
-    if files.failed or (strict and found.damaged_lines):
+    if files.failed or is_incomplete(found, strict=strict):
         context.exit(EXIT_INCOMPLETE)
 
 

@@ -16,6 +16,7 @@ from tracebridge.cli.shared.progress import Progress
 from tracebridge.cli.shared.spanfiles import (
     as_json,
     complain,
+    is_incomplete,
     own_envelope,
     own_envelope_options,
     paths_argument,
@@ -88,6 +89,7 @@ def command(
     give_up: float | None,
     prefix: str | None,
     field: str | None,
+    envelopes: tuple[str, ...],
     strict: bool,
     dry_run: bool,
     json_output: bool,
@@ -115,7 +117,7 @@ def command(
         files = SpanFiles(
             paths,
             trace_id_attribute=settings.trace_ids.attribute,
-            own=own_envelope(prefix, field),
+            own=own_envelope(prefix, field, envelopes),
             start=seen.position,
             stop=stop.is_set,
             unreadable=complain,
@@ -147,7 +149,7 @@ def command(
         not arrived
         or files.failed
         or any(b["dropped"] for b in stats.values())
-        or (strict and files.found.damaged_lines)
+        or is_incomplete(files.found, strict=strict)
     ):
         context.exit(EXIT_INCOMPLETE)
 
