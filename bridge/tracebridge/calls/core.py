@@ -9,9 +9,9 @@ from typing import Any
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
+from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.journal.accounts import Accounts
 from tracebridge.journal.base import Journal
-from tracebridge.propagation.context import names_span, span_bytes
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent
 from tracebridge.records.record import Event, Link, Resource

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracebridge.cli.configured import CONFIG_HELP, configured
+from tracebridge.cli.shared.configured import CONFIG_HELP, configured
 from tracebridge.errors import printable
 
 if TYPE_CHECKING:

@@ -66,6 +66,10 @@ _TOKEN = re.compile(
 )
 
 
+LARGEST = 2**63 - 1
+MOST_DIGITS = 20  # of a whole number; with more it is larger than that
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -180,8 +184,19 @@ def _literal(token: _Token) -> Scalar:
     if token.kind == "truth":
         return token.text.lower() == "true"
     if token.kind == "number":
-        return float(token.text) if "." in token.text else int(token.text)
+        return _number(token)
     return token.text[1:-1].replace(token.text[0] * 2, token.text[0])
+
+
+def _number(token: _Token) -> int | float:
+    whole = "." not in token.text and len(token.text) <= MOST_DIGITS
+    number = int(token.text) if whole else float(token.text)
+    if not -LARGEST <= number <= LARGEST:
+        raise misuse(
+            InvalidParameterError,
+            f"filter: the number at character {token.place + 1} is larger than any that a span can hold (64 bits).",
+        )
+    return number
 
 
 # ---------------------------------------------------------------------- meaning

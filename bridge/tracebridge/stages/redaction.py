@@ -13,37 +13,16 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Event, Link, SpanRecord, Value
 from tracebridge.records.secret_names import ADDRESS_KEYS, is_credential, is_secret_key, masked_address
 
 MASK: Final = "[redacted]"
-CACHED_KEYS = 8192  # most key names remembered as harmless; past that they are judged anew each time
 
 DENY_VALUES: Final[Mapping[str, re.Pattern[str]]] = {
     "card": re.compile(r"\b(?:\d[ -]?){12,18}\d\b"),
     "jwt": re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"),
 }
-
-
-class HarmlessKeys:
-    """A bounded memory of key names that are known to be no secrets, so that a whole mapping is judged in one step."""
-
-    def __init__(self, is_secret: Callable[[str], bool]) -> None:
-        self._is_secret = is_secret
-        self.known: set[str] = set()
-
-    def learn(self, keys: Iterable[Any]) -> bool:
-        """Return whether every key is harmless plain text, remembering those that are."""
-        harmless = True
-        for key in keys:
-            if type(key) is not str or len(key) > MAX_LEARNT_KEY or not key.isascii() or self._is_secret(key):
-                harmless = False
-            elif len(self.known) < CACHED_KEYS:
-                self.known.add(key)
-        return harmless
-
-
-MAX_LEARNT_KEY = 256  # characters; a longer key is judged anew each time
 
 
 class Redaction:
@@ -64,7 +43,7 @@ class Redaction:
         self._patterns: Sequence[re.Pattern[str]] = [DENY_VALUES.get(name) or re.compile(name) for name in deny_values]
         self._drop = action == "drop"
         self._addresses = ADDRESS_KEYS - self._allow if default_keys else frozenset()
-        self.keys = HarmlessKeys(lambda key: key in self._addresses or self._judge(key))
+        self.keys = KnownKeys(lambda key: key in self._addresses or self._judge(key))
         self._known = self.keys.known
         self.only_keys = not self._patterns
         """Whether values matter only by their beginning; see `tracebridge.stages.stage`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tracebridge.cli.configured import configured
+from tracebridge.cli.shared.configured import configured
 from tracebridge.plugins.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
 from tracebridge.plugins.registry import adapter_class
 from tracebridge.records.record import Resource
