@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from tracebridge.errors import Misconfigured, Rejected
-from tracebridge.plugins.adapter import Context, Sent, TraceReader
+from tracebridge.plugins.adapter import Context, Part, Sent, TraceReader
 from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
 from tracebridge.records.record import RUN_TAG
 from tracebridge_adapters.options import PLACE
@@ -69,7 +69,7 @@ class MlflowOptions(DeliveryOptions):
 class MlflowAdapter:
     """Sends ExportTraceServiceRequest bodies, each to one experiment and one run.
 
-    A body begins with these two, where a trace named them, each with a zero byte behind it.
+    A body begins with the names of these two, empty where the trace has none, each with a zero byte behind it.
     """
 
     Options: ClassVar[type[MlflowOptions]] = MlflowOptions
@@ -106,16 +106,12 @@ class MlflowAdapter:
         )
         self.reader = MlflowReader(self._server, context, self._experiment, options.ui)
 
-    def groups(self, records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
-        """Return the records in groups of one experiment and one run each, in the order in which these first appear."""
-        found: dict[bytes, list[SpanRecord]] = {}
+    def encode(self, records: Sequence[SpanRecord]) -> Sequence[Part]:
+        """Return a request for each experiment and run, in the order in which these first appear, and before it their names."""
+        places: dict[bytes, list[SpanRecord]] = {}
         for record in records:
-            found.setdefault(_place(record), []).append(record)
-        return list(found.values())
-
-    def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        """Return one request, and before it experiment and run."""
-        return _place(records[0]) + self._encode(records, self._attributes_of)
+            places.setdefault(_place(record), []).append(record)
+        return [Part(place + self._encode(group, self._attributes_of), group) for place, group in places.items()]
 
     def _attributes_of(self, record: SpanRecord) -> dict[str, Value]:
         shown = self._shown(record)
