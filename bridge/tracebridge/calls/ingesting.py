@@ -18,6 +18,7 @@ from tracebridge.plugins.source import Intake
 from tracebridge.records.record import Event, Link, SpanRecord, Value
 from tracebridge.records.values import Tally
 from tracebridge.spans.span import MAX_NAME
+from tracebridge.stages.stage import Encoded
 
 _replace = msgspec.structs.replace
 _UNWRITABLE = (TypeError, UnicodeEncodeError)  # what msgspec raises for values that no record holds
@@ -62,19 +63,21 @@ class Ingesting(Recording):
         if not accounts.acquire(False):
             accounts.wait_turn()
         try:
-            if data is None:
-                self._sampled_out()
-            else:
+            if isinstance(data, bytes):
                 self._journal.append(data)
+            else:
+                group = self._not_queued(object(), data)
             accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
         finally:
             accounts.release()
+        if not isinstance(data, bytes):
+            self._after_stages(data, group)
         if self._journal.commits:
             self._journal.commit()
         self._on_first_trace()
 
-    def _ingested(self, record: SpanRecord) -> bytes | None:
-        """Return the record as the journal keeps it; None when a stage dropped it."""
+    def _ingested(self, record: SpanRecord) -> Encoded:
+        """Return the record as the journal keeps it, or why it is not queued."""
         try:
             record = mended(record)
             trace = self._table.traces.get(record.trace_id.hex())
@@ -98,7 +101,7 @@ class Ingesting(Recording):
     def _is_plain(self, record: SpanRecord) -> bool:
         """Whether the record holds nothing but attributes, all within the limits and none of them a secret."""
         return (
-            self._stages.harmless_pass
+            self._stages.fast_path
             and not (record.events or record.links or record.status_message or record.tags)
             and record.inputs is None
             and record.outputs is None

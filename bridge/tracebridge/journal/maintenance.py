@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from tracebridge.journal.adoption import ForeignError, Left, read_folder
+from tracebridge.journal.adoption import Decide, ForeignError, Left, keep_all, read_folder
 from tracebridge.journal.disk import DiskJournal
 from tracebridge.journal.folder import STATS, Folder, folders
 from tracebridge.journal.segment import NewerVersionError, Segment
@@ -27,10 +27,13 @@ _log = logging.getLogger("tracebridge.journal")
 class Keeper:
     """Looks after one disk journal. `numbers` returns what `tracebridge stats` shows, as JSON."""
 
-    def __init__(self, journal: DiskJournal, *, sync: bool, numbers: Callable[[], bytes]) -> None:
+    def __init__(
+        self, journal: DiskJournal, *, sync: bool, numbers: Callable[[], bytes], decide: Decide = keep_all
+    ) -> None:
         self._journal = journal
         self._sync = sync
         self._numbers = numbers
+        self._decide = decide
         self._stop = threading.Event()
         self._left_alone: set[str] = set()
         self._waiting: deque[tuple[Segment, Folder]] = deque()
@@ -139,7 +142,7 @@ class Keeper:
             folder = Folder.take(Path(path))
             if folder is None:
                 return None
-            left = read_folder(folder, self._journal.names, between=self._tick)
+            left = read_folder(folder, self._journal.names, between=self._tick, decide=self._decide)
         except (NewerVersionError, ForeignError, OSError) as error:
             if not (isinstance(error, OSError) and error.errno in PASSING):
                 self._left_alone.add(path)
