@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tracebridge.entities import SpanStatusCode as SpanStatusCode
     from tracebridge.entities import SpanType as SpanType
     from tracebridge.entities import TraceState as TraceState
+    from tracebridge.errors import ClosedError as ClosedError
     from tracebridge.errors import ConfigError as ConfigError
     from tracebridge.errors import DuplicateSpanError as DuplicateSpanError
     from tracebridge.errors import DuplicateTraceError as DuplicateTraceError
@@ -49,7 +50,7 @@ _HOMES = {
     "client": "Client",
     "deadletters.letters": "DeadLetter",
     "entities": "Link SpanEvent SpanStatus SpanStatusCode SpanType TraceState",
-    "errors": "ConfigError DuplicateSpanError DuplicateTraceError InvalidParameterError NoReaderError ReadError TracebridgeError TraceFinishedError "
+    "errors": "ClosedError ConfigError DuplicateSpanError DuplicateTraceError InvalidParameterError NoReaderError ReadError TracebridgeError TraceFinishedError "
     "TraceNotFoundError",
     "ids.custom": "SpanId TraceId",
     "ids.parent": "RemoteParent",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, span_as_dict
+from tracebridge.errors import TraceFinishedError
 from tracebridge.plain import MOST_AT_ONCE
 from tracebridge.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.record import Link as LinkRecord
@@ -133,7 +134,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
 
     def get_attribute(self, key: str) -> Any:
         """Return one recorded attribute, or None."""
-        return self.attributes_now.get(key)
+        return self.attributes_now.get(key) if issubclass(type(key), str) else None
 
     # ------------------------------------------------------------------ writing
 
@@ -155,7 +156,11 @@ class Span(msgspec.Struct, eq=False, weakref=True):
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Record one attribute; an earlier value of the same key is replaced."""
-        self.set_attributes({key: value})
+        try:
+            given = {key: value}
+        except Exception:  # a key that no dict takes
+            given = {self.calls.reducer.text(key, self.tally): value}
+        self.set_attributes(given)
 
     def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Record several attributes; earlier values of the same keys are replaced."""
@@ -307,9 +312,13 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         """Record a status; one that means nothing is counted and recorded as ERROR with its text."""
         found = read_status(status)
         if found is None:
-            shown = self.calls.reducer.show(status)
-            self.calls.warn_misuse("bad_status", f"{shown!r} is no status; recorded as ERROR. Use OK or ERROR.")
-            found = (StatusCode.ERROR, f"unknown status {shown}")
+            found = (StatusCode.ERROR, f"unknown status {self.calls.reducer.show(status)}")
+            self.code, self.status_message = int(found[0]), self.calls.reducer.text(found[1], self.tally)
+            self.calls.refuse(
+                "bad_status",
+                f"unknown status: {self.calls.told(status)}; the span is recorded as ERROR. Give OK, ERROR or UNSET.",
+            )
+            return
         self.code = int(found[0])
         if found[0] is not StatusCode.ERROR:
             self.status_message = ""
@@ -319,7 +328,12 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def _open(self) -> bool:
         if self.cause is None:
             return True
-        self.calls.accounts.note_misuse("change_after_end")
+        name = self.calls.reducer.show(self.name)
+        self.calls.refuse(
+            "change_after_end",
+            f"span {name!r} was changed after its end; the change is not recorded.",
+            TraceFinishedError,
+        )
         return False
 
 
