@@ -70,7 +70,7 @@ class Reading(Core):
             self._wait_for(name)
             try:
                 with _answering():
-                    records = self._read(adapter, key or "", live)
+                    records = self._read(adapter, "" if key is None else key, live)
                 spans = [FinishedSpan(record) for record in records if record.span_id.hex() not in open_spans]
             except ReadError as error:
                 if live is None:
@@ -250,14 +250,14 @@ class Reading(Core):
         if not isinstance(adapter, TraceEditor):
             raise misuse(NoReaderError, f"traces of adapter {name} cannot be changed; configure the `store` adapter.")
         self._wait_for(name)
-        wires = self._wire_ids(adapter, wanted or "")
+        wires = self._wire_ids(adapter, "" if wanted is None else wanted)
         if not wires:
             raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(wanted)} not found.")
         return adapter, wires[0]
 
     def _wire_ids(self, adapter: TraceReader, given: str | TraceId) -> list[bytes]:
         """Every wire ID that this may mean: what the destination has under the text as a custom ID, else what it derives."""
-        found = adapter.find(carried(given)) if isinstance(given, str) else None
+        found = adapter.find(carried(given)) if issubclass(type(given), str) else None
         if found:
             return found
         return [wire.trace_id for wire in self.ids.meanings(given)]
