@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from support.strategies import anything, hostile_records
 from tracebridge import Client, Link, RemoteParent, SpanEvent, SpanRecord, SpanStatus, TracebridgeError
-from tracebridge.record import Event, Resource, Scope
-from tracebridge.record import Link as LinkRecord
+from tracebridge.records.record import Event, Resource, Scope
+from tracebridge.records.record import Link as LinkRecord
 
 STARTED = {
     "span_type": anything,

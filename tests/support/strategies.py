@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tracebridge import Link as LinkGiven
 from tracebridge import SpanEvent, SpanId, SpanStatus, TraceId
-from tracebridge.record import EndCause, Event, Link, Resource, Scope, SpanRecord
+from tracebridge.records.record import EndCause, Event, Link, Resource, Scope, SpanRecord
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 broken_texts = st.text(st.characters(), max_size=20)  # lone surrogates too

@@ -7,21 +7,21 @@ from collections.abc import Callable
 from typing import Any
 
 from tracebridge.calls.misuse import Misuse, log
-from tracebridge.entities import SpanEvent, read_kind
 from tracebridge.errors import ClosedError, InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.ids.parent import names_span, span_bytes
+from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.journal.base import Journal
-from tracebridge.live import LiveTable, LiveTrace
-from tracebridge.noop import NOOP_TRACE_ID, NoopSpan
 from tracebridge.propagation.propagator import Propagator
-from tracebridge.recent import RecentKeys
-from tracebridge.record import Event, Kind, Link, Resource
+from tracebridge.records.entities import SpanEvent, read_kind
+from tracebridge.records.record import Event, Kind, Link, Resource
+from tracebridge.records.values import Tally
 from tracebridge.settings.model import LimitsSettings
-from tracebridge.span import Span, member
-from tracebridge.stages import Stages
-from tracebridge.values import Tally
+from tracebridge.spans.live import LiveTable, LiveTrace
+from tracebridge.spans.noop import NOOP_TRACE_ID, NoopSpan
+from tracebridge.spans.recent import RecentKeys
+from tracebridge.spans.span import Span, member
+from tracebridge.stages.stage import Stages
 
 NOOP = NoopSpan()
 

@@ -10,15 +10,15 @@ import msgspec
 
 from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording
-from tracebridge.entities import read_kind
+from tracebridge.calls.repair import mended
 from tracebridge.errors import ClosedError, ConfigError
 from tracebridge.journal.base import encode_record
-from tracebridge.mending import mended
-from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
-from tracebridge.registry import SOURCES, load
-from tracebridge.source import Intake
-from tracebridge.span import MAX_NAME
-from tracebridge.values import Tally
+from tracebridge.plugins.registry import SOURCES, load
+from tracebridge.plugins.source import Intake
+from tracebridge.records.entities import read_kind
+from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
+from tracebridge.records.values import Tally
+from tracebridge.spans.span import MAX_NAME
 
 _replace = msgspec.structs.replace
 _TEXTS = ("name", "span_type", "end_cause", "opened_at", "status_message", "trace_state", "experiment_id")

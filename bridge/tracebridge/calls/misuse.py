@@ -7,10 +7,10 @@ import sys
 from enum import Enum
 from typing import Any
 
-from tracebridge.accounts import Accounts
 from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
+from tracebridge.journal.accounts import Accounts
+from tracebridge.records.values import Reducer
 from tracebridge.settings.model import LifecycleSettings
-from tracebridge.values import Reducer
 
 log = logging.getLogger("tracebridge")
 

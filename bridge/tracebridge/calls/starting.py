@@ -13,8 +13,6 @@ from typing import Any
 
 from tracebridge.calls.core import INTERNAL, LAST_KIND, NOOP, Closing, one_id
 from tracebridge.calls.roots import REMOTE, Roots
-from tracebridge.context import current_span
-from tracebridge.entities import Link
 from tracebridge.errors import (
     InvalidParameterError,
     TracebridgeError,
@@ -22,14 +20,17 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import RemoteParent, ids_of, names_span, span_bytes
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId
-from tracebridge.live import LiveTrace
-from tracebridge.noop import NOOP_TRACE_ID, AnySpan
+from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.otel.current import CURRENT, current_parent
-from tracebridge.span import MAX_NAME, Place, Span
-from tracebridge.values import Tally
+from tracebridge.propagation.context import RemoteParent, ids_of
+from tracebridge.records.entities import Link
+from tracebridge.records.values import Tally
+from tracebridge.spans.context import current_span
+from tracebridge.spans.live import LiveTrace
+from tracebridge.spans.noop import NOOP_TRACE_ID, AnySpan
+from tracebridge.spans.span import MAX_NAME, Place, Span
 
 
 class Starting(Roots):
@@ -56,7 +57,7 @@ class Starting(Roots):
         """Start a trace and return its live root span.
 
         `kind` is a name such as "client" in any case, a member of an enumeration by its name (OpenTelemetry's `SpanKind`), or OTLP's number
-        (`tracebridge.record.Kind`); None is INTERNAL, and so is anything else, which is counted as `misuse["bad_kind"]` and said once.
+        (`tracebridge.records.record.Kind`); None is INTERNAL, and so is anything else, which is counted as `misuse["bad_kind"]` and said once.
         `trace_id` (or its MLflow 2 name `request_id`) is the caller's own ID: any non-empty string up to 512
         characters, or a `TraceId` that says its scheme; without it `trace_ids.generate` makes one, or it is random, of
         128 bits. `span_id` is the root's own ID likewise, of 64 bits. `parent` continues a remote context (a span, or anything

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from tracebridge import InvalidParameterError, SpanRecord
-from tracebridge.record import Kind
+from tracebridge.records.record import Kind
 
 
 class Shifted(enum.Enum):

@@ -6,6 +6,7 @@ import logging
 import threading
 
 import pytest
+from tracebridge.spans.noop import NoopSpan
 
 from tracebridge import (
     ClosedError,
@@ -15,7 +16,6 @@ from tracebridge import (
     TraceNotFoundError,
     TraceStack,
 )
-from tracebridge.noop import NoopSpan
 
 RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "n", 1, 2)
 
@@ -38,6 +38,7 @@ MISUSES = {
     "end_of_unknown_span": (lambda client: client, lambda client: client.end_span("nope", "00f067aa0ba902b7"), TraceNotFoundError),
     "change_after_end": (ended, lambda span: span.set_attribute("a", 1), TraceFinishedError),
     "bad_status": (lambda client: client.start_trace("r"), lambda span: span.set_status("FINE"), InvalidParameterError),
+    "bad_log_level": (lambda client: client.start_trace("r"), lambda span: span.set_log_level("LOUD"), InvalidParameterError),
     "bad_kind": (lambda client: client, lambda client: client.start_trace("r", kind=7), InvalidParameterError),
     "pop_of_empty_stack": (TraceStack, lambda stack: stack.pop(), InvalidParameterError),
     "start_after_close": (closed, lambda made: made[0].start_trace("r"), ClosedError),
