@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-from tracebridge.errors import printable
+from tracebridge.masking.printable import printable
 from tracebridge.plugins.options import Secret
 
 MASK = "***"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracebridge.errors import printable
+from tracebridge.masking.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

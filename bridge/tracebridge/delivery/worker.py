@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
-from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge, printable
+from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats, now_unix_s
 from tracebridge.journal.base import Claim, Cursor, decode_record
 from tracebridge.plugins.adapter import Adapter, Sent

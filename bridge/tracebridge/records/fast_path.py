@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.records.record import Value
-from tracebridge.records.secret_names import is_credential
+from tracebridge.masking.names import is_credential
 from tracebridge.stages.redaction import MAX_LEARNT_KEY, HarmlessKeys
 
 MOST_AT_ONCE = 1_024  # attributes of one call that are looked at, if no higher limit is set; the rest is counted

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tracebridge.errors import ConfigError, printable
+from tracebridge.errors import ConfigError
+from tracebridge.masking.printable import printable
 
 if TYPE_CHECKING:
     from tracebridge.settings.tree import Document

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from tracebridge.records.record import Event, Link, SpanRecord, Value
-from tracebridge.records.secret_names import ADDRESS_KEYS, is_credential, is_secret_key, masked_address
+from tracebridge.masking.names import ADDRESS_KEYS, is_credential, is_secret_key, masked_address
 
 MASK: Final = "[redacted]"
 CACHED_KEYS = 8192  # most key names remembered as harmless; past that they are judged anew each time
