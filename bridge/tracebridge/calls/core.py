@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
+from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.journal.accounts import Accounts
 from tracebridge.journal.base import Journal
-from tracebridge.propagation.context import names_span, span_bytes
+from tracebridge.masking.loggers import logger
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent
 from tracebridge.records.record import Event, Link, Resource
@@ -23,7 +23,7 @@ from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span, member
 from tracebridge.stages.stage import Stages
 
-log = logging.getLogger("tracebridge")
+log = logger("tracebridge")
 NOOP = NoopSpan()
 AFTER_CLOSE = "start_after_close"  # how starts are counted that come when tracing is off
 

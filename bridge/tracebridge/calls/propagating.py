@@ -11,9 +11,10 @@ from tracebridge.calls.core import Core, log
 from tracebridge.propagation import baggage as baggage_header
 from tracebridge.propagation import tracestate
 from tracebridge.propagation.carriers import Getter, Setter
-from tracebridge.propagation.context import RemoteParent, context_of, remote_parent
+from tracebridge.propagation.context import RemoteParent, remote_parent
 from tracebridge.records.values import Tally
 from tracebridge.spans.context import current_span
+from tracebridge.spans.live import context_of
 from tracebridge.spans.noop import NoopSpan
 from tracebridge.spans.span import Span
 

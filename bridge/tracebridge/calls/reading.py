@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +19,7 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import TraceId
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import TraceEditor, TraceReader, reader_of
 from tracebridge.reading.filters import build_query
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
@@ -29,7 +29,7 @@ from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
 
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")
 
 READ_WAIT_S = 10.0  # longest wait for the reader's own destination to have what was queued before the call
 

@@ -19,10 +19,10 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.otel.current import CURRENT, current_parent
-from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, context_of, remote_parent
+from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.records.record import Kind
 from tracebridge.records.values import Tally
-from tracebridge.spans.live import LiveTrace, live_trace
+from tracebridge.spans.live import LiveTrace, context_of, live_trace
 from tracebridge.spans.noop import AnySpan
 from tracebridge.spans.span import MAX_NAME, OwnId, Place, Span
 

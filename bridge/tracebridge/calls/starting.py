@@ -21,8 +21,9 @@ from tracebridge.errors import (
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId
+from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.otel.current import CURRENT, current_parent
-from tracebridge.propagation.context import RemoteParent, ids_of, names_span, span_bytes
+from tracebridge.propagation.context import RemoteParent, ids_of
 from tracebridge.records.entities import Link
 from tracebridge.records.values import Tally
 from tracebridge.spans.context import current_span

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.delivering import switched_on
+from tracebridge.cli.shared.delivering import switched_on
 
 if TYPE_CHECKING:
     from tracebridge.client import Client
@@ -144,8 +144,8 @@ def _tell(trace_id: str, wire_id: bytes, spans: list[Any], stats: dict[str, Any]
     from rich.markup import escape
     from rich.table import Table
 
-    from tracebridge.cli.books import unconfirmed
-    from tracebridge.cli.tree import trace_tree
+    from tracebridge.cli.shared.books import unconfirmed
+    from tracebridge.cli.shared.tree import trace_tree
 
     console = Console(highlight=False)
     if spans:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_NOT_FOUND
-from tracebridge.cli.moments import moment
-from tracebridge.cli.stores import open_reader
+from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.moments import moment
+from tracebridge.cli.shared.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.reading.filters import parse_filter
 from tracebridge.reading.search import Condition, Query
@@ -137,7 +137,7 @@ def _print_table(rows: Sequence[dict[str, str | int | None]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from tracebridge.cli.tree import cut, duration
+    from tracebridge.cli.shared.tree import cut, duration
 
     table = Table(box=None, pad_edge=False)
     for title in ("trace", "name", "service", "status", "spans", "duration", "started (UTC)"):

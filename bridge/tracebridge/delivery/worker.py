@@ -7,7 +7,6 @@ of their own. Nothing here is ever called from an application's thread except `c
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -19,6 +18,8 @@ from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats, now_unix_s
 from tracebridge.journal.base import Claim, Cursor, decode_record
+from tracebridge.masking.foreign import clean
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
@@ -33,7 +34,7 @@ CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker
 REJECTED, TOO_LARGE, PARTIAL = "rejected", "too_large", "partial_success"
 GAVE_UP, SHUTDOWN, FAILED, CORRUPT = "retries_exhausted", "shutdown", "internal_error", "corrupt"
 
-_log = logging.getLogger("tracebridge.delivery")
+_log = logger("tracebridge.delivery")
 _jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
 
@@ -216,7 +217,7 @@ class Delivery:
         try:
             body = self.adapter.encode(records)
         except Exception as error:
-            self._split(claim, records, REJECTED, f"cannot be encoded: {error!r}")
+            self._split(claim, records, REJECTED, f"cannot be encoded: {type(error).__name__}: {_said(error)}")
             return
         limit = self.adapter.max_batch_bytes
         if limit is not None and len(body) > limit:
@@ -308,7 +309,7 @@ class Delivery:
     # ------------------------------------------------------------------ the books
 
     def _arrived(self, claim: Claim, spans: int, sent: Sent) -> None:
-        rejected, message = min(max(0, sent.rejected), spans), printable(sent.message)[:MAX_SAID]
+        rejected, message = min(max(0, sent.rejected), spans), clean(sent.message, MAX_SAID)
         with self._lock:
             if self._stopped:
                 raise _Stopped
@@ -359,8 +360,8 @@ class Delivery:
 
 
 def _said(error: BaseException) -> str:
-    """Return what an adapter's error says, most likely a server's words: on one line, bounded, steering no terminal."""
-    return printable(str(error) or type(error).__name__)[:MAX_SAID]
+    """Return what an adapter's error says, most likely a server's words."""
+    return clean(error, MAX_SAID) or type(error).__name__
 
 
 def _by_resource(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:

@@ -18,14 +18,13 @@ from typing import Literal
 
 from tracebridge.journal.accounts import Accounts, JournalStats
 from tracebridge.journal.base import Claim, encode_record
-from tracebridge.journal.cursor import DiskCursor, StoredBodies
+from tracebridge.journal.cursor import DiskCursor, StoredBodies, StoredLog
 from tracebridge.journal.folder import Folder
 from tracebridge.journal.log_base import (
     DROPPED_CLOSED,
     DROPPED_FULL,
     SEGMENTS_IN_FULL,
     SegmentedCursor,
-    SegmentedJournal,
 )
 from tracebridge.journal.open_spans import OpenSpans, Place
 from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
@@ -51,7 +50,7 @@ class Found:
     looked: bool = False
 
 
-class DiskJournal(SegmentedJournal[Segment]):
+class DiskJournal(StoredLog):
     """An append-only log in a directory. `max_bytes` bounds what this process keeps there, in whole segments."""
 
     keeps_open = True

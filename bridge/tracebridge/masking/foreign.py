@@ -1,13 +1,11 @@
 """Foreign words: what servers, libraries and files say. This is the one place that makes them fit for any output of ours.
 
 `clean` is called where such words come in (`DeliveryError` calls it by itself), so that statistics, dead letters, findings and logs hold
-clean ones; `logger` gives loggers that clean what is left, tracebacks included.
+clean ones; the loggers of `tracebridge.masking.loggers` clean what is left, tracebacks included.
 """
 
 from __future__ import annotations
 
-import logging
-import traceback
 from typing import Final
 
 from tracebridge.masking.known import MASK, without_known_secrets
@@ -37,25 +35,3 @@ def _without_secrets(words: object) -> str:
     except Exception:
         text = f"<{type(words).__name__}: no text>"
     return masked_credentials(without_known_secrets(text[:MOST_EXAMINED]), MASK)[0]
-
-
-class _Cleaning(logging.Filter):
-    """Cleans a record of ours, its traceback too, before any handler sees it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record, cleaned."""
-        record.msg, record.args = clean(record.getMessage()), None
-        if record.exc_info and record.exc_info[0] is not None:
-            record.exc_text = clean_lines("".join(traceback.format_exception(*record.exc_info)).rstrip())
-        record.exc_info = None
-        return True
-
-
-_cleaning = _Cleaning()
-
-
-def logger(name: str) -> logging.Logger:
-    """Return a logger of ours: what it is given is cleaned first."""
-    ours = logging.getLogger(name)
-    ours.addFilter(_cleaning)  # the same filter is added once only
-    return ours

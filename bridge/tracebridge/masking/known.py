@@ -16,12 +16,19 @@ from typing import Final
 
 MASK: Final = "***"
 SHORTEST = 4  # characters; what is shorter is no secret
-IN_PIECES = 6  # letters and digits of a secret from which on its pieces are looked for; shorter ones where they stand alone
-PIECE, SHORT_PIECE = 6, 5  # letters and digits of a secret that are masked wherever they stand, and those of one of less than ten
+IN_PIECES = (
+    6  # letters and digits of a secret from which on its pieces are looked for; shorter ones where they stand alone
+)
+PIECE, SHORT_PIECE = (
+    6,
+    5,
+)  # letters and digits of a secret that are masked wherever they stand, and those of one of less than ten
 BASE64_PIECE, HEX_PIECE = 8, 12  # the same in base64 and in hex
 DEEPEST = 3  # escapes within escapes
 _SCHEMES = frozenset({"bearer", "basic", "token", "apikey", "digest"})
-_ESCAPE = re.compile(r"\\u\{?([0-9a-fA-F]{2,6})\}?|\\x([0-9a-fA-F]{2})|%([0-9a-fA-F]{2})|&#[xX]([0-9a-fA-F]{1,6});|&#([0-9]{1,7});|=([0-9A-F]{2})")
+_ESCAPE = re.compile(
+    r"\\u\{?([0-9a-fA-F]{2,6})\}?|\\x([0-9a-fA-F]{2})|%([0-9a-fA-F]{2})|&#[xX]([0-9a-fA-F]{1,6});|&#([0-9]{1,7});|=([0-9A-F]{2})"
+)
 _COUNTED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789") | frozenset(map(chr, range(0x80, 0x100)))
 
 _alive: dict[int, weakref.ref[KnownSecrets]] = {}
@@ -110,9 +117,11 @@ class _Pieces:
         found = []
         folded, starts, ends = unfolded
         for length, pieces in self._of_length.items():
-            for at in range(len(folded) - length + 1):
-                if folded[at : at + length] in pieces:
-                    found.append((starts[at], ends[at + length - 1]))
+            found += [
+                (starts[at], ends[at + length - 1])
+                for at in range(len(folded) - length + 1)
+                if folded[at : at + length] in pieces
+            ]
         return sorted(found)
 
 
@@ -168,9 +177,7 @@ def _as_bytes(code: int) -> list[str]:
 
 def _folded(text: str) -> str:
     """Return a secret as it is looked for: it is meant letter by letter, so that no escapes are read in it."""
-    return "".join(
-        char for byte in text.lower().encode("utf-8", "surrogatepass") if (char := chr(byte)) in _COUNTED
-    )
+    return "".join(char for byte in text.lower().encode("utf-8", "surrogatepass") if (char := chr(byte)) in _COUNTED)
 
 
 def _cut_out(text: str, places: list[tuple[int, int]]) -> str:

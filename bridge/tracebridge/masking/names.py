@@ -85,7 +85,9 @@ def is_credential(text: str) -> bool:
     return text[:7].lower() == "bearer " or text[:6].lower() == "basic "
 
 
-def masked_address(text: str, mask: str, is_secret: Callable[[str], bool], *, only_query: bool = False) -> tuple[str, int]:
+def masked_address(
+    text: str, mask: str, is_secret: Callable[[str], bool], *, only_query: bool = False
+) -> tuple[str, int]:
     """Return an address (or its query) with its user info and the values of secret parameters masked, and how many that were.
 
     Parameters are those of the query and of the fragment; a value that is itself an address with a secret in it is masked as a whole.

@@ -8,10 +8,13 @@ Every expression here is linear: none starts twice in what another try has passe
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from tracebridge.masking.names import USER_INFO, is_secret_key
 
+MESSAGE_KEYS: Final = frozenset({"exception.message", "exception.stacktrace", "error.message", "log.message"})
+"""Attributes whose text somebody wrote for people, with whatever was at hand (OpenTelemetry semantic conventions, exceptions)."""
 JWT: Final = re.compile(
     r"(?<![A-Za-z0-9_-])((?>[A-Za-z0-9_-]*?(?=eyJ)))eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*+"
 )
@@ -27,12 +30,14 @@ _QUOTED = re.compile(r"(?P<open>\\?\")(?P<value>[^\"\\\r\n]++)|(?P<open1>\\?')(?
 _LINE = re.compile(r"(?P<open>\\?[\"']?)(?P<value>[^\"'\\\r\n]++)")
 _WHOLE_LINE = frozenset({"authorization", "cookie", "cookies"})  # values of several words
 _NO_VALUES = frozenset({"none", "null", "true", "false", "str", "bytes", "required", "missing", "invalid", "expired"})
-_NO_CREDENTIALS = frozenset({"token", "tokens", "auth", "authentication", "authorization", "scheme", "is", "was", "not", "and", "or", "header"})
+_NO_CREDENTIALS = frozenset(
+    {"token", "tokens", "auth", "authentication", "authorization", "scheme", "is", "was", "not", "and", "or", "header"}
+)
 _LONG = 16  # characters: words of English that follow "bearer token" are shorter
 
 
-def masked_credentials(text: str, mask: str) -> tuple[str, int]:
-    """Return a text with the credentials in it masked, and how many that were.
+def masked_credentials(text: str, mask: str, is_secret: Callable[[str], bool] = is_secret_key) -> tuple[str, int]:
+    """Return a text with the credentials in it masked, and how many that were; `is_secret` judges keys.
 
     >>> masked_credentials("refused: Bearer t0k3n at https://me:pw@host, token=abc", "***")
     ('refused: Bearer *** at https://***@host, token=***', 3)
@@ -40,7 +45,7 @@ def masked_credentials(text: str, mask: str) -> tuple[str, int]:
     text, keys = _PEM.subn(mask, text)
     text, jwts = JWT.subn(rf"\1{mask}", text)
     text, users = USER_INFO.subn(f"{mask}@", text)
-    text, pairs = _masked_pairs(text, mask)
+    text, pairs = _masked_pairs(text, mask, is_secret)
     count = 0
 
     def judge(found: re.Match[str]) -> str:
@@ -64,12 +69,12 @@ def _is_credential(found: re.Match[str]) -> bool:
     return True
 
 
-def _masked_pairs(text: str, mask: str) -> tuple[str, int]:
+def _masked_pairs(text: str, mask: str, is_secret: Callable[[str], bool]) -> tuple[str, int]:
     """Mask the values of secret keys: `key=value`, `key: value`, `"key": "value"`."""
     out: list[str] = []
     done = count = 0
     for found in _KEY.finditer(text):
-        if found.start() < done or not is_secret_key(found["key"]):
+        if found.start() < done or not is_secret(found["key"]):
             continue
         value = _value_after(found["key"], text, found.end())
         if value is None or value[1].lower() in _NO_VALUES or mask in value[1]:

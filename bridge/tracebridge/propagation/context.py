@@ -5,22 +5,18 @@ The same value is what `extract` reads and what `inject` writes: what one proces
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
-from tracebridge.ids.custom import SpanId, TraceId
+from tracebridge.ids.custom import TraceId
+from tracebridge.ids.wire import is_span_id, is_trace_id, names_span, span_bytes
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
-    from tracebridge.spans.span import Span
 
 SAMPLED, RANDOM = 1, 2  # W3C Trace Context level 2, trace-flags
-
-_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
-_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
 class DatadogContext(NamedTuple):
@@ -72,26 +68,6 @@ class RemoteParent(msgspec.Struct, frozen=True, gc=False):
         return None if self.deferred else bool(self.flags & SAMPLED)
 
 
-def is_span_id(text: Any) -> bool:
-    """Return whether this is a span ID as we show it: 16 lower-case hex digits, not all zero."""
-    return type(text) is str and _SPAN_ID.fullmatch(text) is not None
-
-
-def names_span(given: Any) -> bool:
-    """Return whether this can name a span that another process has: a span ID as we show it, or a SpanId."""
-    return type(given) is SpanId or is_span_id(given)
-
-
-def span_bytes(given: SpanId | str) -> bytes:
-    """Return the 8 bytes of what names a span."""
-    return given.wire if isinstance(given, SpanId) else bytes.fromhex(given)
-
-
-def is_trace_id(text: Any) -> bool:
-    """Return whether this is a wire trace ID as we show it: 32 lower-case hex digits, not all zero."""
-    return type(text) is str and _TRACE_ID.fullmatch(text) is not None
-
-
 def remote_parent(given: Any, ids: Identity) -> RemoteParent:
     """Read a parent from a RemoteParent, a span, or anything with `trace_id` and `span_id` as text.
 
@@ -116,20 +92,6 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
     if isinstance(origin, RemoteParent):
         return msgspec.structs.replace(origin, trace_id=here.trace_id, span_id=here.span_id)
     return here
-
-
-def context_of(span: Span) -> RemoteParent:
-    """Return the context of a span of ours, as other processes are told it."""
-    trace, origin = span.trace, span.origin
-    if origin is None:
-        return RemoteParent(trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id)
-    return msgspec.structs.replace(
-        origin,
-        trace_id=trace.outgoing_id,
-        span_id=span.span_id,
-        correlation_id=trace.custom_id,
-        parent_id=span.parent_id,
-    )
 
 
 def ids_of(given: Any) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tracebridge.masking.names import SECRET_WORDS, is_secret_key
-from tracebridge.settings.problems import Place
+from tracebridge.settings.place import Place
 from tracebridge.settings.safe_keys import MASK, names_secret, shown_key
 from tracebridge.settings.tree import Document, Key, Node
 

@@ -88,6 +88,20 @@ def live_trace(wire: WireId, custom_id: str | None, anchor_ns: int) -> LiveTrace
     return LiveTrace(trace_id, hex_id, hex_id, scheme, flags, custom_id, anchor_ns)
 
 
+def context_of(span: Span) -> RemoteParent:
+    """Return the context of an open span, as other processes are told it."""
+    trace, origin = span.trace, span.origin
+    if origin is None:
+        return RemoteParent(trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id)
+    return msgspec.structs.replace(
+        origin,
+        trace_id=trace.outgoing_id,
+        span_id=span.span_id,
+        correlation_id=trace.custom_id,
+        parent_id=span.parent_id,
+    )
+
+
 class LiveTable:
     """Open traces under every form of their ID. Changed under `Accounts.lock`; single look-ups need no lock."""
 
