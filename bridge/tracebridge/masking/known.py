@@ -12,7 +12,8 @@ import re
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 MASK: Final = "***"
 SHORTEST = 4  # characters; what is shorter is no secret
@@ -52,7 +53,7 @@ class KnownSecrets:
         """Return a text with these secrets masked.
 
         >>> KnownSecrets(["Bearer t0k3n/12"]).mask("no such token: T0K3N%2F12, nor dDBrM24vMTI=")
-        'no such token: ***, nor ***='
+        'no such token: ***, nor ***'
         """
         return self._masked(text, _unfolded(text))
 
@@ -66,6 +67,25 @@ def without_known_secrets(text: str) -> str:
     for known in [found for ref in _alive.copy().values() if (found := ref()) is not None]:
         text = known.mask(text)
     return text
+
+
+def secrets_of_address(url: str) -> Iterator[str]:
+    """Yield what may be secret in an address, as it stands there and as it is meant: user info and the values of parameters."""
+    parts = urlsplit(url)
+    user_info = parts.netloc.rpartition("@")[0]
+    user, colon, password = user_info.partition(":")
+    values = [part.partition("=")[2] for part in re.split("[&;]", parts.query)]
+    for text in (user_info, password if colon and password else user, parts.query, *values):
+        yield from (text, unquote(text), unquote_plus(text))
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a value, however deep."""
+    if isinstance(value, str):
+        yield str.__str__(value)
+    elif isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(item)
 
 
 def _words(text: str) -> Iterator[str]:
@@ -88,8 +108,6 @@ def _words(text: str) -> Iterator[str]:
 
 def _alone(words: list[str]) -> re.Pattern[str] | None:
     """Return what finds short words where they stand alone: as they are, and percent-encoded."""
-    from urllib.parse import quote
-
     forms = sorted({form for word in words for form in (word, quote(word, safe=""))}, key=len, reverse=True)
     if not forms:
         return None
@@ -181,14 +199,18 @@ def _folded(text: str) -> str:
 
 
 def _cut_out(text: str, places: list[tuple[int, int]]) -> str:
+    """Mask the places, and what stands directly beside them: an ending that has a bit of the secret in base64, the rest of a cut one."""
     out: list[str] = []
-    done = start = end = 0
-    for first, last in [*places, (len(text) + 1, 0)]:
-        if first > end:
-            if end > start:
-                out += [text[done:start], MASK]
-                done = end
-            start, end = first, last
-        else:
-            end = max(end, last)
+    done = 0
+    for first, last in places:
+        start, end = first, last
+        if end <= done:
+            continue
+        while start > done and text[start - 1].isalnum():
+            start -= 1
+        while end < len(text) and (text[end].isalnum() or text[end] == "="):
+            end += 1
+        if start > done or not out:
+            out += [text[done:start], MASK]
+        done = end
     return "".join([*out, text[done:]])

@@ -25,7 +25,7 @@ _SCHEME = re.compile(
     re.IGNORECASE,
 )
 _KEY = re.compile(r"(?<![\w.-])(?P<key>[\w.-]{1,128}+)\\?[\"']?\s{0,8}+(?:=>?|:)(?!=)\s{0,8}+")
-_WORD = re.compile(r"(?P<open>\\?[\"']?)(?P<value>[^\s\"'&,;<>()\[\]{}\\]++)")
+_WORD = re.compile(r"(?P<open>\\?[\"']?)(?P<value>(?:(?i:bearer|basic)\s{1,8})?+[^\s\"'&,;<>()\[\]{}\\]++)")
 _QUOTED = re.compile(r"(?P<open>\\?\")(?P<value>[^\"\\\r\n]++)|(?P<open1>\\?')(?P<value1>[^'\\\r\n]++)")
 _LINE = re.compile(r"(?P<open>\\?[\"']?)(?P<value>[^\"'\\\r\n]++)")
 _WHOLE_LINE = frozenset({"authorization", "cookie", "cookies"})  # values of several words
@@ -45,7 +45,6 @@ def masked_credentials(text: str, mask: str, is_secret: Callable[[str], bool] = 
     text, keys = _PEM.subn(mask, text)
     text, jwts = JWT.subn(rf"\1{mask}", text)
     text, users = USER_INFO.subn(f"{mask}@", text)
-    text, pairs = _masked_pairs(text, mask, is_secret)
     count = 0
 
     def judge(found: re.Match[str]) -> str:
@@ -55,7 +54,7 @@ def masked_credentials(text: str, mask: str, is_secret: Callable[[str], bool] = 
         count += 1
         return f"{found['scheme']}{found['said']}{mask}"
 
-    text = _SCHEME.sub(judge, text)
+    text, pairs = _masked_pairs(_SCHEME.sub(judge, text), mask, is_secret)
     return text, keys + jwts + users + pairs + count
 
 
