@@ -121,7 +121,10 @@ def test_a_grpc_server_that_echoes_what_it_was_sent_spreads_no_secret(code):
         told = told_of("otlp_grpc", f"http://{USER_INFO}@127.0.0.1:{port}")
     finally:
         server.stop(None).wait()
-    assert ("key='authorization', value='Basic ***'" in told, [secret for secret in SECRETS if secret in told]) == (True, [])
+    assert ("key='authorization', value='Basic ***'" in told, [secret for secret in SECRETS if secret in told]) == (
+        True,
+        [],
+    )
 
 
 @pytest.mark.parametrize(
