@@ -18,7 +18,7 @@ MESSAGE_KEYS: Final = frozenset({"exception.message", "exception.stacktrace", "e
 JWT: Final = re.compile(
     r"(?<![A-Za-z0-9_-])((?>[A-Za-z0-9_-]*?(?=eyJ)))eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*+"
 )
-_PEM = re.compile(r"-----BEGIN [A-Z ]{0,20}+PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,20}+PRIVATE KEY-----)?+")
+_PEM = re.compile(r"-----BEGIN [A-Z ]{0,20}?PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,20}?PRIVATE KEY-----)?+")
 _SCHEME = re.compile(
     r"(?<![A-Za-z0-9])(?P<scheme>bearer|basic)(?P<said>(?:\s|%20|[:=+])++(?:(?:token|auth|credentials?)\b(?:\s|[:=])*+)*+)"
     r"(?P<value>[^\s\"'<>,;()\[\]{}\\]++)",
