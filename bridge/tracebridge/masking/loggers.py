@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-from tracebridge.masking.foreign import clean, clean_lines
+from tracebridge.masking.foreign import clean_lines
 
 
 class _Cleaning(logging.Filter):
@@ -13,7 +13,7 @@ class _Cleaning(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep the record, cleaned."""
-        record.msg, record.args = clean(record.getMessage()), None
+        record.msg, record.args = clean_lines(record.getMessage()), None
         if record.exc_info and record.exc_info[0] is not None:
             record.exc_text = clean_lines("".join(traceback.format_exception(*record.exc_info)).rstrip())
         record.exc_info = None

@@ -33,6 +33,7 @@ _NO_VALUES = frozenset({"none", "null", "true", "false", "str", "bytes", "requir
 _NO_CREDENTIALS = frozenset(
     {"token", "tokens", "auth", "authentication", "authorization", "scheme", "is", "was", "not", "and", "or", "header"}
 )
+_VARIABLE = re.compile(r"(?:\w{1,20}+ )?+\$\{")  # the name of a secret in a configuration is none
 _LONG = 16  # characters: words of English that follow "bearer token" are shorter
 
 
@@ -60,7 +61,11 @@ def masked_credentials(text: str, mask: str, is_secret: Callable[[str], bool] = 
 
 def _is_credential(found: re.Match[str]) -> bool:
     value = found["value"]
-    if value.lower() in _NO_CREDENTIALS or value.lower().startswith("realm="):
+    if (
+        value.lower() in _NO_CREDENTIALS
+        or value.lower().startswith("realm=")
+        or _VARIABLE.match(found.string, found.start("value"))
+    ):
         return False
     has_digit = any(char.isdigit() for char in value)
     if found["scheme"].lower() == "basic" or any(char.isalpha() for char in found["said"]):
@@ -76,7 +81,7 @@ def _masked_pairs(text: str, mask: str, is_secret: Callable[[str], bool]) -> tup
         if found.start() < done or not is_secret(found["key"]):
             continue
         value = _value_after(found["key"], text, found.end())
-        if value is None or value[1].lower() in _NO_VALUES or mask in value[1]:
+        if value is None or value[1].lower() in _NO_VALUES or _VARIABLE.match(text, value[0]) or mask in value[1]:
             continue
         out += [text[done : value[0]], mask]
         done = value[0] + len(value[1])

@@ -52,6 +52,7 @@ STEERING = "".join(
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "***"),
         ("if token == other: tokens: 5, max_tokens=7", "if token == other: tokens: 5, max_tokens=7"),
         ("password: None", "password: None"),
+        ('{authorization: "Bearer ${env:TOKEN}", token: ${TOKEN}}', '{authorization: "Bearer ${env:TOKEN}", token: ${TOKEN}}'),
     ],
 )  # fmt: skip
 def test_credentials_are_known_by_their_shape(said: str, shown: str) -> None:
