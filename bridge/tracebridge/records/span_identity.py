@@ -97,13 +97,18 @@ def _halves(records: Sequence[SpanRecord]) -> list[SpanRecord]:
     return spans if client is None else [_put_back(span, client) for span in spans]
 
 
-def _home(side: Side, service: str, groups: Mapping[_Group, Any]) -> _Group | None:
+def _home(side: Side, service: str, groups: Mapping[_Group, list[SpanRecord]]) -> _Group | None:
     """Return the group that records without a side or without a service belong to; None where they are one of their own."""
-    if service and side == "":
-        return next((group for group in (("client", service), ("server", service)) if group in groups), None)
-    if service:
+    candidates: Iterable[_Group] = (("client", service), ("server", service)) if service else list(groups)
+    if service and side:
         return None
-    return next((group for group in groups if group[1] and side in ("", group[0])), None)
+    for group in candidates:
+        is_told = group in groups and group[1] and side in ("", group[0])
+        if is_told and (
+            side or not groups[group][0].shared
+        ):  # what does not say that it is shared is not the shared half
+            return group
+    return None
 
 
 def _whole(records: Sequence[SpanRecord]) -> list[SpanRecord]:

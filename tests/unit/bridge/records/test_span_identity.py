@@ -52,6 +52,12 @@ def test_a_client_and_a_server_of_one_service_are_two_spans():
     assert settled([CLIENT, server]) == [CLIENT, server]
 
 
+def test_a_span_without_a_side_is_not_the_half_that_is_flagged():
+    """It is the client's, of a tracer that tells no kinds."""
+    caller = span("call", Kind.INTERNAL, "back", parent_id=b"p" * 8)
+    assert settled([SERVER, caller]) == [caller, SERVER]
+
+
 def test_pieces_of_a_span_are_one():
     """Its start first, then its end, what it says and its annotations, in any order; as Zipkin's servers merge them."""
     event = Event("cache miss", T0 + 2_000)
