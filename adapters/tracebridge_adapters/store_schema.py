@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from tracebridge.errors import Misconfigured
-from tracebridge.records.record import DEFAULT_EXPERIMENT, SpanRecord
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT
+from tracebridge.records.record import SpanRecord
 
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 SHARE_EVERY_S = 0.01  # how often a file that another process is making is tried again

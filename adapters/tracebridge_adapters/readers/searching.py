@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tracebridge.errors import InvalidParameterError
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT
 from tracebridge.reading.search import NEWEST_FIRST, Condition, Page, Query
-from tracebridge.records.record import DEFAULT_EXPERIMENT, SpanRecord, StatusCode, Value
+from tracebridge.records.record import SpanRecord, StatusCode, Value
 from tracebridge.records.span_identity import in_order
 
 MS: Final = 1_000_000  # nanoseconds

@@ -18,11 +18,12 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import TraceId
-from tracebridge.plugins.adapter import TraceEditor, TraceReader, reader_of
+from tracebridge.plugins.adapter import RUN_TAG, TraceEditor, TraceReader, reader_of
 from tracebridge.reading.filters import build_query
+from tracebridge.reading.finished import FinishedSpan
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
-from tracebridge.reading.trace import FinishedSpan, PagedList, Trace, trace_of
-from tracebridge.records.record import RUN_TAG, Kind, SpanRecord, carried
+from tracebridge.reading.trace import PagedList, Trace, trace_of
+from tracebridge.records.record import Kind, SpanRecord, carried
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
