@@ -27,6 +27,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tracebridge.masking.foreign import clean
+
 
 class TracebridgeError(Exception):
     """The base of every error an application can see. `error_code` carries MLflow's name for the case."""
@@ -98,15 +100,6 @@ class ReadError(TracebridgeError):
     error_code = "TEMPORARILY_UNAVAILABLE"
 
 
-def printable(text: str) -> str:
-    """Return one line of text that cannot steer a terminal, whoever wrote it.
-
-    >>> printable("bad\\x1b[31m\\nspan")
-    'bad [31m span'
-    """
-    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
-
-
 class DeliveryError(Exception):
     """The base of what `Adapter.encode` and `Adapter.send` raise to tell delivery what to do next."""
 
@@ -114,7 +107,7 @@ class DeliveryError(Exception):
     """What the destination's protocol said: an HTTP status or the name of a gRPC status; None when it said nothing."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(printable(str(message)))  # it quotes the server, and ends up in logs and terminals
+        super().__init__(clean(message))  # it quotes the server, and ends up in logs and terminals
 
 
 class Retryable(DeliveryError):

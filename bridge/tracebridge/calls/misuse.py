@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from enum import Enum
 from typing import Any
 
 from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
 from tracebridge.journal.accounts import Accounts
+from tracebridge.masking.loggers import logger
 from tracebridge.records.values import Reducer
 from tracebridge.settings.model import LifecycleSettings
 
-log = logging.getLogger("tracebridge")
+log = logger("tracebridge")
 
 _OURS = frozenset(
     {"tracebridge", "tracebridge_adapters", "contextlib", "threading"}

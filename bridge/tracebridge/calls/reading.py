@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,17 +17,18 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import TraceId
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import RUN_TAG, TraceEditor, TraceReader, reader_of
 from tracebridge.reading.filters import build_query
 from tracebridge.reading.finished import FinishedSpan
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
 from tracebridge.reading.trace import PagedList, Trace, trace_of
-from tracebridge.records.record import SpanRecord, carried
+from tracebridge.records.record import Kind, SpanRecord, carried
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
 
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")
 
 READ_WAIT_S = 10.0  # longest wait for the reader's own destination to have what was queued before the call
 
@@ -38,6 +38,12 @@ def _listed(given: Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(given, str):
         raise misuse(InvalidParameterError, f"give a list of experiment IDs, such as [{given!r}], not a text.")
     return tuple(given or ())
+
+
+def _is_open(record: SpanRecord, open_spans: Mapping[str, Any]) -> bool:
+    """Return whether a record is what is there already of a span that is open, and not the other half of its call."""
+    span = open_spans.get(record.span_id.hex())
+    return span is not None and (record.shared or record.kind == Kind.SERVER) == (span.kind == Kind.SERVER)
 
 
 @contextmanager
@@ -79,7 +85,7 @@ class Reading(Core):
             try:
                 with _answering():
                     records = self._read(adapter, "" if key is None else key, live)
-                spans = [FinishedSpan(record) for record in records if record.span_id.hex() not in open_spans]
+                spans = [FinishedSpan(record) for record in records if not _is_open(record, open_spans)]
             except ReadError as error:
                 if live is None:
                     raise

@@ -6,7 +6,6 @@ import logging
 import threading
 
 import pytest
-from tracebridge.spans.noop import NoopSpan
 
 from tracebridge import (
     ClosedError,
@@ -16,6 +15,7 @@ from tracebridge import (
     TraceNotFoundError,
     TraceStack,
 )
+from tracebridge.spans.noop import NoopSpan
 
 RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "n", 1, 2)
 
