@@ -2,106 +2,155 @@
 
 from __future__ import annotations
 
+import time
 from array import array
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast, overload
 
-from tracebridge.journal.base import Claim
+from tracebridge.journal.base import Claim, Part
 from tracebridge.journal.segment import Segment
-from tracebridge.journal.segmented import DROPPED_FULL, SegmentedCursor
+from tracebridge.journal.segmented import SegmentedCursor
 from tracebridge.journal.slots import Range, Settled
 
 if TYPE_CHECKING:
     from tracebridge.journal.disk import DiskJournal
 
+MOST_PARTS = 16  # segments of dead processes in one claim: what one request keeps in hand for as long as its destination fails
+
 
 class DiskCursor(SegmentedCursor[Segment]):
-    """A cursor that jumps over what was settled in an adopted segment before it was adopted."""
+    """A cursor that has a second place, in what dead processes left."""
 
     _journal: DiskJournal
 
     def __init__(self, journal: DiskJournal, name: str, position: int) -> None:
         super().__init__(journal, name, position)
-        self._ahead = 0
-        """Records after `position` that were settled before they were adopted."""
+        self._left = 0
         self._owed: dict[Segment, list[Range]] = {}
-        """For adopted segments: what is owed and not yet claimed, as journal positions. (Not by first position: an empty segment shares it.)"""
+        """What that is, in the order of its adoption: records by their number in the segment."""
+        self._left_since = 0.0
+        self._odd = 0
+        """Whose the odd record of the next batch that both share is."""
         self._given_up = 0
         """After the end: what lay in memory and is counted as dropped."""
 
     @property
-    def ready(self) -> int:
-        """How many records wait to be claimed."""
-        return self._journal.end - self.position - self._ahead
+    def left(self) -> int:
+        """How many records of dead processes wait to be claimed."""
+        return self._left
+
+    @property
+    def left_queued(self) -> int:
+        """How many records of dead processes are ready or in flight."""
+        return self.left + sum(claim.unsettled - claim.own_unsettled for claim in self._claims)
 
     @property
     def queued(self) -> int:
         """How many records are ready or in flight; after the end, how many wait on the disk."""
-        return self.ready + self._in_flight - self._given_up
+        return self.ready + self.left + self._in_flight - self._given_up
+
+    @property
+    def oldest_since(self) -> float | None:
+        """Monotonic seconds that no unsettled record has waited here for longer than."""
+        since = super().oldest_since
+        if not self.left:
+            return since
+        return self._left_since if since is None else min(since, self._left_since)
 
     def adopt(self, segment: Segment) -> int:
         """Owe what this adapter has not settled in an adopted segment; return how many records that is."""
         settled = segment.settled(self.name)
-        count = len(segment.offsets)
-        ranges = [] if settled is None else settled.owed(count)
+        ranges = [] if settled is None else settled.owed(len(segment.offsets))
+        if not ranges:
+            return 0
+        if not self.left:
+            self._left_since = time.monotonic()
+        self._owed[segment] = ranges
         owed = sum(end - start for start, end in ranges)
-        self._owed[segment] = [(segment.first + start, segment.first + end) for start, end in ranges]
-        self._ahead += count - owed
-        self._skip()
+        self._left += owed
+        self._account.adopted += owed
         return owed
 
-    def _skip(self) -> None:
-        """Move over what is settled already."""
-        while self._ahead:
-            segment = self._journal.segment_at(self.position)
-            ranges = self._owed.get(segment) if segment is not None else None
-            if segment is None or ranges is None:
-                return
-            while ranges and ranges[0][1] <= self.position:
-                ranges.pop(0)
-            target = max(self.position, ranges[0][0]) if ranges else segment.end
-            self._ahead -= target - self.position
-            self.position = target
-            if ranges:
-                return
-
-    def stretch(self) -> tuple[Segment, int] | None:
-        """Return the segment at this place and up to which position it is owed without a break."""
-        segment = self._journal.segment_at(self.position)
-        if segment is None:
-            return None
-        ranges = self._owed.get(segment) or []
-        while ranges and ranges[0][1] <= self.position:
-            ranges.pop(0)
-        return segment, ranges[0][1] if ranges else segment.end
+    # ------------------------------------------------------------------ claiming
 
     def claim(self, most: int, max_bytes: int) -> Claim | None:
-        """Take up to `most` records of one segment, in order."""
-        claim = super().claim(most, max_bytes)
-        self._skip()
-        return claim
+        """Take up to `most` records: those of this process, then those of dead ones, half of a batch at least.
+
+        So the living do not wait behind the dead, and the dead do not wait for ever behind the living.
+        """
+        shared = bool(self.left) and bool(self.ready)
+        if shared and most % 2:
+            self._odd = 1 - self._odd
+        half = (most + self._odd) // 2
+        least_left = min(self.left, most - half) if shared else 0
+        parts = list(self._journal.read(self.position, most - least_left, max_bytes // 2 if shared else max_bytes))
+        own = _count(parts)
+        since = self._behind_since if own else None
+        if self.left:
+            since = self._left_since if since is None else min(since, self._left_since)
+            parts += self._read_left(most - own, max_bytes - sum(part.bytes for part in parts))
+        size = _count(parts)
+        return self._claim(parts, own, size, since) if size else None
+
+    def _read_left(self, most: int, max_bytes: int) -> list[StoredPart]:
+        """Take records of dead processes, over as many segments as it takes."""
+        parts: list[StoredPart] = []
+        while most > 0 and max_bytes > 0 and self._owed and len(parts) < MOST_PARTS:
+            segment, ranges = next(iter(self._owed.items()))
+            start, end = ranges[0]
+            part = stored_part(segment, start, min(end, start + most), max_bytes)
+            parts.append(part)
+            taken = len(part.records)
+            most -= taken
+            max_bytes -= part.bytes
+            self._left -= taken
+            ranges[0] = (start + taken, end)
+            if start + taken == end:
+                ranges.pop(0)
+            if not ranges:
+                del self._owed[segment]
+        return parts
+
+    # ------------------------------------------------------------------ settling
 
     def settle(self, claim: Claim, spans: int) -> None:
         """Take so many of a claim's records, the first that are left, off the queue, and write that down."""
+        before = claim.size - claim.owed
         super().settle(claim, spans)
-        segment = self._journal.segment_at(claim.first)
-        if segment is not None:  # else it was dropped meanwhile
+        after = claim.size - (claim.owed if claim.unsettled else 0)
+        touched = []
+        at = 0
+        for part in _stored(claim):
+            if at < after and before < at + len(part.records) and part.segment not in touched:
+                touched.append(part.segment)
+            at += len(part.records)
+        for segment in touched:
             self._write(segment)
-            self._journal.reclaim()
+        self._journal.settled(touched)
 
     def _write(self, segment: Segment) -> None:
-        first, end = segment.first, segment.end
-        gaps = [
-            (claim.first + len(claim.records) - claim.owed - first, claim.first + len(claim.records) - first)
-            for claim in self._claims.values()
-            if first <= claim.first < end
-        ]
-        owed = self._owed.get(segment)
-        taken = min(self.position, end) - first
-        if owed is not None:
-            taken = end - first
-            gaps += [(max(start, self.position) - first, stop - first) for start, stop in owed if stop > self.position]
+        gaps = [gap for claim in self._claims for gap in _owed_in(claim, segment)]
+        if segment.is_own:
+            taken = min(self.position, segment.end) - segment.first
+        else:
+            taken = len(segment.offsets)
+            gaps += self._owed.get(segment, ())
         segment.settle(self.name, Settled.of(taken, gaps))
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the destination does not take anything at the moment."""
+        return self._account.retrying_since is not None
+
+    def owes(self, segment: Segment) -> bool:
+        """Return whether something in an adopted segment is ready or in flight."""
+        return segment in self._owed or self.is_sending(segment)
+
+    def is_sending(self, segment: Segment) -> bool:
+        """Return whether something in a segment is in flight."""
+        return any(part.segment is segment for claim in self._claims for part in _stored(claim))
+
+    # ------------------------------------------------------------------ losing
 
     def abandon(self) -> int:
         """Give up what lies in memory; the rest waits on the disk for the next process."""
@@ -111,26 +160,74 @@ class DiskCursor(SegmentedCursor[Segment]):
 
     def _unsettled_in(self, segment: Segment) -> int:
         """Return how many records of one of our own segments are ready or in flight."""
-        in_flight = [claim.unsettled for claim in self._claims.values() if segment.first <= claim.first < segment.end]
+        in_flight = [end - start for claim in self._claims for start, end in _in_flight_in(claim, segment)]
         return max(0, segment.end - max(segment.first, self.position)) + sum(in_flight)
 
-    def lose(self, segment: Segment) -> None:
-        """Skip what is left of a segment that the journal has to forget, and count it."""
-        owed = self._owed.get(segment)
-        if self.position >= segment.end:
-            return
-        start = max(self.position, segment.first)
-        lost = segment.end - start
-        if owed is not None:
-            lost = sum(stop - max(begin, start) for begin, stop in owed if stop > start)
-            self._ahead -= segment.end - start - lost
-        self._dropped[DROPPED_FULL] += lost
-        self.position = segment.end
-        self._skip()
+    def hand_back(self, segment: Segment) -> int:
+        """Owe what is ready in an adopted segment no more, without having settled it; return how many records that is."""
+        owed = sum(end - start for start, end in self._owed.pop(segment, ()))
+        self._left -= owed
+        self._account.adopted -= owed
+        return owed
 
-    def forget(self, segment: Segment) -> None:
-        """Forget a segment that is gone."""
-        self._owed.pop(segment, None)
+    def lose_left(self, segment: Segment, reason: str) -> int:
+        """Give up what is ready in an adopted segment, counted under a reason; return how many records that was."""
+        lost = sum(end - start for start, end in self._owed.pop(segment, ()))
+        if lost:
+            self._left -= lost
+            self._account.dropped[reason] += lost
+            self._write(segment)
+        return lost
+
+
+class StoredPart(Part, eq=False, kw_only=True):
+    """Neighbours in one segment of a disk journal."""
+
+    segment: Segment
+    start: int
+    """The number of the first among the segment's records."""
+    bytes: int
+    """About how many bytes they take, heads and what stands between them included."""
+
+
+def _stored(claim: Claim) -> Sequence[StoredPart]:
+    return cast("Sequence[StoredPart]", claim.parts)  # a disk journal makes no others
+
+
+def _count(parts: Sequence[Part]) -> int:
+    return sum(len(part.records) for part in parts)
+
+
+def _owed_in(claim: Claim, segment: Segment) -> Iterator[Range]:
+    """Yield which of a segment's records a later process has to deliver because of a claim."""
+    return _last_in(claim, segment, claim.owed)
+
+
+def _in_flight_in(claim: Claim, segment: Segment) -> Iterator[Range]:
+    """Yield which of a segment's records a claim has in flight."""
+    return _last_in(claim, segment, claim.unsettled)
+
+
+def _last_in(claim: Claim, segment: Segment, last: int) -> Iterator[Range]:
+    """Yield which of a segment's records are among the last so many of a claim."""
+    skip = claim.size - last
+    for part in _stored(claim):
+        records = len(part.records)
+        if part.segment is segment and skip < records:
+            yield part.start + skip, part.start + records
+        skip = max(0, skip - records)
+
+
+def stored_part(segment: Segment, start: int, end: int, max_bytes: int) -> StoredPart:
+    """Return records of a segment from a number on, at least one, stopping at another or once about `max_bytes` are reached."""
+    offsets: array[int] = segment.offsets[start:end]
+    most = 1
+    while most < len(offsets) and offsets[most] - offsets[0] < max_bytes:
+        most = min(len(offsets), 2 * most)
+    offsets = offsets[:most]
+    size = offsets[-1] - offsets[0] + segment.length(offsets[-1])
+    bodies = StoredBodies(segment, offsets)
+    return StoredPart(bodies, segment.resource, segment=segment, start=start, bytes=size)
 
 
 class StoredBodies(Sequence[bytes]):
