@@ -13,12 +13,12 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from tracebridge.record import Kind
+from tracebridge.records.record import Kind
 
 if TYPE_CHECKING:
     from tracebridge.calls.managers import SpanManager
     from tracebridge.client import Client
-    from tracebridge.noop import AnySpan
+    from tracebridge.spans.noop import AnySpan
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Message = MutableMapping[str, Any]

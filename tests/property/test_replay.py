@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.strategies import records
-from tracebridge.record import SpanRecord
-from tracebridge.registry import FORMATS, load
+from tracebridge.plugins.registry import FORMATS, load
+from tracebridge.records.record import SpanRecord
 from tracebridge.replay.lines import Line
 from tracebridge.replay.reader import Found, SpanReader, installed_formats
-from tracebridge_adapters.formats.spanlog_writers import writer_of
+from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 
 LINES = load(FORMATS, "spanlog")().encode
 fewer = settings(max_examples=40)  # records are large

@@ -20,7 +20,7 @@ from tracebridge.cli.spanfiles import (
     tell,
 )
 from tracebridge.cli.words import count
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 
 BATCH = 256  # spans that are encoded together: an OTLP line holds so many at most
 SHORT_NAMES = {"zipkin": "zipkin_json"}  # as the destination is called
@@ -34,7 +34,7 @@ EPILOG = """Examples:
 
 def _installed(_context: click.Context, _option: click.Parameter, name: str) -> str:
     """Return the name of an installed format. Raises BadParameter with those that are known."""
-    from tracebridge.registry import FORMATS, entries
+    from tracebridge.plugins.registry import FORMATS, entries
     from tracebridge.settings.problems import did_you_mean
 
     known = entries(FORMATS)
@@ -81,7 +81,7 @@ def command(
     Reads what `tracebridge replay` reads. Exits with 1 when a file cannot be read or the output is there already (or, with --strict, when a
     line is damaged).
     """  # fmt: skip
-    from tracebridge.registry import FORMATS, load
+    from tracebridge.plugins.registry import FORMATS, load
     from tracebridge.replay.stream import SpanFiles
 
     encode = load(FORMATS, target)().encode

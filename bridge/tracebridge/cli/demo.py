@@ -92,7 +92,7 @@ def run_batch(client: Client, trace_id: str) -> bytes:
 
 
 def _process(client: Client, trace_id: str, parent_id: str, item: str) -> dict[str, Any]:
-    from tracebridge.record import Kind
+    from tracebridge.records.record import Kind
 
     with client.span("validate", trace_id, parent_id, attributes={"item": item}):
         time.sleep(0.002)

@@ -15,7 +15,7 @@ from tracebridge.cli.spanfiles import stopped_by_signals
 from tracebridge.cli.words import count
 
 if TYPE_CHECKING:
-    from tracebridge.accounts import Stats
+    from tracebridge.journal.accounts import Stats
 
 LOOK_EVERY_S = 0.1
 EPILOG = """Examples:

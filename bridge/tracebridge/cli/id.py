@@ -35,7 +35,7 @@ EPILOG = """Examples:
 
 def _known_scheme(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     """Return the name of an installed scheme. Raises BadParameter with those that are known."""
-    from tracebridge.registry import known_schemes
+    from tracebridge.plugins.registry import known_schemes
     from tracebridge.settings.problems import did_you_mean
 
     known = known_schemes()
@@ -148,9 +148,9 @@ def _settings(config: str | None, scheme: str | None) -> Settings:
 
 def _links(settings: Settings) -> dict[str, Callable[[bytes], str | None]]:
     """Return what makes an address of a trace, for every destination that can."""
-    from tracebridge.adapter import Context
-    from tracebridge.record import Resource
-    from tracebridge.registry import adapter_class
+    from tracebridge.plugins.adapter import Context
+    from tracebridge.plugins.registry import adapter_class
+    from tracebridge.records.record import Resource
 
     links = {}
     for name, chosen in settings.adapters.items():

@@ -27,7 +27,7 @@ from tracebridge.cli.words import count
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
     from tracebridge.replay.player import Played
     from tracebridge.replay.reader import Found
 

@@ -12,9 +12,9 @@ from tracebridge.cli.exits import EXIT_NOT_FOUND
 from tracebridge.cli.moments import moment
 from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
-from tracebridge.filters import parse_filter
-from tracebridge.record import SpanRecord, StatusCode
-from tracebridge.search import Condition, Query
+from tracebridge.reading.filters import parse_filter
+from tracebridge.reading.search import Condition, Query
+from tracebridge.records.record import SpanRecord, StatusCode
 
 WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
@@ -74,11 +74,11 @@ def command(
     if service:
         conditions.append(Condition("service", "=", service))
     if name:
-        conditions.append(Condition("name", "LIKE" if "%" in name else "=", name))
+        conditions.append(Condition("name", "ILIKE" if "%" in name else "=", name))
     if status:
         conditions.append(Condition("status", "=", status.upper()))
     if id_text:
-        conditions.append(Condition("custom_trace_id", "LIKE", f"%{id_text}%"))
+        conditions.append(Condition("custom_trace_id", "ILIKE", f"%{id_text}%"))
     if since is not None:
         conditions.append(Condition("timestamp_ms", ">=", since // 1_000_000))
     if until is not None:

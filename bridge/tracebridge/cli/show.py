@@ -9,7 +9,7 @@ from tracebridge.cli.exits import EXIT_NOT_FOUND
 from tracebridge.cli.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.identity import Identity
-from tracebridge.record import carried
+from tracebridge.records.record import carried
 
 EPILOG = """Example:
 

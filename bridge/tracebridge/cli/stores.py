@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from tracebridge.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
-from tracebridge.record import Resource
-from tracebridge.registry import adapter_class
+from tracebridge.plugins.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
+from tracebridge.plugins.registry import adapter_class
+from tracebridge.records.record import Resource
 from tracebridge.settings.load import CONFIG_VARIABLE, load_settings
 from tracebridge.settings.model import Settings
 

@@ -17,7 +17,7 @@ from tracebridge.cli.spanfiles import (
     stopped_by_signals,
     tell,
 )
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 
 LOOK_EVERY_S = 0.1  # how often what is complete is looked for while lines come in
 EPILOG = """Examples:

@@ -10,7 +10,7 @@ import msgspec
 
 from tracebridge.cli.words import count
 from tracebridge.errors import printable
-from tracebridge.record import EndCause, SpanRecord, StatusCode
+from tracebridge.records.record import EndCause, SpanRecord, StatusCode
 
 if TYPE_CHECKING:
     from rich.text import Text

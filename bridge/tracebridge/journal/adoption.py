@@ -16,6 +16,7 @@ import msgspec
 
 from tracebridge.journal.base import decode_record, encode_record
 from tracebridge.journal.folder import DAMAGED, STATS, Folder
+from tracebridge.journal.open_spans import merged
 from tracebridge.journal.segment import (
     CHANGED,
     FINISHED,
@@ -28,10 +29,9 @@ from tracebridge.journal.segment import (
     NewerVersionError,
     Segment,
 )
-from tracebridge.journal.slots import name_hash
-from tracebridge.journal.starts import merged
-from tracebridge.ownfiles import is_folder, make_folder, prune, write_private
-from tracebridge.record import EndCause, Resource, SpanRecord, StatusCode
+from tracebridge.journal.settled import name_hash
+from tracebridge.process.private_files import is_folder, make_folder, prune, write_private
+from tracebridge.records.record import EndCause, Resource, SpanRecord, StatusCode
 
 UNFINISHED = "unfinished: the process ended before the span did"
 MOST_SET_ASIDE = 256 * 2**20  # bytes that are kept of what was damaged; the oldest goes first

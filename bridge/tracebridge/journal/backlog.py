@@ -129,9 +129,7 @@ class Backlog:
     def _is_stuck(self, taken: TakenFolder) -> bool:
         """Return whether only destinations that are failing wait for a folder."""
         return all(
-            cursor.is_failing
-            for cursor in self._cursors()
-            if any(cursor.owes(segment) for segment in taken.pending)
+            cursor.is_failing for cursor in self._cursors() if any(cursor.owes(segment) for segment in taken.pending)
         )
 
     def drop(self, size: int, reason: str) -> int:

@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast, overload
 
 from tracebridge.journal.base import Claim, Part
+from tracebridge.journal.log_base import SegmentedCursor
 from tracebridge.journal.segment import Segment
-from tracebridge.journal.segmented import SegmentedCursor
-from tracebridge.journal.slots import Range, Settled
+from tracebridge.journal.settled import Range, Settled
 
 if TYPE_CHECKING:
     from tracebridge.journal.disk import DiskJournal
 
-MOST_PARTS = 16  # segments of dead processes in one claim: what one request keeps in hand for as long as its destination fails
+MOST_PARTS = (
+    16  # segments of dead processes in one claim: what one request keeps in hand for as long as its destination fails
+)
 
 
 class DiskCursor(SegmentedCursor[Segment]):

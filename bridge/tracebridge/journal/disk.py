@@ -16,24 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tracebridge.accounts import Accounts, JournalStats
+from tracebridge.journal.accounts import Accounts, JournalStats
 from tracebridge.journal.adoption import Left
 from tracebridge.journal.backlog import Backlog
 from tracebridge.journal.base import encode_record
 from tracebridge.journal.cursor import DiskCursor, StoredPart, stored_part
-from tracebridge.journal.files import Files
 from tracebridge.journal.folder import Folder
-from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
-from tracebridge.journal.segmented import (
+from tracebridge.journal.log_base import (
     DROPPED_CLOSED,
     DROPPED_FULL,
     SEGMENTS_IN_FULL,
-    SegmentedCursor,
     SegmentedJournal,
 )
-from tracebridge.journal.starts import OpenSpans, Place
+from tracebridge.journal.open_spans import OpenSpans, Place
+from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
+from tracebridge.journal.segment_files import Files
 from tracebridge.journal.syncing import Syncer
-from tracebridge.record import Resource
+from tracebridge.records.record import Resource
 
 FIRST_SEGMENT = 2**20  # bytes; each is twice the one before it, so that a small program takes little
 LARGEST_SEGMENT = 32 * 2**20

@@ -7,7 +7,7 @@
         adapters.json                           the names of its adapters, of which a segment has only hashes
         stats.json                              the writer's numbers, for `tracebridge stats`
       damaged/                                  stretches that could not be read, for a person to look at
-      dead/                                     what destinations refused for good (`tracebridge.deadletters.letters`)
+      dead/                                     what destinations refused for good (`tracebridge.delivery.deadletters.letters`)
 
 A folder whose lock can be taken belongs to nobody any more, and who takes the lock owns it. `flock` is used directly because a
 forked child must close its copy of the lock without unlocking it, which lock libraries do not offer. It closes every lock that
@@ -34,8 +34,8 @@ from typing import Any
 
 import msgspec
 
-from tracebridge import forks
-from tracebridge.ownfiles import is_folder, open_regular, read_regular, write_private
+from tracebridge.process import forks
+from tracebridge.process.private_files import is_folder, open_regular, read_regular, write_private
 
 LOCK, STATS, ADAPTERS = "lock", "stats.json", "adapters.json"
 DAMAGED = "damaged"
@@ -231,7 +231,9 @@ def _unlockable(directory: Path) -> str:
     except OSError as error:
         if error.errno not in UNLOCKABLE:
             return ""  # full, most likely
-        return f"is on a file system without locks (flock: {error.strerror}), which tell a living process from a dead one"
+        return (
+            f"is on a file system without locks (flock: {error.strerror}), which tell a living process from a dead one"
+        )
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
@@ -311,7 +313,7 @@ _check_numbers = msgspec.json.Decoder(_Numbers).decode
 
 def _names(directory: Path) -> list[str]:
     try:
-        return sorted(os.listdir(directory))
+        return sorted(path.name for path in directory.iterdir())
     except FileNotFoundError:
         return []
 

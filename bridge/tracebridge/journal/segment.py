@@ -26,9 +26,9 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 
-from tracebridge.journal.slots import SLOT_BYTES, Owner, Settled, Slot, name_hash, pack_slot, read_slots
-from tracebridge.ownfiles import open_regular, read_regular
-from tracebridge.record import Resource
+from tracebridge.journal.settled import SLOT_BYTES, Owner, Settled, Slot, name_hash, pack_slot, read_slots
+from tracebridge.process.private_files import open_regular, read_regular
+from tracebridge.records.record import Resource
 
 VERSION = 1
 MAGIC = b"TBSEGMNT"

@@ -19,7 +19,7 @@ from tracebridge.journal.adoption import Left, named, read_folder
 from tracebridge.journal.base import decode_record
 from tracebridge.journal.folder import Folder, segments_in
 from tracebridge.journal.segment import Segment
-from tracebridge.journal.slots import Owner, Settled
+from tracebridge.journal.settled import Owner, Settled
 
 TOO_OLD, TOO_MANY = "unclaimed_max_age", "unclaimed_max_bytes"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.errors import printable
-from tracebridge.format import Decoded, Format
-from tracebridge.registry import FORMATS, entries, load
+from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.format import Decoded, Format
+from tracebridge.plugins.registry import FORMATS, entries, load
 from tracebridge.replay.envelopes import MAX_LEVELS, OwnEnvelope, Unwrapper
 from tracebridge.replay.gaps import Gaps
 from tracebridge.replay.lines import Line

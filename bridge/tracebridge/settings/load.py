@@ -156,11 +156,11 @@ def _adapters(
 def _adapter(
     reader: OptionsReader, key: str, child: Node, parent: Node, environ: Mapping[str, str], read: dict[str, Node]
 ) -> AdapterSettings | None:
-    from tracebridge.registry import adapter_class, known_adapters
+    from tracebridge.plugins.registry import adapter_class, known_adapters
     from tracebridge.settings.environment import filled
-    from tracebridge.settings.names import joined, shown_key
     from tracebridge.settings.problems import Problem, nearest
     from tracebridge.settings.reader import BAD
+    from tracebridge.settings.safe_keys import joined, shown_key
 
     kind, slash, name = key.partition("/")
     path, place = joined("adapters", shown_key(key)), parent.key_places.get(key, parent.place)
@@ -193,7 +193,7 @@ def _default_settings(environ: Mapping[str, str], if_unwritable: IfUnwritable) -
     """Return the embedded default: the store, or memory where its folder cannot be written."""
     from pathlib import Path
 
-    from tracebridge.registry import adapter_class
+    from tracebridge.plugins.registry import adapter_class
 
     path = environ.get("TRACEBRIDGE_STORE") or DEFAULT_STORE
     if path != ":memory:" and if_unwritable != "read" and not _writable(Path(path).expanduser()):

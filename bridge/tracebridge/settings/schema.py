@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from tracebridge.registry import ADAPTERS, adapter_class, entries
+from tracebridge.plugins.options import Secret
+from tracebridge.plugins.registry import ADAPTERS, adapter_class, entries
 from tracebridge.settings.model import Settings
-from tracebridge.settings.options import Secret
+from tracebridge.settings.parsers import FORMS
 from tracebridge.settings.reader import hints_of, is_required, keys_of
-from tracebridge.settings.texts import FORMS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DISTRIBUTION: Final = "tracebridge"

@@ -11,9 +11,9 @@ import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from tracebridge.registry import adapter_class
+from tracebridge.plugins.options import Secret
+from tracebridge.plugins.registry import adapter_class
 from tracebridge.settings.model import Settings
-from tracebridge.settings.options import Secret
 from tracebridge.settings.reader import hints_of, keys_of
 from tracebridge.settings.schema import shipped_adapters
 

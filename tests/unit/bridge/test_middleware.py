@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from tracebridge import Client, Kind, SpanRecord, SpanStatus, StatusCode
-from tracebridge.context import current_span
 from tracebridge.middleware import TraceAsgi, TraceWsgi
+from tracebridge.spans.context import current_span
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 HEADERS = {"traceparent": f"00-{TRACE}-{SPAN}-01"}

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tracebridge.cli import main
-from tracebridge.record import Kind, Resource, SpanRecord
-from tracebridge.registry import FORMATS, load
+from tracebridge.plugins.registry import FORMATS, load
+from tracebridge.records.record import Kind, Resource, SpanRecord
 
 T0 = 1_790_000_000_000_000_000
 RESOURCE = Resource({"service.name": "shop"})

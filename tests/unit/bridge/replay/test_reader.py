@@ -7,13 +7,13 @@ import re
 
 import pytest
 
-from tracebridge.format import Decoded
-from tracebridge.record import Resource, SpanRecord
-from tracebridge.registry import FORMATS, load
+from tracebridge.plugins.format import Decoded
+from tracebridge.plugins.registry import FORMATS, load
+from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.replay.envelopes import OwnEnvelope
 from tracebridge.replay.lines import Line
 from tracebridge.replay.reader import Damage, Found, SpanReader, installed_formats
-from tracebridge_adapters.formats.spanlog_writers import writer_of
+from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 
 RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "a", 1, 2, resource=Resource({"service.name": "shop"}))
 OTLP = load(FORMATS, "otlp_json")().encode([RECORD]).rstrip()
