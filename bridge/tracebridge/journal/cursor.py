@@ -80,17 +80,16 @@ class DiskCursor(SegmentedCursor[Segment]):
 
         So the living do not wait behind the dead, and the dead do not wait for ever behind the living.
         """
-        shared = bool(self.left) and bool(self.ready)
-        if shared and most % 2:
-            self._odd = 1 - self._odd
-        half = (most + self._odd) // 2
-        least_left = min(self.left, most - half) if shared else 0
-        parts = list(self._journal.read(self.position, most - least_left, max_bytes // 2 if shared else max_bytes))
+        shared = bool(self._left) and bool(self.ready)
+        self._odd ^= shared and most % 2
+        least_left = min(self._left, most - (most + self._odd) // 2) if shared else 0
+        share = max(1, max_bytes // 2) if shared else max_bytes
+        parts = list(self._journal.read(self.position, most - least_left, share))
         own = _count(parts)
         since = self._behind_since if own else None
-        if self.left:
+        if self._left:
             since = self._left_since if since is None else min(since, self._left_since)
-            parts += self._read_left(most - own, max_bytes - sum(part.bytes for part in parts))
+            parts += self._read_left(most - own, max(1, max_bytes - sum(part.bytes for part in parts)))
         size = _count(parts)
         return self._claim(parts, own, size, since) if size else None
 

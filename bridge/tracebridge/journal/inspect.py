@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tracebridge.journal.adoption import key_of
 from tracebridge.journal.folder import DAMAGED, adapters_of, folders, is_alive, numbers_of, segments_in
@@ -102,11 +105,12 @@ def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple
             continue
         count = 0
         for kind, at, _ in segment.scan():
-            if kind == FINISHED:
-                count += 1
-                opened.discard(key_of(segment.body(at)))
-            elif kind == STARTED:
-                opened.add(key_of(segment.body(at)))
+            count += kind == FINISHED
+            with contextlib.suppress(msgspec.DecodeError):  # whoever adopts it sets that aside
+                if kind == FINISHED:
+                    opened.discard(key_of(segment.body(at)))
+                elif kind == STARTED:
+                    opened.add(key_of(segment.body(at)))
         written = segment.written()
         names = {name_hash(name): name for name in [*others, *adapters]}
         owing = {names.get(found, f"? ({found.hex()[:8]})"): slot.settled for found, slot in written.items()}

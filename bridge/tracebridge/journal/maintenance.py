@@ -6,7 +6,7 @@ import errno
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,8 +62,8 @@ class Keeper:
         """Adapters, and bounds, of which something was said."""
         self._to_look: deque[Path] | None = None
         """The folders that this look has still to come to; None between two looks."""
-        self._found: list[Left] = []
-        """What this look has found."""
+        self._found: Counter[str] = Counter()
+        """What this look has found so far."""
         self._waiting: Left | None = None
         """What was read and not queued yet, because there was no room."""
         self._put_back: dict[str, PutBack] = {}
@@ -150,9 +150,7 @@ class Keeper:
             self._adopt_at = time.monotonic() + ADOPT_EVERY_S
             self._to_look = deque(folders(self._journal.directory))
         while self._to_look and not self._waiting and not self._stop.is_set():
-            left = self._take(self._to_look.popleft())
-            if left is not None:
-                self._found.append(left)
+            self._take(self._to_look.popleft())
         if self._to_look or self._waiting or self._stop.is_set():
             return
         self._to_look = None
@@ -165,15 +163,14 @@ class Keeper:
         self._say_what_was_found(unclaimed)
 
     def _say_what_was_found(self, unclaimed: dict[str, int]) -> None:
-        found, self._found = self._found, []
-        finished, unfinished = sum(left.finished for left in found), sum(left.unfinished for left in found)
-        damaged, torn = sum(left.damaged for left in found), sum(left.torn for left in found)
-        if found:
+        found, self._found = self._found, Counter()
+        if found["processes"] or found["damaged"]:
             _log.log(
-                logging.WARNING if damaged else logging.INFO,
+                logging.WARNING if found["damaged"] else logging.INFO,
                 "adopted from %s what %d process%s left: %d finished spans, %d unfinished, %d damaged stretches set aside, "
                 "%d records torn at the end",
-                self._journal.directory, len(found), "" if len(found) == 1 else "es", finished, unfinished, damaged, torn,
+                self._journal.directory, found["processes"], "" if found["processes"] == 1 else "es",
+                found["finished"], found["unfinished"], found["damaged"], found["torn"],
             )  # fmt: skip
         for name, spans in unclaimed.items():
             if name not in self._told:
@@ -184,16 +181,16 @@ class Keeper:
                     self._journal.directory, spans, name,
                 )  # fmt: skip
 
-    def _take(self, path: Path) -> Left | None:
-        """Read one folder if its writer is dead, and queue what there is room for; returns what it held for our adapters."""
+    def _take(self, path: Path) -> None:
+        """Read one folder if its writer is dead, and queue what it owes our adapters when there is room."""
         journal = self._journal
         if str(path) in self._left_alone or self._unclaimed.is_known(path) or self._is_put_back(path):
-            return None
+            return
         folder = None
         try:
             folder = Folder.take(path)
             if folder is None:
-                return None
+                return
             left = read_folder(folder, journal.names, between=self._tick, always=self._unclaimed.reads_all)
         except (NewerVersionError, OSError) as error:
             if not (isinstance(error, OSError) and error.errno in PASSING):
@@ -203,19 +200,19 @@ class Keeper:
                 journal.found.left_alone = len(self._left_alone)
             if folder is not None:
                 folder.close()
-            return None
+            return
+        self._found.update(damaged=left.damaged, torn=left.torn)
         with journal.lock:
             journal.found.damaged += left.damaged
             journal.found.torn += left.torn
-        if not left.owed_to(journal.names):
-            if left.owed.total():
-                self._unclaimed.leave(left)
-            else:
-                give_back(left)
-            return left if left.damaged or left.torn else None
-        self._waiting = left
-        self._admit()
-        return left
+        if left.owed_to(journal.names):
+            self._found.update(processes=1, finished=left.finished, unfinished=left.unfinished)
+            self._waiting = left
+            self._admit()
+        elif left.owed.total():
+            self._unclaimed.leave(left)
+        else:
+            give_back(left)
 
     def _admit(self) -> None:
         """Hand what was read to the journal when there is room."""
