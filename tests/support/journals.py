@@ -126,6 +126,7 @@ def crash(client: Client) -> None:
     """End a client as `kill -9` ends its process: nothing is flushed, told or released but by the system."""
     assert client._keeper is not None
     client._keeper._stop.set()  # before the folders that it holds are counted
+    client._keeper._poke.set()
     with client.accounts.lock:
         for delivery in client._deliveries.values():
             delivery._stopped = True

@@ -187,7 +187,8 @@ class Delivery:
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")
             except _LeftAgain:
-                continue  # still on the queue, and on the disk
+                with self._lock:
+                    self._cursor.leave(claim)
             except _Stopped:
                 return  # still on the queue; join() counts it
             except Exception:  # a bug of ours must not kill the worker, nor lose spans uncounted

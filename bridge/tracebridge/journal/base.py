@@ -81,6 +81,10 @@ class Cursor(Protocol):
         """Say that so many of a claim's records were delivered or given up. Locked."""
         ...
 
+    def leave(self, claim: Claim) -> None:
+        """Put what is in flight of dead processes' records back: it is given up for now. Locked."""
+        ...
+
     def abandon(self) -> int:
         """Give up what is ready or in flight and would not outlive this process; return how many that was. Locked."""
         ...

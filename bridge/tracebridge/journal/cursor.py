@@ -119,15 +119,28 @@ class DiskCursor(SegmentedCursor[Segment]):
         before = claim.size - claim.owed
         super().settle(claim, spans)
         after = claim.size - (claim.owed if claim.unsettled else 0)
-        touched = []
+        segments: dict[Segment, bool] = {}
         at = 0
         for part in _stored(claim):
-            if at < after and before < at + len(part.records) and part.segment not in touched:
-                touched.append(part.segment)
+            segments[part.segment] = segments.get(part.segment) or (at < after and before < at + len(part.records))
             at += len(part.records)
-        for segment in touched:
-            self._write(segment)
-        self._journal.settled(touched)
+        for segment, touched in segments.items():
+            if touched:
+                self._write(segment)
+        self._journal.settled([] if claim.unsettled else list(segments))
+
+    def leave(self, claim: Claim) -> None:
+        """Put what is in flight of dead processes' records back in front of what is ready, where its order tells what that is."""
+        if claim.own_unsettled or not claim.in_order:
+            return
+        back: dict[Segment, list[Range]] = {}
+        for part in _stored(claim):
+            if part.segment not in back and not part.segment.is_own:
+                back[part.segment] = [*_in_flight_in(claim, part.segment), *self._owed.pop(part.segment, ())]
+        self._owed = {segment: ranges for segment, ranges in back.items() if ranges} | self._owed
+        self._claims.remove(claim)
+        self._in_flight -= claim.unsettled
+        self._left += claim.unsettled
 
     def _write(self, segment: Segment) -> None:
         gaps = [gap for claim in self._claims for gap in _owed_in(claim, segment)]

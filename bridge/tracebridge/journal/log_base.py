@@ -131,6 +131,9 @@ class SegmentedCursor(Generic[S]):
         if not claim.unsettled or (own and not claim.own_unsettled):
             self._journal.lock.notify_all()  # flush() waits for this
 
+    def leave(self, claim: Claim) -> None:
+        """Put nothing back: in memory there is nothing of dead processes."""
+
     def abandon(self) -> int:
         """Give up what is ready or in flight and would not outlive this process; return how many records that was."""
         lost = self.queued
