@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.plugins.adapter import Context, Sent, TraceReader
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, Context, Sent, TraceReader
 from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
-from tracebridge_adapters.readers.otlp import MLFLOW_DEFAULT_EXPERIMENT, MLFLOW_EXPERIMENT_HEADER, otlp_reader
+from tracebridge_adapters.readers.otlp import MLFLOW_EXPERIMENT_HEADER, otlp_reader
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord
@@ -103,7 +103,7 @@ def headers_of(options: OtlpHttpOptions) -> dict[str, Secret]:
     named = {name.lower() for name in options.headers}
     if options.dialect != "mlflow" or MLFLOW_EXPERIMENT_HEADER in named:
         return options.headers
-    return {MLFLOW_EXPERIMENT_HEADER: Secret(MLFLOW_DEFAULT_EXPERIMENT), **options.headers}
+    return {MLFLOW_EXPERIMENT_HEADER: Secret(DEFAULT_EXPERIMENT), **options.headers}
 
 
 def traces_url(endpoint: str) -> str:

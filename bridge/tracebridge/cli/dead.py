@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.delivering import switched_on
-from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
-from tracebridge.cli.journals import (
+from tracebridge.cli.shared.delivering import switched_on
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
+from tracebridge.cli.shared.journals import (
     OR_JOURNAL,
     journal_and_adapters,
     journal_directory,
     journal_options,
     settings_with_journal,
 )
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
     from tracebridge.delivery.deadletters.files import DeadFiles, Refusal
@@ -112,7 +112,7 @@ def _show(files: DeadFiles, refusal: Refusal) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from tracebridge.cli.tree import trace_tree
+    from tracebridge.cli.shared.tree import trace_tree
 
     console = Console(highlight=False)
     console.print(f"[bold]{refusal.id}[/]  {_when(refusal)}  {escape(refusal.adapter)}  {refusal.reason}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.journals import journal_and_adapters, journal_options
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
+from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
     from rich.table import Table

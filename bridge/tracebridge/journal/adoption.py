@@ -6,7 +6,6 @@ other. That makes the reading repeatable: a process that dies while it adopts le
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from tracebridge.journal.segment import (
     Segment,
 )
 from tracebridge.journal.settled import name_hash
+from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import is_folder, make_folder, prune, write_private
 from tracebridge.records.record import EndCause, Resource, SpanRecord, StatusCode
 
@@ -37,7 +37,7 @@ UNFINISHED = "unfinished: the process ended before the span did"
 MOST_SET_ASIDE = 256 * 2**20  # bytes that are kept of what was damaged; the oldest goes first
 MOST_FILES_ASIDE = 10_000
 
-_log = logging.getLogger("tracebridge.journal")
+_log = logger("tracebridge.journal")
 _decode_resource = msgspec.msgpack.Decoder(Resource).decode
 
 

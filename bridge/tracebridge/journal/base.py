@@ -21,7 +21,7 @@ decode_record = msgspec.msgpack.Decoder(SpanRecord).decode
 """The reverse of `encode_record`."""
 
 
-class Part(msgspec.Struct, eq=False):
+class Run(msgspec.Struct, eq=False):
     """Neighbours in one segment."""
 
     records: Sequence[bytes]
@@ -32,7 +32,7 @@ class Part(msgspec.Struct, eq=False):
 class Claim(msgspec.Struct, eq=False):
     """Records handed to one worker: in flight until they are settled, part by part or all at once."""
 
-    parts: Sequence[Part]
+    runs: Sequence[Run]
     """Those of this process come first, then what dead ones left."""
     first: int
     """The journal position of the first record of this process."""
@@ -50,7 +50,7 @@ class Claim(msgspec.Struct, eq=False):
     @property
     def records(self) -> list[bytes]:
         """Its records in order, read when they are asked for."""
-        return [data for part in self.parts for data in part.records]
+        return [data for run in self.runs for data in part.records]
 
     @property
     def owed(self) -> int:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast, overload
+from typing import cast, overload
 
-from tracebridge.journal.base import Claim, Part
-from tracebridge.journal.log_base import SegmentedCursor
+from tracebridge.journal.base import Claim, Run
+from tracebridge.journal.log_base import SegmentedCursor, SegmentedJournal
 from tracebridge.journal.segment import Segment
 from tracebridge.journal.settled import Range, Settled
 
-if TYPE_CHECKING:
-    from tracebridge.journal.disk import DiskJournal
 
-MOST_PARTS = (
+class StoredLog(SegmentedJournal[Segment]):
+    """A log whose segments lie on a disk, as its cursors see it."""
+
+    @abstractmethod
+    def read(self, position: int, most: int, max_bytes: int) -> Sequence[StoredRun]:
+        """Return up to `most` records from a position on, over as many segments as it takes, together of about `max_bytes`."""
+
+    @abstractmethod
+    def settled(self, segments: Sequence[Segment]) -> None:
+        """Let go of what nobody needs any more among these, with which a claim is done."""
+
+    @abstractmethod
+    def in_memory(self) -> list[Segment]:
+        """Return the segments that no file holds."""
+
+
+MOST_RUNS = (
     16  # segments of dead processes in one claim: what one request keeps in hand for as long as its destination fails
 )
 
@@ -23,9 +38,9 @@ MOST_PARTS = (
 class DiskCursor(SegmentedCursor[Segment]):
     """A cursor that has a second place, in what dead processes left."""
 
-    _journal: DiskJournal
+    _journal: StoredLog
 
-    def __init__(self, journal: DiskJournal, name: str, position: int) -> None:
+    def __init__(self, journal: StoredLog, name: str, position: int) -> None:
         super().__init__(journal, name, position)
         self._left = 0
         self._owed: dict[Segment, list[Range]] = {}
@@ -84,33 +99,33 @@ class DiskCursor(SegmentedCursor[Segment]):
         self._odd ^= shared and most % 2
         least_left = min(self._left, most - (most + self._odd) // 2) if shared else 0
         share = max(1, max_bytes // 2) if shared else max_bytes
-        parts = list(self._journal.read(self.position, most - least_left, share))
-        own = _count(parts)
+        runs = list(self._journal.read(self.position, most - least_left, share))
+        own = _count(runs)
         since = self._behind_since if own else None
         if self._left:
             since = self._left_since if since is None else min(since, self._left_since)
-            parts += self._read_left(most - own, max(1, max_bytes - sum(part.bytes for part in parts)))
-        size = _count(parts)
-        return self._claim(parts, own, size, since) if size else None
+            runs += self._read_left(most - own, max(1, max_bytes - sum(run.bytes for run in runs)))
+        size = _count(runs)
+        return self._claim(runs, own, size, since) if size else None
 
-    def _read_left(self, most: int, max_bytes: int) -> list[StoredPart]:
+    def _read_left(self, most: int, max_bytes: int) -> list[StoredRun]:
         """Take records of dead processes, over as many segments as it takes."""
-        parts: list[StoredPart] = []
-        while most > 0 and max_bytes > 0 and self._owed and len(parts) < MOST_PARTS:
+        runs: list[StoredRun] = []
+        while most > 0 and max_bytes > 0 and self._owed and len(runs) < MOST_RUNS:
             segment, ranges = next(iter(self._owed.items()))
             start, end = ranges[0]
-            part = stored_part(segment, start, min(end, start + most), max_bytes)
-            parts.append(part)
-            taken = len(part.records)
+            run = stored_run(segment, start, min(end, start + most), max_bytes)
+            runs.append(run)
+            taken = len(run.records)
             most -= taken
-            max_bytes -= part.bytes
+            max_bytes -= run.bytes
             self._left -= taken
             ranges[0] = (start + taken, end)
             if start + taken == end:
                 ranges.pop(0)
             if not ranges:
                 del self._owed[segment]
-        return parts
+        return runs
 
     # ------------------------------------------------------------------ settling
 
@@ -121,9 +136,9 @@ class DiskCursor(SegmentedCursor[Segment]):
         after = claim.size - (claim.owed if claim.unsettled else 0)
         segments: dict[Segment, bool] = {}
         at = 0
-        for part in _stored(claim):
-            segments[part.segment] = segments.get(part.segment) or (at < after and before < at + len(part.records))
-            at += len(part.records)
+        for run in _stored(claim):
+            segments[run.segment] = segments.get(run.segment) or (at < after and before < at + len(run.records))
+            at += len(run.records)
         for segment, touched in segments.items():
             if touched:
                 self._write(segment)
@@ -134,9 +149,9 @@ class DiskCursor(SegmentedCursor[Segment]):
         if claim.own_unsettled or not claim.in_order:
             return
         back: dict[Segment, list[Range]] = {}
-        for part in _stored(claim):
-            if part.segment not in back and not part.segment.is_own:
-                back[part.segment] = [*_in_flight_in(claim, part.segment), *self._owed.pop(part.segment, ())]
+        for run in _stored(claim):
+            if run.segment not in back and not run.segment.is_own:
+                back[run.segment] = [*_in_flight_in(claim, run.segment), *self._owed.pop(run.segment, ())]
         self._owed = {segment: ranges for segment, ranges in back.items() if ranges} | self._owed
         self._claims.remove(claim)
         self._in_flight -= claim.unsettled
@@ -162,7 +177,7 @@ class DiskCursor(SegmentedCursor[Segment]):
 
     def is_sending(self, segment: Segment) -> bool:
         """Return whether something in a segment is in flight."""
-        return any(part.segment is segment for claim in self._claims for part in _stored(claim))
+        return any(run.segment is segment for claim in self._claims for run in _stored(claim))
 
     # ------------------------------------------------------------------ losing
 
@@ -194,7 +209,7 @@ class DiskCursor(SegmentedCursor[Segment]):
         return lost
 
 
-class StoredPart(Part, eq=False, kw_only=True):
+class StoredRun(Run, eq=False, kw_only=True):
     """Neighbours in one segment of a disk journal."""
 
     segment: Segment
@@ -204,12 +219,12 @@ class StoredPart(Part, eq=False, kw_only=True):
     """About how many bytes they take, heads and what stands between them included."""
 
 
-def _stored(claim: Claim) -> Sequence[StoredPart]:
-    return cast("Sequence[StoredPart]", claim.parts)  # a disk journal makes no others
+def _stored(claim: Claim) -> Sequence[StoredRun]:
+    return cast("Sequence[StoredRun]", claim.runs)  # a disk journal makes no others
 
 
-def _count(parts: Sequence[Part]) -> int:
-    return sum(len(part.records) for part in parts)
+def _count(runs: Sequence[Run]) -> int:
+    return sum(len(run.records) for run in runs)
 
 
 def _owed_in(claim: Claim, segment: Segment) -> Iterator[Range]:
@@ -225,14 +240,14 @@ def _in_flight_in(claim: Claim, segment: Segment) -> Iterator[Range]:
 def _last_in(claim: Claim, segment: Segment, last: int) -> Iterator[Range]:
     """Yield which of a segment's records are among the last so many of a claim."""
     skip = claim.size - last
-    for part in _stored(claim):
-        records = len(part.records)
-        if part.segment is segment and skip < records:
-            yield part.start + skip, part.start + records
+    for run in _stored(claim):
+        records = len(run.records)
+        if run.segment is segment and skip < records:
+            yield run.start + skip, run.start + records
         skip = max(0, skip - records)
 
 
-def stored_part(segment: Segment, start: int, end: int, max_bytes: int) -> StoredPart:
+def stored_run(segment: Segment, start: int, end: int, max_bytes: int) -> StoredRun:
     """Return records of a segment from a number on, at least one, stopping at another or once about `max_bytes` are reached."""
     offsets: array[int] = segment.offsets[start:end]
     most = 1
@@ -241,7 +256,7 @@ def stored_part(segment: Segment, start: int, end: int, max_bytes: int) -> Store
     offsets = offsets[:most]
     size = offsets[-1] - offsets[0] + segment.length(offsets[-1])
     bodies = StoredBodies(segment, offsets)
-    return StoredPart(bodies, segment.resource, segment=segment, start=start, bytes=size)
+    return StoredRun(bodies, segment.resource, segment=segment, start=start, bytes=size)
 
 
 class StoredBodies(Sequence[bytes]):

@@ -20,13 +20,12 @@ from tracebridge.journal.accounts import Accounts, JournalStats
 from tracebridge.journal.adoption import Left
 from tracebridge.journal.backlog import Backlog
 from tracebridge.journal.base import encode_record
-from tracebridge.journal.cursor import DiskCursor, StoredPart, stored_part
+from tracebridge.journal.cursor import DiskCursor, StoredLog, StoredRun, stored_run
 from tracebridge.journal.folder import Folder
 from tracebridge.journal.log_base import (
     DROPPED_CLOSED,
     DROPPED_FULL,
     SEGMENTS_IN_FULL,
-    SegmentedJournal,
 )
 from tracebridge.journal.open_spans import OpenSpans, Place
 from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
@@ -53,7 +52,7 @@ class Found:
     dropped: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
-class DiskJournal(SegmentedJournal[Segment]):
+class DiskJournal(StoredLog):
     """An append-only log in a directory. `max_bytes` bounds what this process keeps there, in whole segments."""
 
     keeps_open = True
@@ -209,23 +208,23 @@ class DiskJournal(SegmentedJournal[Segment]):
         """Return the segments of this process that are not on the disk."""
         return [segment for segment in self._segments if segment.path is None]
 
-    def read(self, position: int, most: int, max_bytes: int) -> list[StoredPart]:
+    def read(self, position: int, most: int, max_bytes: int) -> list[StoredRun]:
         """Return up to `most` records from a position on, over as many segments as it takes, together of about `max_bytes`."""
-        parts: list[StoredPart] = []
+        runs: list[StoredRun] = []
         for segment in self._segments:
             if most <= 0 or max_bytes <= 0:
                 break
             if segment.end <= position:
                 continue
             start = position - segment.first
-            part = stored_part(segment, start, start + most, max_bytes)
-            parts.append(part)
-            position += len(part.records)
+            run = stored_run(segment, start, start + most, max_bytes)
+            runs.append(run)
+            position += len(run.records)
             if position < segment.end:
                 break
-            most -= len(part.records)
-            max_bytes -= part.bytes
-        return parts
+            most -= len(run.records)
+            max_bytes -= run.bytes
+        return runs
 
     # ------------------------------------------------------------------ forgetting
 

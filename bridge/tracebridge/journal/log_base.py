@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Literal, Protocol, TypeVar
 
 from tracebridge.journal.accounts import Accounts, JournalStats
-from tracebridge.journal.base import Claim, Part
+from tracebridge.journal.base import Claim, Run
 
-SEGMENTS_IN_FULL = 16  # a segment is at most this part of the whole: what one drop_oldest costs
+SEGMENTS_IN_FULL = 16  # a segment is at most this run of the whole: what one drop_oldest costs
 
 DROPPED_FULL = "journal_full"
 DROPPED_CLOSED = "after_close"
@@ -105,14 +105,14 @@ class SegmentedCursor(Generic[S]):
 
     def claim(self, most: int, max_bytes: int) -> Claim | None:
         """Take up to `most` records, in order."""
-        parts = self._journal.read(self.position, most, max_bytes)
-        own = sum(len(part.records) for part in parts)
-        return self._claim(parts, own, own, self._behind_since) if own else None
+        runs = self._journal.read(self.position, most, max_bytes)
+        own = sum(len(run.records) for run in runs)
+        return self._claim(runs, own, own, self._behind_since) if own else None
 
-    def _claim(self, parts: Sequence[Part], own: int, size: int, since: float | None) -> Claim:
+    def _claim(self, runs: Sequence[Run], own: int, size: int, since: float | None) -> Claim:
         """Take these records off what is ready: so many of our own, and so many in all."""
         now = time.monotonic()
-        claim = Claim(parts, self.position, own, since or now, size, size)
+        claim = Claim(runs, self.position, own, since or now, size, size)
         self.position += own
         self._in_flight += size
         self._claims.append(claim)
@@ -177,7 +177,7 @@ class SegmentedJournal(ABC, Generic[S]):
         self._closed = False
 
     @abstractmethod
-    def read(self, position: int, most: int, max_bytes: int) -> Sequence[Part]:
+    def read(self, position: int, most: int, max_bytes: int) -> Sequence[Run]:
         """Return up to `most` records from a position on, at least one if there is any, stopping once `max_bytes` are reached."""
 
     @abstractmethod

@@ -17,6 +17,7 @@ from tracebridge.journal.disk import DiskJournal
 from tracebridge.journal.folder import STATS, Folder, bytes_in, folders
 from tracebridge.journal.segment import NewerVersionError
 from tracebridge.journal.unclaimed import Bounds, Unclaimed, give_back
+from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import write_private
 
 TICK_S = 1.0  # how often the numbers are written, and the longest that `fsync: interval` leaves unsynced
@@ -25,7 +26,7 @@ DROPPED_DIRECTORY = "directory_full"
 BOUND_EVERY_S = 10.0  # how often the whole directory is measured, where it has a bound
 PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # errors worth another look later
 
-_log = logging.getLogger("tracebridge.journal")
+_log = logger("tracebridge.journal")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import Literal
 
 from tracebridge.journal.accounts import Accounts
-from tracebridge.journal.base import Part
+from tracebridge.journal.base import Run
 from tracebridge.journal.log_base import (
     DROPPED_CLOSED,
     DROPPED_FULL,
@@ -96,7 +96,7 @@ class MemoryJournal(SegmentedJournal[_Segment]):
         self._size -= self._free
         self._free = 0
 
-    def read(self, position: int, most: int, max_bytes: int) -> list[Part]:
+    def read(self, position: int, most: int, max_bytes: int) -> list[Run]:
         """Return up to `most` records from a position on, at least one, stopping once `max_bytes` are reached."""
         out: list[bytes] = []
         size = 0
@@ -105,11 +105,11 @@ class MemoryJournal(SegmentedJournal[_Segment]):
                 continue
             for data in segment.records[position - segment.first :]:
                 if len(out) >= most or (out and size + len(data) > max_bytes):
-                    return [Part(out)]
+                    return [Run(out)]
                 out.append(data)
                 size += len(data)
             position = segment.end
-        return [Part(out)] if out else []
+        return [Run(out)] if out else []
 
     def reclaim(self) -> None:
         """Forget the segments that every cursor has passed: claims hold the records in flight themselves."""

@@ -15,7 +15,8 @@ import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple
 
-from tracebridge.otel.lazy import OTEL, Stranger, ours
+from tracebridge.otel.lazy import OTEL, ours
+from tracebridge.otel.stranger import Stranger
 from tracebridge.records.record import Resource
 from tracebridge.spans.context import innermost_span
 from tracebridge.spans.span import Span

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from tracebridge.otel.stranger import Stranger
 from tracebridge.process.forks import no_fork
 
 if TYPE_CHECKING:
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
     from tracebridge.spans.span import Span
 
 OTEL = "opentelemetry.trace"
-
-
-class Stranger(NamedTuple):
-    """A span that OpenTelemetry made, by its IDs (hex), its flags, and its resource where it tells."""
-
-    trace_id: str
-    span_id: str
-    flags: int
-    resource: dict[str, Any]
 
 
 class Ours(NamedTuple):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as otel
 
-from tracebridge.otel.lazy import Stranger
 from tracebridge.otel.shadow import Shadow, parent_of
+from tracebridge.otel.stranger import Stranger
 from tracebridge.propagation.context import RemoteParent
 from tracebridge.spans.span import Span
 

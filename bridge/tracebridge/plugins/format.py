@@ -21,6 +21,8 @@ class Decoded(msgspec.Struct, frozen=True):
     records: list[SpanRecord]
     notes: list[str] = []
     """What could not be restored, for a person to read: `3 attributes were cut`."""
+    damage: list[str] = []
+    """Spans that could not be read beside those that could: for each its place in the document, and why."""
     writer: str = ""
     """Who numbered the line, where lines are numbered: missing numbers of one writer are lost lines."""
     seq: int = 0

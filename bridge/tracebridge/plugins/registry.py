@@ -58,7 +58,7 @@ def load(group: str, name: str) -> Any:
     known = entries(group)
     entry = known.get(name)
     if entry is None:
-        from tracebridge.settings.problems import did_you_mean
+        from tracebridge.errors import did_you_mean
 
         names = ", ".join(known) or "none; is the package installed? (pip install tracebridge)"
         raise ConfigError(f'unknown {what} "{name}"{did_you_mean(name, known)} (known: {names})')

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tracebridge.errors import InvalidParameterError, misuse
+from tracebridge.plugins.adapter import RUN_TAG
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, NEWEST_FIRST, Condition, Field, Order, Query, Scalar
 
 SUBSET = (
-    "name, status, timestamp_ms, end_time_ms, execution_time_ms, trace_id, client_request_id (each also as trace.NAME or attributes.NAME), service; "
+    "name, status, timestamp_ms, end_time_ms, execution_time_ms, trace_id, client_request_id, run_id (each also as trace.NAME or attributes.NAME), service; "
     "attributes.KEY (or attributes.`KEY`) of any span; tags.KEY; span.name, span.type, span.status, span.attributes.KEY of one and the same span; "
     "compared with = != > >= < <= LIKE ILIKE RLIKE IN, NOT IN (…), attributes and tags with IS NULL and IS NOT NULL, and joined by AND"
 )
@@ -31,7 +32,8 @@ _FIELDS: Mapping[str, Field] = {
     "service": "service",
 }
 _OURS = {"state", "service"}
-_SERVERS = {"run_id", "prompt", "text"}
+_TAGS = {"run_id": RUN_TAG}
+_SERVERS = {"prompt", "text"}
 """As `attributes.status`, MLflow means the trace's; those of the last line only its server knows. A span's attribute of such a name is
 written in backticks."""
 _SPAN_FIELDS: Mapping[str, Field] = {"name": "span_name", "type": "span_type", "status": "span_status"}
@@ -62,6 +64,10 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
+
+
+LARGEST = 2**63 - 1
+MOST_DIGITS = 20  # of a whole number; with more it is larger than that
 
 
 class _Token(NamedTuple):
@@ -178,8 +184,19 @@ def _literal(token: _Token) -> Scalar:
     if token.kind == "truth":
         return token.text.lower() == "true"
     if token.kind == "number":
-        return float(token.text) if "." in token.text else int(token.text)
+        return _number(token)
     return token.text[1:-1].replace(token.text[0] * 2, token.text[0])
+
+
+def _number(token: _Token) -> int | float:
+    whole = "." not in token.text and len(token.text) <= MOST_DIGITS
+    number = int(token.text) if whole else float(token.text)
+    if not -LARGEST <= number <= LARGEST:
+        raise misuse(
+            InvalidParameterError,
+            f"filter: the number at character {token.place + 1} is larger than any that a span can hold (64 bits).",
+        )
+    return number
 
 
 # ---------------------------------------------------------------------- meaning
@@ -191,7 +208,7 @@ def _split(identifier: str) -> tuple[str, str]:
     if not dot:
         return "trace", identifier
     entity = _ENTITIES.get(prefix.lower(), "")
-    if entity == "attribute" and key.lower() in (_FIELDS.keys() - _OURS) | _SERVERS:
+    if entity == "attribute" and key.lower() in (_FIELDS.keys() - _OURS) | _TAGS.keys() | _SERVERS:
         entity = "trace"
     return entity, key.strip('`"') if entity in {"attribute", "tag"} else key
 
@@ -201,6 +218,8 @@ def _field(identifier: str) -> tuple[Field | None, str]:
     entity, key = _split(identifier)
     if entity == "tag" and key == _NAME_TAG:
         return "name", ""
+    if entity == "trace" and key.lower() in _TAGS:
+        return "tag", _TAGS[key.lower()]
     if entity in {"attribute", "tag"}:
         return ("attribute" if entity == "attribute" else "tag"), key
     if entity == "span" and key.lower().startswith("attributes."):

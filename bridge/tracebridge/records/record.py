@@ -20,10 +20,6 @@ Value = Any
 """str | int (signed 64 bit) | float | bool | bytes | list[Value] | dict[str, Value]; None inside containers."""
 
 
-DEFAULT_EXPERIMENT = "0"
-"""The experiment that every MLflow server is born with."""
-
-
 class Kind(IntEnum):
     """A span's kind, with the numbers of OpenTelemetry's `SpanKind`."""
 
@@ -169,7 +165,7 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     repaired: int = 0
     """How many values could not be recorded as given and were replaced by the nearest text."""
     experiment_id: str = ""
-    """MLflow's experiment; on the root only, empty when not given, which means `DEFAULT_EXPERIMENT`."""
+    """MLflow's experiment, on every span of the trace; empty when not given, which means the destination's own or `DEFAULT_EXPERIMENT`."""
     scope: Scope | None = None
     """None means tracebridge's own."""
     resource: Resource | None = None

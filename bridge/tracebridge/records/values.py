@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 
 from tracebridge.records.fast_path import NODE_COST, Plain
+from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Value
-from tracebridge.stages.redaction import HarmlessKeys
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 MAX_DEPTH = 32  # containers inside containers; deeper ones become text
@@ -60,7 +60,7 @@ class Reducer:
     most that one inputs/outputs value or one container may weigh, in bytes (`limits.payload_length_limit`).
     """
 
-    def __init__(self, *, text_limit: int, payload_limit: int, keys: HarmlessKeys) -> None:
+    def __init__(self, *, text_limit: int, payload_limit: int, keys: KnownKeys) -> None:
         self._text_limit = text_limit
         self._payload_limit = payload_limit
         short = Plain(text_limit=text_limit, payload_limit=payload_limit, keys=keys)
@@ -162,9 +162,9 @@ class Reducer:
             if issubclass(kind, (bytes, bytearray, memoryview)):
                 return self._bytes(value, budget, tally)
             if issubclass(kind, _TIMES):
-                return value.isoformat()
+                return self.text(value.isoformat(), tally)
             if issubclass(kind, _AS_TEXT):
-                return str(value)
+                return self.text(str(value), tally)
             return self._container(value, budget, tally, text_limit)
         except Exception:
             tally.repaired += 1

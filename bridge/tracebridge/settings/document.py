@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from tracebridge.settings.problems import Place, Problem
+from tracebridge.settings.place import Place
+from tracebridge.settings.problems import Problem
 from tracebridge.settings.safe_keys import joined, names_secret, shown_key
 from tracebridge.settings.scalars import resolve, resolve_tagged
 from tracebridge.settings.substitution import substitute

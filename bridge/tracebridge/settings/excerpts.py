@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracebridge.records.secret_names import SECRET_WORDS, is_secret_key
-from tracebridge.settings.problems import Place
+from tracebridge.masking.names import SECRET_WORDS, is_secret_key
+from tracebridge.settings.place import Place
 from tracebridge.settings.safe_keys import MASK, names_secret, shown_key
 from tracebridge.settings.tree import Document, Key, Node
 
@@ -128,7 +128,8 @@ class Excerpts:
         if not self._document.complete:
             line, column = self._document.read_to
             start = 0 if number > line else column - 1 if number == line else len(source)
-            out[start:] = [char in " \t" for char in source[start:]]
+            blank = len(source[start:]) - len(source[start:].lstrip())
+            out[start:] = [True] * blank + [False] * (len(source) - start - blank)
         return out
 
     def _known(self, number: int, source: str) -> list[bool | None]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracebridge.settings.problems import Place, Problem
+from tracebridge.settings.place import Place
+from tracebridge.settings.problems import Problem
 
 MAX_DEPTH = 24
 MAX_NODES = 5_000  # a billion laughs stops here

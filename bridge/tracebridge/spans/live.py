@@ -51,7 +51,7 @@ class LiveTrace(msgspec.Struct, eq=False):
     late_since: int | None = None
     """Ticks (ns) at which the last root ended while children were open."""
     plain: bool = True
-    """No trace state, odd flags or debug request from elsewhere: the common record says all."""
+    """No trace state, odd flags or debug request from elsewhere, and no experiment: the common record says all."""
     done: bool = True
     """Not in the table: before its first span and after its last one."""
 
@@ -86,6 +86,20 @@ def live_trace(wire: WireId, custom_id: str | None, anchor_ns: int) -> LiveTrace
     hex_id = trace_id.hex()
     flags = SAMPLED | RANDOM if scheme == RANDOM_SCHEME else SAMPLED
     return LiveTrace(trace_id, hex_id, hex_id, scheme, flags, custom_id, anchor_ns)
+
+
+def context_of(span: Span) -> RemoteParent:
+    """Return the context of an open span, as other processes are told it."""
+    trace, origin = span.trace, span.origin
+    if origin is None:
+        return RemoteParent(trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id)
+    return msgspec.structs.replace(
+        origin,
+        trace_id=trace.outgoing_id,
+        span_id=span.span_id,
+        correlation_id=trace.custom_id,
+        parent_id=span.parent_id,
+    )
 
 
 class LiveTable:

@@ -26,7 +26,7 @@ class OtlpJsonLines:
 
     def looks_right(self, line: bytes) -> bool:
         """Whether the line is an object that names resource spans."""
-        return line.lstrip()[:1] == b"{" and (b'"resourceSpans"' in line or b'"resource_spans"' in line)
+        return line[:1] == b"{" and (b'"resourceSpans"' in line or b'"resource_spans"' in line)
 
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of one line. Raises ValueError when it is no OTLP JSON."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_ote
 from tracebridge_adapters.formats.spanlog.writer import Writer
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
-_MARK = SCHEMA.encode()
+_MARK = f'schema":"{SCHEMA}"'.encode()
+_ANY_MARK = re.compile(rb'schema"\s*:\s*"spanlog\\?/1"')
+"""The same as other writers may spell it: with spaces, and with a solidus that is escaped (RFC 8259 section 7)."""
 _OTLP, _DATADOG = b'"resourceSpans"', b'"dd.trace_id"'
 
 
@@ -55,8 +58,8 @@ class SpanlogLines:
         self._writer = Writer()
 
     def looks_right(self, line: bytes) -> bool:
-        """Whether the line names the schema."""
-        return _MARK in line and line.lstrip()[:1] == b"{"
+        """Whether the line is an object that names the schema, in any profile."""
+        return line[:1] == b"{" and (_MARK in line or (b"spanlog" in line and _ANY_MARK.search(line) is not None))
 
     def decode(self, line: bytes) -> Decoded:
         """Return the span of one line, with notes on what was cut. Raises ValueError when it is none of ours, or says a thing twice."""
@@ -69,11 +72,13 @@ class SpanlogLines:
                 nested = [NOTE] if is_nested(given) else []
                 if "resourceSpans" in given and shown.event == END:
                     notes = notes_of(shown, has_resource=True)
-                    return Decoded(records_of(line, self._trace_id_attribute), notes, shown.writer, shown.seq)
+                    return Decoded(
+                        records_of(line, self._trace_id_attribute), notes, writer=shown.writer, seq=shown.seq
+                    )
             _refuse_twice(line, shown)
             if shown.event != END:
                 return Decoded([])
-            return Decoded([record_of(shown)], notes_of(shown) + nested, shown.writer, shown.seq)
+            return Decoded([record_of(shown)], notes_of(shown) + nested, writer=shown.writer, seq=shown.seq)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
             raise ValueError(f"not a {SCHEMA} line: {error}") from error
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Event, Link, StatusCode
 from tracebridge.records.values import Reducer, Tally
-from tracebridge.stages.redaction import HarmlessKeys
 from tracebridge_adapters.formats.zipkin.tags import DROPPED, ERROR_KEY, LINK_PREFIX, STATUS_KEY, as_text
 
 _MAX_COUNT_DIGITS = 9  # of a number of dropped things; more is no such number
 _NO_LIMIT = 2**40  # limits are the client's, and act when it takes a record in
-reducer = Reducer(text_limit=_NO_LIMIT, payload_limit=_NO_LIMIT, keys=HarmlessKeys(lambda _: False))
+reducer = Reducer(text_limit=_NO_LIMIT, payload_limit=_NO_LIMIT, keys=KnownKeys(lambda _: False))
 """Makes any JSON value one that a record can hold: integers beyond 64 bits become text."""
 
 

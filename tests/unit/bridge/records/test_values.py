@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from tracebridge.masking.names import is_secret_key
+from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.values import INT64_MAX, Reducer, Tally
-from tracebridge.stages.redaction import HarmlessKeys, is_secret_key
 
 Point = namedtuple("Point", "x y")
 
@@ -56,7 +57,7 @@ class Shy:
 @pytest.fixture
 def reducer() -> Reducer:
     """A reducer with small limits."""
-    return Reducer(text_limit=100, payload_limit=2000, keys=HarmlessKeys(is_secret_key))
+    return Reducer(text_limit=100, payload_limit=2000, keys=KnownKeys(is_secret_key))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_a_value_that_equals_one_seen_before_is_recorded_as_what_it_is(odd, make
         child = client.start_span("odd", attributes={"a": odd})
         client.end_span(root.trace_id, child.span_id)
     (record,) = [record for record in delivered(client) if record.name == "odd"]
-    wanted = Reducer(text_limit=100, payload_limit=100, keys=HarmlessKeys(lambda key: False)).attribute(odd, Tally())
+    wanted = Reducer(text_limit=100, payload_limit=100, keys=KnownKeys(lambda key: False)).attribute(odd, Tally())
     assert (record.attributes, type(record.attributes["a"])) == ({"a": wanted}, type(wanted))
 
 
