@@ -220,7 +220,7 @@ class Delivery:
         records = []
         for run in claim.runs:
             resource = run.resource or self._resource
-            for data in part.records:
+            for data in run.records:
                 try:
                     record = decode_record(data)
                 except msgspec.DecodeError:

@@ -50,7 +50,7 @@ class Claim(msgspec.Struct, eq=False):
     @property
     def records(self) -> list[bytes]:
         """Its records in order, read when they are asked for."""
-        return [data for run in self.runs for data in part.records]
+        return [data for run in self.runs for data in run.records]
 
     @property
     def owed(self) -> int:

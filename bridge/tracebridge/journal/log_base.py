@@ -16,7 +16,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 from tracebridge.journal.accounts import Accounts, JournalStats
 from tracebridge.journal.base import Claim, Run
 
-SEGMENTS_IN_FULL = 16  # a segment is at most this run of the whole: what one drop_oldest costs
+SEGMENTS_IN_FULL = 16  # a segment is at most this part of the whole: what one drop_oldest costs
 
 DROPPED_FULL = "journal_full"
 DROPPED_CLOSED = "after_close"
