@@ -63,9 +63,9 @@ def test_jaeger_gives_the_records_back(jaeger, salt, case):
 
 
 @every_case
-def test_jaeger_2_gives_the_records_back(collector, salt, case):
+def test_jaeger_2_gives_the_records_back(jaeger_2, salt, case):
     """Jaeger 2, fed by OTLP over HTTP; it is asked not to move spans about."""
-    options = OtlpHttpOptions(endpoint=collector.otlp_http, query_endpoint=collector.query_url)
+    options = OtlpHttpOptions(endpoint=jaeger_2.otlp_http, query_endpoint=jaeger_2.query_url)
     records = case.records(salt)
     assert there_and_back(OtlpHttpAdapter(options, CONTEXT), records) == each(records, kept.by_jaeger)
 
@@ -82,7 +82,7 @@ def test_mlflow_gives_the_records_back(mlflow, salt, case):
 # ---------------------------------------------------------------------- as a team uses it
 
 
-@pytest.fixture(params=["zipkin", "jaeger", "collector", "mlflow"])
+@pytest.fixture(params=["zipkin", "jaeger", "jaeger_2", "mlflow"])
 def adapters(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The `adapters:` of a configuration with one real server that is written and read."""
     server = request.getfixturevalue(request.param)
