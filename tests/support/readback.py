@@ -19,7 +19,7 @@ from support.backends.phoenix import Phoenix
 from support.backends.process import http
 from support.backends.zipkin import Zipkin
 from support.otlp_view import ATTRIBUTES, hex_ids_to_base64, said
-from tracebridge.record import Kind, SpanRecord, StatusCode
+from tracebridge.records.record import Kind, SpanRecord, StatusCode
 
 Said = dict[str, dict[str, Any]]
 """Spans by their hex ID."""
