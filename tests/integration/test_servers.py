@@ -22,10 +22,12 @@ def listening(process: ServerProcess) -> set[str]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if os.getpgid(int(folder.name)) == process.group:
-                sockets |= {os.readlink(fd) for fd in (folder / "fd").iterdir()}
+                sockets |= {str(fd.readlink()) for fd in (folder / "fd").iterdir()}
         except OSError:
             continue  # it has ended
-    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
     return {each[1].partition(":")[0] for each in lines if each[3] == LISTENING and f"socket:[{each[9]}]" in sockets}
 
 
