@@ -7,6 +7,7 @@
     │   └── TraceFinishedError     misuse: the trace has already finished    INVALID_PARAMETER_VALUE
     ├── DuplicateTraceError        the custom trace ID is open already       RESOURCE_ALREADY_EXISTS
     ├── DuplicateSpanError         the trace has a span of that ID           RESOURCE_ALREADY_EXISTS
+    ├── ClosedError                misuse: the client has been closed        INVALID_STATE
     ├── NoReaderError              no configured adapter can be read back    INVALID_STATE
     └── ReadError                  the destination could not be read back    TEMPORARILY_UNAVAILABLE
 
@@ -79,6 +80,12 @@ class DuplicateSpanError(TracebridgeError):
     """The trace has a span with that ID already."""
 
     error_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class ClosedError(TracebridgeError):
+    """The client has been closed; raised only with `lifecycle.strict`."""
+
+    error_code = "INVALID_STATE"
 
 
 class NoReaderError(TracebridgeError):
