@@ -1,6 +1,7 @@
-"""Every regular expression of ours takes time that grows with the text and no faster; users' ones do, or are refused."""
+"""Every regular expression of ours takes time that grows with the text and no faster; users' ones do, or are refused.
 
 An expression that is only ever used at the beginning of a text, or for all of it, is kept as that method: `_is_name = re.compile(…).fullmatch`.
+"""
 
 from __future__ import annotations
 
