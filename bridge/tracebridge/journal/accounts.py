@@ -174,6 +174,10 @@ class JournalStats(msgspec.Struct, frozen=True):
     """With a directory: records that were being written when a process died."""
     looked: bool = False
     """With a directory: whether what dead processes left has been looked for since the start."""
+    unclaimed: Mapping[str, int] = {}
+    """With a directory: spans of dead processes that wait for adapters which this configuration does not name, by adapter."""
+    dropped: Mapping[str, Mapping[str, int]] = {}
+    """With a directory: spans that such adapters will not get, by adapter and reason."""
 
 
 class Stats(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from tracebridge.masking.known import KnownSecrets, secrets_of_address
 from tracebridge.masking.patterns import masker
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.options import (
+    Age,
     AttributeValue,
     DeliveryOptions,
     Duration,
@@ -176,6 +178,18 @@ SMALLEST_DISK_JOURNAL = 2**20  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnclaimedSettings:
+    """What waits in the journal's directory for adapters that this configuration does not name."""
+
+    max_age: Age = option(
+        math.inf, help="Drop what ended longer ago, counted under the adapter's name.", examples=["30d"], minimum=1
+    )
+    max_bytes: Size | None = option(
+        None, help="Drop the oldest of it when it takes more than this; without it, it waits.", examples=["1GiB"]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class JournalSettings:
     """The queue between finished spans and delivery: in memory, or on disk where it survives the process."""
 
@@ -194,6 +208,15 @@ class JournalSettings:
         "drop_oldest", help="When full: forget the oldest for the adapters that lag, or make the caller wait first."
     )
     block_timeout: Duration = option(1.0, help="Longest wait of one call with on_full: block.", minimum=0)
+    max_directory_bytes: Size | None = option(
+        None,
+        help="Most that the whole folder may hold: above it, what dead processes left is dropped, the oldest first; without it, no bound.",
+        examples=["8GiB"],
+        minimum=SMALLEST_DISK_JOURNAL,
+    )
+    unclaimed: UnclaimedSettings = option(
+        factory=UnclaimedSettings, help="What waits there for adapters that this configuration does not name."
+    )
     fsync: Literal["never", "interval", "always"] = option(
         "interval",
         help="On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk.",

@@ -126,7 +126,9 @@ def test_every_kind_has_an_example_on_the_page() -> None:
 
 def test_every_kind_has_a_test() -> None:
     """Here, but for what only an installed package can break: see the tests of the registry, and the page."""
-    assert set(KINDS) | {"broken-adapter", "broken-scheme", "broken-stage", "not-installed"} == set(get_args(ProblemKind))
+    assert set(KINDS) | {"broken-adapter", "broken-scheme", "broken-stage", "not-installed"} == set(
+        get_args(ProblemKind)
+    )
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
