@@ -17,9 +17,10 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.otel.current import CURRENT, enter, leave
 from tracebridge.propagation.context import RemoteParent
 from tracebridge.records.entities import Link, SpanStatus, SpanStatusCode
+from tracebridge.spans.call_site import CallSite
 from tracebridge.spans.context import Frame, Left, current, current_span
 from tracebridge.spans.noop import AnySpan
-from tracebridge.spans.span import KEEP_ERROR, Place, Span
+from tracebridge.spans.span import KEEP_ERROR, Span
 
 
 class SpanManager(msgspec.Struct, eq=False):
@@ -38,7 +39,7 @@ class SpanManager(msgspec.Struct, eq=False):
     def __enter__(self) -> AnySpan:
         return self._enter(sys._getframe(1))
 
-    def begin(self, place: Place) -> AnySpan:
+    def begin(self, place: CallSite) -> AnySpan:
         """Start the span for a caller at `place`."""
         return self._start(place, *self._arguments)
 
@@ -55,7 +56,7 @@ class SpanManager(msgspec.Struct, eq=False):
         if not isinstance(span, Span):
             return
         leave(self)
-        if span.cause is not None:
+        if span._cause is not None:
             return  # the application ended it inside the block, or we had to
         if error is not None and not isinstance(error, GeneratorExit):
             span.record_exception(error)
@@ -97,7 +98,7 @@ class Managers(Starting):
         arguments = (
             custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind, span_id
         )  # fmt: skip
-        return SpanManager(self, self.begin_trace, arguments)
+        return SpanManager(self, self._begin_trace, arguments)
 
     def span(
         self,
@@ -130,7 +131,7 @@ class Managers(Starting):
 
     def _begin_span(
         self,
-        place: Place,
+        place: CallSite,
         trace_id: Any,
         parent_id: Any,
         parent: Any,
@@ -149,8 +150,8 @@ class Managers(Starting):
             if here is None:
                 parent = CURRENT
             else:
-                trace_id = here.trace  # not its ID: it may have finished, or be finishing
-                parent_id = here.span_id if parent_id is None else parent_id
+                trace_id = here._trace  # not its ID: it may have finished, or be finishing
+                parent_id = here._span_id if parent_id is None else parent_id
         return self.start_span(
             name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, parent=parent, kind=kind, span_id=span_id, _place=place
         )  # fmt: skip
@@ -193,13 +194,13 @@ class TraceStack:
         """End the newest span of this stack in this context and return it; None (counted) when there is none."""
         frame = self._top()
         if frame is None:
-            self._client.refuse(
+            self._client._refuse(
                 "pop_of_empty_stack", "pop() found no span that this stack pushed in this thread or task."
             )
             return None
         span = frame.span
         leave(frame.owner)
-        if span.cause is None:
+        if span._cause is None:
             span.end(outputs, attributes, status, end_time_ns)
         return span
 

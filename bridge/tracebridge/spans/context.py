@@ -105,8 +105,8 @@ def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
     while frame is not None:
         if (
             frame.core is core
-            and (trace is None or frame.span.trace is trace)
-            and (frame.span.cause is None or frame.owner.held is LEFT_HERE)
+            and (trace is None or frame.span._trace is trace)
+            and (frame.span._cause is None or frame.owner.held is LEFT_HERE)
         ):
             return frame.span
         frame = below(frame)
@@ -117,7 +117,7 @@ def innermost_span() -> Span | None:
     """Return the newest current span of any client, as `current_span` does."""
     frame = current.get()
     while frame is not None:
-        if frame.span.cause is None or frame.owner.held is LEFT_HERE:
+        if frame.span._cause is None or frame.owner.held is LEFT_HERE:
             return frame.span
         frame = below(frame)
     return None
