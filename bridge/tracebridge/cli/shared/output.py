@@ -45,6 +45,10 @@ def _console_class() -> Any:
     class Terminal(Console):
         """A console whose texts are printable; the escape sequences that rich makes of styles come later."""
 
+        def render_str(self, text: str, **more: Any) -> Any:
+            """Return text as rich lays it out; cleaned before, so that it takes the room that it is given."""
+            return super().render_str(printable_lines(text), **more)
+
         def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
             """Yield the segments of what is drawn, cleaned."""
             for segment in super().render(renderable, options):
