@@ -327,10 +327,10 @@ class Delivery:
 
     def _rest(self, answer: BaseException) -> None:
         """Leave the destination alone: it has taken nothing of late, whatever it was sent."""
-        self._books.failing(answer)
         with self._lock:
             self._unclear.quiet_until = time.monotonic() + pause_s(self._retry, answer, self._unclear.in_vain)
             self._unclear.in_vain += 1
+        self._books.failing(answer)
 
     def _arrived(self, claim: Claim, part: Part, sent: Sent, before: Waiting | None) -> None:
         with self._lock:

@@ -155,7 +155,7 @@ def test_closing_tries_once_more_and_ends_in_time():
     adapter = refusing(lambda *_: True)
     bench = Bench(adapter, retry=RetryOnFailure(initial_interval=20, max_interval=20))
     bench.add(*names(4))
-    until(lambda: len(adapter.requests) == 3)
+    until(lambda: bench.stats.retrying_since is not None)
     assert bench.close(2) == 4
     assert len(adapter.requests) > 3
     assert bench.stats.dropped == {"shutdown": 4}
