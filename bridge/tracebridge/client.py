@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tracebridge import process
-from tracebridge.accounts import Stats
+from tracebridge.accounts import INTERRUPTIBLE_S, Stats
 from tracebridge.adapter import Adapter
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
@@ -68,6 +69,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         with no_fork():  # a child could never import what was being imported here
             self._configure(load_settings(config), clock or SystemClock())
         self._off = self._settings.disabled
+        self._closing = threading.RLock()
         process.register(self)
         if self._lifecycle.flush_on_sigterm:
             process.Terminator.install(self._lifecycle.shutdown_timeout)
@@ -145,11 +147,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     # ------------------------------------------------------------------ life
 
-    def flush(self, timeout_s: float = 30.0) -> bool:
+    def flush(self, timeout_s: float | None = 30.0) -> bool:
         """Wait until every destination has what was queued before the call; return whether all have.
 
-        Spans that are still open are not waited for. Never raises because of a destination: False after `timeout_s`.
+        Spans that are still open are not waited for. Never raises because of a destination: False after `timeout_s` seconds, None
+        meaning `lifecycle.shutdown_timeout`.
         """
+        timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         lock = self.accounts.lock
         with lock:
             end = self._journal.end
@@ -162,14 +166,34 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.
 
         The default is `lifecycle.shutdown_timeout`. What does not fit stays in a journal on disk for the next process; out of memory it is
-        counted as dropped. Either is said in one log line. Idempotent; calls after it are harmless and counted.
+        counted as dropped. Either is said in one log line. Idempotent: whoever calls it while another thread is at it waits
+        for that one, for `timeout_s` too, because it may be about to end the process. Calls after it are harmless and counted.
         """
-        if self._closed:
+        timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
+        if not self._wait_to_close(timeout_s + SETTLE_S):
+            _log.warning("another thread has been closing this client for more than %gs; it is not waited for", timeout_s)
             return
-        self._closed = self._off = True
+        try:
+            if not self._closed:
+                self._closed = self._off = True
+                self._close(timeout_s)
+        finally:
+            self._closing.release()
+
+    def _wait_to_close(self, timeout_s: float) -> bool:
+        """Take the lock that closing holds from beginning to end; return whether it came free in time.
+
+        A signal handler that closes in the middle of its own thread's close has it already, and finds the client closed.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._closing.acquire(timeout=INTERRUPTIBLE_S):
+            if time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _close(self, timeout_s: float) -> None:
         self._end_what_is_open()
         self._janitor.stop()
-        timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         with self.accounts.lock:
             deadline = time.monotonic() + timeout_s
             for delivery in self._deliveries.values():
@@ -215,7 +239,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
         A journal on disk stays open to the last instant: what ends between here and the death is in it, for the next process.
         """
-        if self._keeper is None:
+        if self._keeper is None or self._closed:
             self.close(timeout_s)
             return
         self._flush_open()
@@ -253,6 +277,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
         The child may start spans under the parent's open spans, not end them.
         """
+        self._closing = threading.RLock()  # the thread that held it is not here
         if self._closed:
             return
         inherited = self._table.all()

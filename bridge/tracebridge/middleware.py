@@ -9,6 +9,7 @@ recorded. A status of 500 or more, and an exception, make the span an ERROR.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 Namer = Callable[[Mapping[str, Any]], str]
 """From a WSGI environ or an ASGI scope to the span's name. Keep it free of IDs: back-ends group by it."""
+
+_log = logging.getLogger("tracebridge")
 
 STATUS = "http.response.status_code"
 RESPONSE_STARTS = {"http.response.start", "websocket.http.response.start"}
@@ -124,7 +127,11 @@ class _SizedBody(_Body):
 
 
 class TraceAsgi:
-    """An ASGI application around another one, for http and websocket connections; `lifespan` passes through."""
+    """An ASGI application around another one, for http and websocket connections.
+
+    What is queued is delivered when the server shuts down, at the end of the application's `lifespan`, for at most
+    `lifecycle.shutdown_timeout`: a server may die of its signal afterwards (uvicorn does). The client is not closed; others may use it.
+    """
 
     def __init__(self, app: Asgi, client: Client, *, name: Namer | None = None) -> None:
         self._app = app
@@ -133,6 +140,9 @@ class TraceAsgi:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection; its span ends with it."""
+        if scope["type"] == "lifespan":
+            await _Lifespan(self._app, self._client).live(scope, receive, send)
+            return
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -154,6 +164,54 @@ class TraceAsgi:
                 await send(message)
 
             await self._app(scope, receive, sent)
+
+
+class _Lifespan:
+    """The life of a server, as its application hears of it (ASGI, lifespan protocol 2.0), and what is queued delivered at its end.
+
+    An application that does not know the protocol (Django) raises or returns before it has asked for a message. Then we answer in its
+    place, or the server would never say that it shuts down.
+    """
+
+    def __init__(self, app: Asgi, client: Client) -> None:
+        self._app, self._client = app, client
+        self._asked = False
+
+    async def live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Pass every message on, and deliver before the server hears that the application has shut down."""
+
+        async def asked() -> Message:
+            self._asked = True
+            return await receive()
+
+        async def sent(message: Message) -> None:
+            if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
+                await self._deliver()
+            await send(message)
+
+        try:
+            await self._app(scope, asked, sent)
+        except Exception:
+            if self._asked:
+                raise
+        if self._asked:
+            return
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await sent({"type": "lifespan.shutdown.complete"})
+
+    async def _deliver(self) -> None:
+        from asyncio import get_running_loop  # whoever has a lifespan has it already
+
+        try:
+            loop = get_running_loop()
+        except RuntimeError:  # another kind of loop; the server is down, and this has its bound
+            delivered = self._client.flush(None)
+        else:
+            delivered = await loop.run_in_executor(None, self._client.flush, None)
+        if not delivered:
+            queued = {name: books.queued for name, books in self._client.stats().adapters.items() if books.queued}
+            _log.warning("the server shuts down with spans undelivered: %s", queued)
 
 
 def _named(client: Client, namer: Namer, given: Mapping[str, Any], otherwise: Namer) -> str:
