@@ -10,27 +10,27 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tracebridge import process
-from tracebridge.accounts import INTERRUPTIBLE_S, Stats
-from tracebridge.adapter import Adapter
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
 from tracebridge.calls.managers import Managers
 from tracebridge.calls.propagating import Propagating
 from tracebridge.calls.reading import Reading
-from tracebridge.clock import Clock, SystemClock
-from tracebridge.deadletters.letters import DeadLetter
-from tracebridge.forks import no_fork
+from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.janitor import Janitor
-from tracebridge.live import LiveTable, LiveTrace
+from tracebridge.journal.accounts import INTERRUPTIBLE_S, Stats
+from tracebridge.plugins.adapter import Adapter
+from tracebridge.process import exits
+from tracebridge.process.forks import no_fork
 from tracebridge.propagation.propagator import Propagator
-from tracebridge.recent import RecentKeys
-from tracebridge.record import EndCause
-from tracebridge.settings.load import load_settings
+from tracebridge.records.record import EndCause
+from tracebridge.settings.load import load
 from tracebridge.settings.model import Settings
-from tracebridge.span import Span
+from tracebridge.spans.clock import Clock, SystemClock
+from tracebridge.spans.janitor import Janitor
+from tracebridge.spans.live import LiveTable, LiveTrace
+from tracebridge.spans.recent import RecentKeys
+from tracebridge.spans.span import Span
 from tracebridge.wiring import build, keeper_of, require_usable
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ _log = logging.getLogger("tracebridge")
 class Client(Managers, Propagating, Ending, Ingesting, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
-    `config` is a path to a YAML file, a mapping with the same keys (`tracebridge.Config`), or Settings; without it the file that
-    TRACEBRIDGE_CONFIG names, else the embedded store. A `tracking_uri` that is the path of a YAML file is taken as `config`; any
-    other is accepted, noted once, and means nothing here. No network is used. Raises ConfigError, with every problem
-    in the message, for a wrong configuration.
+    `config` is a path to a YAML file, a mapping with the same keys (`tracebridge.Config`), or Settings. Without it the destinations are those of
+    the file that TRACEBRIDGE_CONFIG names, else the MLflow server at `tracking_uri`, else the one that MLFLOW_TRACKING_URI names, else the
+    embedded store; one line at INFO says which. A `tracking_uri` that is the path of a YAML file is taken as `config`; one that is neither that nor an http(s)
+    address is a warning. `registry_uri` and `workspace_store_uri` are MLflow's and mean nothing here. No network is used. Raises ConfigError,
+    with every problem in the message, for a wrong configuration.
 
     Safe from any number of threads and asyncio tasks. A client is a value: several live side by side.
     """
@@ -56,23 +57,26 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self,
         tracking_uri: str | None = None,
         registry_uri: str | None = None,
+        workspace_store_uri: str | None = None,
         *,
         config: str | os.PathLike[str] | Config | Mapping[str, Any] | Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
         if config is None and tracking_uri is not None and str(tracking_uri).endswith(YAML_SUFFIXES):
             config = str(tracking_uri)
-        elif tracking_uri is not None or registry_uri is not None:
+        if registry_uri is not None or workspace_store_uri is not None:
             _log.info(
-                "tracking_uri and registry_uri name MLflow servers; tracebridge sends where its configuration says"
+                "registry_uri and workspace_store_uri are about models and workspaces, which tracebridge does not keep"
             )
         with no_fork():  # a child could never import what was being imported here
-            self._configure(load_settings(config), clock or SystemClock())
+            loaded = load(config, tracking_uri=tracking_uri)
+            _log.info("destinations: %s", loaded.told)
+            self._configure(loaded.settings, clock or SystemClock())
         self._off = self._settings.disabled
         self._closing = threading.RLock()
-        process.register(self)
+        exits.register(self)
         if self._lifecycle.flush_on_sigterm:
-            process.Terminator.install(self._lifecycle.shutdown_timeout)
+            exits.Terminator.install(self._lifecycle.shutdown_timeout)
         if self._keeper is not None and self._keeper.has_work() and not self._off:
             self._on_first_trace()  # what was left behind is delivered even if nothing is traced here
 
@@ -171,7 +175,9 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         """
         timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         if not self._wait_to_close(timeout_s + SETTLE_S):
-            _log.warning("another thread has been closing this client for more than %gs; it is not waited for", timeout_s)
+            _log.warning(
+                "another thread has been closing this client for more than %gs; it is not waited for", timeout_s
+            )
             return
         try:
             if not self._closed:

@@ -4,22 +4,24 @@
     app = TraceAsgi(app, client)      # FastAPI, Starlette, anything of ASGI 3
 
 Attributes are OpenTelemetry's (semantic conventions, HTTP server spans): method, path, scheme, status code. Neither the query nor headers nor bodies are
-recorded. A status of 500 or more, and an exception, make the span an ERROR.
+recorded. A status of 500 or more, and an exception, make the span an ERROR. What a client invents as a method becomes `_OTHER`, so that it
+cannot make a new value of an attribute that back-ends group by; `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` (separated by commas) says which are known.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from tracebridge.record import Kind
+from tracebridge.records.record import Kind
 
 if TYPE_CHECKING:
     from tracebridge.calls.managers import SpanManager
     from tracebridge.client import Client
-    from tracebridge.noop import AnySpan
+    from tracebridge.spans.noop import AnySpan
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Message = MutableMapping[str, Any]
@@ -31,7 +33,12 @@ Namer = Callable[[Mapping[str, Any]], str]
 
 _log = logging.getLogger("tracebridge")
 
+METHOD, METHOD_ORIGINAL = "http.request.method", "http.request.method_original"
+KNOWN_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+KNOWN_METHODS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"
+OTHER_METHOD = "_OTHER"
 STATUS = "http.response.status_code"
+SHUTDOWN = "lifespan.shutdown"
 RESPONSE_STARTS = {"http.response.start", "websocket.http.response.start"}
 """The ASGI messages with a status; the second refuses a websocket."""
 
@@ -42,20 +49,18 @@ class TraceWsgi:
     def __init__(self, app: Wsgi, client: Client, *, name: Namer | None = None) -> None:
         self._app = app
         self._client = client
-        self._name = name or _method_of_environ
+        self._name = name
+        self._methods = _known_methods()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request; its span ends when the server is done with the body.
 
         A file that the server is to send by itself (`wsgi.file_wrapper`) goes through as it is, and is not waited for.
         """
-        attributes = {
-            "http.request.method": environ.get("REQUEST_METHOD"),
-            "url.path": _path(environ),
-            "url.scheme": environ.get("wsgi.url_scheme"),
-        }
+        method = _method(environ.get("REQUEST_METHOD"), self._methods)
+        attributes = {**method, "url.path": _path(environ), "url.scheme": environ.get("wsgi.url_scheme")}
         parent = self._client.extract(environ)
-        name = _named(self._client, self._name, environ, _method_of_environ)
+        name = _named(self._client, self._name, environ, _name_of(method))
         serving = self._client.trace(name, parent=parent, kind=Kind.SERVER, attributes=attributes)
         answer = _Answer(span := serving.__enter__())
 
@@ -136,7 +141,8 @@ class TraceAsgi:
     def __init__(self, app: Asgi, client: Client, *, name: Namer | None = None) -> None:
         self._app = app
         self._client = client
-        self._name = name or _method_of_scope
+        self._name = name
+        self._methods = _known_methods()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection; its span ends with it."""
@@ -146,15 +152,14 @@ class TraceAsgi:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        attributes = {
-            "http.request.method": scope.get("method", "GET"),
-            "url.path": scope.get("path"),
-            "url.scheme": scope.get("scheme"),
-        }
+        method = _method(scope.get("method", "GET"), self._methods)
+        attributes = {**method, "url.path": scope.get("path"), "url.scheme": scope.get("scheme")}
         if isinstance(headers := scope.get("headers"), Iterator):  # to be read twice: here, and by the application
             scope = {**scope, "headers": list(headers)}
         parent = self._client.extract(scope.get("headers"))
-        name = _named(self._client, self._name, scope, _method_of_scope)
+        name = _named(
+            self._client, self._name, scope, "WEBSOCKET" if scope["type"] == "websocket" else _name_of(method)
+        )
         async with self._client.trace(name, parent=parent, kind=Kind.SERVER, attributes=attributes) as span:
             answer = _Answer(span)
 
@@ -167,7 +172,7 @@ class TraceAsgi:
 
 
 class _Lifespan:
-    """The life of a server, as its application hears of it (ASGI, lifespan protocol 2.0), and what is queued delivered at its end.
+    """The life of a server, as its application hears of it (ASGI, lifespan protocol 2.0); what is queued is delivered at its end.
 
     An application that does not know the protocol (Django) raises or returns before it has asked for a message. Then we answer in its
     place, or the server would never say that it shuts down.
@@ -175,52 +180,80 @@ class _Lifespan:
 
     def __init__(self, app: Asgi, client: Client) -> None:
         self._app, self._client = app, client
-        self._asked = False
+        self._heard = ""
+        self._delivered = False
 
     async def live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Pass every message on, and deliver before the server hears that the application has shut down."""
 
-        async def asked() -> Message:
-            self._asked = True
-            return await receive()
+        async def hear() -> Message:
+            message = await receive()
+            self._heard = message["type"]
+            return message
 
-        async def sent(message: Message) -> None:
-            if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
+        async def say(message: Message) -> None:
+            if message["type"].startswith(SHUTDOWN):
                 await self._deliver()
             await send(message)
 
         try:
-            await self._app(scope, asked, sent)
+            await self._app(scope, hear, say)
         except Exception:
-            if self._asked:
+            if self._heard:
                 raise
-        if self._asked:
-            return
-        while (await receive())["type"] != "lifespan.shutdown":
-            await send({"type": "lifespan.startup.complete"})
-        await sent({"type": "lifespan.shutdown.complete"})
+        finally:
+            if self._heard == SHUTDOWN:  # it may end without another word
+                await self._deliver()
+        if not self._heard:
+            while (await hear())["type"] != SHUTDOWN:
+                await send({"type": "lifespan.startup.complete"})
+            await say({"type": "lifespan.shutdown.complete"})
 
     async def _deliver(self) -> None:
+        if self._delivered:
+            return
+        self._delivered = True
         from asyncio import get_running_loop  # whoever has a lifespan has it already
 
         try:
             loop = get_running_loop()
         except RuntimeError:  # another kind of loop; the server is down, and this has its bound
-            delivered = self._client.flush(None)
+            arrived = self._client.flush(None)
         else:
-            delivered = await loop.run_in_executor(None, self._client.flush, None)
-        if not delivered:
+            arrived = await loop.run_in_executor(None, self._client.flush, None)
+        if not arrived:
             queued = {name: books.queued for name, books in self._client.stats().adapters.items() if books.queued}
             _log.warning("the server shuts down with spans undelivered: %s", queued)
 
 
-def _named(client: Client, namer: Namer, given: Mapping[str, Any], otherwise: Namer) -> str:
+def _known_methods() -> frozenset[str]:
+    """Return the request methods that are recorded as they are (semantic conventions, HTTP spans)."""
+    given = os.environ.get(KNOWN_METHODS_VARIABLE, "")
+    return frozenset(method.strip() for method in given.split(",") if method.strip()) or KNOWN_METHODS
+
+
+def _method(given: Any, known: frozenset[str]) -> dict[str, str]:
+    """Return a request's method as attributes: any but the known ones, which are case-sensitive, is `_OTHER` beside the original."""
+    if not given:
+        return {}
+    return {METHOD: given} if given in known else {METHOD: OTHER_METHOD, METHOD_ORIGINAL: str(given)}
+
+
+def _name_of(method: Mapping[str, str]) -> str:
+    """Return a span's name where the application makes none: the method, `HTTP` for one that is not known."""
+    name = method.get(METHOD, OTHER_METHOD)
+    return "HTTP" if name == OTHER_METHOD else name
+
+
+def _named(client: Client, namer: Namer | None, given: Mapping[str, Any], otherwise: str) -> str:
     """Return a span's name; a function that fails costs the name, never the request."""
+    if namer is None:
+        return otherwise
     try:
         return namer(given)
     except Exception as error:
         client.warn_misuse("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
-        return otherwise(given)
+        return otherwise
 
 
 class _Answer:
@@ -251,11 +284,3 @@ def _path(environ: Mapping[str, Any]) -> str:
         return path.encode("latin-1").decode()
     except UnicodeError:
         return path
-
-
-def _method_of_environ(environ: Mapping[str, Any]) -> str:
-    return str(environ.get("REQUEST_METHOD") or "HTTP")
-
-
-def _method_of_scope(scope: Mapping[str, Any]) -> str:
-    return "WEBSOCKET" if scope["type"] == "websocket" else str(scope.get("method") or "HTTP")

@@ -1,6 +1,6 @@
 """The configuration as a mapping in code, typed: what an editor completes and a type checker checks.
 
-Made by `python -m tracebridge.settings.schema`; do not edit.
+Made by `python -m tracebridge.settings.shipped`; do not edit.
 """
 
 from __future__ import annotations
@@ -117,6 +117,37 @@ class LogConfig(TypedDict, total=False):
 class MemoryConfig(TypedDict, total=False):
     """Options of the `memory` adapter: none but how spans are grouped."""
 
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class MlflowConfig(TypedDict, total=False):
+    """Options of the `mlflow` adapter."""
+
+    endpoint: str
+    """Address of the tracking server."""
+    experiment_name: str | None
+    """Experiment that gets the traces, made where there is none; it is looked up with the first delivery."""
+    experiment_id: str | None
+    """The same by its ID; without either, the default experiment."""
+    username: str | None
+    """User for basic authentication."""
+    password: str | None
+    """Password for basic authentication."""
+    token: str | None
+    """Bearer token; user and password together come before it."""
+    workspace: str | None
+    """Workspace, on a server that has several."""
+    headers: Mapping[str, str]
+    """Headers of every request."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this server."""
+    ui: str | None
+    """Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -380,6 +411,7 @@ AdapterConfig = (
     | JaegerThriftConfig
     | LogConfig
     | MemoryConfig
+    | MlflowConfig
     | OtelExporterConfig
     | OtlpFileConfig
     | OtlpGrpcConfig

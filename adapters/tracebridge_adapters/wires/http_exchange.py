@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.errors import Misconfigured, Retryable
-from tracebridge.quiet import not_traced
-from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
 from tracebridge_adapters.wires.credentials import quoted, secrets_of, with_authorization
 
@@ -103,8 +103,10 @@ class HttpExchange:
             key_file=_expanded(tls.key_file),
         )
 
-    def request(self, method: str, suffix: str = "", body: bytes | None = None) -> HttpAnswer:
-        """Make one request to the address with this suffix, and return the answer, whatever it says.
+    def request(
+        self, method: str, suffix: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        """Make one request to the address with this suffix, and these headers more, and return the answer, whatever it says.
 
         Raises Retryable or Misconfigured; blocks at most the timeout (and one connection attempt).
         """
@@ -117,7 +119,7 @@ class HttpExchange:
                     method,
                     self._url + suffix,
                     body=body,
-                    headers=self._headers,
+                    headers={**self._headers, **headers} if headers else self._headers,
                     redirect=False,
                     retries=False,
                     preload_content=False,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.delivering import switched_on
+from tracebridge.cli.shared.delivering import switched_on
 
 if TYPE_CHECKING:
     from tracebridge.client import Client
@@ -43,6 +43,8 @@ def command(context: click.Context, config: str | None, as_json: bool) -> None:
     from tracebridge.client import Client
     from tracebridge.settings.load import load_settings
 
+    if config is None:
+        _tell_unused()
     settings: Any = config if config is not None else _embedded()
     trace_id = f"user123_batch_{datetime.datetime.now(datetime.UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:8]}"
     client = Client(config=switched_on(load_settings(settings)))
@@ -60,6 +62,17 @@ def command(context: click.Context, config: str | None, as_json: bool) -> None:
         _tell(trace_id, wire_id, spans, stats, config)
     if not complete or any(books["dropped"] or books["queued"] for books in stats["adapters"].values()):
         context.exit(1)
+
+
+def _tell_unused() -> None:
+    """Say what is exported and would decide in a program, and does not here: nothing goes to servers that nobody named for a demonstration."""
+    for variable, use in (
+        ("TRACEBRIDGE_CONFIG", 'add --config "$TRACEBRIDGE_CONFIG"'),
+        ("MLFLOW_TRACKING_URI", "name it in a YAML file"),
+    ):
+        if os.environ.get(variable):
+            click.echo(f"{variable} is set and not used here; to send there, {use}", err=True)
+            return
 
 
 def run_batch(client: Client, trace_id: str) -> bytes:
@@ -92,7 +105,7 @@ def run_batch(client: Client, trace_id: str) -> bytes:
 
 
 def _process(client: Client, trace_id: str, parent_id: str, item: str) -> dict[str, Any]:
-    from tracebridge.record import Kind
+    from tracebridge.records.record import Kind
 
     with client.span("validate", trace_id, parent_id, attributes={"item": item}):
         time.sleep(0.002)
@@ -144,8 +157,8 @@ def _tell(trace_id: str, wire_id: bytes, spans: list[Any], stats: dict[str, Any]
     from rich.markup import escape
     from rich.table import Table
 
-    from tracebridge.cli.books import unconfirmed
-    from tracebridge.cli.tree import trace_tree
+    from tracebridge.cli.shared.books import unconfirmed
+    from tracebridge.cli.shared.tree import trace_tree
 
     console = Console(highlight=False)
     if spans:

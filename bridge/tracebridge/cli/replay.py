@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.books import unconfirmed
-from tracebridge.cli.delivering import switched_on
-from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
-from tracebridge.cli.moments import moment
-from tracebridge.cli.progress import Progress
-from tracebridge.cli.spanfiles import (
+from tracebridge.cli.shared.books import unconfirmed
+from tracebridge.cli.shared.configured import CONFIG_HELP, configured
+from tracebridge.cli.shared.delivering import switched_on
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from tracebridge.cli.shared.moments import moment
+from tracebridge.cli.shared.progress import Progress
+from tracebridge.cli.shared.spanfiles import (
     as_json,
     complain,
+    is_incomplete,
     own_envelope,
     own_envelope_options,
     paths_argument,
@@ -23,11 +25,11 @@ from tracebridge.cli.spanfiles import (
     strict_option,
     tell,
 )
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
     from tracebridge.replay.player import Played
     from tracebridge.replay.reader import Found
 
@@ -44,7 +46,7 @@ EPILOG = """Examples:
 
 @click.command(epilog=EPILOG)
 @paths_argument
-@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--config", metavar="FILE", help=CONFIG_HELP)
 @click.option("--follow", is_flag=True, help="Go on as the files grow, through rotations, until Ctrl-C.")
 @click.option(
     "--since",
@@ -88,6 +90,7 @@ def command(
     give_up: float | None,
     prefix: str | None,
     field: str | None,
+    envelopes: tuple[str, ...],
     strict: bool,
     dry_run: bool,
     json_output: bool,
@@ -105,9 +108,8 @@ def command(
     from tracebridge.replay.player import Player
     from tracebridge.replay.seen import open_seen
     from tracebridge.replay.stream import SpanFiles
-    from tracebridge.settings.load import load_settings
 
-    settings = load_settings(config, if_unwritable="refuse")
+    settings = configured(config, if_unwritable="refuse").settings
     if not dry_run:
         switched_on(settings)
     wanted = _wanted(since, until, traces, Identity(settings.trace_ids))
@@ -115,7 +117,7 @@ def command(
         files = SpanFiles(
             paths,
             trace_id_attribute=settings.trace_ids.attribute,
-            own=own_envelope(prefix, field),
+            own=own_envelope(prefix, field, envelopes),
             start=seen.position,
             stop=stop.is_set,
             unreadable=complain,
@@ -147,7 +149,7 @@ def command(
         not arrived
         or files.failed
         or any(b["dropped"] for b in stats.values())
-        or (strict and files.found.damaged_lines)
+        or is_incomplete(files.found, strict=strict)
     ):
         context.exit(EXIT_INCOMPLETE)
 

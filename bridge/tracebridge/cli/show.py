@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_NOT_FOUND
-from tracebridge.cli.stores import open_reader
+from tracebridge.cli.shared.configured import CONFIG_HELP
+from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.identity import Identity
-from tracebridge.record import carried
+from tracebridge.records.record import carried
 
 EPILOG = """Example:
 
@@ -19,7 +20,7 @@ EPILOG = """Example:
 
 @click.command(epilog=EPILOG)
 @click.argument("trace_id")
-@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--config", metavar="FILE", help=CONFIG_HELP)
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")
 @click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
 @click.option("--json", "as_json", is_flag=True, help="Print the spans as one JSON array.")
@@ -31,7 +32,7 @@ def command(
 
     Exits with 1 when no such trace is stored, with 78 when the configuration is wrong.
     """
-    from tracebridge.cli.tree import span_json, trace_tree
+    from tracebridge.cli.shared.tree import span_json, trace_tree
 
     reader, settings = open_reader(config)
     found = reader.find(carried(trace_id))
