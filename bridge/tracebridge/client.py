@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -18,7 +17,12 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
+<<<<<<< HEAD
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Stats
+=======
+from tracebridge.journal.accounts import Stats
+from tracebridge.masking.loggers import logger
+>>>>>>> main
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")
 
 
 class Client(Managers, Propagating, Ending, Ingesting, Reading):
@@ -154,6 +158,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def flush(self, timeout_s: float | None = 30.0) -> bool:
         """Wait until every destination has what was queued before the call; return whether all have.
 
+<<<<<<< HEAD
         Spans that are still open are not waited for. Never raises because of a destination: False after `timeout_s` seconds, None
         meaning `lifecycle.shutdown_timeout`.
         """
@@ -165,6 +170,36 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 delivery.request_flush(end)
             lock.notify_all()
             return self.accounts.wait_for(lambda: all(d.flushed(end) for d in self._deliveries.values()), timeout_s)
+=======
+        Spans that are still open are not waited for. What dead processes left in the journal's directory is, from the first look at it on, for as
+        long as its destination accepts spans. Never raises because of a destination: False after `timeout_s`.
+        """
+        with self.accounts.lock:
+            end = self._request_flush()
+            deliveries = self._deliveries.values()
+            self.accounts.wait_for(lambda: self._left_is_over() and all(d.flushed(end) for d in deliveries), timeout_s)
+            return self._has_looked() and all(d.flushed(end) and not d.left for d in deliveries)
+
+    def _request_flush(self) -> int:
+        """Have delivery wait for no company, up to the position that is returned. Locked."""
+        end = self._journal.end
+        for delivery in self._deliveries.values():
+            delivery.request_flush(end)
+        self.accounts.lock.notify_all()
+        return end
+
+    def _has_looked(self) -> bool:
+        """Return whether all that dead processes left is queued. Locked."""
+        found = self._journal.stats()
+        return self._keeper is None or not self._running or (found.looked and not found.waiting)
+
+    def _left_is_over(self) -> bool:
+        """Return whether what dead processes left is delivered, as far as destinations accept it. Locked."""
+        left = [delivery for delivery in self._deliveries.values() if delivery.left]
+        if not all(delivery.is_failing for delivery in left):
+            return False
+        return self._has_looked() or (bool(left) and self._journal.stats().waiting > 0)
+>>>>>>> main
 
     def close(self, timeout_s: float | None = None) -> None:
         """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.
@@ -202,6 +237,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._janitor.stop()
         with self.accounts.lock:
             deadline = time.monotonic() + timeout_s
+            self._request_flush()
+            self.accounts.wait_for(self._left_is_over, timeout_s)
             for delivery in self._deliveries.values():
                 delivery.request_close(deadline)
             self.accounts.lock.notify_all()

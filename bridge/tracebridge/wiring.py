@@ -120,7 +120,8 @@ def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats]) 
     if settings.journal.directory is None:
         return None
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.maintenance import Keeper
+    from tracebridge.journal.maintenance import DirectoryBounds, Keeper
+    from tracebridge.journal.unclaimed import Bounds
 
     assert isinstance(journal, DiskJournal)  # noqa: S101 - `build` made it from the same settings
 
@@ -129,7 +130,9 @@ def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats]) 
         told = {"pid": os.getpid(), "service": resource.service_name, "time_unix_s": now_unix_s()}
         return msgspec.json.encode({**told, **stats().to_dict()})
 
-    return Keeper(journal, sync=settings.journal.fsync == "interval", numbers=numbers)
+    unclaimed = settings.journal.unclaimed
+    bounds = DirectoryBounds(settings.journal.max_directory_bytes, Bounds(unclaimed.max_age, unclaimed.max_bytes))
+    return Keeper(journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds)
 
 
 def _redaction(settings: RedactionSettings) -> Redaction:

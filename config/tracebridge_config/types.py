@@ -386,9 +386,18 @@ class RedactionConfig(TypedDict, total=False):
     allow_keys: Sequence[str]
     """Keys never to mask."""
     deny_values: Sequence[str]
-    """Mask text that matches: card (payment cards), jwt, or a regular expression."""
+    """Mask text that matches: card (payment cards), jwt, or a regular expression (in linear time with tracebridge[re2])."""
     action: Literal["mask", "drop"]
     """Replace the value, or leave the whole attribute out."""
+
+
+class UnclaimedConfig(TypedDict, total=False):
+    """What waits in the journal's directory for adapters that this configuration does not name."""
+
+    max_age: str
+    """Drop what ended longer ago, counted under the adapter's name."""
+    max_bytes: str | int | None
+    """Drop the oldest of it when it takes more than this; without it, it waits."""
 
 
 class JournalConfig(TypedDict, total=False):
@@ -402,6 +411,10 @@ class JournalConfig(TypedDict, total=False):
     """When full: forget the oldest for the adapters that lag, or make the caller wait first."""
     block_timeout: str | Literal[0]
     """Longest wait of one call with on_full: block."""
+    max_directory_bytes: str | int | None
+    """Most that the whole folder may hold: above it, what dead processes left is dropped, the oldest first; without it, no bound."""
+    unclaimed: UnclaimedConfig | None
+    """What waits there for adapters that this configuration does not name."""
     fsync: Literal["never", "interval", "always"]
     """On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk."""
 

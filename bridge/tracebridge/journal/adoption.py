@@ -6,8 +6,8 @@ other. That makes the reading repeatable: a process that dies while it adopts le
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,19 +28,17 @@ from tracebridge.journal.segment import (
     NewerVersionError,
     Segment,
 )
-from tracebridge.process.private_files import prune, write_private
+from tracebridge.journal.settled import name_hash
+from tracebridge.masking.loggers import logger
+from tracebridge.process.private_files import is_folder, make_folder, prune, write_private
 from tracebridge.records.record import EndCause, Resource, SpanRecord, StatusCode
 
 UNFINISHED = "unfinished: the process ended before the span did"
 MOST_SET_ASIDE = 256 * 2**20  # bytes that are kept of what was damaged; the oldest goes first
 MOST_FILES_ASIDE = 10_000
 
-_log = logging.getLogger("tracebridge.journal")
+_log = logger("tracebridge.journal")
 _decode_resource = msgspec.msgpack.Decoder(Resource).decode
-
-
-class ForeignError(Exception):
-    """None of the adapters that are owed something in a folder is configured here."""
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -65,8 +63,12 @@ class Left:
 
     folder: Folder
     segments: list[Segment] = field(default_factory=list)
+    owed: Counter[bytes] = field(default_factory=Counter)
+    """Spans that are still to go to each adapter, by the hash of its name; those that were open are among them."""
     unfinished: int = 0
     """Spans that were open."""
+    is_written: bool = True
+    """Whether those stand in a file as unfinished ones; else the records of their starts must stay."""
     damaged: int = 0
     """Stretches, or whole segments, that could not be read and were set aside."""
     torn: int = 0
@@ -77,15 +79,43 @@ class Left:
         """Spans that had ended."""
         return sum(len(segment.offsets) for segment in self.segments) - self.unfinished
 
+    @property
+    def size(self) -> int:
+        """Bytes that its segments take."""
+        return sum(segment.size for segment in self.segments)
 
-def read_folder(folder: Folder, adapters: list[str], between: Callable[[], None] = lambda: None) -> Left:
+    def owed_to(self, adapters: Sequence[str]) -> int:
+        """Return how many spans these adapters are owed, each counted for itself."""
+        return sum(self.owed[name_hash(name)] for name in adapters)
+
+    def by_name(self, adapters: Sequence[str] = ()) -> dict[str, int]:
+        """Return what is owed by the adapters' names, as far as the writer or `adapters` tell them; `? (hash)` for the others."""
+        return named(self.owed, [*adapters, *self.folder.adapters()])
+
+    def close(self) -> None:
+        """Leave the folder as it is, to whoever comes next."""
+        for segment in self.segments:
+            segment.release()
+        self.folder.close()
+
+
+def named(owed: Mapping[bytes, int], names: Iterable[str]) -> dict[str, int]:
+    """Return what is owed by names instead of by their hashes."""
+    known = {name_hash(name): name for name in names}
+    return {known.get(key, f"? ({key.hex()[:8]})"): spans for key, spans in owed.items() if spans}
+
+
+def read_folder(
+    folder: Folder, adapters: Sequence[str], between: Callable[[], None] = lambda: None, *, always: bool = False
+) -> Left:
     """Read a dead writer's folder, whose lock is ours. `between` is called between segments, because reading may take seconds.
 
-    Raises NewerVersionError when a newer tracebridge wrote it, ForeignError when it is another configuration's, OSError.
+    `adapters` are those that will deliver from it. Spans that were open are written down as unfinished ones when these are owed something,
+    or `always`. Raises NewerVersionError when a newer tracebridge wrote it, OSError.
     """
     left = Left(folder)
     try:
-        _read(left, adapters, between)
+        _read(left, adapters, between, always)
     except BaseException:
         for segment in left.segments:
             segment.release()
@@ -93,12 +123,12 @@ def read_folder(folder: Folder, adapters: list[str], between: Callable[[], None]
     return left
 
 
-def _read(left: Left, adapters: list[str], between: Callable[[], None]) -> None:
+def _read(left: Left, adapters: Sequence[str], between: Callable[[], None], always: bool) -> None:
     folder = left.folder
     aside = folder.path.parent / DAMAGED
     opened: dict[tuple[bytes, bytes], SpanRecord] = {}
     resource: Resource | None = None
-    known = []
+    owners: set[bytes] = set()
     for path in folder.segments():
         between()
         try:
@@ -107,20 +137,33 @@ def _read(left: Left, adapters: list[str], between: Callable[[], None]) -> None:
             raise
         except DamagedError as error:
             left.damaged += 1
-            aside.mkdir(mode=0o700, exist_ok=True)
+            make_folder(aside)
             path.rename(aside / f"{folder.path.name}-{path.name}")
             _log.debug("%s cannot be read (%s); it was set aside in %s", path, error, aside)
             continue
         left.segments.append(segment)
-        known.append(any(segment.settled(name) is not None for name in adapters))
         found = _read_segment(segment, left, opened, aside)
         segment.resource = resource = found or resource or Resource()
-    if left.damaged and aside.exists():
+        segment.trim()
+        owners.update(_count_owed(segment, adapters, left.owed))
+    if left.damaged and is_folder(aside):
         prune(aside, most_files=MOST_FILES_ASIDE, most_bytes=MOST_SET_ASIDE)
-    if known and not any(known):
-        raise ForeignError("it holds spans for other adapters than those of this configuration")
-    if opened:
-        _write_unfinished(left, list(opened.values()), resource or Resource(), adapters)
+    left.owed.update(dict.fromkeys(owners, len(opened)))
+    left.is_written = not opened or not owners
+    if opened and (always or left.owed_to(adapters)):
+        _write_unfinished(left, list(opened.values()), resource or Resource(), sorted(owners))
+
+
+def _count_owed(segment: Segment, adapters: Sequence[str], owed: Counter[bytes]) -> set[bytes]:
+    """Count what a segment owes to each adapter; return the adapters that it knows, by the hash of the name."""
+    settled = {key: slot.settled for key, slot in segment.written().items()}
+    for name in adapters:
+        presumed = segment.settled(name)  # what a damaged slot is taken for, too
+        if presumed is not None:
+            settled[name_hash(name)] = presumed
+    for key, one in settled.items():
+        owed[key] += one.owes(len(segment.offsets))
+    return set(settled)
 
 
 def _read_segment(
@@ -153,7 +196,7 @@ def _read_segment(
     return resource
 
 
-def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource, adapters: list[str]) -> None:
+def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource, owners: Sequence[bytes]) -> None:
     """Add a segment with the spans that were open, as finished records."""
     last_seen_ns = _last_seen_ns(left.folder)
     bodies = [
@@ -170,15 +213,14 @@ def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource,
     ]
     head = encode_record(resource)
     size = sum(len(body) + HEAD_BYTES for body in [head, *bodies])
-    owing = [name for segment in left.segments for name in adapters if segment.settled(name) is not None]
-    names = list(dict.fromkeys(owing))
-    segment = Segment.create(None, size + Segment.overhead(len(names)), names)
+    segment = Segment.create(None, size + Segment.overhead(len(owners)), owners)
     segment.put(RESOURCE, head)
     segment.resource = resource
     for body in bodies:
         segment.offsets.append(segment.put(FINISHED, body))
     try:
         segment.move_to(left.folder.next_path())  # whole, or not there
+        left.is_written = True
     except OSError as error:
         _log.warning("unfinished spans from %s lie in memory until they are delivered: %s", left.folder.path, error)
     left.segments.append(segment)
@@ -199,7 +241,7 @@ def _set_aside(segment: Segment, at: int, length: int, left: Left, aside: Path) 
     target = aside / f"{segment.path.parent.name}-{segment.path.stem}-{at}.bin"
     _log.debug("%s: %d bytes at %d are damaged; set aside as %s", segment.path, length, at, target)
     try:
-        aside.mkdir(mode=0o700, exist_ok=True)
+        make_folder(aside)
         write_private(target, segment.raw(at, length))
     except OSError as error:
         _log.warning("cannot set aside %s: %s", target, error)

@@ -22,6 +22,9 @@ from typing import Annotated, Any
 Duration = Annotated[float, "duration"]
 """Seconds as a float; written `10s`, `250ms`, `5m`, `1h` in YAML (a bare 0 is allowed)."""
 
+Age = Annotated[float, "age"]
+"""A duration of which `never` is one, as infinity: an age that nothing reaches."""
+
 Size = Annotated[int, "size"]
 """Bytes as an int; written `512MiB`, `64KiB`, `1GB` or a bare number in YAML."""
 

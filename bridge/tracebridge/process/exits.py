@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import atexit
+<<<<<<< HEAD
 import contextlib
 import logging
+=======
+>>>>>>> main
 import os
 import signal
 import sys
@@ -14,7 +17,9 @@ from _thread import start_new_thread
 from types import FrameType
 from typing import Any, Literal, Protocol
 
-_log = logging.getLogger("tracebridge")
+from tracebridge.masking.loggers import logger
+
+_log = logger("tracebridge")
 
 
 class Resident(Protocol):

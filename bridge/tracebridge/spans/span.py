@@ -6,7 +6,6 @@ call. No member raises because of data, and every member exists on every path.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from itertools import islice
 from types import CodeType
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, span_as_dict
+from tracebridge.errors import TraceFinishedError
+from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, stack_trace
 from tracebridge.records.fast_path import MOST_AT_ONCE
+from tracebridge.records.mlflow_span import DESCRIPTION, LOG_LEVEL, MlflowMembers, SpanLogLevel, read_log_level
 from tracebridge.records.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.records.record import Link as LinkRecord
 from tracebridge.records.values import Tally
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tracebridge.spans.live import LiveTrace
 
 MAX_NAME = 1024  # characters of a span's name and of its type
-MAX_STACKTRACE = 16_384  # characters kept of an exception's stack trace
 
 
 class OwnId(NamedTuple):
@@ -43,7 +43,7 @@ KEEP_ERROR: Any = object()
 """The default status of an end: OK for a clean span, but an ERROR recorded before stays."""
 
 
-class Span(msgspec.Struct, eq=False, weakref=True):
+class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     """One open (or ended) span. Safe to use from any thread.
 
     A msgspec struct because one is built in a fifth of the time of a class with `__slots__` (0.2 against 0.9 µs).
@@ -133,7 +133,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
 
     def get_attribute(self, key: str) -> Any:
         """Return one recorded attribute, or None."""
-        return self.attributes_now.get(key)
+        return self.attributes_now.get(key) if issubclass(type(key), str) else None
 
     # ------------------------------------------------------------------ writing
 
@@ -155,7 +155,11 @@ class Span(msgspec.Struct, eq=False, weakref=True):
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Record one attribute; an earlier value of the same key is replaced."""
-        self.set_attributes({key: value})
+        try:
+            given = {key: value}
+        except Exception:  # a key that no dict takes
+            given = {self.calls.reducer.text(key, self.tally): value}
+        self.set_attributes(given)
 
     def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Record several attributes; earlier values of the same keys are replaced."""
@@ -177,6 +181,21 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             self.span_type = self.calls.reducer.text(span_type, self.tally)[:MAX_NAME]
             if self.calls.keeps_open:
                 self.calls.note(self, span_type=self.span_type)
+
+    def set_description(self, description: str) -> None:
+        """Record what the span is about, as the attribute `mlflow.spanDescription`."""
+        self.set_attribute(DESCRIPTION, description)
+
+    def set_log_level(self, level: SpanLogLevel | int | str) -> None:
+        """Record how severe it is, by name or number, as the attribute `mlflow.spanLogLevel`. Anything else counts as misuse and is left out."""
+        found = read_log_level(level)
+        if found is None:
+            self.calls.refuse(
+                "bad_log_level",
+                f"unknown log level: {self.calls.told(level)}; it is left out. Give DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+            )
+            return
+        self.set_attribute(LOG_LEVEL, int(found))
 
     def add_event(self, event: SpanEvent) -> None:
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
@@ -227,7 +246,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             attributes = {
                 "exception.type": kind,
                 "exception.message": message,
-                "exception.stacktrace": _stacktrace(exception),
+                "exception.stacktrace": stack_trace(exception),
             }
         else:
             kind, message = "", self.calls.reducer.text(exception, self.tally)
@@ -248,10 +267,6 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     ) -> None:
         """End the span, as `client.end_span` does. Ending the root completes the trace."""
         self.calls.end(self, outputs, attributes, status, end_time_ns)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the span as plain values: IDs as hex, times in nanoseconds."""
-        return span_as_dict(self)
 
     def __repr__(self) -> str:
         return f"Span(name={self.name!r}, trace_id={self.trace_id!r}, span_id={self.span_id!r})"
@@ -307,9 +322,13 @@ class Span(msgspec.Struct, eq=False, weakref=True):
         """Record a status; one that means nothing is counted and recorded as ERROR with its text."""
         found = read_status(status)
         if found is None:
-            shown = self.calls.reducer.show(status)
-            self.calls.warn_misuse("bad_status", f"{shown!r} is no status; recorded as ERROR. Use OK or ERROR.")
-            found = (StatusCode.ERROR, f"unknown status {shown}")
+            found = (StatusCode.ERROR, f"unknown status {self.calls.reducer.show(status)}")
+            self.code, self.status_message = int(found[0]), self.calls.reducer.text(found[1], self.tally)
+            self.calls.refuse(
+                "bad_status",
+                f"unknown status: {self.calls.told(status)}; the span is recorded as ERROR. Give OK, ERROR or UNSET.",
+            )
+            return
         self.code = int(found[0])
         if found[0] is not StatusCode.ERROR:
             self.status_message = ""
@@ -319,7 +338,12 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     def _open(self) -> bool:
         if self.cause is None:
             return True
-        self.calls.accounts.note_misuse("change_after_end")
+        name = self.calls.reducer.show(self.name)
+        self.calls.refuse(
+            "change_after_end",
+            f"span {name!r} was changed after its end; the change is not recorded.",
+            TraceFinishedError,
+        )
         return False
 
 
@@ -347,11 +371,3 @@ def member(given: Any, name: str) -> Any:
         return getattr(given, name, None)
     except Exception:
         return None
-
-
-def _stacktrace(error: Any) -> str:
-    try:
-        text = "".join(traceback.format_exception(error)).strip()
-    except Exception:  # a broken __str__ or __cause__ chain
-        return f"<{type(error).__name__}: no stack trace>"
-    return text if len(text) <= MAX_STACKTRACE else "…" + text[-MAX_STACKTRACE:]
