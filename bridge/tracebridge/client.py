@@ -17,12 +17,8 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-<<<<<<< HEAD
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Stats
-=======
-from tracebridge.journal.accounts import Stats
 from tracebridge.masking.loggers import logger
->>>>>>> main
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
@@ -158,22 +154,11 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def flush(self, timeout_s: float | None = 30.0) -> bool:
         """Wait until every destination has what was queued before the call; return whether all have.
 
-<<<<<<< HEAD
-        Spans that are still open are not waited for. Never raises because of a destination: False after `timeout_s` seconds, None
-        meaning `lifecycle.shutdown_timeout`.
+        Spans that are still open are not waited for. What dead processes left in the journal's directory is, from the first look at it on, for as
+        long as its destination accepts spans. Never raises because of a destination: False after `timeout_s` seconds, None meaning
+        `lifecycle.shutdown_timeout`.
         """
         timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
-        lock = self.accounts.lock
-        with lock:
-            end = self._journal.end
-            for delivery in self._deliveries.values():
-                delivery.request_flush(end)
-            lock.notify_all()
-            return self.accounts.wait_for(lambda: all(d.flushed(end) for d in self._deliveries.values()), timeout_s)
-=======
-        Spans that are still open are not waited for. What dead processes left in the journal's directory is, from the first look at it on, for as
-        long as its destination accepts spans. Never raises because of a destination: False after `timeout_s`.
-        """
         with self.accounts.lock:
             end = self._request_flush()
             deliveries = self._deliveries.values()
@@ -199,7 +184,6 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         if not all(delivery.is_failing for delivery in left):
             return False
         return self._has_looked() or (bool(left) and self._journal.stats().waiting > 0)
->>>>>>> main
 
     def close(self, timeout_s: float | None = None) -> None:
         """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.

@@ -10,12 +10,12 @@ cannot make a new value of an attribute that back-ends group by; `OTEL_INSTRUMEN
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from tracebridge.masking.loggers import logger
 from tracebridge.records.record import Kind
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 Namer = Callable[[Mapping[str, Any]], str]
 """From a WSGI environ or an ASGI scope to the span's name. Keep it free of IDs: back-ends group by it."""
 
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")
 
 METHOD, METHOD_ORIGINAL = "http.request.method", "http.request.method_original"
 KNOWN_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})

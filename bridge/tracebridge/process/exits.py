@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import atexit
-<<<<<<< HEAD
 import contextlib
-import logging
-=======
->>>>>>> main
 import os
 import signal
 import sys
