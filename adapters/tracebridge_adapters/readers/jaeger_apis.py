@@ -37,7 +37,7 @@ class JaegerApi(Protocol):
         """Return the names of all services."""
         ...
 
-    def list(
+    def newest(
         self, service: str, conditions: Sequence[Condition], first_ms: int, last_ms: int, limit: int
     ) -> list[Trace]:
         """Return traces of a service with spans that started in between, newest first: all that match, and maybe others."""
@@ -63,7 +63,7 @@ class JaegerApi1:
         except ValueError as error:
             raise _foreign(self._server, error) from error
 
-    def list(
+    def newest(
         self, service: str, conditions: Sequence[Condition], first_ms: int, last_ms: int, limit: int
     ) -> list[Trace]:
         """Return traces of a service; the server looks for the operation, and for tags that are text."""
@@ -108,7 +108,7 @@ class JaegerApi3:
         except msgspec.DecodeError as error:
             raise _foreign(self._server, error) from error
 
-    def list(
+    def newest(
         self, service: str, conditions: Sequence[Condition], first_ms: int, last_ms: int, limit: int
     ) -> list[Trace]:
         """Return traces of a service; the server looks for the operation, and for tags that are text."""
