@@ -15,15 +15,14 @@ import msgspec
 from tracebridge.errors import DeliveryError, Misconfigured
 from tracebridge.reading.search import Condition
 from tracebridge.records.record import SpanRecord, Value
+from tracebridge_adapters.formats.files import jaeger_otlp
 from tracebridge_adapters.formats.jaeger import json_reader as jaeger_json
-from tracebridge_adapters.formats.otlp import json_reader as otlp_json
 from tracebridge_adapters.wires.http_get import HttpReader
 
 Absorb = Callable[[dict[str, Value]], dict[str, Any]]
 Trace = list[SpanRecord]
 
 TOO_DEEP = "search depth"  # how its memory refuses a search for more traces than it may hold
-OWN_MARKS = "@jaeger@"  # how the attributes begin that Jaeger itself adds to a span, such as warnings
 
 
 class JaegerApi(Protocol):
@@ -89,13 +88,7 @@ class JaegerApi3:
     """`/api/v3`. A search by tag asks the other API which traces there are, because this one cannot be asked."""
 
     def __init__(self, server: HttpReader, absorb: Absorb, older: JaegerApi1) -> None:
-        self._server, self._absorb, self._older = server, self._without_marks(absorb), older
-
-    @staticmethod
-    def _without_marks(absorb: Absorb) -> Absorb:
-        return lambda attributes: absorb(
-            {key: value for key, value in attributes.items() if not key.startswith(OWN_MARKS)}
-        )
+        self._server, self._absorb, self._older = server, absorb, older
 
     def get(self, trace_id: bytes) -> Trace:
         """Return the spans of one trace."""
@@ -139,18 +132,13 @@ class JaegerApi3:
         if document is None:
             return []
         try:
-            answer = msgspec.json.decode(document, type=_Answer)
-            return otlp_json.decode(bytes(answer.result), self._absorb)
+            return jaeger_otlp.decode(document, self._absorb)
         except ValueError as error:
             raise _foreign(self._server, error) from error
 
 
 class _Services(msgspec.Struct):
     services: list[str] = []
-
-
-class _Answer(msgspec.Struct):
-    result: msgspec.Raw
 
 
 def choose_api(server: HttpReader, absorb: Absorb) -> JaegerApi:
