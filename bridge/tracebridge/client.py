@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.journal.accounts import Stats
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")
 
 
 class Client(Managers, Propagating, Ending, Ingesting, Reading):

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tracebridge.calls.core import log, one_id
+from tracebridge.calls.core import one_id
+from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording, later_fields
-from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
+from tracebridge.errors import ClosedError, TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.records.entities import SpanStatus, SpanStatusCode
@@ -75,8 +76,12 @@ class Ending(Recording):
         closed itself is none: its end is counted as late), ValueError when both names of the ID are given.
         """
         key = trace_id if request_id is None else one_id(trace_id, request_id)
-        if key == NOOP_TRACE_ID or self._off:
-            self.accounts.note_misuse("end_after_close" if self._off else "end_of_noop")
+        if type(key) is str and key == NOOP_TRACE_ID:
+            return  # what it comes from has been said, or tracing is disabled
+        if self._closed:
+            self.refuse("end_after_close", "a trace was ended after close(), which had ended it.", ClosedError)
+            return
+        if self._off:
             return
         trace = self.find(key)
         root = None if trace is None else trace.root
@@ -85,9 +90,9 @@ class Ending(Recording):
         elif self._closed_root(key):
             self.accounts.note_late_end()
         elif trace is not None or self.has_finished(key):
-            raise misuse(TraceFinishedError, f"Trace with ID {key} already finished.")
+            raise misuse(TraceFinishedError, f"Trace with ID {self.reducer.show(key)} already finished.")
         else:
-            raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
+            raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(key)} not found.")
 
     def end(  # noqa: PLR0915 - the hot path stands in one piece
         self,
@@ -122,6 +127,10 @@ class Ending(Recording):
                 span.end_time_ns = trace.anchor_ns + self._ticks()
             else:
                 span.end_time_ns = self.instant(end_time_ns, trace, span.tally)
+        except TracebridgeError:  # `lifecycle.strict`: the span ends all the same
+            trace.spans[span_id] = span
+            self.end(span, end_time_ns=end_time_ns, cause=cause)
+            raise
         except Exception:
             self._broken("end_span")
             span.end_time_ns = trace.anchor_ns + self._ticks()
@@ -209,17 +218,17 @@ class Ending(Recording):
 
     def _unknown_end(self, trace_id: Any, span_id: Any) -> None:
         """Count the end of a span that is not open; raise when the settings are strict."""
-        if trace_id == NOOP_TRACE_ID:
+        if type(trace_id) is str and trace_id == NOOP_TRACE_ID:
             return
-        late = isinstance(span_id, str) and span_id in self._table.closed_spans
-        if late:
+        if type(span_id) is str and span_id in self._table.closed_spans:
             self.accounts.note_late_end()
-        else:
-            self.accounts.note_misuse("end_of_unknown_span")
-        if self._lifecycle.strict and not late:
-            raise misuse(
-                TraceNotFoundError, f"Span with ID '{span_id}' of trace {trace_id} not found or already ended."
-            )
+            return
+        show = self.reducer.show
+        self.refuse(
+            "end_of_unknown_span",
+            f"Span with ID '{show(span_id)}' of trace {show(trace_id)} not found or already ended.",
+            TraceNotFoundError,
+        )
 
     # ------------------------------------------------------------------ what nobody ended
 

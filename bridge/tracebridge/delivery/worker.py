@@ -7,7 +7,6 @@ of their own. Nothing here is ever called from an application's thread except `c
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -17,9 +16,11 @@ import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.parts import parts_of, send_parts
-from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge, printable
+from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats, now_unix_s
 from tracebridge.journal.base import Claim, Cursor, decode_record
+from tracebridge.masking.foreign import clean
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
@@ -34,7 +35,7 @@ CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker
 REJECTED, TOO_LARGE, PARTIAL = "rejected", "too_large", "partial_success"
 GAVE_UP, SHUTDOWN, FAILED, CORRUPT = "retries_exhausted", "shutdown", "internal_error", "corrupt"
 
-_log = logging.getLogger("tracebridge.delivery")
+_log = logger("tracebridge.delivery")
 _jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
 
@@ -214,7 +215,7 @@ class Delivery:
         try:
             parts = parts_of(self.adapter, records)
         except Exception as error:
-            self._split(claim, records, REJECTED, f"cannot be encoded: {error!r}")
+            self._split(claim, records, REJECTED, f"cannot be encoded: {type(error).__name__}: {_said(error)}")
             return
         if len(parts) > 1:
             claim.in_order = False
@@ -321,7 +322,7 @@ class Delivery:
     # ------------------------------------------------------------------ the books
 
     def _arrived(self, claim: Claim, spans: int, sent: Sent) -> None:
-        rejected, message = min(max(0, sent.rejected), spans), printable(sent.message)[:MAX_SAID]
+        rejected, message = min(max(0, sent.rejected), spans), clean(sent.message, MAX_SAID)
         with self._lock:
             if self._stopped:
                 raise _Stopped
@@ -372,5 +373,5 @@ class Delivery:
 
 
 def _said(error: BaseException) -> str:
-    """Return what an adapter's error says, most likely a server's words: on one line, bounded, steering no terminal."""
-    return printable(str(error) or type(error).__name__)[:MAX_SAID]
+    """Return what an adapter's error says, most likely a server's words."""
+    return clean(error, MAX_SAID) or type(error).__name__

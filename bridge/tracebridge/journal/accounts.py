@@ -88,12 +88,14 @@ class Accounts:
         """Make a call of ours in a thread of its own, because this one `is_inside`; it waits there until the lock is free."""
         start_new_thread(call, arguments)
 
-    def note_misuse(self, what: str) -> None:
-        """Count a call that could not mean anything."""
+    def note_misuse(self, what: str) -> bool:
+        """Count a call that could not mean anything; return whether it is the first of its kind."""
         held = self._take()
         self.misuse[what] += 1
+        first = self.misuse[what] == 1
         if held:
             self.mutex.release()
+        return first
 
     def note_late_end(self) -> None:
         """Count the real end of a span that tracebridge had closed itself."""

@@ -6,7 +6,6 @@ other. That makes the reading repeatable: a process that dies while it adopts le
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from tracebridge.journal.segment import (
     NewerVersionError,
     Segment,
 )
+from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import prune, write_private
 from tracebridge.records.record import EndCause, Resource, SpanRecord, StatusCode
 
@@ -35,7 +35,7 @@ UNFINISHED = "unfinished: the process ended before the span did"
 MOST_SET_ASIDE = 256 * 2**20  # bytes that are kept of what was damaged; the oldest goes first
 MOST_FILES_ASIDE = 10_000
 
-_log = logging.getLogger("tracebridge.journal")
+_log = logger("tracebridge.journal")
 _decode_resource = msgspec.msgpack.Decoder(Resource).decode
 
 

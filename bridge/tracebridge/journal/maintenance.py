@@ -14,6 +14,7 @@ from tracebridge.journal.adoption import ForeignError, Left, read_folder
 from tracebridge.journal.disk import DiskJournal
 from tracebridge.journal.folder import STATS, Folder, folders
 from tracebridge.journal.segment import NewerVersionError, Segment
+from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import write_private
 
 TICK_S = 1.0  # how often the numbers are written, and the longest that `fsync: interval` leaves unsynced
@@ -21,7 +22,7 @@ ADOPT_EVERY_S = 30.0  # how often folders of processes that died meanwhile are l
 ROOM_EVERY_S = 0.05  # how often a backlog larger than the budget is tried again
 PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # errors worth another look later
 
-_log = logging.getLogger("tracebridge.journal")
+_log = logger("tracebridge.journal")
 
 
 class Keeper:

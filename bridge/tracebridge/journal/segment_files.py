@@ -13,10 +13,11 @@ from pathlib import Path
 
 from tracebridge.journal.folder import Folder
 from tracebridge.journal.segment import Segment
+from tracebridge.masking.loggers import logger
 
 MOVED_AT_ONCE = 4  # segments moved from memory to the disk under one lock
 
-_log = logging.getLogger("tracebridge.journal")
+_log = logger("tracebridge.journal")
 
 
 class Files:

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
+from tracebridge.masking.names import is_credential
 from tracebridge.plugins.options import PrivateUrl, Secret
-from tracebridge.records.secret_names import is_credential
 from tracebridge.settings.load import Loaded
 from tracebridge.settings.model import Settings
 from tracebridge.settings.parsers import FORMS

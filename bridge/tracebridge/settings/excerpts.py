@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracebridge.records.secret_names import SECRET_WORDS, is_secret_key
+from tracebridge.masking.names import SECRET_WORDS, is_secret_key
 from tracebridge.settings.place import Place
 from tracebridge.settings.safe_keys import MASK, names_secret, shown_key
 from tracebridge.settings.tree import Document, Key, Node

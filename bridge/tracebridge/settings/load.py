@@ -190,9 +190,9 @@ def _default_settings(environ: Mapping[str, str], if_unwritable: IfUnwritable) -
 
 
 def _warn(message: str, *values: object) -> None:
-    import logging  # only what is wrong pays for it
+    from tracebridge.masking.loggers import logger  # only what is wrong pays for it
 
-    logging.getLogger("tracebridge").warning(message, *values)
+    logger("tracebridge").warning(message, *values)
 
 
 def _writable(path: Path) -> bool:
