@@ -43,6 +43,10 @@ class _Stopped(Exception):
     """The client is closing and its time is up: what is in hand goes back uncounted."""
 
 
+class _LeftAgain(Exception):
+    """The client is closing, and the destination does not take what dead processes left: it is left to the next one."""
+
+
 class Delivery:
     """The worker threads of one adapter.
 
@@ -111,6 +115,16 @@ class Delivery:
         """How many spans wait. Called with the lock held."""
         return self._cursor.queued
 
+    @property
+    def left(self) -> int:
+        """How many spans of dead processes are not settled. Called with the lock held."""
+        return self._cursor.left_queued
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the destination does not take anything at the moment. Called with the lock held."""
+        return self._account.retrying_since is not None
+
     def request_flush(self, position: int) -> None:
         """Stop waiting for company up to this journal position. Called with the lock held."""
         self._flush_to = max(self._flush_to, position)
@@ -171,6 +185,9 @@ class Delivery:
                     self._deliver(claim, records)
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")
+            except _LeftAgain:
+                with self._lock:
+                    self._cursor.leave(claim)
             except _Stopped:
                 return  # still on the queue; join() counts it
             except Exception:  # a bug of ours must not kill the worker, nor lose spans uncounted
@@ -183,14 +200,16 @@ class Delivery:
         with self._lock:
             while True:
                 closing = self._deadline is not None
-                ready = self._cursor.ready
-                if self._stopped or (closing and (ready == 0 or time.monotonic() >= (self._deadline or 0))):
+                ready, left = self._cursor.ready, self._cursor.left
+                if closing and self.is_failing:
+                    left = 0  # the next process may be luckier
+                if self._stopped or (closing and (not ready + left or time.monotonic() >= (self._deadline or 0))):
                     return None
-                if ready == 0:
+                if not ready + left:
                     self._cursor.wait(1, None)
                     continue
-                if not closing and ready < self._max_batch and self._cursor.settled_to >= self._flush_to:
-                    age = time.monotonic() - (self._cursor.oldest_since or 0.0)
+                if not left and not closing and ready < self._max_batch and self._cursor.settled_to >= self._flush_to:
+                    age = time.monotonic() - (self._cursor.waiting_since or 0.0)
                     if age < self._queue.flush_interval:
                         self._cursor.wait(self._max_batch, self._queue.flush_interval - age)
                         continue
@@ -198,16 +217,17 @@ class Delivery:
 
     def _decode(self, claim: Claim) -> list[SpanRecord]:
         """Return the records of a claim that can be read, their resource filled in."""
-        resource = claim.resource or self._resource
         records = []
-        for data in claim.records:
-            try:
-                record = decode_record(data)
-            except msgspec.DecodeError:
-                continue
-            if record.resource is None:
-                msgspec.structs.force_setattr(record, "resource", resource)
-            records.append(record)
+        for run in claim.runs:
+            resource = run.resource or self._resource
+            for data in run.records:
+                try:
+                    record = decode_record(data)
+                except msgspec.DecodeError:
+                    continue
+                if record.resource is None:
+                    msgspec.structs.force_setattr(record, "resource", resource)
+                records.append(record)
         return records
 
     def _deliver(self, claim: Claim, records: Sequence[SpanRecord]) -> None:
@@ -257,6 +277,8 @@ class Delivery:
             parts = waiting
             if parts:
                 attempt += 1
+                if self._deadline is not None and not claim.own_unsettled:
+                    raise _LeftAgain
                 self._sleep(longest)
 
     def _split(self, claim: Claim, records: Sequence[SpanRecord], reason: str, message: str) -> None:
