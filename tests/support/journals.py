@@ -129,7 +129,7 @@ def crash(client: Client) -> None:
     client._keeper._poke.set()
     with client._accounts.lock:
         for delivery in client._deliveries.values():
-            delivery._stopped = True
+            delivery._books.stopped = True
         client._accounts.lock.notify_all()
         journal = client._journal
         assert isinstance(journal, DiskJournal)
