@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.record import Kind
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ def _named(client: Client, namer: Namer | None, given: Mapping[str, Any], otherw
         return otherwise
     try:
         return namer(given)
-    except Exception as error:
+    except BaseException as error:
+        raise_interrupt(error)
         client.warn("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
         return otherwise
 
