@@ -16,7 +16,7 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import Stats
+from tracebridge.journal.accounts import StageStats, Stats
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
@@ -30,6 +30,7 @@ from tracebridge.spans.janitor import Janitor
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
+from tracebridge.stages.holding import Holding
 from tracebridge.wiring import build, keeper_of, require_usable
 
 if TYPE_CHECKING:
@@ -100,10 +101,11 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self.resource = parts.resource
         self._journal = parts.journal
         self.keeps_open = parts.journal.keeps_open
-        self._keeper = keeper_of(parts.journal, self._settings, self.stats)
+        self._keeper = keeper_of(parts.journal, self._settings, self.stats, parts.stages)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
+        self._holding = Holding()
         self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
         self._janitor = Janitor(self.close_overdue)
         self._running = False
@@ -132,11 +134,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 started=accounts.started,
                 ingested=accounts.ingested,
                 open=accounts.open,
+                held=accounts.held,
                 late_ends=accounts.late_ends,
                 misuse=dict(accounts.misuse),
                 rejected=dict(accounts.rejected),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
                 journal=self._journal.stats(),
+                stages={name: StageStats(dict(a.dropped), a.failed) for name, a in accounts.stages.items()},
             )
 
     def adapter(self, name: str) -> Adapter:
@@ -191,6 +195,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             return
         self._closed = self._off = True
         self._end_what_is_open()
+        self._decide_all()
         self._janitor.stop()
         timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         with self.accounts.lock:
@@ -244,6 +249,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             self.close(timeout_s)
             return
         self._flush_open()
+        self._decide_all()
         self.flush(timeout_s)
 
     def __enter__(self) -> Client:
@@ -271,6 +277,10 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         if self._lifecycle.late_children <= 0:
             self.close_spans(trace, EndCause.ABANDONED)
         else:
+            self._janitor.poke()
+
+    def _on_first_hold(self) -> None:
+        if not self.accounts.held:
             self._janitor.poke()
 
     def after_fork_in_child(self) -> None:

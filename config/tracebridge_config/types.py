@@ -327,9 +327,9 @@ class TraceIdConfig(TypedDict, total=False):
 class PropagationConfig(TypedDict, total=False):
     """Which headers carry a trace into this process and out of it."""
 
-    extract: Sequence[Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]]
+    extract: Sequence[str]
     """Header formats that are read; the first one that names a parent span wins."""
-    inject: Sequence[Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]]
+    inject: Sequence[str]
     """Header formats that are written, all of them each time: this is how a migration runs."""
     correlation_header: str
     """The header of the format correlation, which carries your own trace ID as it is."""
@@ -461,3 +461,5 @@ class Config(TypedDict, total=False):
     """The queue before delivery."""
     adapters: Mapping[str, AdapterConfig]
     """Destinations, each under `type` or `type/name`."""
+    stages: Sequence[str | Mapping[str, Any]]
+    """What happens to finished spans before they are queued, in order."""

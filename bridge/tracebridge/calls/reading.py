@@ -167,10 +167,8 @@ class Reading(Core):
         if self._is_beyond(wanted):
             return
         editor, wire = self._editable(wanted)
-        kept = self._stages.apply(
-            SpanRecord(wire, bytes(8), None, "", 0, 0, tags={key: text})
-        )  # redacted like any other
-        for name, shown in (kept.tags if kept is not None else {}).items():
+        masked = self._stages.redact(SpanRecord(wire, bytes(8), None, "", 0, 0, tags={key: text}))
+        for name, shown in masked.tags.items():
             if not editor.set_tag(wire, name, shown):
                 raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(wanted)} not found.")
 

@@ -173,7 +173,7 @@ def _change(directory: Path, adapter: str, names: list[str], change: Callable[[L
             folder = Folder.take(path)
             if folder is None:
                 continue
-            left = read_folder(folder, (), always=True)
+            left = read_folder(folder, (adapter,), always=adapter.startswith("?"))
         except (NewerVersionError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             click.echo(printable(f"{path} is left alone: {why}"), err=True)

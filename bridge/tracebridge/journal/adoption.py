@@ -1,7 +1,7 @@
-"""Reading what a dead process left: its finished spans in order, and its open spans as *unfinished* ones.
+"""Reading what a dead process left: its finished spans in order, its open spans as *unfinished* ones, and what a stage held.
 
-Nothing is changed but for one segment that is added: the unfinished spans, written down as finished records like any
-other. That makes the reading repeatable: a process that dies while it adopts leaves a folder that the next one reads the same.
+Nothing is changed but for one segment that is added: the unfinished spans, and those that were held and are kept, written down as finished
+records like any other. That makes the reading repeatable: a process that dies while it adopts leaves a folder that the next one reads the same.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tracebridge.journal.segment import (
     CHANGED,
     FINISHED,
     HEAD_BYTES,
+    HELD,
     RESOURCE,
     STARTED,
     TORN,
@@ -59,6 +60,31 @@ def key_of(body: bytes) -> tuple[bytes, bytes]:
     return head.trace_id, head.span_id
 
 
+def held_in(body: bytes) -> tuple[bytes, bytes]:
+    """Return the key that a stage will decide under, and the record, out of a held record's body."""
+    end = 1 + body[0]
+    return body[1:end], body[end:]
+
+
+Decide = Callable[[bytes, Sequence[bytes]], Sequence[bytes | None]]
+"""From the key and the records that a stage held under it to what is kept of each, None for one that is dropped."""
+
+
+def keep_all(_: bytes, bodies: Sequence[bytes]) -> Sequence[bytes | None]:
+    """Keep everything that was held: no stage here holds."""
+    return bodies
+
+
+@dataclass
+class Opened:
+    """What a process had not finished with."""
+
+    spans: dict[tuple[bytes, bytes], SpanRecord] = field(default_factory=dict)
+    """Open spans."""
+    held: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = field(default_factory=dict)
+    """Spans that a stage held: its key, and the record."""
+
+
 @dataclass
 class Left:
     """What a dead process left in its folder."""
@@ -68,7 +94,7 @@ class Left:
     owed: Counter[bytes] = field(default_factory=Counter)
     """Spans that are still to go to each adapter, by the hash of its name; those that were open are among them."""
     unfinished: int = 0
-    """Spans that were open."""
+    """Spans that were open, or held and are kept."""
     is_written: bool = True
     """Whether those stand in a file as unfinished ones; else the records of their starts must stay."""
     damaged: int = 0
@@ -113,16 +139,21 @@ def named(owed: Mapping[bytes, int], names: Iterable[str]) -> dict[str, int]:
 
 
 def read_folder(
-    folder: Folder, adapters: Sequence[str], between: Callable[[], None] = lambda: None, *, always: bool = False
+    folder: Folder,
+    adapters: Sequence[str],
+    between: Callable[[], None] = lambda: None,
+    *,
+    always: bool = False,
+    decide: Decide = keep_all,
 ) -> Left:
     """Read a dead writer's folder, whose lock is ours. `between` is called between segments, because reading may take seconds.
 
     `adapters` are those that will deliver from it. Spans that were open are written down as unfinished ones when these are owed something,
-    or `always`. Raises NewerVersionError when a newer tracebridge wrote it, OSError.
+    or `always`; `decide` is asked then about what a stage held. Raises NewerVersionError when a newer tracebridge wrote it, OSError.
     """
     left = Left(folder)
     try:
-        _read(left, adapters, between, always)
+        _read(left, adapters, between, always, decide)
     except BaseException:
         for segment in left.segments:
             segment.release()
@@ -130,10 +161,10 @@ def read_folder(
     return left
 
 
-def _read(left: Left, adapters: Sequence[str], between: Callable[[], None], always: bool) -> None:
+def _read(left: Left, adapters: Sequence[str], between: Callable[[], None], always: bool, decide: Decide) -> None:
     folder = left.folder
     aside = folder.path.parent / DAMAGED
-    opened: dict[tuple[bytes, bytes], SpanRecord] = {}
+    opened = Opened()
     resource: Resource | None = None
     owners: set[bytes] = set()
     for path in folder.segments():
@@ -155,10 +186,13 @@ def _read(left: Left, adapters: Sequence[str], between: Callable[[], None], alwa
         owners.update(_count_owed(segment, adapters, left.owed))
     if left.damaged and is_folder(aside):
         prune(aside, _ASIDE, most_files=MOST_FILES_ASIDE, most_bytes=MOST_SET_ASIDE)
-    left.owed.update(dict.fromkeys(owners, len(opened)))
-    left.is_written = not opened or not owners
-    if opened and (always or left.owed_to(adapters)):
-        _write_unfinished(left, list(opened.values()), resource or Resource(), sorted(owners))
+    pending = len(opened.spans) + len(opened.held)
+    left.owed.update(dict.fromkeys(owners, pending))
+    left.is_written = not pending or not owners
+    if pending and (always or left.owed_to(adapters)):
+        bodies = [*_kept(opened, decide), *_unfinished(folder, opened)]
+        left.owed.subtract(dict.fromkeys(owners, pending - len(bodies)))
+        _write_unfinished(left, bodies, resource or Resource(), sorted(owners))
 
 
 def _count_owed(segment: Segment, adapters: Sequence[str], owed: Counter[bytes]) -> set[bytes]:
@@ -173,25 +207,29 @@ def _count_owed(segment: Segment, adapters: Sequence[str], owed: Counter[bytes])
     return set(settled)
 
 
-def _read_segment(
-    segment: Segment, left: Left, opened: dict[tuple[bytes, bytes], SpanRecord], aside: Path
-) -> Resource | None:
-    """Find a segment's finished records, follow which spans are open, and return the resource that it names."""
+def _read_segment(segment: Segment, left: Left, opened: Opened, aside: Path) -> Resource | None:
+    """Find a segment's finished records, follow which spans are open or held, and return the resource that it names."""
     resource = None
     for kind, at, length in segment.scan():
         segment.at = at + length
         try:
             if kind == FINISHED:
-                opened.pop(key_of(segment.body(at)), None)
+                key = key_of(segment.body(at))
+                opened.spans.pop(key, None)
+                opened.held.pop(key, None)
                 segment.offsets.append(at)
             elif kind == STARTED:
                 record = decode_record(segment.body(at))
-                opened[record.trace_id, record.span_id] = record
+                opened.spans[record.trace_id, record.span_id] = record
+            elif kind == HELD:
+                group, body = held_in(segment.body(at))
+                opened.held[key_of(body)] = group, body
+                opened.spans.pop(key_of(body), None)
             elif kind == CHANGED:
                 change = decode_record(segment.body(at))
-                before = opened.get((change.trace_id, change.span_id))
+                before = opened.spans.get((change.trace_id, change.span_id))
                 if before is not None:
-                    opened[change.trace_id, change.span_id] = merged(before, change)
+                    opened.spans[change.trace_id, change.span_id] = merged(before, change)
             elif kind == RESOURCE:
                 resource = _decode_resource(segment.body(at))
             elif kind == TORN:
@@ -203,10 +241,18 @@ def _read_segment(
     return resource
 
 
-def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource, owners: Sequence[bytes]) -> None:
-    """Add a segment with the spans that were open, as finished records."""
-    last_seen_ns = _last_seen_ns(left.folder)
-    bodies = [
+def _kept(opened: Opened, decide: Decide) -> list[bytes]:
+    """Return what is kept of the spans that a stage held."""
+    groups: dict[bytes, list[bytes]] = {}
+    for group, body in opened.held.values():
+        groups.setdefault(group, []).append(body)
+    return [kept for group, bodies in groups.items() for kept in decide(group, bodies) if kept is not None]
+
+
+def _unfinished(folder: Folder, opened: Opened) -> list[bytes]:
+    """Return the spans that were open, as finished records."""
+    last_seen_ns = _last_seen_ns(folder)
+    return [
         encode_record(
             msgspec.structs.replace(
                 record,
@@ -216,8 +262,15 @@ def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource,
                 end_cause=EndCause.UNFINISHED.value,
             )
         )
-        for record in records
+        for record in opened.spans.values()
     ]
+
+
+def _write_unfinished(left: Left, bodies: list[bytes], resource: Resource, owners: Sequence[bytes]) -> None:
+    """Add a segment with records of spans that were not finished with; none, when there are none."""
+    if not bodies:
+        left.is_written = True
+        return
     head = encode_record(resource)
     size = sum(len(body) + HEAD_BYTES for body in [head, *bodies])
     segment = Segment.create(None, size + Segment.overhead(len(owners)), owners)
@@ -231,7 +284,7 @@ def _write_unfinished(left: Left, records: list[SpanRecord], resource: Resource,
     except OSError as error:
         _log.warning("unfinished spans from %s lie in memory until they are delivered: %s", left.folder.path, error)
     left.segments.append(segment)
-    left.unfinished = len(records)
+    left.unfinished = len(bodies)
 
 
 def _last_seen_ns(folder: Folder) -> int:

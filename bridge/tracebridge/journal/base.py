@@ -152,6 +152,10 @@ class Journal(Protocol):
         """Remember what was set on an open span: a record with nothing but that. Locked."""
         ...
 
+    def hold(self, key: Hashable, group: bytes, data: bytes) -> None:
+        """Remember a finished record that no cursor is given yet: `append` or `forget` with the same key decides about it. Locked."""
+        ...
+
     def forget(self, key: Hashable) -> None:
         """The span has ended and there is no record of it (it was sampled out). Locked."""
         ...

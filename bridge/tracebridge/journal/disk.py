@@ -120,7 +120,7 @@ class DiskJournal(StoredLog):
         if segment.path is None:
             self._in_memory_only += 1
         if key is not None:
-            self._open.places.pop(key, None)
+            self._open.done(key)
         if self.end >= self._wake_at:
             self._wake()
 
@@ -138,8 +138,12 @@ class DiskJournal(StoredLog):
         """Remember what was set on an open span."""
         self._open.change(key, CHANGED, data)
 
+    def hold(self, key: Hashable, group: bytes, data: bytes) -> None:
+        """Remember a finished record that no cursor is given yet."""
+        self._open.hold(key, bytes([len(group)]) + group + data)
+
     def forget(self, key: Hashable) -> None:
-        """Remember no longer that a span is open."""
+        """Remember no longer that a span is open, or held."""
         self._open.void(key)
 
     def _put_open(self, kind: int, data: bytes) -> Place | None:

@@ -40,7 +40,7 @@ from tracebridge.process.private_files import is_folder, open_regular, read_regu
 LOCK, STATS, ADAPTERS = "lock", "stats.json", "adapters.json"
 DAMAGED = "damaged"
 _NAME = re.compile(r"\d{20}-\d+-[0-9a-f]{8}")
-_SEGMENT = re.compile(r"\d+\.seg")
+_is_segment = re.compile(r"\d+\.seg").fullmatch
 _UNBORN = ".new-"
 _PROBE = ".lock-"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
@@ -257,7 +257,7 @@ def folders(directory: Path) -> Iterator[Path]:
 def segments_in(path: Path) -> list[os.DirEntry[str]]:
     """Return what stands as a segment in a folder, in order; nothing but plain files. Raises OSError, FileNotFoundError when the folder is gone."""
     with os.scandir(path) as entries:
-        found = [entry for entry in entries if _SEGMENT.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)]
+        found = [entry for entry in entries if _is_segment(entry.name) and entry.is_file(follow_symlinks=False)]
     return sorted(found, key=lambda entry: entry.name)
 
 

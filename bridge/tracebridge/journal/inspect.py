@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.journal.adoption import key_of
+from tracebridge.journal.adoption import held_in, key_of
 from tracebridge.journal.folder import DAMAGED, adapters_of, folders, is_alive, numbers_of, segments_in
-from tracebridge.journal.segment import FINISHED, STARTED, DamagedError, Segment
+from tracebridge.journal.segment import FINISHED, HELD, STARTED, DamagedError, Segment
 from tracebridge.journal.settled import name_hash
 from tracebridge.process.private_files import is_folder
 
@@ -36,7 +36,7 @@ class Writer:
     left: dict[str, int] = field(default_factory=dict)
     """What is left behind: finished spans by adapter; `? (hash)` for one whose name nobody here tells."""
     left_open: int = 0
-    """What is left behind: spans that were open, and will be delivered as unfinished."""
+    """What is left behind: spans that were open, and will be delivered as unfinished, or held by a stage, which will be asked."""
 
 
 class Outside:
@@ -111,6 +111,8 @@ def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple
                     opened.discard(key_of(segment.body(at)))
                 elif kind == STARTED:
                     opened.add(key_of(segment.body(at)))
+                elif kind == HELD:
+                    opened.add(key_of(held_in(segment.body(at))[1]))
         written = segment.written()
         names = {name_hash(name): name for name in [*others, *adapters]}
         owing = {names.get(found, f"? ({found.hex()[:8]})"): slot.settled for found, slot in written.items()}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracebridge.journal.adoption import Left, read_folder
+from tracebridge.journal.adoption import Decide, Left, keep_all, read_folder
 from tracebridge.journal.backlog import PutBack
 from tracebridge.journal.disk import DiskJournal
 from tracebridge.journal.folder import STATS, Folder, bytes_in, folders
@@ -48,11 +48,13 @@ class Keeper:
         sync: bool,
         numbers: Callable[[], bytes],
         bounds: DirectoryBounds = DirectoryBounds(),
+        decide: Decide = keep_all,
     ) -> None:
         self._journal = journal
         self._sync = sync
         self._numbers = numbers
         self._bounds = bounds or DirectoryBounds()
+        self._decide = decide
         self._stop = threading.Event()
         self._poke = threading.Event()
         """Set when there is something to do before the next tick."""
@@ -197,7 +199,9 @@ class Keeper:
             folder = Folder.take(path)
             if folder is None:
                 return
-            left = read_folder(folder, journal.names, between=self._tick, always=self._unclaimed.reads_all)
+            left = read_folder(
+                folder, journal.names, between=self._tick, always=self._unclaimed.reads_all, decide=self._decide
+            )
         except (NewerVersionError, OSError) as error:
             if not (isinstance(error, OSError) and error.errno in PASSING):
                 self._left_alone.add(str(path))

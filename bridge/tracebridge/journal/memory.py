@@ -140,6 +140,9 @@ class MemoryJournal(SegmentedJournal[_Segment]):
 
     changed = started
 
+    def hold(self, key: Hashable, group: bytes, data: bytes) -> None:
+        """Nothing: whoever decides about it has it."""
+
     def forget(self, key: Hashable) -> None:
         """Nothing was remembered."""
 

@@ -54,9 +54,11 @@ class RecordKind(IntEnum):
     """The resource of the process that writes: the first record of every segment."""
     VOID = 5
     """Of an open span, and no longer true."""
+    HELD = 6
+    """A finished span about which a stage has not decided yet, behind the key that it will decide under (its length, one byte, first)."""
 
 
-FINISHED, STARTED, CHANGED, RESOURCE, VOID = (int(kind) for kind in RecordKind)
+FINISHED, STARTED, CHANGED, RESOURCE, VOID, HELD = (int(kind) for kind in RecordKind)
 DAMAGED = 0  # what a scan calls a stretch that is no record
 TORN = -1  # and a body at the very end whose head was never written: nobody was told that it is safe
 

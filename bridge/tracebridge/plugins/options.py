@@ -43,6 +43,9 @@ Function = Annotated[Any, "function"]
 IdScheme = Annotated[str, "scheme"]
 """The name of an ID scheme: `auto`, or an entry point of `tracebridge.id_schemes`."""
 
+HeaderFormatName = Annotated[str, "header_format"]
+"""The name of a header format: `baggage`, `correlation`, or an entry point of `tracebridge.header_formats`."""
+
 AttributeValue = Annotated[Any, "attribute"]
 """What an OpenTelemetry attribute can hold: text, a number, true or false, or a list of one of these."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,12 +19,14 @@ from tracebridge.plugins.options import (
     Duration,
     FilePath,
     Function,
+    HeaderFormatName,
     IdScheme,
     PrivateUrl,
     Secret,
     Size,
     option,
 )
+from tracebridge.plugins.stage import StageOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,6 @@ class ResourceSettings:
         name = self.attributes.get("service.name", "-")
         if not isinstance(name, str) or not name:
             raise ValueError("attributes.service.name must be text with something in it; put it in quotes")
-
-
-HeaderFormat = Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +85,12 @@ class TraceIdSettings:
 class PropagationSettings:
     """Which headers carry a trace into this process and out of it."""
 
-    extract: list[HeaderFormat] = option(
+    extract: list[HeaderFormatName] = option(
         factory=lambda: ["tracecontext", "baggage"],
         help="Header formats that are read; the first one that names a parent span wins.",
         examples=[["tracecontext", "baggage", "b3", "uber"]],
     )
-    inject: list[HeaderFormat] = option(
+    inject: list[HeaderFormatName] = option(
         factory=lambda: ["tracecontext", "baggage"],
         help="Header formats that are written, all of them each time: this is how a migration runs.",
         examples=[["tracecontext", "baggage", "b3"]],
@@ -246,6 +245,17 @@ class AdapterSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """One stage."""
+
+    name: str
+    """The key in the file: `redact_customer` or `redact_customer/second`."""
+    type: str
+    """The part before the slash: an entry point of `tracebridge.stages`."""
+    options: StageOptions
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """A whole, checked configuration."""
 
@@ -263,6 +273,7 @@ class Settings:
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
+    stages: Sequence[StageSettings] = ()
     disabled: bool = False
     """True when OTEL_SDK_DISABLED switches tracing off."""
 

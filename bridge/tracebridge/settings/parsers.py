@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tracebridge.errors import ConfigError
 from tracebridge.plugins.options import PrivateUrl
-from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, known_schemes, load
+from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, known_header_formats, known_schemes, load
 from tracebridge.settings.problems import ProblemKind
 from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
 
@@ -147,6 +147,14 @@ def _scheme(value: Any, _: Mapping[str, Any]) -> str:
     return text
 
 
+def _header_format(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    known = known_header_formats()
+    if text not in known:
+        raise Wrong("wrong-value", f"one of {', '.join(known)}", known)
+    return text
+
+
 def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
     items = value if isinstance(value, list) else [value]
     if any(not isinstance(item, (str, int, float)) for item in items) or len({type(item) for item in items}) > 1:
@@ -168,5 +176,6 @@ FORMS: Mapping[str, Form] = {
     "attribute": Form("text, number, true | false, or a list of these", _attribute, ""),
     "class": Form("pkg.mod:Name", _class, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),
     "function": Form("pkg.mod:function", _function, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),
+    "header_format": Form("header format", _header_format, r"^[A-Za-z0-9_.-]+$"),
     "scheme": Form("ID scheme", _scheme, r"^[A-Za-z0-9_.-]+$"),
 }
