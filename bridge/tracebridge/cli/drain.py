@@ -6,11 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from tracebridge.cli.shared.delivering import switched_on
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.shared.journals import settings_with_journal
+from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.spanfiles import stopped_by_signals
 from tracebridge.cli.shared.words import count
 
@@ -85,10 +85,9 @@ class _bars:
 
     def __init__(self, adapters: list[str], quiet: bool) -> None:
         from rich import progress
-        from rich.console import Console
         from rich.markup import escape
 
-        console = Console(stderr=True)
+        console = terminal(stderr=True)
         columns = (
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
@@ -131,13 +130,13 @@ def _report(stats: Stats, arrived: bool, as_json: bool) -> None:
             "left_alone": journal.left_alone,
             "unclaimed": journal.unclaimed,
         }
-        click.echo(msgspec.json.encode({**outcome, "damaged": journal.damaged, "torn": journal.torn}))
+        echo_json({**outcome, "damaged": journal.damaged, "torn": journal.torn})
         return
     for name, books in stats.adapters.items():
         dropped = sum(books.dropped.values())
         why = f" ({', '.join(books.dropped)}: {books.last_error})" if dropped else ""
         failing = f" ({books.last_error})" if books.queued and books.last_error else ""
-        click.echo(
+        echo(
             f"{name}: {books.adopted:,} found, {books.exported + books.sent:,} delivered, "
             f"{books.queued:,} still there{failing}, {dropped:,} dropped{why}",
             err=True,  # standard output may be a destination
@@ -148,6 +147,6 @@ def _report(stats: Stats, arrived: bool, as_json: bool) -> None:
             err=True,
         )
     if journal.damaged:
-        click.echo(f"{count(journal.damaged, 'damaged stretch')} could not be read and set aside", err=True)
+        echo(f"{count(journal.damaged, 'damaged stretch')} could not be read and set aside", err=True)
     if journal.left_alone:
-        click.echo(f"{count(journal.left_alone, 'folder')} left alone; the log says why", err=True)
+        echo(f"{count(journal.left_alone, 'folder')} left alone; the log says why", err=True)

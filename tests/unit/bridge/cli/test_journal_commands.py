@@ -340,8 +340,8 @@ def test_what_a_destination_said_cannot_steer_the_terminal(config, server):
     server.script = answers(400, b"bad \x1b[31mspan\x07")
     drained = run("drain", "--config", config)
     listed = run("dead", "list", "--config", config)
-    assert "bad  [31mspan" in drained.stderr
-    assert "bad  [31mspan" in listed.stdout
+    assert "bad [31mspan" in drained.stderr
+    assert "bad [31mspan" in listed.stdout
     assert not any(char in drained.output + listed.output for char in "\x1b\x07")
 
 
