@@ -142,7 +142,7 @@ def _report(stats: Stats, arrived: bool, as_json: bool) -> None:
             err=True,  # standard output may be a destination
         )
     for name, spans in journal.unclaimed.items():
-        click.echo(
+        echo(
             f"{name}: {spans:,} still there; this configuration does not name it (see: tracebridge journal --help)",
             err=True,
         )

@@ -13,13 +13,14 @@ import msgspec
 
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
 from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
+from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.words import count
-from tracebridge.masking.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from tracebridge.journal.adoption import Left
     from tracebridge.journal.settled import Owner
 
+WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
 
     tracebridge journal list --config bridge.yaml
@@ -77,12 +78,11 @@ def list_command(journal: str | None, config: str | None, as_json: bool) -> None
     found = _owed(directory, names)
     if as_json:
         for one in found:
-            click.echo(printable_json(msgspec.json.encode(one)))
+            echo_json(one)
         return
     if not found:
-        click.echo("dead processes have left nothing", err=True)
+        echo("dead processes have left nothing", err=True)
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -92,8 +92,8 @@ def list_command(journal: str | None, config: str | None, as_json: bool) -> None
     for one in found:
         since = datetime.datetime.fromtimestamp(one.oldest_unix_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
         named = {None: "", True: "yes", False: "no"}[one.named]
-        table.add_row(Text(printable(one.adapter)), f"{one.spans:,}", f"{one.processes:,}", since, named)
-    Console(highlight=False).print(table)
+        table.add_row(Text(one.adapter), f"{one.spans:,}", f"{one.processes:,}", since, named)
+    terminal(width=WIDEST).print(table)
 
 
 @command.command(
@@ -176,7 +176,7 @@ def _change(directory: Path, adapter: str, names: list[str], change: Callable[[L
             left = read_folder(folder, (adapter,), always=adapter.startswith("?"))
         except (NewerVersionError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            click.echo(printable(f"{path} is left alone: {why}"), err=True)
+            echo(f"{path} is left alone: {why}", err=True)
             outcome.left_alone += 1
             if folder is not None:
                 folder.close()
@@ -190,13 +190,11 @@ def _change(directory: Path, adapter: str, names: list[str], change: Callable[[L
 
 def _report(context: click.Context, outcome: Outcome, what: str, adapter: str, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.encode(outcome))
+        echo_json(outcome)
     elif outcome.spans:
-        click.echo(printable(f"{count(outcome.spans, 'span')} of {count(outcome.processes, 'process')} {what}"))
+        echo(f"{count(outcome.spans, 'span')} of {count(outcome.processes, 'process')} {what}")
     else:
-        click.echo(
-            printable(f"dead processes have left nothing for {adapter}; see: tracebridge journal list"), err=True
-        )
+        echo(f"dead processes have left nothing for {adapter}; see: tracebridge journal list", err=True)
     if not outcome.spans:
         context.exit(EXIT_NOT_FOUND)
     if outcome.left_alone:

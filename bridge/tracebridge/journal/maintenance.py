@@ -47,7 +47,7 @@ class Keeper:
         *,
         sync: bool,
         numbers: Callable[[], bytes],
-        bounds: DirectoryBounds = DirectoryBounds(),
+        bounds: DirectoryBounds | None = None,
         decide: Decide = keep_all,
     ) -> None:
         self._journal = journal
