@@ -197,7 +197,7 @@ def reader_of(adapter: Any) -> TraceReader | None:
 
 @runtime_checkable
 class TraceEditor(Protocol):
-    """A readable destination whose finished traces can still be changed (the embedded store)."""
+    """A readable destination whose finished traces can still be changed (the embedded store, MLflow)."""
 
     def set_tag(self, trace_id: bytes, key: str, value: str) -> bool:
         """Set a tag on the trace's root; False when the trace is unknown."""
