@@ -131,7 +131,7 @@ def crash(client: Client) -> None:
     client._keeper._poke.set()
     with client.accounts.lock:
         for delivery in client._deliveries.values():
-            delivery._stopped = True
+            delivery._books.stopped = True
         client.accounts.lock.notify_all()
         journal = client._journal
         assert isinstance(journal, DiskJournal)
