@@ -12,6 +12,7 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.journal.base import Journal
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent, read_kind
 from tracebridge.records.record import Event, Kind, Link, Resource
@@ -20,7 +21,7 @@ from tracebridge.settings.model import LimitsSettings
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID, NoopSpan
 from tracebridge.spans.recent import RecentKeys
-from tracebridge.spans.span import Span, member
+from tracebridge.spans.span import Span
 from tracebridge.stages.stage import Stages
 
 NOOP = NoopSpan()
@@ -115,7 +116,8 @@ class Core(Misuse):
             kind = type(given)
             try:
                 time_ns = -1 if kind is bool else int(given) if kind is float else int(operator.index(given))
-            except Exception:  # NaN, infinity, and whatever is no number
+            except BaseException as error:  # NaN, infinity, and whatever is no number
+                raise_interrupt(error)
                 time_ns = -1
             if 0 <= time_ns < 2**63:
                 return time_ns
@@ -194,3 +196,12 @@ def one_id(trace_id: str | TraceId | None, request_id: str | TraceId | None) -> 
     if trace_id is not None and request_id is not None:
         raise ValueError("give trace_id or request_id, not both: they are two names of the same ID")
     return request_id if trace_id is None else trace_id
+
+
+def member(given: Any, name: str) -> Any:
+    """Return a member of something handed in, or None when it has none or will not tell."""
+    try:
+        return getattr(given, name, None)
+    except BaseException as error:
+        raise_interrupt(error)
+        return None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex
 
 import msgspec
 
 from tracebridge.errors import TraceFinishedError
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, stack_trace
 from tracebridge.records.fast_path import MOST_AT_ONCE
 from tracebridge.records.mlflow_span import DESCRIPTION, LOG_LEVEL, MlflowMembers, SpanLogLevel, read_log_level
@@ -49,25 +50,18 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     _calls: Core
     _trace: LiveTrace
     _span_id: str
-    """16 lower-case hex digits."""
     _raw_id: bytes
     _parent_id: str | None
-    """16 lower-case hex digits, or None for a root."""
     _parent_raw: bytes | None
     _name: str
     _start_time_ns: int
-    """Nanoseconds since the Unix epoch."""
     _call_site: CallSite
     _kind: int = int(Kind.INTERNAL)
     _span_type: str = "UNKNOWN"
     _end_time_ns: int | None = None
-    """Nanoseconds since the Unix epoch; None while the span is open."""
     _cause: EndCause | None = None
-    """Why it ended; None while it is open."""
     _inputs: Any = None
-    """The recorded inputs; None when not set."""
     _outputs: Any = None
-    """The recorded outputs; None when not set."""
     _attributes: dict[str, Value] = {}
     _fast_path: bool = True
     """Nothing but plain values (`tracebridge.records.fast_path`), and no secret among them: the short way past the stages is open."""
@@ -204,7 +198,8 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """Record one attribute; an earlier value of the same key is replaced."""
         try:
             given = {key: value}
-        except Exception:  # a key that no dict takes
+        except BaseException as error:  # a key that no dict takes
+            raise_interrupt(error)
             given = {self._calls._reducer.text(key, self._tally): value}
         self.set_attributes(given)
 
@@ -315,6 +310,19 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """End the span, as `client.end_span` does. Ending the root completes the trace."""
         self._calls._end(self, outputs, attributes, status, end_time_ns)
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            "a span cannot be pickled, because it is open in this process only; pass span.trace_id and span.span_id, or the headers that "
+            "client.inject(span, headers) fills, and start spans below it there with parent=client.extract(headers)"
+        )
+
+    def __copy__(self) -> Span:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Span:
+        """Stay the same span in a copy of what holds it, such as a framework's state."""
+        return self
+
     def __repr__(self) -> str:
         return f"Span(name={self._name!r}, trace_id={self.trace_id!r}, span_id={self._span_id!r})"
 
@@ -390,11 +398,3 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
             TraceFinishedError,
         )
         return False
-
-
-def member(given: Any, name: str) -> Any:
-    """Return a member of something handed in, or None when it has none or will not tell."""
-    try:
-        return getattr(given, name, None)
-    except Exception:
-        return None
