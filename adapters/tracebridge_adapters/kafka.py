@@ -1,0 +1,113 @@
+"""Kafka: OTLP or Zipkin bodies as messages, one trace to one partition. Needs `pip install 'tracebridge[kafka]'`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from tracebridge.adapter import Context, Needs, Sent
+from tracebridge.settings.options import DeliveryOptions, Duration, Secret, Size, TlsOptions, option
+from tracebridge_adapters.options import Dialect
+
+if TYPE_CHECKING:
+    from tracebridge.record import SpanRecord, Value
+
+Encoding = Literal["otlp_proto", "otlp_json", "zipkin_json", "zipkin_proto"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Scalar = str | int | bool
+
+MAX_BATCH_SPANS = 10_000
+MAX_MESSAGE_BYTES = 1_000_000
+HEADROOM = 1_000  # bytes: what Kafka adds to a value counts towards a broker's and a topic's limit too
+TOPICS = {"otlp_proto": "otlp_spans", "otlp_json": "otlp_spans", "zipkin_json": "zipkin", "zipkin_proto": "zipkin"}
+PARTITIONERS = {"fnv1a": "fnv1a_random", "murmur2": "murmur2_random", "crc32": "consistent_random"}
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+RESERVED = {
+    "acks": "it is always all",
+    "request.required.acks": "it is always all",
+    "enable.idempotence": "it is always on",
+    "bootstrap.servers": "name them in brokers",
+    "metadata.broker.list": "name them in brokers",
+    "message.timeout.ms": "name it in timeout",
+    "delivery.timeout.ms": "name it in timeout",
+    "message.max.bytes": "name it in max_message_bytes",
+    "sasl.password": "name it in sasl.password, where it is a secret",
+}
+"""Properties that have an option here, or none because anything else would lose or double spans."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaslOptions:
+    """How the brokers know this program."""
+
+    mechanism: Mechanism = option("SCRAM-SHA-256", help="How the password is proved.")
+    username: str = option(help="The account.", examples=["tracebridge"])
+    password: Secret = option(help="Its password.", examples=["${env:KAFKA_PASSWORD}"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaTls(TlsOptions):
+    """TLS towards the brokers."""
+
+    enabled: bool = option(False, help="Whether the brokers' ports speak TLS.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaOptions(DeliveryOptions):
+    """Options of the `kafka` adapter."""
+
+    brokers: list[str] = option(help="Where to ask for the cluster, as host:port.", examples=[["kafka-1:9092", "kafka-2:9092"]])
+    topic: str | None = option(
+        None, help="The topic; by default otlp_spans, or zipkin for the two Zipkin encodings.", examples=["otlp_spans"]
+    )
+    encoding: Encoding = option("otlp_proto", help="How a message's value is written.")
+    key: Literal["trace_id", "none"] = option(
+        "trace_id",
+        help="What chooses the partition: the trace ID (32 lower-case hex digits, as Collectors write it; one message a trace), or nothing (one message a batch).",
+    )
+    partitioner: Literal["fnv1a", "murmur2", "crc32"] = option(
+        "fnv1a",
+        help="How a key chooses its partition: as Collectors do, as Java's client, or as librdkafka. All that write to a topic should use the same.",
+    )
+    compression: Literal["zstd", "lz4", "snappy", "gzip", "none"] = option("zstd", help="How messages are compressed.")
+    max_message_bytes: Size = option(
+        MAX_MESSAGE_BYTES,
+        help="Most bytes of a message before compression; not above the topic's max.message.bytes.",
+        minimum=10_000,
+        maximum=100 * 2**20,
+    )
+    timeout: Duration = option(30.0, help="Longest wait for the acknowledgement of a batch; a broker's fail-over takes many seconds.", minimum=0.1)
+    tls: KafkaTls = option(factory=KafkaTls, help="TLS towards the brokers.")
+    sasl: SaslOptions | None = option(None, help="The account, where the brokers want one.")
+    client_id: str = option("tracebridge", help="The name under which brokers log and limit this program.")
+    properties: dict[str, str] = option(
+        factory=dict,
+        help="Further properties of librdkafka, for what has no option here.",
+        examples=[{"socket.keepalive.enable": "true"}],
+    )
+    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
+
+    def __post_init__(self) -> None:
+        """Refuse what no broker would take, and properties that have an option of their own."""
+        if not self.brokers:
+            raise ValueError("brokers must name at least one host:port")
+        for broker in self.brokers:
+            if not BROKER.fullmatch(broker) or not 0 < int(broker.rpartition(":")[2]) < 65_536:
+                raise ValueError(f"brokers: {broker!r} must be host:port, such as kafka-1:9092")
+        if self.topic is not None and (not TOPIC.fullmatch(self.topic) or self.topic in {".", ".."}):
+            raise ValueError("topic must be 1 to 249 letters, digits, dots, hyphens and underscores")
+        for name in self.properties:
+            if name in RESERVED:
+                raise ValueError(f"properties: {name} cannot be set: {RESERVED[name]}")
+
+
+class KafkaAdapter:
+    """Produces one message a trace, or one a batch; each is acknowledged by every replica in sync."""
+
+    Options: ClassVar[type[KafkaOptions]] = KafkaOptions
+    needs: ClassVar[Needs] = Needs(("confluent_kafka",), "tracebridge[kafka]")
+    max_batch_spans = MAX_BATCH_SPANS
+    max_batch_bytes: int | None
