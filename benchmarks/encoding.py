@@ -74,7 +74,7 @@ def _py_zipkin(encoding: str, fresh: bool) -> Run:
 
 def _thrift(fresh: bool) -> Run:
     peer("thrift", "'tracebridge[jaeger]'")
-    from tracebridge_adapters.formats import jaeger_thrift
+    from tracebridge_adapters.formats.jaeger import thrift as jaeger_thrift
 
     datagrams = jaeger_thrift.Framing("compact", True, 2**31)
     records, shown = ours.records(fresh, BATCH), _shown()
@@ -112,18 +112,18 @@ def _pair(name: str, contestants: Callable[[bool], dict[str, Make]], goal: Goal)
 CASES = (
     *_pair(
         "otlp-protobuf",
-        lambda fresh: {"tracebridge": lambda: mine("otlp_protobuf", fresh), OTLP: lambda: otlp(fresh)},
+        lambda fresh: {"tracebridge": lambda: mine("otlp.protobuf", fresh), OTLP: lambda: otlp(fresh)},
         Goal(1 / 10, OTLP),
     ),
     *_pair(
         "otlp-json",
-        lambda fresh: {"tracebridge": lambda: mine("otlp_json", fresh), OTLP: lambda: otlp(fresh)},
+        lambda fresh: {"tracebridge": lambda: mine("otlp.json", fresh), OTLP: lambda: otlp(fresh)},
         Goal(1 / 10, OTLP),
     ),
     *_pair(
         "zipkin-json",
         lambda fresh: {
-            "tracebridge": lambda: mine("zipkin_json", fresh),
+            "tracebridge": lambda: mine("zipkin.json", fresh),
             ZIPKIN: lambda: _zipkin(fresh),
             "py_zipkin": lambda: _py_zipkin("V2_JSON", fresh),
         },
@@ -132,7 +132,7 @@ CASES = (
     *_pair(
         "zipkin-proto",
         lambda fresh: {
-            "tracebridge": lambda: mine("zipkin_proto", fresh),
+            "tracebridge": lambda: mine("zipkin.protobuf", fresh),
             "py_zipkin": lambda: _py_zipkin("V2_PROTO3", fresh),
             ZIPKIN: lambda: _zipkin(fresh),
         },

@@ -20,7 +20,7 @@ OUTPUTS = {"answer": "42", "tokens": 17}
 def client(adapters: int = 1, **settings: Any) -> Any:
     """A client with so many destinations, each of which takes every batch and keeps nothing, as the peers' does."""
     from tracebridge import Client
-    from tracebridge.adapter import Sent
+    from tracebridge.plugins.adapter import Sent
 
     names = [f"memory/{n}" for n in range(adapters)]
     made = Client(config={"adapters": {name: {} for name in names}, **settings})
@@ -53,7 +53,7 @@ def spans(
 
 def records(fresh: bool, count: int) -> list[Any]:
     """Finished spans; `fresh` gives each attribute values that no other span has."""
-    from tracebridge.record import Kind, Resource, SpanRecord
+    from tracebridge.records.record import Kind, Resource, SpanRecord
 
     resource = Resource({"service.name": "benchmark"})
     return [

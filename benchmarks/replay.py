@@ -14,7 +14,7 @@ LINES = 10_000  # fewer than a checkpoint, so that no destination is waited for
 
 
 def _file() -> Path:
-    from tracebridge.registry import FORMATS, load
+    from tracebridge.plugins.registry import FORMATS, load
 
     folder = Path(tempfile.mkdtemp(prefix="tracebridge-benchmark-"))
     lines = load(FORMATS, "spanlog")().encode(ours.records(fresh=False, count=BATCH))

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from tracebridge import Client, SpanRecord
-from tracebridge.context import current
+from tracebridge.spans.context import current
 
 pytest_plugins = ["support.fixtures"]
 collect_ignore_glob = ["property/fuzz_*.py"]  # programs for atheris, run by hand

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tracebridge.adapter import Context, Sent
-from tracebridge.settings.options import DeliveryOptions, SendingQueue, option
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.plugins.options import DeliveryOptions, SendingQueue, option
 
 if TYPE_CHECKING:
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
 
 MAX_BATCH_SPANS = 1_000
 

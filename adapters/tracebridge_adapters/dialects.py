@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.record import EndCause, SpanRecord, Value
+from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.records.record import EndCause, SpanRecord, Value
 from tracebridge_adapters.options import Dialect
 
 SCHEME_SUFFIX = ".scheme"

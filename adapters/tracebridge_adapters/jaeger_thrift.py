@@ -12,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.adapter import Context, Needs, Sent, TraceReader
-from tracebridge.settings.options import Duration, Secret, Size, TlsOptions, Url, option
+from tracebridge.plugins.adapter import Context, Needs, Sent, TraceReader
+from tracebridge.plugins.options import Duration, Secret, Size, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 
 if TYPE_CHECKING:
-    from tracebridge.record import Resource, SpanRecord, Value
+    from tracebridge.records.record import Resource, SpanRecord, Value
     from tracebridge_adapters.wires.http import HttpWire
     from tracebridge_adapters.wires.udp import UdpWire
 
@@ -78,7 +78,7 @@ class JaegerThriftAdapter:
 
     def __init__(self, options: JaegerThriftOptions, context: Context) -> None:
         from tracebridge_adapters.dialects import showing
-        from tracebridge_adapters.formats import jaeger_thrift as format_
+        from tracebridge_adapters.formats.jaeger import thrift as format_
 
         over_udp = urlsplit(options.endpoint).scheme == "udp"
         self.max_batch_spans = MAX_UDP_SPANS if over_udp else MAX_HTTP_SPANS

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tracebridge.adapter import Context, Sent
-from tracebridge.settings.options import DeliveryOptions, FilePath, option
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.plugins.options import DeliveryOptions, FilePath, option
 from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ProfileName, ResourceChoice
 
 if TYPE_CHECKING:
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
     from tracebridge_adapters.wires.loggers import Emit
     from tracebridge_adapters.wires.stream import FileWire, StandardStream
 
@@ -66,7 +66,7 @@ class LogAdapter:
     def __init__(self, options: LogOptions, context: Context) -> None:
         import secrets
 
-        from tracebridge_adapters.formats.spanlog_writers import writer_of
+        from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 
         self._writer = writer_of(
             options.profile,

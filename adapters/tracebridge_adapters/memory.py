@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import msgspec
 
-from tracebridge.adapter import Context, Sent
-from tracebridge.record import SpanRecord
-from tracebridge.search import Page, Query
-from tracebridge.settings.options import DeliveryOptions
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.plugins.options import DeliveryOptions
+from tracebridge.reading.search import Page, Query
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.store import StoreAdapter, StoreOptions
 
 MAX_BATCH_SPANS = 10_000

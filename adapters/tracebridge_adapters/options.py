@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tracebridge.settings.options import DeliveryOptions, Url, option
+from tracebridge.plugins.options import DeliveryOptions, Url, option
 
 Dialect = Literal["openinference", "mlflow", "genai"]
 """Under which names a destination shows inputs, outputs and span types; see `tracebridge_adapters.dialects`."""

@@ -19,10 +19,10 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from tracebridge.adapter import Context, Needs, Sent
 from tracebridge.errors import ConfigError, Retryable
-from tracebridge.record import SpanRecord
-from tracebridge.settings.options import ClassPath, DeliveryOptions, option
+from tracebridge.plugins.adapter import Context, Needs, Sent
+from tracebridge.plugins.options import ClassPath, DeliveryOptions, option
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import showing
 from tracebridge_adapters.options import Dialect
 from tracebridge_adapters.wires.credentials import SHORTEST_ALONE, hidden, longest_first

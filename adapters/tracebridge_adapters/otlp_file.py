@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tracebridge.adapter import Context, Sent
-from tracebridge.settings.options import DeliveryOptions, FilePath, option
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.plugins.options import DeliveryOptions, FilePath, option
 from tracebridge_adapters.options import Dialect
 
 if TYPE_CHECKING:
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
 
 MAX_BATCH_SPANS = 512  # spans a line: a line is what readers hold in memory
 
@@ -33,7 +33,7 @@ class OtlpFileAdapter:
 
     def __init__(self, options: OtlpFileOptions, context: Context) -> None:
         from tracebridge_adapters.dialects import showing
-        from tracebridge_adapters.formats import otlp_json
+        from tracebridge_adapters.formats.otlp import json as otlp_json
         from tracebridge_adapters.wires.stream import FileWire
 
         self._encode = otlp_json.encode

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tracebridge.adapter import Context, Needs, Sent, TraceReader
-from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
+from tracebridge.plugins.adapter import Context, Needs, Sent, TraceReader
+from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import otlp_reader
 from tracebridge_adapters.wires.grpc import GrpcWire, check_headers, check_tls
 
 if TYPE_CHECKING:
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 MAX_BATCH_SPANS = 10_000
@@ -51,8 +51,8 @@ class OtlpGrpcAdapter:
 
     def __init__(self, options: OtlpGrpcOptions, context: Context) -> None:
         from tracebridge_adapters.dialects import showing
-        from tracebridge_adapters.formats import otlp_protobuf
-        from tracebridge_adapters.formats.otlp_answer import read_partial_success
+        from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
+        from tracebridge_adapters.formats.otlp.answer import read_partial_success
 
         self._encode, self._read_partial_success = otlp_protobuf.encode, read_partial_success
         self._attributes_of = showing(options.dialect, context.trace_id_attribute)

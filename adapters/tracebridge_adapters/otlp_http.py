@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.adapter import Context, Sent, TraceReader
-from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
+from tracebridge.plugins.adapter import Context, Sent, TraceReader
+from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import MLFLOW_DEFAULT_EXPERIMENT, MLFLOW_EXPERIMENT_HEADER, otlp_reader
 
 if TYPE_CHECKING:
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
 
 TRACES_PATH = "/v1/traces"
 MAX_BATCH_SPANS = 10_000
@@ -48,8 +48,9 @@ class OtlpHttpAdapter:
 
     def __init__(self, options: OtlpHttpOptions, context: Context) -> None:
         from tracebridge_adapters.dialects import showing
-        from tracebridge_adapters.formats import otlp_json, otlp_protobuf
-        from tracebridge_adapters.formats.otlp_answer import read_partial_success
+        from tracebridge_adapters.formats.otlp import json as otlp_json
+        from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
+        from tracebridge_adapters.formats.otlp.answer import read_partial_success
         from tracebridge_adapters.wires.http import HttpWire
 
         self._read_partial_success = read_partial_success

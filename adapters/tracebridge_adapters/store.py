@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tracebridge.adapter import Context, Sent
-from tracebridge.settings.options import DeliveryOptions, Duration, FilePath, SendingQueue, option
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.plugins.options import DeliveryOptions, Duration, FilePath, SendingQueue, option
 
 if TYPE_CHECKING:
-    from tracebridge.record import SpanRecord
-    from tracebridge.search import Page, Query
+    from tracebridge.reading.search import Page, Query
+    from tracebridge.records.record import SpanRecord
 
 MAX_BATCH_SPANS = 5_000
 

@@ -15,31 +15,16 @@ from typing import Any
 
 import msgspec
 
-from tracebridge import forks
 from tracebridge.errors import Misconfigured, Rejected, Retryable
-from tracebridge.record import SpanRecord, StatusCode
-from tracebridge.search import Page, Query
+from tracebridge.process import forks
+from tracebridge.reading.search import Page, Query
+from tracebridge.records.record import SpanRecord, StatusCode
+from tracebridge_adapters.store_schema import INSERT_SPAN, INSERT_TRACE, SpanRow, open_store, traces_of
 from tracebridge_adapters.store_search import build_search, read_token, write_token
 
-BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 RETENTION_CHECK_S = 60.0  # how often old traces are looked for
-SHARE_EVERY_S = 0.01  # how often a file that another process is making is tried again
 FORK_WAIT_S = 1.0  # the longest that a fork waits for a write to end
-SCHEMA_VERSION = 1
 SHARED = b"shared"  # after a span ID that its caller's span has too, so that neither replaces the other
-_MS = 1_000_000  # nanoseconds
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS spans (
-    trace_id BLOB NOT NULL, span_id BLOB NOT NULL, is_root INTEGER NOT NULL, name TEXT NOT NULL,
-    service TEXT NOT NULL, status TEXT NOT NULL, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
-    custom_trace_id TEXT, attributes TEXT, tags TEXT, record BLOB NOT NULL,
-    PRIMARY KEY (trace_id, span_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS spans_root_start ON spans (is_root, start_ns);
-CREATE INDEX IF NOT EXISTS spans_custom ON spans (custom_trace_id) WHERE custom_trace_id IS NOT NULL;
-"""
-INSERT = "INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _log = logging.getLogger("tracebridge.store")
 _encode_one = msgspec.msgpack.Encoder().encode
@@ -50,17 +35,16 @@ _decode_many = msgspec.msgpack.Decoder(list[SpanRecord]).decode
 class StoreDatabase:
     """Writes spans into SQLite and reads them back. Safe from several threads and processes. Opened with the first use.
 
-    A span that comes again (a retry whose first answer was lost) replaces itself. A file that cannot be written can still be read. What goes
-    wrong is raised in the adapter contract's terms.
+    A span that comes again (a retry whose first answer was lost) replaces itself. A file that cannot be written can still be read. Whoever reads has a
+    connection of their own, so that a long search holds up no delivery. What goes wrong is raised in the adapter contract's terms.
     """
 
     def __init__(self, path: str, name: str, *, max_age_s: float, max_traces: int) -> None:
         self._path = path if path == ":memory:" else str(Path(path).expanduser().absolute())
         self._max_age_s, self._max_traces = max_age_s, max_traces
         self._name = name
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._reads_only = False
+        self._writing = _Slot()
+        self._reading = self._writing if path == ":memory:" else _Slot()  # what is in memory only one connection sees
         self._last_retention = 0.0
         _databases.add(self)
 
@@ -73,11 +57,12 @@ class StoreDatabase:
         """
         rows = [self._row(record) for record in _decode_many(body)]
         with self._translated(), self._transaction() as connection:
-            connection.executemany(INSERT, rows)
+            connection.executemany(INSERT_SPAN, rows)
+            connection.executemany(INSERT_TRACE, traces_of(rows))
         self._retain()
 
     @staticmethod
-    def _row(record: SpanRecord) -> tuple[Any, ...]:
+    def _row(record: SpanRecord) -> SpanRow:
         return (
             record.trace_id,
             record.span_id + SHARED if record.shared else record.span_id,
@@ -104,26 +89,17 @@ class StoreDatabase:
             with self._transaction() as connection:
                 if self._max_age_s:
                     oldest = time.time_ns() - int(self._max_age_s * 1e9)
-                    connection.execute(
-                        "DELETE FROM spans WHERE trace_id IN (SELECT trace_id FROM spans GROUP BY trace_id "
-                        "HAVING max(start_ns + duration_ns) < ?)",
-                        (oldest,),
-                    )
+                    _delete(connection, connection.execute(OLDER_THAN, (oldest,)).fetchall())
                 if self._max_traces:
-                    connection.execute(
-                        "DELETE FROM spans WHERE trace_id NOT IN (SELECT trace_id FROM spans GROUP BY trace_id "
-                        "ORDER BY min(start_ns) DESC LIMIT ?)",
-                        (self._max_traces,),
-                    )
+                    _delete(connection, connection.execute(BEYOND_NEWEST, (self._max_traces,)).fetchall())
         except sqlite3.Error as error:  # forgetting later is fine; what was sent is stored
             _log.warning("%s: retention failed, will try again: %s", self._name, error)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        for slot in (self._reading, self._writing):
+            with slot.lock:
+                slot.close()
 
     # ------------------------------------------------------------------ reading
 
@@ -139,8 +115,7 @@ class StoreDatabase:
 
     def search(self, query: Query) -> Page:
         """Return one page of traces whose root (and, for attributes, any span) matches."""
-        sql, values = build_search(query)
-        rows = self._read(sql, values)
+        rows = self._read(*build_search(query))
         traces = [self.get(row[0]) for row in rows[: query.max_results]]
         more = len(rows) > query.max_results
         return Page(traces, write_token(read_token(query.page_token) + query.max_results) if more else None)
@@ -161,11 +136,8 @@ class StoreDatabase:
 
     def delete(self, trace_ids: Sequence[bytes]) -> int:
         """Delete whole traces; return how many there were."""
-        deleted = 0
         with self._translated(), self._transaction() as connection:
-            for trace_id in trace_ids:
-                deleted += connection.execute("DELETE FROM spans WHERE trace_id = ?", (trace_id,)).rowcount > 0
-        return deleted
+            return _delete(connection, [(trace_id,) for trace_id in trace_ids])
 
     def _edit_tags(self, trace_id: bytes, edit: Any) -> bool:
         with self._translated(), self._transaction() as connection:
@@ -178,14 +150,18 @@ class StoreDatabase:
             tags = edit(record.tags)
             if tags is None:
                 return False
-            connection.execute(INSERT, self._row(msgspec.structs.replace(record, tags=tags)))
+            connection.execute(INSERT_SPAN, self._row(msgspec.structs.replace(record, tags=tags)))
         return True
 
     # ------------------------------------------------------------------ the file
 
     def before_fork(self) -> bool:
-        """Close the file, which is opened again with the next use, and hold the lock; False when a write does not end in time."""
-        if not self._lock.acquire(timeout=FORK_WAIT_S):
+        """Close the file, which is opened again with the next use, and hold the locks; False when a write does not end in time."""
+        until = time.monotonic() + FORK_WAIT_S
+        if not self._reading.lock.acquire(timeout=FORK_WAIT_S):
+            return False
+        if not self._writing.lock.acquire(timeout=max(0.0, until - time.monotonic())):
+            self._reading.lock.release()
             return False
         if self._path != ":memory:":
             with contextlib.suppress(sqlite3.Error):
@@ -194,16 +170,13 @@ class StoreDatabase:
 
     def after_fork(self) -> None:
         """Let go of what `before_fork` holds, in parent and child."""
-        self._lock.release()
-
-    def _open(self, *, writing: bool) -> sqlite3.Connection:
-        if self._connection is None:
-            self._reads_only = self._path != ":memory:" and not self._may_write(writing)
-            self._connection = self._connected(self._uri() if self._reads_only else self._path)
-        return self._connection
+        self._writing.lock.release()
+        self._reading.lock.release()
 
     def _may_write(self, must: bool) -> bool:
         """Make the file where there is none. Raises OSError where it cannot be written and must be, or cannot even be read."""
+        if self._path == ":memory:":
+            return True
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # nobody else's business
         except OSError:
@@ -213,38 +186,14 @@ class StoreDatabase:
             return False
         return True
 
-    def _uri(self) -> str:
-        """Return what opens the file for reading without leaving files beside it, which would stop those who may write.
-
-        Without a log beside it nobody writes, and the file is all there is; with one, its writers have made what sharing needs.
-        """
-        shared = Path(f"{self._path}-wal").exists()
-        return f"{Path(self._path).as_uri()}?{'mode=ro' if shared else 'immutable=1'}"
-
-    def _connected(self, path: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            path, uri=self._reads_only, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
-        )
-        try:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise Misconfigured(
-                    f"{self._path} was written by a newer tracebridge (schema {version}); upgrade, or use another path"
-                )
-            if not self._reads_only:
-                _share(connection)
-                connection.execute("PRAGMA synchronous=NORMAL")
-                connection.executescript(SCHEMA)
-                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            connection = self._open(writing=True)
+        slot = self._writing
+        with slot.lock:
+            if slot.connection is None:
+                self._may_write(must=True)
+                slot.connection = open_store(self._path, reads_only=False)
+            connection = slot.connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -254,12 +203,16 @@ class StoreDatabase:
             connection.commit()
 
     def _read(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        with self._lock, self._translated():
+        slot, only_once = self._reading, False
+        with slot.lock, self._translated():
             try:
-                return self._open(writing=False).execute(sql, values).fetchall()
+                if slot.connection is None:
+                    only_once = not self._may_write(must=False)
+                    slot.connection = open_store(self._path, reads_only=only_once)
+                return slot.connection.execute(sql, values).fetchall()
             finally:
-                if self._reads_only:  # by the next time it may be written, by others or by us
-                    self.close()
+                if only_once:  # by the next time it may be written, by others or by us
+                    slot.close()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -284,17 +237,29 @@ class StoreDatabase:
             ) from error
 
 
-def _share(connection: sqlite3.Connection) -> None:
-    """Let readers and writers work side by side. Waits, which SQLite does not here, for another process that is just making the file."""
-    until = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-        time.sleep(SHARE_EVERY_S)
+class _Slot:
+    """A connection, opened with the first use, and the lock of whoever uses it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Close the connection, if there is one. Called with the lock held."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+OLDER_THAN = """SELECT trace_id FROM traces t WHERE start_ns < ?1 AND NOT EXISTS
+    (SELECT 1 FROM spans s WHERE s.trace_id = t.trace_id AND s.start_ns + s.duration_ns >= ?1)"""
+BEYOND_NEWEST = "SELECT trace_id FROM traces ORDER BY start_ns DESC LIMIT -1 OFFSET ?"
+
+
+def _delete(connection: sqlite3.Connection, trace_ids: Sequence[tuple[bytes]]) -> int:
+    """Delete traces; return how many there were."""
+    connection.executemany("DELETE FROM spans WHERE trace_id = ?", trace_ids)
+    return connection.executemany("DELETE FROM traces WHERE trace_id = ?", trace_ids).rowcount
 
 
 # ---------------------------------------------------------------------- forks

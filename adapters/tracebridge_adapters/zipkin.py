@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tracebridge.adapter import Context, Sent, TraceReader
-from tracebridge.settings.options import Duration, Secret, TlsOptions, Url, option
+from tracebridge.plugins.adapter import Context, Sent, TraceReader
+from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 
 if TYPE_CHECKING:
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
 
 MAX_BATCH_SPANS = 10_000
 MAX_BATCH_BYTES = 8 * 2**20  # servers take 10 MiB
@@ -43,7 +43,8 @@ class ZipkinAdapter:
 
     def __init__(self, options: ZipkinOptions, context: Context) -> None:
         from tracebridge_adapters.dialects import showing
-        from tracebridge_adapters.formats import zipkin_json, zipkin_proto
+        from tracebridge_adapters.formats.zipkin import json as zipkin_json
+        from tracebridge_adapters.formats.zipkin import protobuf as zipkin_proto
         from tracebridge_adapters.wires.http import HttpWire
 
         self._attributes_of = showing(options.dialect, context.trace_id_attribute)

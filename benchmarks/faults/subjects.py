@@ -266,7 +266,7 @@ class Kind:
 OURS = (
     "tracebridge.client",
     "tracebridge.journal.disk",
-    "tracebridge.journal.keeper",
+    "tracebridge.journal.maintenance",
     "tracebridge_adapters.otlp_http",
 )
 SUBJECTS = {

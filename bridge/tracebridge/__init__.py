@@ -3,21 +3,16 @@
 The names are imported when they are first used, so that a command or a settings file does not pay for the client.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tracebridge.moved import Moved
+
 if TYPE_CHECKING:
-    from tracebridge.accounts import AdapterStats as AdapterStats
-    from tracebridge.accounts import Stats as Stats
     from tracebridge.calls.managers import TraceStack as TraceStack
     from tracebridge.client import Client as Client
-    from tracebridge.deadletters.letters import DeadLetter as DeadLetter
-    from tracebridge.entities import Link as Link
-    from tracebridge.entities import SpanEvent as SpanEvent
-    from tracebridge.entities import SpanStatus as SpanStatus
-    from tracebridge.entities import SpanStatusCode as SpanStatusCode
-    from tracebridge.entities import SpanType as SpanType
-    from tracebridge.entities import TraceState as TraceState
+    from tracebridge.delivery.deadletters.letters import DeadLetter as DeadLetter
     from tracebridge.errors import ConfigError as ConfigError
     from tracebridge.errors import DuplicateSpanError as DuplicateSpanError
     from tracebridge.errors import DuplicateTraceError as DuplicateTraceError
@@ -29,37 +24,47 @@ if TYPE_CHECKING:
     from tracebridge.errors import TraceNotFoundError as TraceNotFoundError
     from tracebridge.ids.custom import SpanId as SpanId
     from tracebridge.ids.custom import TraceId as TraceId
-    from tracebridge.ids.parent import RemoteParent as RemoteParent
-    from tracebridge.record import EndCause as EndCause
-    from tracebridge.record import Kind as Kind
-    from tracebridge.record import SpanRecord as SpanRecord
-    from tracebridge.record import StatusCode as StatusCode
+    from tracebridge.journal.accounts import AdapterStats as AdapterStats
+    from tracebridge.journal.accounts import Stats as Stats
+    from tracebridge.propagation.context import RemoteParent as RemoteParent
+    from tracebridge.reading.trace import FinishedSpan as FinishedSpan
+    from tracebridge.reading.trace import PagedList as PagedList
+    from tracebridge.reading.trace import Trace as Trace
+    from tracebridge.reading.trace import TraceData as TraceData
+    from tracebridge.reading.trace import TraceInfo as TraceInfo
+    from tracebridge.records.entities import Link as Link
+    from tracebridge.records.entities import SpanEvent as SpanEvent
+    from tracebridge.records.entities import SpanStatus as SpanStatus
+    from tracebridge.records.entities import SpanStatusCode as SpanStatusCode
+    from tracebridge.records.entities import SpanType as SpanType
+    from tracebridge.records.entities import TraceState as TraceState
+    from tracebridge.records.record import EndCause as EndCause
+    from tracebridge.records.record import Kind as Kind
+    from tracebridge.records.record import SpanRecord as SpanRecord
+    from tracebridge.records.record import StatusCode as StatusCode
     from tracebridge.settings.config import Config as Config
     from tracebridge.settings.model import Settings as Settings
-    from tracebridge.span import Span as Span
-    from tracebridge.trace import FinishedSpan as FinishedSpan
-    from tracebridge.trace import PagedList as PagedList
-    from tracebridge.trace import Trace as Trace
-    from tracebridge.trace import TraceData as TraceData
-    from tracebridge.trace import TraceInfo as TraceInfo
+    from tracebridge.spans.span import Span as Span
 
 _HOMES = {
-    "accounts": "AdapterStats Stats",
+    "journal.accounts": "AdapterStats Stats",
     "calls.managers": "TraceStack",
     "client": "Client",
-    "deadletters.letters": "DeadLetter",
-    "entities": "Link SpanEvent SpanStatus SpanStatusCode SpanType TraceState",
+    "delivery.deadletters.letters": "DeadLetter",
+    "records.entities": "Link SpanEvent SpanStatus SpanStatusCode SpanType TraceState",
     "errors": "ConfigError DuplicateSpanError DuplicateTraceError InvalidParameterError NoReaderError ReadError TracebridgeError TraceFinishedError "
     "TraceNotFoundError",
     "ids.custom": "SpanId TraceId",
-    "ids.parent": "RemoteParent",
-    "record": "EndCause Kind SpanRecord StatusCode",
+    "propagation.context": "RemoteParent",
+    "records.record": "EndCause Kind SpanRecord StatusCode",
     "settings.config": "Config",
     "settings.model": "Settings",
-    "span": "Span",
-    "trace": "FinishedSpan PagedList Trace TraceData TraceInfo",
+    "spans.span": "Span",
+    "reading.trace": "FinishedSpan PagedList Trace TraceData TraceInfo",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+sys.meta_path.append(Moved)  # an old path says where its module is now
 
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a test holds the list and the imports above together
 

@@ -9,27 +9,27 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tracebridge import process
-from tracebridge.accounts import Stats
-from tracebridge.adapter import Adapter
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
 from tracebridge.calls.managers import Managers
 from tracebridge.calls.propagating import Propagating
 from tracebridge.calls.reading import Reading
-from tracebridge.clock import Clock, SystemClock
-from tracebridge.deadletters.letters import DeadLetter
-from tracebridge.forks import no_fork
+from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.janitor import Janitor
-from tracebridge.live import LiveTable, LiveTrace
+from tracebridge.journal.accounts import Stats
+from tracebridge.plugins.adapter import Adapter
+from tracebridge.process import exits
+from tracebridge.process.forks import no_fork
 from tracebridge.propagation.propagator import Propagator
-from tracebridge.recent import RecentKeys
-from tracebridge.record import EndCause
+from tracebridge.records.record import EndCause
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import Settings
-from tracebridge.span import Span
+from tracebridge.spans.clock import Clock, SystemClock
+from tracebridge.spans.janitor import Janitor
+from tracebridge.spans.live import LiveTable, LiveTrace
+from tracebridge.spans.recent import RecentKeys
+from tracebridge.spans.span import Span
 from tracebridge.wiring import build, keeper_of, require_usable
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         with no_fork():  # a child could never import what was being imported here
             self._configure(load_settings(config), clock or SystemClock())
         self._off = self._settings.disabled
-        process.register(self)
+        exits.register(self)
         if self._lifecycle.flush_on_sigterm:
-            process.Terminator.install(self._lifecycle.shutdown_timeout)
+            exits.Terminator.install(self._lifecycle.shutdown_timeout)
         if self._keeper is not None and self._keeper.has_work() and not self._off:
             self._on_first_trace()  # what was left behind is delivered even if nothing is traced here
 

@@ -23,7 +23,7 @@ application, the misuse errors raised are also `MlflowException`, so that its `e
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -169,3 +169,22 @@ def misuse(kind: type[TracebridgeError], message: str) -> TracebridgeError:
     if isinstance(mlflow_exception, type) and issubclass(mlflow_exception, Exception):
         return _also_mlflow(kind, mlflow_exception)(message)
     return kind(message)
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str:
+    """Return the known name that was probably meant, or an empty text.
+
+    >>> nearest("endpiont", ["endpoint", "encoding"]), nearest("kafka", ["zipkin"])
+    ('endpoint', '')
+    """
+    import difflib  # only a wrong file pays for it
+
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(wrong.lower()[:100], names, n=1, cutoff=0.6)
+    return names[near[0]] if near else ""
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """Return `; did you mean "…"?` for a near miss, else nothing."""
+    near = nearest(wrong, known)
+    return f'; did you mean "{near}"?' if near else ""

@@ -4,21 +4,23 @@
     app = TraceAsgi(app, client)      # FastAPI, Starlette, anything of ASGI 3
 
 Attributes are OpenTelemetry's (semantic conventions, HTTP server spans): method, path, scheme, status code. Neither the query nor headers nor bodies are
-recorded. A status of 500 or more, and an exception, make the span an ERROR.
+recorded. A status of 500 or more, and an exception, make the span an ERROR. What a client invents as a method becomes `_OTHER`, so that it
+cannot make a new value of an attribute that back-ends group by; `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` (separated by commas) says which are known.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from tracebridge.record import Kind
+from tracebridge.records.record import Kind
 
 if TYPE_CHECKING:
     from tracebridge.calls.managers import SpanManager
     from tracebridge.client import Client
-    from tracebridge.noop import AnySpan
+    from tracebridge.spans.noop import AnySpan
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Message = MutableMapping[str, Any]
@@ -28,6 +30,10 @@ Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 Namer = Callable[[Mapping[str, Any]], str]
 """From a WSGI environ or an ASGI scope to the span's name. Keep it free of IDs: back-ends group by it."""
 
+METHOD, METHOD_ORIGINAL = "http.request.method", "http.request.method_original"
+KNOWN_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+KNOWN_METHODS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"
+OTHER_METHOD = "_OTHER"
 STATUS = "http.response.status_code"
 RESPONSE_STARTS = {"http.response.start", "websocket.http.response.start"}
 """The ASGI messages with a status; the second refuses a websocket."""
@@ -39,20 +45,18 @@ class TraceWsgi:
     def __init__(self, app: Wsgi, client: Client, *, name: Namer | None = None) -> None:
         self._app = app
         self._client = client
-        self._name = name or _method_of_environ
+        self._name = name
+        self._methods = _known_methods()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request; its span ends when the server is done with the body.
 
         A file that the server is to send by itself (`wsgi.file_wrapper`) goes through as it is, and is not waited for.
         """
-        attributes = {
-            "http.request.method": environ.get("REQUEST_METHOD"),
-            "url.path": _path(environ),
-            "url.scheme": environ.get("wsgi.url_scheme"),
-        }
+        method = _method(environ.get("REQUEST_METHOD"), self._methods)
+        attributes = {**method, "url.path": _path(environ), "url.scheme": environ.get("wsgi.url_scheme")}
         parent = self._client.extract(environ)
-        name = _named(self._client, self._name, environ, _method_of_environ)
+        name = _named(self._client, self._name, environ, _name_of(method))
         serving = self._client.trace(name, parent=parent, kind=Kind.SERVER, attributes=attributes)
         answer = _Answer(span := serving.__enter__())
 
@@ -129,22 +133,22 @@ class TraceAsgi:
     def __init__(self, app: Asgi, client: Client, *, name: Namer | None = None) -> None:
         self._app = app
         self._client = client
-        self._name = name or _method_of_scope
+        self._name = name
+        self._methods = _known_methods()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection; its span ends with it."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        attributes = {
-            "http.request.method": scope.get("method", "GET"),
-            "url.path": scope.get("path"),
-            "url.scheme": scope.get("scheme"),
-        }
+        method = _method(scope.get("method", "GET"), self._methods)
+        attributes = {**method, "url.path": scope.get("path"), "url.scheme": scope.get("scheme")}
         if isinstance(headers := scope.get("headers"), Iterator):  # to be read twice: here, and by the application
             scope = {**scope, "headers": list(headers)}
         parent = self._client.extract(scope.get("headers"))
-        name = _named(self._client, self._name, scope, _method_of_scope)
+        name = _named(
+            self._client, self._name, scope, "WEBSOCKET" if scope["type"] == "websocket" else _name_of(method)
+        )
         async with self._client.trace(name, parent=parent, kind=Kind.SERVER, attributes=attributes) as span:
             answer = _Answer(span)
 
@@ -156,13 +160,34 @@ class TraceAsgi:
             await self._app(scope, receive, sent)
 
 
-def _named(client: Client, namer: Namer, given: Mapping[str, Any], otherwise: Namer) -> str:
+def _known_methods() -> frozenset[str]:
+    """Return the request methods that are recorded as they are (semantic conventions, HTTP spans)."""
+    given = os.environ.get(KNOWN_METHODS_VARIABLE, "")
+    return frozenset(method.strip() for method in given.split(",") if method.strip()) or KNOWN_METHODS
+
+
+def _method(given: Any, known: frozenset[str]) -> dict[str, str]:
+    """Return a request's method as attributes: any but the known ones, which are case-sensitive, is `_OTHER` beside the original."""
+    if not given:
+        return {}
+    return {METHOD: given} if given in known else {METHOD: OTHER_METHOD, METHOD_ORIGINAL: str(given)}
+
+
+def _name_of(method: Mapping[str, str]) -> str:
+    """Return a span's name where the application makes none: the method, `HTTP` for one that is not known."""
+    name = method.get(METHOD, OTHER_METHOD)
+    return "HTTP" if name == OTHER_METHOD else name
+
+
+def _named(client: Client, namer: Namer | None, given: Mapping[str, Any], otherwise: str) -> str:
     """Return a span's name; a function that fails costs the name, never the request."""
+    if namer is None:
+        return otherwise
     try:
         return namer(given)
     except Exception as error:
         client.warn_misuse("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
-        return otherwise(given)
+        return otherwise
 
 
 class _Answer:
@@ -193,11 +218,3 @@ def _path(environ: Mapping[str, Any]) -> str:
         return path.encode("latin-1").decode()
     except UnicodeError:
         return path
-
-
-def _method_of_environ(environ: Mapping[str, Any]) -> str:
-    return str(environ.get("REQUEST_METHOD") or "HTTP")
-
-
-def _method_of_scope(scope: Mapping[str, Any]) -> str:
-    return "WEBSOCKET" if scope["type"] == "websocket" else str(scope.get("method") or "HTTP")

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tracebridge.accounts import Accounts, AdapterAccount, Stats, now_unix_s
-from tracebridge.adapter import Context
-from tracebridge.deadletters.letters import DeadLetters
-from tracebridge.delivery import Delivery
+from tracebridge.delivery.deadletters.letters import DeadLetters
+from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import ConfigError
+from tracebridge.journal.accounts import Accounts, AdapterAccount, Stats, now_unix_s
 from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
-from tracebridge.record import Resource
-from tracebridge.redaction import Redaction
-from tracebridge.registry import adapter_class
+from tracebridge.plugins.adapter import Context
+from tracebridge.plugins.registry import adapter_class
+from tracebridge.records.record import Resource
+from tracebridge.records.values import Reducer
 from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
-from tracebridge.stages import Stages
-from tracebridge.values import Reducer
+from tracebridge.stages.redaction import Redaction
+from tracebridge.stages.stage import Stages
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tracebridge.deadletters.files import DeadFiles
+    from tracebridge.delivery.deadletters.files import DeadFiles
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.keeper import Keeper
+    from tracebridge.journal.maintenance import Keeper
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def _journal(settings: JournalSettings, accounts: Accounts, resource: Resource) 
 def _dead_files(settings: Settings) -> DeadFiles | None:
     if settings.journal.directory is None:
         return None
-    from tracebridge.deadletters.files import FOLDER, DeadFiles
+    from tracebridge.delivery.deadletters.files import FOLDER, DeadFiles
 
     return DeadFiles(directory_of(settings.journal.directory) / FOLDER, settings.trace_ids.attribute)
 
@@ -120,7 +120,7 @@ def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats]) 
     if settings.journal.directory is None:
         return None
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.keeper import Keeper
+    from tracebridge.journal.maintenance import Keeper
 
     assert isinstance(journal, DiskJournal)  # noqa: S101 - `build` made it from the same settings
 

@@ -1,6 +1,6 @@
 """The configuration as a mapping in code, typed: what an editor completes and a type checker checks.
 
-Made by `python -m tracebridge.settings.schema`; do not edit.
+Made by `python -m tracebridge.settings.shipped`; do not edit.
 """
 
 from __future__ import annotations

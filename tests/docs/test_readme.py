@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tracebridge.registry import ADAPTERS, entries
+from tracebridge.plugins.registry import ADAPTERS, entries
 from tracebridge.settings.load import load_settings
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import os
 import subprocess
 
 from tracebridge import RemoteParent
-from tracebridge.ids.parent import DatadogContext
+from tracebridge.propagation.context import DatadogContext
 from tracebridge.propagation.datadog import MAX_PASSED_ON, read, write
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -11,8 +11,8 @@ import pytest
 from support import readback
 from support.cases import CASES, T0, Build
 from support.otlp_view import expected as expected_of_otlp
-from tracebridge.adapter import Adapter, Context, Sent
-from tracebridge.record import Event, SpanRecord, StatusCode
+from tracebridge.plugins.adapter import Adapter, Context, Sent
+from tracebridge.records.record import Event, SpanRecord, StatusCode
 from tracebridge_adapters.otel_exporter import OtelExporterAdapter, OtelExporterOptions
 from tracebridge_adapters.otlp_grpc import OtlpGrpcAdapter, OtlpGrpcOptions
 from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions

@@ -15,8 +15,8 @@ from support.cases import CASES, Build
 from support.otlp_view import ATTRIBUTES
 from support.otlp_view import expected as expected_of_otlp
 from tracebridge import Client
-from tracebridge.adapter import Context
-from tracebridge.record import Event, Kind, Link, SpanRecord, StatusCode
+from tracebridge.plugins.adapter import Context
+from tracebridge.records.record import Event, Kind, Link, SpanRecord, StatusCode
 from tracebridge_adapters.jaeger_thrift import JaegerThriftAdapter, JaegerThriftOptions
 
 pytestmark = pytest.mark.server

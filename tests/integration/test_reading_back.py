@@ -14,12 +14,12 @@ from click.testing import CliRunner
 from support import kept, readback
 from support.cases import CASES
 from tracebridge import Client, ReadError, SpanType, TraceNotFoundError
-from tracebridge.adapter import Context, TraceReader
 from tracebridge.cli import main
 from tracebridge.errors import InvalidParameterError
-from tracebridge.record import SpanRecord
-from tracebridge.search import Condition, Query
-from tracebridge.settings.options import Secret
+from tracebridge.plugins.adapter import Context, TraceReader
+from tracebridge.plugins.options import Secret
+from tracebridge.reading.search import Condition, Query
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.otlp_grpc import OtlpGrpcAdapter, OtlpGrpcOptions
 from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions
 from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions

@@ -22,7 +22,7 @@ from support.backends.cache import REQUIRE, MissingServerError
 from support.cases import CASES
 from support.rsyslog import OUTPUTS, Rsyslog, running
 from tracebridge import Client
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 
 pytestmark = pytest.mark.server
 MOST = 60_000  # bytes of a line: below rsyslog's limit of 64 KiB

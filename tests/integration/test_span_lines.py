@@ -10,7 +10,7 @@ import urllib3
 from support import readback
 from support.cases import CASES
 from support.otlp_view import expected as expected_of_otlp
-from tracebridge_adapters.formats.spanlog_writers import writer_of
+from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 from tracebridge_adapters.log import DEFAULT_MAX_LINE_BYTES
 
 pytestmark = pytest.mark.server

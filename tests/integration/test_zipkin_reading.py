@@ -11,9 +11,10 @@ import pytest
 
 from support.backends.process import http
 from support.readback import poll
-from tracebridge.adapter import Context
+from tracebridge.plugins.adapter import Context
 from tracebridge_adapters.dialects import absorb, showing
-from tracebridge_adapters.formats import zipkin_json, zipkin_json_reader
+from tracebridge_adapters.formats.zipkin import json as zipkin_json
+from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
 from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions
 
 pytestmark = pytest.mark.server

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from support.ill_server import OK, IllServer
 from tracebridge import Client, Link, SpanEvent, TracebridgeError
-from tracebridge.accounts import Accounts, AdapterAccount
+from tracebridge.journal.accounts import Accounts, AdapterAccount
 from tracebridge.journal.memory import MemoryJournal
 
 MEMORY = {"memory": {"sending_queue": {"flush_interval": "0s"}}}

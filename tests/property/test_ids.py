@@ -16,7 +16,7 @@ from tracebridge.ids.forms import FORM_NAMES, SPAN_PLACE, explain, forms_of
 from tracebridge.ids.headers import span_in
 from tracebridge.ids.identity import Identity
 from tracebridge.ids.schemes import derive, derive_span, find_scheme, recognise, takers
-from tracebridge.registry import known_schemes
+from tracebridge.plugins.registry import known_schemes
 from tracebridge.settings.model import TraceIdSettings
 
 SCHEMES = [name for name in known_schemes() if name != "auto"]

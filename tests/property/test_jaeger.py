@@ -16,10 +16,12 @@ from thrift.transport.TTransport import TMemoryBuffer
 
 from support.strategies import hostile_records, records
 from tracebridge.journal.base import encode_record
-from tracebridge.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
+from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
 from tracebridge_adapters.dialects import absorb, as_json, showing
-from tracebridge_adapters.formats import jaeger_structs, jaeger_thrift, jaeger_thrift_reader
-from tracebridge_adapters.formats.jaeger_names import OWN_KEYS, UNKNOWN_OPERATION
+from tracebridge_adapters.formats.jaeger import structs as jaeger_structs
+from tracebridge_adapters.formats.jaeger import thrift as jaeger_thrift
+from tracebridge_adapters.formats.jaeger import thrift_reader as jaeger_thrift_reader
+from tracebridge_adapters.formats.jaeger.names import OWN_KEYS, UNKNOWN_OPERATION
 
 SHOWN = showing("openinference", "tracebridge.trace_id")
 PLAIN_PROTOCOLS = {"compact": TCompactProtocol, "binary": TBinaryProtocol}

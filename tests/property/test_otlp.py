@@ -14,9 +14,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from support.otlp_view import hex_ids_to_base64, plain
 from support.strategies import hostile_records, records, texts, trace_ids
-from tracebridge.record import Resource, Scope, SpanRecord
+from tracebridge.records.record import Resource, Scope, SpanRecord
 from tracebridge_adapters.dialects import absorb, showing
-from tracebridge_adapters.formats import otlp_json, otlp_json_reader, otlp_protobuf, otlp_protobuf_reader
+from tracebridge_adapters.formats.otlp import json as otlp_json
+from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
+from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
+from tracebridge_adapters.formats.otlp import protobuf_reader as otlp_protobuf_reader
 
 ENCODINGS = {
     "protobuf": (otlp_protobuf.encode, otlp_protobuf_reader.decode),

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from support.strategies import json_values, numbers, texts
 from tracebridge import Client, SpanEvent
 from tracebridge.journal.base import encode_record
-from tracebridge.record import SpanRecord
-from tracebridge.redaction import MASK, Redaction
-from tracebridge.values import Reducer, Tally
+from tracebridge.records.record import SpanRecord
+from tracebridge.records.values import Reducer, Tally
+from tracebridge.stages.redaction import MASK, Redaction
 
 TEXT_LIMIT, PAYLOAD_LIMIT = 300, 4_000
 

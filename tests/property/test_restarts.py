@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from support.ill_server import OK, IllServer
 from support.journals import crash
 from tracebridge import Client
-from tracebridge.deadletters.files import DeadFiles
+from tracebridge.delivery.deadletters.files import DeadFiles
 
 MAX_BATCH = 7
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tracebridge import ConfigError, Settings
 from tracebridge.settings.document import read_document
+from tracebridge.settings.excerpts import Excerpts
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.substitution import substitute
 
@@ -119,6 +120,44 @@ def test_no_slip_of_the_finger_shows_a_secret(tmp_path_factory: Any, slips: list
         repr(outcome.adapters) if isinstance(outcome, Settings) else str(outcome)
     )  # attributes are data, not secrets
     assert SECRET not in shown
+
+
+DIGITS = "94815276"
+ODD = (
+    "жщэ{e}щ",
+    "жщ,{d}эю",
+    "ж щ: эю",
+    "'жщ эю",
+    "|жщ",
+    "- жщ",
+    "жщ # эю",
+    "!жщ",
+    "*жщ",
+    "&жщ эю",
+    "%жщ",
+    "жщ}}эю",
+    '"жщ',
+    "жщ\n  эю",
+)
+OWN_CHARACTERS = frozenset("жщэю0123456789")
+
+
+@given(
+    secret=st.one_of(st.just(DIGITS), st.sampled_from(ODD), st.text("жщэю01239:,-{}[]'\"#&*!|>%@ \n", min_size=1, max_size=12)),
+    before=st.sampled_from(["", "a: b\n", "headers: {x: y}\n"]),
+    form=st.sampled_from(
+        ["authorization: {s}", "headers: {{authorization: {s}}}", "headers: {{authorization: {s}", "headers: [authorization, {s}", "headers: {{token {s}: x, a", "authorization: {{{s}",
+         "password:\n  {s}", "password: >\n  {s}", "token: \"{s}", "\ttoken: {s}", "- password: {s}", "? {{password: {s}}}\n: x"]),
+    after=st.sampled_from(["", "\n}", "\n\tx: y", "\n---\na: b", "\nx: *y", "\n\x07", "\nzipkin: {", "\n]: x"]),
+)  # fmt: skip
+@settings(deadline=1000, max_examples=400)
+def test_not_a_character_of_a_secret_is_in_an_excerpt(secret: str, before: str, form: str, after: str) -> None:
+    """Whatever is wrong with the YAML: digits of a secret, and what of it looks like YAML, are hidden with the rest."""
+    document = read_document((before + form.format(s=secret) + after).encode(), {})
+    excerpts = Excerpts(document)
+    shown = [excerpts.line(number).text for number in range(1, len(document.lines) + 1)]
+    if not document.complete:
+        assert [text for text in shown if OWN_CHARACTERS & set(text)] == []
 
 
 @given(text=st.text(max_size=80))

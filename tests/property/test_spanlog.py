@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import tracebridge_config
 from support import strategies as otlp
-from tracebridge.record import EndCause, Event, Link, Resource, Scope, SpanRecord
+from tracebridge.records.record import EndCause, Event, Link, Resource, Scope, SpanRecord
+from tracebridge_adapters.formats.files.spanlog_lines import SpanlogLines
+from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 from tracebridge_adapters.formats.spanlog.nested import NOTE
-from tracebridge_adapters.formats.spanlog_lines import SpanlogLines
-from tracebridge_adapters.formats.spanlog_writers import writer_of
 from tracebridge_adapters.log import DEFAULT_MAX_LINE_BYTES, MIN_LINE_BYTES
 
 EXACT = ("otel", "ecs", "datadog", "gcp")

@@ -12,13 +12,11 @@ from py_zipkin.encoding.protobuf import zipkin_pb2
 from support.strategies import hostile_records, records
 from tracebridge.journal.base import encode_record
 from tracebridge_adapters.dialects import absorb, showing
-from tracebridge_adapters.formats import (
-    otlp_protobuf,
-    zipkin_json,
-    zipkin_json_reader,
-    zipkin_proto,
-    zipkin_proto_reader,
-)
+from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
+from tracebridge_adapters.formats.zipkin import json as zipkin_json
+from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
+from tracebridge_adapters.formats.zipkin import protobuf as zipkin_proto
+from tracebridge_adapters.formats.zipkin import protobuf_reader as zipkin_proto_reader
 
 SHOWN = showing("openinference", "tracebridge.trace_id")
 T0 = 1_790_000_000_000_000  # µs

@@ -4,11 +4,12 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tracebridge.record import Event, Link, Resource, Scope, SpanRecord
+from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord
 from tracebridge_adapters.dialects import spelled
-from tracebridge_adapters.formats import zipkin_json, zipkin_proto
-from tracebridge_adapters.formats import zipkin_tags as z
-from tracebridge_adapters.formats.pair_cache import MAX_TEXT
+from tracebridge_adapters.formats.shared.pair_cache import MAX_TEXT
+from tracebridge_adapters.formats.zipkin import json as zipkin_json
+from tracebridge_adapters.formats.zipkin import protobuf as zipkin_proto
+from tracebridge_adapters.formats.zipkin import tags as z
 
 TEXT = st.text(st.characters(), max_size=8) | st.sampled_from(["OK", "false", "x" * (MAX_TEXT + 1), "\ud800", "1"])
 NAMES = ["error", "otel.status_code", "service.name", "peer.service", "host.ip", "a", "b", "\udfff"]

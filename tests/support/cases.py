@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from tracebridge.record import EndCause, Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode
+from tracebridge.records.record import EndCause, Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode
 
 T0 = 1_790_000_000_000_000_000  # 2026-09-21, in nanoseconds; whole microseconds unless a case says otherwise
 SERVICE = Resource({"service.name": "cases-service", "deployment.environment.name": "test"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tracebridge.ids.parent import RemoteParent
 from tracebridge.propagation import baggage, tracestate
+from tracebridge.propagation.context import RemoteParent
 from tracebridge.propagation.propagator import FORMATS, Propagator, format_named
 
 EVERY = [*FORMATS, "baggage", "correlation"]

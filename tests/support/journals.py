@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tracebridge import Client
-from tracebridge.accounts import Accounts, AdapterAccount
+from tracebridge.journal.accounts import Accounts, AdapterAccount
 from tracebridge.journal.adoption import Left, read_folder
 from tracebridge.journal.base import Claim, decode_record, encode_record
 from tracebridge.journal.cursor import DiskCursor
 from tracebridge.journal.disk import DiskJournal
 from tracebridge.journal.folder import Folder, folders
-from tracebridge.record import Resource, SpanRecord
+from tracebridge.records.record import Resource, SpanRecord
 
 NAMES = ("a", "b")
 

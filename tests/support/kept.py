@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from support.readback import PEERS, jaeger_value, micros, text
-from tracebridge.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
+from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
 
 replace = msgspec.structs.replace
 

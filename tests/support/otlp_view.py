@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import showing
 
 ATTRIBUTES = showing("openinference", "tracebridge.trace_id")

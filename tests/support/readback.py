@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from support.backends.process import http
 from support.backends.servers import Collector, Jaeger, Phoenix, Zipkin
 from support.otlp_view import ATTRIBUTES, hex_ids_to_base64, said
-from tracebridge.record import Kind, SpanRecord, StatusCode
+from tracebridge.records.record import Kind, SpanRecord, StatusCode
 
 Said = dict[str, dict[str, Any]]
 """Spans by their hex ID."""

@@ -19,7 +19,7 @@ module(load="imudp")
 module(load="imfile")
 input(type="imuxsock" socket="{folder}/log.sock" createPath="on")
 input(type="imudp" address="127.0.0.1" port="{port}")
-input(type="imfile" file="{folder}/stdout.log" tag="shop:")
+input(type="imfile" file="{folder}/stdout.log" tag="shop[1]:")
 template(name="as_json" type="list" option.jsonf="on") {{
   property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf")
   property(outname="syslogtag" name="syslogtag" format="jsonf")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tracebridge.record import EndCause, Event, Link, Resource, Scope, SpanRecord
+from tracebridge.records.record import EndCause, Event, Link, Resource, Scope, SpanRecord
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 broken_texts = st.text(max_size=20)  # lone surrogates too

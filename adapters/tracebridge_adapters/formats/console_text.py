@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tracebridge.errors import printable
-from tracebridge.record import SpanRecord, StatusCode
+from tracebridge.records.record import SpanRecord, StatusCode
 
 MAX_SHOWN = 200  # characters of attributes a line
 _MARKS = {StatusCode.OK: ("✓", "32"), StatusCode.ERROR: ("✗", "31"), StatusCode.UNSET: ("·", "2")}

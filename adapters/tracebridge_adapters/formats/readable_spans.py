@@ -14,8 +14,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link as SdkLink
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from tracebridge.record import Event, Link, Resource, Scope, SpanRecord, Value
-from tracebridge.record import StatusCode as Code
+from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
+from tracebridge.records.record import StatusCode as Code
 from tracebridge_adapters.dialects import spelled
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]

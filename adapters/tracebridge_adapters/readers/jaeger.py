@@ -8,12 +8,12 @@ from functools import partial
 
 import msgspec
 
-from tracebridge.adapter import Context
 from tracebridge.errors import Misconfigured
-from tracebridge.record import SpanRecord
-from tracebridge.search import Condition, Page, Query
+from tracebridge.plugins.adapter import Context
+from tracebridge.reading.search import Condition, Page, Query
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import absorb
-from tracebridge_adapters.formats import jaeger_json
+from tracebridge_adapters.formats.jaeger import json_reader as jaeger_json
 from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.searching import LOOKBACK_MS, in_order, search
 from tracebridge_adapters.wires.http_get import HttpReader

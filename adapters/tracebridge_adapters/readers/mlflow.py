@@ -7,12 +7,12 @@ from functools import partial
 
 import msgspec
 
-from tracebridge.adapter import Context
 from tracebridge.errors import Misconfigured
-from tracebridge.record import SpanRecord
-from tracebridge.search import Page, Query
+from tracebridge.plugins.adapter import Context
+from tracebridge.reading.search import Page, Query
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import absorb
-from tracebridge_adapters.formats import mlflow_json
+from tracebridge_adapters.formats.files import mlflow_json
 from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.searching import in_order, search
 from tracebridge_adapters.wires.http_get import HttpReader

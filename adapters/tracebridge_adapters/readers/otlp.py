@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tracebridge.adapter import Context, TraceReader
-from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.plugins.adapter import Context, TraceReader
+from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge_adapters.options import Dialect, ReadableOptions
 
 MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tracebridge.errors import InvalidParameterError
-from tracebridge.record import SpanRecord, StatusCode, Value
-from tracebridge.search import Condition, Page, Query
+from tracebridge.reading.search import NEWEST_FIRST, Condition, Page, Query
+from tracebridge.records.record import DEFAULT_EXPERIMENT, SpanRecord, StatusCode, Value
 
 MS: Final = 1_000_000  # nanoseconds
 LOOKBACK_MS: Final = 7 * 86_400_000  # how far a search goes back when it does not say: Zipkin's own QUERY_LOOKBACK
@@ -37,7 +37,7 @@ def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:
 
     Raises InvalidParameterError for an order that such systems do not have, and for a foreign page token.
     """
-    if query.order_by != "timestamp_ms" or not query.descending:
+    if tuple(query.order_by) != NEWEST_FIRST:
         raise InvalidParameterError(
             "this destination lists traces newest first only; the embedded store can order them"
         )
@@ -74,7 +74,7 @@ def _window(conditions: Sequence[Condition]) -> tuple[int, int]:
     first, last = 0, int(time.time() * 1000) + 86_400_000  # clocks of other machines may be ahead
     bounded = False
     for condition in conditions:
-        if condition.field != "timestamp_ms" or isinstance(condition.value, str):
+        if condition.field != "timestamp_ms" or not isinstance(condition.value, (int, float)):
             continue
         moment = int(condition.value)
         if condition.operator in {">", ">=", "="}:
@@ -88,43 +88,62 @@ def _window(conditions: Sequence[Condition]) -> tuple[int, int]:
 
 
 def matches(trace: Sequence[SpanRecord], conditions: Sequence[Condition], *, folds_names: bool = False) -> bool:
-    """Return whether a trace, root first, meets every condition (`tracebridge.search.Condition` says what each means)."""
-    return all(_holds(trace, condition, folds_names) for condition in conditions)
+    """Return whether a trace, root first, meets every condition (`tracebridge.reading.search.Condition` says what each means)."""
+    of_span = [condition for condition in conditions if condition.field.startswith("span_")]
+    return all(_of_trace(trace, condition, folds_names) for condition in conditions if condition not in of_span) and (
+        not of_span or any(all(_of_span(span, c, folds_names) for c in of_span) for span in trace)
+    )
 
 
-def _holds(trace: Sequence[SpanRecord], condition: Condition, folds_names: bool) -> bool:
-    root = trace[0]
-    compare = _folded if folds_names and condition.field in {"name", "service"} else _compare
+def _of_trace(trace: Sequence[SpanRecord], condition: Condition, folds_names: bool) -> bool:
+    root, key = trace[0], condition.key
     if condition.field in {"attribute", "tag"}:  # such systems keep tags among the root's attributes
-        holders: list[Mapping[str, Value]] = [{**span.attributes, **span.tags} for span in trace]
-        return any(
-            _compare(holder[condition.key], condition.operator, condition.value)
-            for holder in holders
-            if condition.key in holder
-        )
+        found = [mapping[key] for span in trace for mapping in (span.tags, span.attributes) if key in mapping]
+        if condition.operator in {"IS NULL", "IS NOT NULL"}:
+            return bool(found) is (condition.operator == "IS NOT NULL")
+        return any(_holds(value, condition) for value in found)
+    start_ms, duration_ms = root.start_time_ns // MS, root.duration_ns // MS
     given: Value = {
         "name": root.name,
         "status": StatusCode(root.status).name,
-        "timestamp_ms": root.start_time_ns // MS,
-        "duration_ms": root.duration_ns // MS,
+        "timestamp_ms": start_ms,
+        "duration_ms": duration_ms,
+        "end_time_ms": start_ms + duration_ms,
         "service": root.resource.service_name if root.resource is not None else "",
         "trace_id": root.trace_id.hex(),
         "custom_trace_id": root.custom_trace_id,
+        "experiment_id": root.experiment_id or DEFAULT_EXPERIMENT,
     }[condition.field]
-    wanted = str(condition.value).upper() if condition.field == "status" else condition.value
-    return compare(given, condition.operator, wanted)
+    return _holds(given, condition, folds=folds_names and condition.field in {"name", "service"})
 
 
-def _folded(given: Value, operator: str, wanted: Any) -> bool:
-    return _compare(str(given).lower(), operator, str(wanted).lower())
+def _of_span(span: SpanRecord, condition: Condition, folds_names: bool) -> bool:
+    if condition.field == "span_attribute":
+        return condition.key in span.attributes and _holds(span.attributes[condition.key], condition)
+    given = {"span_name": span.name, "span_status": StatusCode(span.status).name, "span_type": span.span_type}
+    return _holds(given[condition.field], condition, folds=folds_names and condition.field == "span_name")
+
+
+def _holds(given: Value, condition: Condition, *, folds: bool = False) -> bool:
+    """Return whether a value is as the condition says. `folds`: in any case, because the system does not keep it."""
+    operator = condition.operator
+    if operator.endswith("LIKE"):
+        flags = re.IGNORECASE if folds else re.NOFLAG
+        return given is not None and re.search(condition.pattern, _spelled(given), flags) is not None
+    wanted: Sequence[Any] = condition.values
+    if condition.field in {"status", "span_status"}:
+        wanted = [str(value).upper() for value in wanted]
+    if folds:
+        given, wanted = str(given).lower(), [str(value).lower() for value in wanted]
+    if operator in {"IN", "NOT IN"}:
+        return any(_compare(given, "=", value) for value in wanted) is (operator == "IN")
+    return _compare(given, operator, wanted[0])
 
 
 def _compare(given: Value, operator: str, wanted: Any) -> bool:
     """Compare as the embedded store does: numbers with numbers, text with text, and a text with what it spells."""
     if operator == "!=":
         return not _compare(given, "=", wanted)
-    if operator == "LIKE":
-        return given is not None and _like(str(wanted)).fullmatch(_spelled(given)) is not None
     if isinstance(wanted, (int, float)) and not isinstance(wanted, bool):
         given = _number(given)
     elif operator == "=":
@@ -149,11 +168,6 @@ def _number(value: Value) -> float | int | None:
 
 def _spelled(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _like(pattern: str) -> re.Pattern[str]:
-    parts = {"%": ".*", "_": "."}
-    return re.compile("".join(parts.get(char) or re.escape(char) for char in pattern), re.DOTALL | re.IGNORECASE)
 
 
 # ---------------------------------------------------------------------- page tokens

@@ -7,12 +7,13 @@ from functools import partial
 
 import msgspec
 
-from tracebridge.adapter import Context
 from tracebridge.errors import Misconfigured
-from tracebridge.record import Resource, SpanRecord
-from tracebridge.search import Condition, Page, Query
+from tracebridge.plugins.adapter import Context
+from tracebridge.reading.search import Condition, Page, Query
+from tracebridge.records.record import Resource, SpanRecord
 from tracebridge_adapters.dialects import DISPLACED, absorb
-from tracebridge_adapters.formats import zipkin_json_reader, zipkin_tags
+from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
+from tracebridge_adapters.formats.zipkin import tags as zipkin_tags
 from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.searching import LOOKBACK_MS, in_order, search
 from tracebridge_adapters.wires.http_get import HttpReader

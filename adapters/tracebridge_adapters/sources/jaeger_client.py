@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tracebridge.errors import ConfigError
-from tracebridge.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode
-from tracebridge.source import Intake
+from tracebridge.plugins.source import Intake
+from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode
 from tracebridge_adapters.sources.ids import id_bytes
 
 try:

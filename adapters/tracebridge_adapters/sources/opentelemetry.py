@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracebridge.errors import ConfigError
-from tracebridge.record import Event, Link, Resource, Scope, SpanRecord
-from tracebridge.source import Intake
+from tracebridge.plugins.source import Intake
+from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord
 from tracebridge_adapters.sources.ids import id_bytes
 from tracebridge_adapters.sources.remembered import Remembered
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import msgspec
 
 from tracebridge.errors import ConfigError
-from tracebridge.format import Decoded
-from tracebridge.record import Resource, Scope
-from tracebridge.source import Intake
+from tracebridge.plugins.format import Decoded
+from tracebridge.plugins.source import Intake
+from tracebridge.records.record import Resource, Scope
 from tracebridge_adapters.dialects import absorb
-from tracebridge_adapters.formats import zipkin_json_reader, zipkin_proto_reader
+from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
+from tracebridge_adapters.formats.zipkin import protobuf_reader as zipkin_proto_reader
 
 try:
     from py_zipkin.transport import BaseTransportHandler

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from tracebridge.errors import printable
-from tracebridge.settings.options import Secret
+from tracebridge.plugins.options import Secret
 
 MASK = "***"
 MAX_QUOTED = 500  # characters of a server's words that a message of ours repeats

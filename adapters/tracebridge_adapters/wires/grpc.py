@@ -11,9 +11,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
-from tracebridge.forks import no_fork
-from tracebridge.quiet import not_traced
-from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge.process.forks import no_fork
+from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
 from tracebridge_adapters.wires.credentials import quoted, secrets_of, with_authorization
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from tracebridge.errors import DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
-from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge_adapters.wires.http_exchange import HttpAnswer, HttpExchange
 
 MAX_ANSWER = 2**20  # bytes of an answer that are read

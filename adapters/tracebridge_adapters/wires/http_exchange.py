@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.errors import Misconfigured, Retryable
-from tracebridge.quiet import not_traced
-from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
 from tracebridge_adapters.wires.credentials import quoted, secrets_of, with_authorization
 

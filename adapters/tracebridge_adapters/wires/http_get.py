@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from tracebridge.errors import DeliveryError, Misconfigured, Retryable
-from tracebridge.settings.options import Secret, TlsOptions
+from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge_adapters.wires.http_exchange import HttpAnswer, HttpExchange
 
 MAX_ANSWER = 64 * 2**20  # bytes; a trace of many thousand spans fits

@@ -6,22 +6,22 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from tracebridge.accounts import Accounts
-from tracebridge.entities import SpanEvent
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.ids.parent import names_span, span_bytes
+from tracebridge.ids.wire import names_span, span_bytes
+from tracebridge.journal.accounts import Accounts
 from tracebridge.journal.base import Journal
-from tracebridge.live import LiveTable, LiveTrace
-from tracebridge.noop import NOOP_TRACE_ID, NoopSpan
 from tracebridge.propagation.propagator import Propagator
-from tracebridge.recent import RecentKeys
-from tracebridge.record import Event, Link, Resource
+from tracebridge.records.entities import SpanEvent
+from tracebridge.records.record import Event, Link, Resource
+from tracebridge.records.values import Reducer, Tally
 from tracebridge.settings.model import LifecycleSettings, LimitsSettings
-from tracebridge.span import Span, member
-from tracebridge.stages import Stages
-from tracebridge.values import Reducer, Tally
+from tracebridge.spans.live import LiveTable, LiveTrace
+from tracebridge.spans.noop import NOOP_TRACE_ID, NoopSpan
+from tracebridge.spans.recent import RecentKeys
+from tracebridge.spans.span import Span, member
+from tracebridge.stages.stage import Stages
 
 log = logging.getLogger("tracebridge")
 NOOP = NoopSpan()

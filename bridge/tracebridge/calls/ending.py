@@ -12,14 +12,14 @@ from typing import Any
 
 from tracebridge.calls.core import log, one_id
 from tracebridge.calls.recording import Recording, later_fields
-from tracebridge.entities import SpanStatus, SpanStatusCode
 from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
-from tracebridge.live import ENDED_SPANS_REMEMBERED, LiveTrace
-from tracebridge.noop import NOOP_TRACE_ID
-from tracebridge.record import EndCause, StatusCode
-from tracebridge.span import KEEP_ERROR, Span
+from tracebridge.records.entities import SpanStatus, SpanStatusCode
+from tracebridge.records.record import EndCause, StatusCode
+from tracebridge.spans.live import ENDED_SPANS_REMEMBERED, LiveTrace
+from tracebridge.spans.noop import NOOP_TRACE_ID
+from tracebridge.spans.span import KEEP_ERROR, Span
 
 NANOSECONDS = 1_000_000_000
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)

@@ -10,14 +10,14 @@ import msgspec
 
 from tracebridge.calls.core import log
 from tracebridge.calls.recording import Recording
+from tracebridge.calls.repair import mended
 from tracebridge.errors import ConfigError
 from tracebridge.journal.base import encode_record
-from tracebridge.mending import mended
-from tracebridge.record import Event, Link, SpanRecord, Value
-from tracebridge.registry import SOURCES, load
-from tracebridge.source import Intake
-from tracebridge.span import MAX_NAME
-from tracebridge.values import Tally
+from tracebridge.plugins.registry import SOURCES, load
+from tracebridge.plugins.source import Intake
+from tracebridge.records.record import Event, Link, SpanRecord, Value
+from tracebridge.records.values import Tally
+from tracebridge.spans.span import MAX_NAME
 
 _replace = msgspec.structs.replace
 _UNWRITABLE = (TypeError, UnicodeEncodeError)  # what msgspec raises for values that no record holds

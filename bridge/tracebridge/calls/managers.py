@@ -13,13 +13,13 @@ import msgspec
 from tracebridge.calls.core import Core, one_id
 from tracebridge.calls.roots import INTERNAL
 from tracebridge.calls.starting import Starting
-from tracebridge.context import Frame, Left, current, current_span
-from tracebridge.entities import Link, SpanStatus, SpanStatusCode
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import RemoteParent
-from tracebridge.noop import AnySpan
 from tracebridge.otel.current import CURRENT, enter, leave
-from tracebridge.span import KEEP_ERROR, Place, Span
+from tracebridge.propagation.context import RemoteParent
+from tracebridge.records.entities import Link, SpanStatus, SpanStatusCode
+from tracebridge.spans.context import Frame, Left, current, current_span
+from tracebridge.spans.noop import AnySpan
+from tracebridge.spans.span import KEEP_ERROR, Place, Span
 
 
 class SpanManager(msgspec.Struct, eq=False):

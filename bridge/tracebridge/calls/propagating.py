@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from tracebridge.calls.core import Core, log
-from tracebridge.context import current_span
-from tracebridge.ids.parent import RemoteParent, context_of, remote_parent
-from tracebridge.noop import NoopSpan
 from tracebridge.propagation import baggage as baggage_header
 from tracebridge.propagation import tracestate
 from tracebridge.propagation.carriers import Getter, Setter
-from tracebridge.span import Span
-from tracebridge.values import Tally
+from tracebridge.propagation.context import RemoteParent, remote_parent
+from tracebridge.records.values import Tally
+from tracebridge.spans.context import current_span
+from tracebridge.spans.live import context_of
+from tracebridge.spans.noop import NoopSpan
+from tracebridge.spans.span import Span
 
 Carrier = TypeVar("Carrier")
 

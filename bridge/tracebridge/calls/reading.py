@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tracebridge.adapter import TraceEditor, TraceReader, reader_of
+import msgspec
+
 from tracebridge.calls.core import Core, one_id
-from tracebridge.delivery import Delivery
+from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import (
     DeliveryError,
     InvalidParameterError,
@@ -18,18 +19,26 @@ from tracebridge.errors import (
     TraceNotFoundError,
     misuse,
 )
-from tracebridge.filters import build_query
 from tracebridge.ids.custom import TraceId
-from tracebridge.live import LiveTrace
-from tracebridge.noop import NOOP_TRACE_ID
-from tracebridge.record import SpanRecord, carried
-from tracebridge.search import DEFAULT_MAX_RESULTS, Condition, Query
-from tracebridge.trace import FinishedSpan, PagedList, Trace, trace_of
-from tracebridge.values import Tally
+from tracebridge.plugins.adapter import TraceEditor, TraceReader, reader_of
+from tracebridge.reading.filters import build_query
+from tracebridge.reading.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
+from tracebridge.reading.trace import FinishedSpan, PagedList, Trace, trace_of
+from tracebridge.records.record import SpanRecord, carried
+from tracebridge.records.values import Tally
+from tracebridge.spans.live import LiveTrace
+from tracebridge.spans.noop import NOOP_TRACE_ID
 
 _log = logging.getLogger("tracebridge")
 
 READ_WAIT_S = 10.0  # longest wait for the reader's own destination to have what was queued before the call
+
+
+def _listed(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return a list of IDs. Raises InvalidParameterError for a text, as MLflow does: each of its letters would be one."""
+    if isinstance(given, str):
+        raise misuse(InvalidParameterError, f"give a list of experiment IDs, such as [{given!r}], not a text.")
+    return tuple(given or ())
 
 
 @contextmanager
@@ -97,11 +106,21 @@ class Reading(Core):
     ) -> PagedList:
         """Return finished traces, newest first, as a list with `.token` for the next page.
 
-        `filter_string` takes the subset in `tracebridge.filters`. `experiment_ids`, `run_id`, `model_id` and
-        `locations` are MLflow's own bookkeeping and are ignored. Raises InvalidParameterError for a filter outside the subset,
-        NoReaderError when no configured adapter can be read back.
+        `filter_string` takes the subset in `tracebridge.reading.filters`. `experiment_ids` or `locations` (experiment IDs as well) name the experiments
+        to look in; a trace that was started without one is in "0". `flush` changes nothing here. Raises InvalidParameterError for a filter outside the
+        subset and for `run_id` and `model_id`, which only MLflow's own client records; NoReaderError when no configured adapter can be read back.
         """
+        if run_id is not None or model_id is not None:
+            raise misuse(
+                InvalidParameterError,
+                "search_traces takes experiment_ids or locations, filter_string, max_results, order_by, page_token and include_spans; "
+                "runs and models (run_id, model_id) are not recorded with a trace: tag the trace and search by tags.KEY.",
+            )
         query = build_query(filter_string, max_results, order_by, page_token)
+        experiments = tuple(dict.fromkeys(str(each) for each in _listed(experiment_ids) + _listed(locations)))
+        if experiments:
+            condition = Condition("experiment_id", "IN", experiments)
+            query = msgspec.structs.replace(query, conditions=[*query.conditions, condition])
         name, adapter = self._need_reader()
         self._wait_for(name)
         page = adapter.search(query)
@@ -179,7 +198,8 @@ class Reading(Core):
         """Delete finished traces from the store, by ID or up to a start time (Unix ms); return how many there were.
 
         Exactly one of `trace_ids` (or `request_ids`) and `max_timestamp_millis` must be given, else
-        InvalidParameterError. `max_traces` bounds a deletion by time, oldest first. `experiment_id` is ignored.
+        InvalidParameterError. `max_traces` bounds a deletion by time, oldest first. Traces of another experiment than `experiment_id`, where one
+        is given, stay.
         """
         ids = trace_ids if trace_ids is not None else request_ids
         if (ids is None) == (max_timestamp_millis is None):
@@ -192,18 +212,21 @@ class Reading(Core):
         if not isinstance(adapter, TraceEditor):
             raise misuse(NoReaderError, f"traces of adapter {name} cannot be deleted; configure the `store` adapter.")
         self._wait_for(name)
-        if ids is not None:
-            return adapter.delete([wire for text in ids for wire in self._wire_ids(adapter, text)])
-        return self._delete_until(adapter, int(max_timestamp_millis or 0), max_traces)
+        within = [] if experiment_id is None else [Condition("experiment_id", "=", str(experiment_id))]
+        if ids is None:
+            conditions = [Condition("timestamp_ms", "<=", int(max_timestamp_millis or 0)), *within]
+            return self._delete_oldest(adapter, conditions, max_traces)
+        wires = [wire for text in ids for wire in self._wire_ids(adapter, text)]
+        return sum(self._delete_oldest(adapter, [Condition("trace_id", "=", wire.hex()), *within], 1) for wire in wires)
 
     # ------------------------------------------------------------------ inside
 
-    def _delete_until(self, adapter: Any, until_ms: int, most: int | None) -> int:
+    def _delete_oldest(self, adapter: Any, conditions: Sequence[Condition], most: int | None) -> int:
         deleted = 0
         while most is None or deleted < most:
             size = DEFAULT_MAX_RESULTS if most is None else min(DEFAULT_MAX_RESULTS, most - deleted)
-            older = Query([Condition("timestamp_ms", "<=", until_ms)], descending=False, max_results=size)
-            found = [spans[0].trace_id for spans in adapter.search(older).traces if spans]
+            oldest = Query(conditions, [Order("timestamp_ms")], max_results=size)
+            found = [spans[0].trace_id for spans in adapter.search(oldest).traces if spans]
             if not found:
                 break
             deleted += adapter.delete(found)

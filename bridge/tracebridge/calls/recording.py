@@ -8,12 +8,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from tracebridge.calls.core import Core
-from tracebridge.ids.parent import SAMPLED
 from tracebridge.journal.base import encode_record
-from tracebridge.live import LiveTrace
-from tracebridge.record import EndCause, SpanRecord
-from tracebridge.span import Span
-from tracebridge.values import Tally
+from tracebridge.propagation.context import SAMPLED
+from tracebridge.records.record import EndCause, SpanRecord
+from tracebridge.records.values import Tally
+from tracebridge.spans.live import LiveTrace
+from tracebridge.spans.span import Span
 
 _FINISHED = EndCause.FINISHED
 _UNFINISHED = EndCause.UNFINISHED.value

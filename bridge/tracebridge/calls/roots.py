@@ -16,15 +16,15 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent, context_of, remote_parent
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
-from tracebridge.live import LiveTrace, live_trace
-from tracebridge.noop import AnySpan
 from tracebridge.otel.current import CURRENT, current_parent
-from tracebridge.record import Kind
-from tracebridge.span import MAX_NAME, OwnId, Place, Span
-from tracebridge.values import Tally
+from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, remote_parent
+from tracebridge.records.record import Kind
+from tracebridge.records.values import Tally
+from tracebridge.spans.live import LiveTrace, context_of, live_trace
+from tracebridge.spans.noop import AnySpan
+from tracebridge.spans.span import MAX_NAME, OwnId, Place, Span
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
 INTERNAL = int(Kind.INTERNAL)

@@ -12,8 +12,6 @@ from typing import Any
 
 from tracebridge.calls.core import AFTER_CLOSE, NOOP, one_id
 from tracebridge.calls.roots import INTERNAL, REMOTE, Roots
-from tracebridge.context import current_span
-from tracebridge.entities import Link
 from tracebridge.errors import (
     InvalidParameterError,
     TracebridgeError,
@@ -21,14 +19,17 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import RemoteParent, ids_of, names_span, span_bytes
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import WireId
-from tracebridge.live import LiveTrace
-from tracebridge.noop import NOOP_TRACE_ID, AnySpan
+from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.otel.current import CURRENT, current_parent
-from tracebridge.span import MAX_NAME, Place, Span
-from tracebridge.values import Tally
+from tracebridge.propagation.context import RemoteParent, ids_of
+from tracebridge.records.entities import Link
+from tracebridge.records.values import Tally
+from tracebridge.spans.context import current_span
+from tracebridge.spans.live import LiveTrace
+from tracebridge.spans.noop import NOOP_TRACE_ID, AnySpan
+from tracebridge.spans.span import MAX_NAME, Place, Span
 
 
 class Starting(Roots):

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from tracebridge.errors import ConfigError
-from tracebridge.registry import adapter_class, known_adapters
+from tracebridge.plugins.registry import adapter_class, known_adapters
 
 if TYPE_CHECKING:
     from tracebridge.settings.describe import Described

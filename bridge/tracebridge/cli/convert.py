@@ -9,18 +9,19 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_INCOMPLETE
-from tracebridge.cli.spanfiles import (
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
+from tracebridge.cli.shared.spanfiles import (
     as_json,
     complain,
+    is_incomplete,
     own_envelope,
     own_envelope_options,
     paths_argument,
     strict_option,
     tell,
 )
-from tracebridge.cli.words import count
-from tracebridge.record import SpanRecord
+from tracebridge.cli.shared.words import count
+from tracebridge.records.record import SpanRecord
 
 BATCH = 256  # spans that are encoded together: an OTLP line holds so many at most
 SHORT_NAMES = {"zipkin": "zipkin_json"}  # as the destination is called
@@ -34,8 +35,8 @@ EPILOG = """Examples:
 
 def _installed(_context: click.Context, _option: click.Parameter, name: str) -> str:
     """Return the name of an installed format. Raises BadParameter with those that are known."""
-    from tracebridge.registry import FORMATS, entries
-    from tracebridge.settings.problems import did_you_mean
+    from tracebridge.errors import did_you_mean
+    from tracebridge.plugins.registry import FORMATS, entries
 
     known = entries(FORMATS)
     name = name if name in known else SHORT_NAMES.get(name, name)
@@ -73,6 +74,7 @@ def command(
     force: bool,
     prefix: str | None,
     field: str | None,
+    envelopes: tuple[str, ...],
     strict: bool,
     json_output: bool,
 ) -> None:
@@ -81,11 +83,11 @@ def command(
     Reads what `tracebridge replay` reads. Exits with 1 when a file cannot be read or the output is there already (or, with --strict, when a
     line is damaged).
     """  # fmt: skip
-    from tracebridge.registry import FORMATS, load
+    from tracebridge.plugins.registry import FORMATS, load
     from tracebridge.replay.stream import SpanFiles
 
     encode = load(FORMATS, target)().encode
-    files = SpanFiles(paths, own=own_envelope(prefix, field), unreadable=complain)
+    files = SpanFiles(paths, own=own_envelope(prefix, field, envelopes), unreadable=complain)
     with _opened(output, force) as out:
         batch: list[SpanRecord] = []
         for step in files.once():
@@ -103,7 +105,7 @@ def command(
     else:
         others = f"{found.other_lines:,} others, {found.damaged_lines:,} damaged"
         click.echo(f"{count(found.spans, 'span')} of {count(found.lines, 'line')} ({others})", err=True)
-    if files.failed or (strict and found.damaged_lines):
+    if files.failed or is_incomplete(found, strict=strict):
         context.exit(EXIT_INCOMPLETE)
 
 

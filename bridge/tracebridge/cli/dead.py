@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.delivering import switched_on
-from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
-from tracebridge.cli.journals import (
+from tracebridge.cli.shared.delivering import switched_on
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
+from tracebridge.cli.shared.journals import (
     OR_JOURNAL,
     journal_and_adapters,
     journal_directory,
     journal_options,
     settings_with_journal,
 )
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
-    from tracebridge.deadletters.files import DeadFiles, Refusal
+    from tracebridge.delivery.deadletters.files import DeadFiles, Refusal
 
 WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
@@ -112,7 +112,7 @@ def _show(files: DeadFiles, refusal: Refusal) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from tracebridge.cli.tree import trace_tree
+    from tracebridge.cli.shared.tree import trace_tree
 
     console = Console(highlight=False)
     console.print(f"[bold]{refusal.id}[/]  {_when(refusal)}  {escape(refusal.adapter)}  {refusal.reason}")
@@ -194,8 +194,8 @@ def retry_command(
     What is taken is forgotten here; what is refused again stays, with what the destination says now; what does not arrive in time stays
     as it is. Exits with 0 when all was taken, 1 when not, 78 when the configuration is wrong.
     """
-    from tracebridge.deadletters.files import FOLDER, DeadFiles
-    from tracebridge.resending import Resender
+    from tracebridge.delivery.deadletters.files import FOLDER, DeadFiles
+    from tracebridge.delivery.resending import Resender
     from tracebridge.settings.load import load_settings
 
     settings = load_settings(config) if journal is not None else settings_with_journal(config, OR_JOURNAL)[0]
@@ -240,7 +240,7 @@ def _spinner(said: str, *, quiet: bool) -> Any:
 
 def _files(journal: str | None, config: str | None) -> tuple[DeadFiles, list[str]]:
     """Return the dead letters that are meant, and the destinations that a configuration names, when there is one."""
-    from tracebridge.deadletters.files import FOLDER, DeadFiles
+    from tracebridge.delivery.deadletters.files import FOLDER, DeadFiles
 
     directory, names = journal_and_adapters(journal, config)
     return DeadFiles(directory / FOLDER), names

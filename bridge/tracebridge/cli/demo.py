@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.delivering import switched_on
+from tracebridge.cli.shared.delivering import switched_on
 
 if TYPE_CHECKING:
     from tracebridge.client import Client
@@ -92,7 +92,7 @@ def run_batch(client: Client, trace_id: str) -> bytes:
 
 
 def _process(client: Client, trace_id: str, parent_id: str, item: str) -> dict[str, Any]:
-    from tracebridge.record import Kind
+    from tracebridge.records.record import Kind
 
     with client.span("validate", trace_id, parent_id, attributes={"item": item}):
         time.sleep(0.002)
@@ -144,8 +144,8 @@ def _tell(trace_id: str, wire_id: bytes, spans: list[Any], stats: dict[str, Any]
     from rich.markup import escape
     from rich.table import Table
 
-    from tracebridge.cli.books import unconfirmed
-    from tracebridge.cli.tree import trace_tree
+    from tracebridge.cli.shared.books import unconfirmed
+    from tracebridge.cli.shared.tree import trace_tree
 
     console = Console(highlight=False)
     if spans:

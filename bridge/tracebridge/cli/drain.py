@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.delivering import switched_on
-from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
-from tracebridge.cli.journals import settings_with_journal
-from tracebridge.cli.spanfiles import stopped_by_signals
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.delivering import switched_on
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from tracebridge.cli.shared.journals import settings_with_journal
+from tracebridge.cli.shared.spanfiles import stopped_by_signals
+from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
-    from tracebridge.accounts import Stats
+    from tracebridge.journal.accounts import Stats
 
 LOOK_EVERY_S = 0.1
 EPILOG = """Examples:

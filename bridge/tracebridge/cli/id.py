@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_INCOMPLETE
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
 from tracebridge.errors import TracebridgeError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ EPILOG = """Examples:
 
 def _known_scheme(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     """Return the name of an installed scheme. Raises BadParameter with those that are known."""
-    from tracebridge.registry import known_schemes
-    from tracebridge.settings.problems import did_you_mean
+    from tracebridge.errors import did_you_mean
+    from tracebridge.plugins.registry import known_schemes
 
     known = known_schemes()
     if name is not None and name not in known:
@@ -46,8 +46,8 @@ def _known_scheme(_context: click.Context, _option: click.Parameter, name: str |
 
 def _known_form(context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     """Return the name of a form. Raises BadParameter with those that are known."""
+    from tracebridge.errors import did_you_mean
     from tracebridge.ids.forms import FORM_NAMES, SPAN_FORM_NAMES
-    from tracebridge.settings.problems import did_you_mean
 
     names = SPAN_FORM_NAMES if context.params["span"] else FORM_NAMES
     if name is not None and name not in names:
@@ -148,9 +148,9 @@ def _settings(config: str | None, scheme: str | None) -> Settings:
 
 def _links(settings: Settings) -> dict[str, Callable[[bytes], str | None]]:
     """Return what makes an address of a trace, for every destination that can."""
-    from tracebridge.adapter import Context
-    from tracebridge.record import Resource
-    from tracebridge.registry import adapter_class
+    from tracebridge.plugins.adapter import Context
+    from tracebridge.plugins.registry import adapter_class
+    from tracebridge.records.record import Resource
 
     links = {}
     for name, chosen in settings.adapters.items():

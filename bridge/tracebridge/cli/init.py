@@ -43,7 +43,7 @@ def command(context: click.Context, preset: str | None, output: str, force: bool
         click.echo("name one of these: tracebridge init NAME", err=True)
         return
     if preset not in names:
-        from tracebridge.settings.problems import did_you_mean
+        from tracebridge.errors import did_you_mean
 
         raise click.BadParameter(
             f'unknown preset "{preset}"{did_you_mean(preset, names)} (known: {", ".join(names)}) [unknown-preset]'

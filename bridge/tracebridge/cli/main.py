@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from tracebridge.cli.exits import EXIT_CONFIG
+from tracebridge.cli.shared.exits import EXIT_CONFIG
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 from tracebridge.version import VERSION
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.books import unconfirmed
-from tracebridge.cli.delivering import switched_on
-from tracebridge.cli.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
-from tracebridge.cli.moments import moment
-from tracebridge.cli.progress import Progress
-from tracebridge.cli.spanfiles import (
+from tracebridge.cli.shared.books import unconfirmed
+from tracebridge.cli.shared.delivering import switched_on
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
+from tracebridge.cli.shared.moments import moment
+from tracebridge.cli.shared.progress import Progress
+from tracebridge.cli.shared.spanfiles import (
     as_json,
     complain,
+    is_incomplete,
     own_envelope,
     own_envelope_options,
     paths_argument,
@@ -23,11 +24,11 @@ from tracebridge.cli.spanfiles import (
     strict_option,
     tell,
 )
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
-    from tracebridge.record import SpanRecord
+    from tracebridge.records.record import SpanRecord
     from tracebridge.replay.player import Played
     from tracebridge.replay.reader import Found
 
@@ -88,6 +89,7 @@ def command(
     give_up: float | None,
     prefix: str | None,
     field: str | None,
+    envelopes: tuple[str, ...],
     strict: bool,
     dry_run: bool,
     json_output: bool,
@@ -115,7 +117,7 @@ def command(
         files = SpanFiles(
             paths,
             trace_id_attribute=settings.trace_ids.attribute,
-            own=own_envelope(prefix, field),
+            own=own_envelope(prefix, field, envelopes),
             start=seen.position,
             stop=stop.is_set,
             unreadable=complain,
@@ -147,7 +149,7 @@ def command(
         not arrived
         or files.failed
         or any(b["dropped"] for b in stats.values())
-        or (strict and files.found.damaged_lines)
+        or is_incomplete(files.found, strict=strict)
     ):
         context.exit(EXIT_INCOMPLETE)
 

@@ -26,7 +26,7 @@ def command(spanlog: bool) -> None:
 
         click.echo((files("tracebridge_config") / "spanlog.schema.json").read_text(encoding="utf-8"), nl=False)
         return
-    from tracebridge.registry import ADAPTERS, entries
+    from tracebridge.plugins.registry import ADAPTERS, entries
     from tracebridge.settings.schema import json_schema
 
     click.echo(json.dumps(json_schema(entries(ADAPTERS)), indent=2))

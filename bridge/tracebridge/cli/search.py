@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_NOT_FOUND
-from tracebridge.cli.moments import moment
-from tracebridge.cli.stores import open_reader
+from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.moments import moment
+from tracebridge.cli.shared.stores import open_reader
 from tracebridge.errors import TracebridgeError
-from tracebridge.filters import parse_filter
-from tracebridge.record import SpanRecord, StatusCode
-from tracebridge.search import Condition, Query
+from tracebridge.reading.filters import parse_filter
+from tracebridge.reading.search import Condition, Query
+from tracebridge.records.record import SpanRecord, StatusCode
 
+MOST = 100_000  # traces that are listed at once
 WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
 
@@ -45,7 +47,7 @@ EPILOG = """Examples:
 )
 @click.option("--until", type=moment, metavar="TIME", help="Started before this time.")
 @click.option("--filter", "filter_string", help="A filter in MLflow's language, added to the others.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Most traces.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, MOST), help="Most traces.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
 def command(
@@ -74,11 +76,12 @@ def command(
     if service:
         conditions.append(Condition("service", "=", service))
     if name:
-        conditions.append(Condition("name", "LIKE" if "%" in name else "=", name))
+        conditions.append(_named(name))
     if status:
         conditions.append(Condition("status", "=", status.upper()))
     if id_text:
-        conditions.append(Condition("custom_trace_id", "LIKE", f"%{id_text}%"))
+        # no character of it is a wildcard
+        conditions.append(Condition("custom_trace_id", "RLIKE", f"(?i){re.escape(id_text)}"))
     if since is not None:
         conditions.append(Condition("timestamp_ms", ">=", since // 1_000_000))
     if until is not None:
@@ -99,6 +102,13 @@ def command(
     _print_table(rows)
     if page.token is not None:
         click.echo(f"more match; the newest {limit} are shown (--limit)", err=True)
+
+
+def _named(name: str) -> Condition:
+    """Return what asks for a name, in which only % is a wildcard."""
+    if "%" not in name:
+        return Condition("name", "=", name)
+    return Condition("name", "RLIKE", rf"(?is)\A{'.*'.join(map(re.escape, name.split('%')))}\Z")
 
 
 def _pair(kind: str, text: str) -> Condition:
@@ -127,7 +137,7 @@ def _print_table(rows: Sequence[dict[str, str | int | None]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from tracebridge.cli.tree import cut, duration
+    from tracebridge.cli.shared.tree import cut, duration
 
     table = Table(box=None, pad_edge=False)
     for title in ("trace", "name", "service", "status", "spans", "duration", "started (UTC)"):

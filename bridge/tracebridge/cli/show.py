@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_NOT_FOUND
-from tracebridge.cli.stores import open_reader
+from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.identity import Identity
-from tracebridge.record import carried
+from tracebridge.records.record import carried
 
 EPILOG = """Example:
 
@@ -31,7 +31,7 @@ def command(
 
     Exits with 1 when no such trace is stored, with 78 when the configuration is wrong.
     """
-    from tracebridge.cli.tree import span_json, trace_tree
+    from tracebridge.cli.shared.tree import span_json, trace_tree
 
     reader, settings = open_reader(config)
     found = reader.find(carried(trace_id))

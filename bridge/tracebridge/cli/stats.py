@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tracebridge.cli.journals import journal_and_adapters, journal_options
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
+from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tracebridge.journal.outside import Outside, Writer
+    from tracebridge.journal.inspect import Outside, Writer
 
 EVERY_S = 1.0  # as often as processes tell their numbers
 EPILOG = """Examples:
@@ -37,7 +37,7 @@ def command(journal: str | None, config: str | None, watch: bool, as_json: bool)
 
     Running processes tell their numbers every second; what dead ones left behind is counted in their files. Nothing is changed.
     """
-    from tracebridge.journal.outside import Outside
+    from tracebridge.journal.inspect import Outside
 
     outside = Outside(*journal_and_adapters(journal, config))
     if as_json:
@@ -86,7 +86,7 @@ def picture(outside: Outside) -> dict[str, Any]:
 
 
 def _dead_letters(directory: Path) -> int:
-    from tracebridge.deadletters.files import FOLDER, DeadFiles
+    from tracebridge.delivery.deadletters.files import FOLDER, DeadFiles
 
     return sum(refusal.spans for refusal in DeadFiles(directory / FOLDER).all())
 
@@ -123,7 +123,7 @@ def _shown(outside: Outside) -> tuple[Table, list[str]]:
 
 def _cells(writer: Writer, name: str, books: dict[str, Any] | None) -> list[str]:
     """Return one destination's numbers in one process, which may have died before it told any."""
-    from tracebridge.journal.outside import LEFT
+    from tracebridge.journal.inspect import LEFT
 
     if books is None:
         return [f"{writer.left[name]:,}"]

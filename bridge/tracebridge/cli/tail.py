@@ -8,16 +8,17 @@ from collections.abc import Iterable
 import click
 import msgspec
 
-from tracebridge.cli.exits import EXIT_INCOMPLETE
-from tracebridge.cli.spanfiles import (
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
+from tracebridge.cli.shared.spanfiles import (
     complain,
+    is_incomplete,
     own_envelope,
     own_envelope_options,
     paths_argument,
     stopped_by_signals,
     tell,
 )
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 
 LOOK_EVERY_S = 0.1  # how often what is complete is looked for while lines come in
 EPILOG = """Examples:
@@ -44,6 +45,7 @@ def command(
     attributes: bool,
     prefix: str | None,
     field: str | None,
+    envelopes: tuple[str, ...],
     json_output: bool,
 ) -> None:
     """Draw the traces in FILEs (or directories, or - for standard input) as they complete.
@@ -53,7 +55,7 @@ def command(
     """  # fmt: skip
     from rich.console import Console
 
-    from tracebridge.cli.tree import span_json, trace_tree
+    from tracebridge.cli.shared.tree import span_json, trace_tree
     from tracebridge.replay.seen import Window, key_of
     from tracebridge.replay.stream import SpanFiles
     from tracebridge.replay.waiting import Waiting
@@ -68,7 +70,7 @@ def command(
                 console.print(trace_tree(spans, details=details, attributes=attributes))
 
     with stopped_by_signals() as stop:
-        files = SpanFiles(paths, own=own_envelope(prefix, field), stop=stop.is_set, unreadable=complain)
+        files = SpanFiles(paths, own=own_envelope(prefix, field, envelopes), stop=stop.is_set, unreadable=complain)
         look_at = 0.0
         for step in files.once() if once else files.growing():
             now = time.monotonic()
@@ -81,5 +83,5 @@ def command(
                 show(waiting.complete(now))
         show(waiting.rest())
     tell(files.found)
-    if files.failed:
+    if files.failed or is_incomplete(files.found, strict=False):
         context.exit(EXIT_INCOMPLETE)

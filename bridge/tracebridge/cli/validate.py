@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracebridge.cli.exits import EXIT_CONFIG
-from tracebridge.cli.words import count
+from tracebridge.cli.shared.exits import EXIT_CONFIG
+from tracebridge.cli.shared.words import count
 from tracebridge.errors import ConfigError
 from tracebridge.settings.load import CONFIG_VARIABLE, Loaded, load
 
@@ -65,7 +65,7 @@ def command(context: click.Context, file: str | None, print_effective: bool, git
     if warnings and github:
         click.echo("\n".join(annotation(file, warning, "warning") for warning in warnings))
     elif warnings:
-        from tracebridge.settings.problems import render
+        from tracebridge.settings.report import render
 
         click.echo(render(warnings, file, what="warning"), err=True)
     if print_effective:

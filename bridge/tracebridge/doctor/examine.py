@@ -8,15 +8,15 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tracebridge.adapter import Adapter, Context, TraceReader, reader_of
 from tracebridge.doctor.explain import explain
 from tracebridge.doctor.findings import Outcome, Step, Trouble
 from tracebridge.doctor.probe import Address, Heard, address_of, listen, reach
 from tracebridge.errors import TracebridgeError
-from tracebridge.record import Resource, SpanRecord, StatusCode
-from tracebridge.registry import adapter_class
+from tracebridge.plugins.adapter import Adapter, Context, TraceReader, reader_of
+from tracebridge.plugins.options import TlsOptions
+from tracebridge.plugins.registry import adapter_class
+from tracebridge.records.record import Resource, SpanRecord, StatusCode
 from tracebridge.settings.model import AdapterSettings, Settings
-from tracebridge.settings.options import TlsOptions
 from tracebridge.version import VERSION
 
 MARK: Final = "tracebridge.doctor"

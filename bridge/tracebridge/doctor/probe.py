@@ -19,7 +19,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from tracebridge.doctor.findings import Step, Trouble
-from tracebridge.settings.options import TlsOptions
+from tracebridge.plugins.options import TlsOptions
 
 ALERT_WAIT_S = 0.25
 DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -10,10 +10,10 @@ from typing import Any
 
 from tracebridge.errors import ConfigError, InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.parent import is_trace_id
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.scheme import SPAN_BYTES
 from tracebridge.ids.schemes import AUTO, RANDOM_SCHEME, WireId, derive, find_scheme, shown_id
+from tracebridge.ids.wire import is_trace_id
 from tracebridge.settings.model import TraceIdSettings
 
 _ZEROS = "0" * 16

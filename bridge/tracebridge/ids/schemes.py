@@ -10,12 +10,12 @@ import functools
 import re
 from typing import Any, NamedTuple
 
-from tracebridge import registry
 from tracebridge.errors import ConfigError, InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.digits import HEX
 from tracebridge.ids.headers import AWS, W3C, XRAY, is_traceparent
 from tracebridge.ids.scheme import SPAN_BYTES, TRACE_BYTES, Refused, Scheme
 from tracebridge.ids.standards import HASH, MLFLOW, UUID, UUID_DASHED
+from tracebridge.plugins import registry
 
 MAX_CUSTOM_ID = 512  # characters
 RANDOM_SCHEME = "random"  # what `WireId.scheme` says of an ID that we made

@@ -15,6 +15,7 @@ import msgspec
 
 from tracebridge.journal.base import decode_record, encode_record
 from tracebridge.journal.folder import DAMAGED, STATS, Folder
+from tracebridge.journal.open_spans import merged
 from tracebridge.journal.segment import (
     CHANGED,
     FINISHED,
@@ -27,9 +28,8 @@ from tracebridge.journal.segment import (
     NewerVersionError,
     Segment,
 )
-from tracebridge.journal.starts import merged
-from tracebridge.ownfiles import prune, write_private
-from tracebridge.record import EndCause, Resource, SpanRecord, StatusCode
+from tracebridge.process.private_files import prune, write_private
+from tracebridge.records.record import EndCause, Resource, SpanRecord, StatusCode
 
 UNFINISHED = "unfinished: the process ended before the span did"
 MOST_SET_ASIDE = 256 * 2**20  # bytes that are kept of what was damaged; the oldest goes first

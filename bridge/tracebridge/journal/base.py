@@ -11,8 +11,8 @@ from typing import Protocol
 
 import msgspec
 
-from tracebridge.accounts import JournalStats
-from tracebridge.record import Resource, SpanRecord
+from tracebridge.journal.accounts import JournalStats
+from tracebridge.records.record import Resource, SpanRecord
 
 encode_record = msgspec.msgpack.Encoder().encode
 """SpanRecord, or a list of its first fields in their order, -> bytes as the journal keeps them."""

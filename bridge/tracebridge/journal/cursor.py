@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 from tracebridge.journal.base import Claim
+from tracebridge.journal.log_base import DROPPED_FULL, SegmentedCursor, SegmentedJournal
 from tracebridge.journal.segment import Segment
-from tracebridge.journal.segmented import DROPPED_FULL, SegmentedCursor
-from tracebridge.journal.slots import Range, Settled
+from tracebridge.journal.settled import Range, Settled
 
-if TYPE_CHECKING:
-    from tracebridge.journal.disk import DiskJournal
+
+class StoredLog(SegmentedJournal[Segment]):
+    """A log whose segments lie on a disk, as its cursors see it."""
+
+    @abstractmethod
+    def segment_at(self, position: int) -> Segment | None:
+        """Return the segment that holds a position, or will hold the next one; None when it is gone."""
+
+    @abstractmethod
+    def in_memory(self) -> list[Segment]:
+        """Return the segments that no file holds."""
 
 
 class DiskCursor(SegmentedCursor[Segment]):
     """A cursor that jumps over what was settled in an adopted segment before it was adopted."""
 
-    _journal: DiskJournal
+    _journal: StoredLog
 
-    def __init__(self, journal: DiskJournal, name: str, position: int) -> None:
+    def __init__(self, journal: StoredLog, name: str, position: int) -> None:
         super().__init__(journal, name, position)
         self._ahead = 0
         """Records after `position` that were settled before they were adopted."""

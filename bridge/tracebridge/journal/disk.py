@@ -16,22 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tracebridge.accounts import Accounts, JournalStats
+from tracebridge.journal.accounts import Accounts, JournalStats
 from tracebridge.journal.base import Claim, encode_record
-from tracebridge.journal.cursor import DiskCursor, StoredBodies
-from tracebridge.journal.files import Files
+from tracebridge.journal.cursor import DiskCursor, StoredBodies, StoredLog
 from tracebridge.journal.folder import Folder
-from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
-from tracebridge.journal.segmented import (
+from tracebridge.journal.log_base import (
     DROPPED_CLOSED,
     DROPPED_FULL,
     SEGMENTS_IN_FULL,
     SegmentedCursor,
-    SegmentedJournal,
 )
-from tracebridge.journal.starts import OpenSpans, Place
+from tracebridge.journal.open_spans import OpenSpans, Place
+from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
+from tracebridge.journal.segment_files import Files
 from tracebridge.journal.syncing import Syncer
-from tracebridge.record import Resource
+from tracebridge.records.record import Resource
 
 FIRST_SEGMENT = 2**20  # bytes; each is twice the one before it, so that a small program takes little
 LARGEST_SEGMENT = 32 * 2**20
@@ -51,7 +50,7 @@ class Found:
     looked: bool = False
 
 
-class DiskJournal(SegmentedJournal[Segment]):
+class DiskJournal(StoredLog):
     """An append-only log in a directory. `max_bytes` bounds what this process keeps there, in whole segments."""
 
     keeps_open = True

@@ -6,7 +6,7 @@
         00000001.seg 00000002.seg …
         stats.json                              the writer's numbers, for `tracebridge stats`
       damaged/                                  stretches that could not be read, for a person to look at
-      dead/                                     what destinations refused for good (`tracebridge.deadletters.letters`)
+      dead/                                     what destinations refused for good (`tracebridge.delivery.deadletters.letters`)
 
 A folder whose lock can be taken belongs to nobody any more, and who takes the lock owns it. `flock` is used directly because a
 forked child must close its copy of the lock without unlocking it, which lock libraries do not offer. It closes every lock that
@@ -28,7 +28,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tracebridge import forks
+from tracebridge.process import forks
 
 LOCK, STATS = "lock", "stats.json"
 DAMAGED = "damaged"

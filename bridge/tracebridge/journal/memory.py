@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Literal
 
-from tracebridge.accounts import Accounts
+from tracebridge.journal.accounts import Accounts
 from tracebridge.journal.base import Claim
-from tracebridge.journal.segmented import (
+from tracebridge.journal.log_base import (
     DROPPED_CLOSED,
     DROPPED_FULL,
     SEGMENTS_IN_FULL,

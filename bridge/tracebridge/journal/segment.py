@@ -26,8 +26,8 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 
-from tracebridge.journal.slots import SLOT_BYTES, Settled, Slot, name_hash, pack_slot, read_slots
-from tracebridge.record import Resource
+from tracebridge.journal.settled import SLOT_BYTES, Settled, Slot, name_hash, pack_slot, read_slots
+from tracebridge.records.record import Resource
 
 VERSION = 1
 MAGIC = b"TBSEGMNT"

@@ -2,7 +2,7 @@
 
 Nothing of OpenTelemetry is imported for this. In a process that has imported it, its context (not its provider, which is never read or set)
 is told what is current. Contexts are set, never detached by token, so that leaving in another order or another task than entering
-cannot fail; see `tracebridge.context`.
+cannot fail; see `tracebridge.spans.context`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tracebridge import context
-from tracebridge.context import Owner, current_span
-from tracebridge.ids.parent import RemoteParent
-from tracebridge.otel.ours import OTEL, ours
-from tracebridge.span import Span
+from tracebridge.otel.lazy import OTEL, ours
+from tracebridge.propagation.context import RemoteParent
+from tracebridge.spans import context
+from tracebridge.spans.context import Owner, current_span
+from tracebridge.spans.span import Span
 
 if TYPE_CHECKING:
     from tracebridge.calls.core import Core

@@ -7,10 +7,10 @@ from typing import Any
 
 from opentelemetry import trace as otel
 
-from tracebridge.context import LEFT_HERE, Left, Owner, has, leftovers
-from tracebridge.entities import Link, SpanEvent, SpanStatus, SpanStatusCode
-from tracebridge.ids.parent import RemoteParent
-from tracebridge.span import MAX_NAME, Span
+from tracebridge.propagation.context import RemoteParent
+from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode
+from tracebridge.spans.context import LEFT_HERE, Left, Owner, has, leftovers
+from tracebridge.spans.span import MAX_NAME, Span
 
 
 class Shadow(otel.Span):
@@ -39,7 +39,7 @@ class Shadow(otel.Span):
         return not isinstance(self.owner.held, Left) or self._outlived()
 
     def is_parent(self) -> bool:
-        """Whether the span is a parent here, as `tracebridge.context.current_span` decides it for ours."""
+        """Whether the span is a parent here, as `tracebridge.spans.context.current_span` decides it for ours."""
         return self._outlived() if isinstance(self.owner.held, Left) else self.span.cause is None
 
     def get_span_context(self) -> otel.SpanContext:

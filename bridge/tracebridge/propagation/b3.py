@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import Final, NamedTuple
 
-from tracebridge.ids.parent import SAMPLED, RemoteParent
+from tracebridge.propagation.context import SAMPLED, RemoteParent
 from tracebridge.propagation.formats import OWS, Format, Headers, padded, shortest
 
 SINGLE = "b3"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping
 
-from tracebridge.ids.parent import SAMPLED, DatadogContext, RemoteParent
+from tracebridge.propagation.context import SAMPLED, DatadogContext, RemoteParent
 from tracebridge.propagation.formats import OWS, Format, Headers
 
 TRACE_ID, PARENT_ID, PRIORITY, ORIGIN, TAGS = (

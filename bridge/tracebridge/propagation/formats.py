@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import NamedTuple
 
-from tracebridge.ids.parent import RemoteParent
+from tracebridge.propagation.context import RemoteParent
 
 Headers = Mapping[str, str]
 """Header values by lower-case name. A header that came several times has its values joined by a comma, as HTTP has it (RFC 9110, 5.3), which

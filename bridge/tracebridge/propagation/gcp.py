@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping
 
-from tracebridge.ids.parent import SAMPLED, RemoteParent
+from tracebridge.propagation.context import SAMPLED, RemoteParent
 from tracebridge.propagation.formats import OWS, Format, Headers, padded
 
 TRACE_CONTEXT = "x-cloud-trace-context"

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from tracebridge.ids.parent import RemoteParent
 from tracebridge.propagation import baggage, correlation
 from tracebridge.propagation.carriers import Getter, Setter, getter_of, headers_in, setter_of
+from tracebridge.propagation.context import RemoteParent
 from tracebridge.propagation.formats import Format, Headers
 
 FORMATS: Final[Mapping[str, str]] = {

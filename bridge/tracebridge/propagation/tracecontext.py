@@ -6,8 +6,8 @@ import re
 from collections.abc import MutableMapping
 from typing import Final
 
-from tracebridge.ids.parent import RANDOM, SAMPLED, RemoteParent
 from tracebridge.propagation import tracestate
+from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent
 from tracebridge.propagation.formats import OWS, Format, Headers
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"

@@ -10,8 +10,8 @@ import re
 from collections.abc import MutableMapping
 from urllib.parse import quote, unquote
 
-from tracebridge.ids.parent import SAMPLED, RemoteParent
 from tracebridge.propagation import baggage
+from tracebridge.propagation.context import SAMPLED, RemoteParent
 from tracebridge.propagation.formats import OWS, Format, Headers, padded, shortest
 
 UBER, DEBUG_ID, MANUAL_BAGGAGE = "uber-trace-id", "jaeger-debug-id", "jaeger-baggage"

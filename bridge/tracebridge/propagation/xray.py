@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping
 
-from tracebridge.ids.parent import SAMPLED, RemoteParent
+from tracebridge.propagation.context import SAMPLED, RemoteParent
 from tracebridge.propagation.formats import OWS, Format, Headers, padded
 
 TRACE_ID = "x-amzn-trace-id"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.errors import printable
-from tracebridge.format import Decoded, Format
-from tracebridge.registry import FORMATS, entries, load
-from tracebridge.replay.envelopes import MAX_LEVELS, OwnEnvelope, Unwrapper
+from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.format import Decoded, Format
+from tracebridge.plugins.registry import FORMATS, entries, load
+from tracebridge.replay.envelopes.hints import hint
+from tracebridge.replay.envelopes.own import OwnEnvelope
+from tracebridge.replay.envelopes.unwrapping import MAX_LEVELS, Unwrapper
 from tracebridge.replay.gaps import Gaps
 from tracebridge.replay.lines import Line
 
@@ -27,7 +29,7 @@ def installed_formats(trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> l
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A line that should hold spans and could not be read."""
+    """A line, or a span on it, that could not be read."""
 
     file: str
     line: int
@@ -49,12 +51,19 @@ class Found:
     damaged_lines: int = 0
     """Lines that look like ours and cannot be read."""
     spans: int = 0
+    damaged_spans: int = 0
+    """Spans that cannot be read, in lines of which the others were."""
     notes: dict[str, int] = field(default_factory=dict)
     """What could not be restored, and in how many lines."""
     damage: list[Damage] = field(default_factory=list)
     """The first places of damage."""
     gaps: Gaps = field(default_factory=Gaps)
     """Which numbered lines are missing."""
+
+    @property
+    def damaged(self) -> int:
+        """How many places of damage there are."""
+        return self.damaged_lines + self.damaged_spans
 
 
 class SpanReader:
@@ -83,34 +92,62 @@ class SpanReader:
         if not line.whole:
             self.note_damage(line.number, "longer than any line that holds spans")
             return None
-        text = self._own.without_prefix(line.text)
-        reason, in_field = "", self._own.field is not None
-        for _ in range(MAX_LEVELS + 1):
-            text = text.strip()
-            if not text:
-                break
-            for form in self._formats:
-                if form.looks_right(text):
-                    try:
-                        decoded = form.decode(text)
-                    except ValueError as error:
-                        reason = reason or str(error)
-                    else:
-                        return self._kept(decoded)
-            inner = self._unwrapper.unwrap(text)
-            if inner is None and in_field:
-                inner, in_field = self._own.out_of_field(text), False
-            if inner is None:
-                break
-            reason = ""  # what looked like ours was the envelope
-            if not inner:
-                self._held_at = line.number
-            text = inner
-        if reason:
-            self.note_damage(line.number, reason)
+        try:
+            held = self._look_into(self._own.without_prefix(line.text), line.number)
+        except ValueError as error:
+            self.note_damage(line.number, str(error))
             return None
-        found.other_lines += 1
-        return None
+        if not held:
+            found.other_lines += 1
+            return None
+        found.span_lines += 1
+        for decoded in held:
+            self._count(decoded, line.number)
+        return held[0] if len(held) == 1 else Decoded([record for decoded in held for record in decoded.records])
+
+    def _look_into(self, text: bytes, number: int, level: int = 0, *, is_field: bool = False) -> list[Decoded]:
+        """Return what a text holds, whatever wraps it; nothing for a text without spans. Raises ValueError for one that looks like a span and is none.
+
+        `is_field`: the user's field was looked into already.
+        """
+        text = text.rstrip()  # what is indented is a part of something else, such as .NET's console lines
+        reason = ""
+        for form in self._formats:
+            if form.looks_right(text):
+                try:
+                    return [form.decode(text)]
+                except ValueError as error:
+                    reason = reason or str(error)
+        if text and level < MAX_LEVELS:
+            inner = self._unwrapper.unwrap(text)
+            if inner is None and not is_field:
+                inner = self._own.out_of_field(text)
+                is_field = inner is not None
+            if inner == b"":
+                self._held_at = number
+                return []
+            if inner is not None:
+                return self._look_into(inner, number, level + 1, is_field=is_field)
+            parts = self._own.lines_in(text)
+            if parts:
+                return self._look_into_each(parts, number, level + 1)
+        reason = hint(text) or reason
+        if reason:
+            raise ValueError(reason)
+        return []
+
+    def _look_into_each(self, texts: Sequence[bytes], number: int, level: int) -> list[Decoded]:
+        """Return what several texts on one line hold; what is wrong with one of them does not keep the others out."""
+        held: list[Decoded] = []
+        damage: list[str] = []
+        for text in texts:
+            try:
+                held += self._look_into(text, number, level)
+            except ValueError as error:
+                damage.append(str(error))
+        if damage and not held:
+            raise ValueError("; ".join(damage))
+        return [*held, Decoded([], damage=damage)] if damage else held
 
     def finish(self) -> None:
         """The file has ended: count what began like a span, in parts, and whose last part never came."""
@@ -119,19 +156,23 @@ class SpanReader:
                 self._found.other_lines -= 1  # it was counted as one
                 self.note_damage(self._held_at, "the last part of a line that was split is missing")
 
-    def _kept(self, decoded: Decoded) -> Decoded:
+    def _count(self, decoded: Decoded, number: int) -> None:
         found = self._found
-        found.span_lines += 1
         found.spans += len(decoded.records)
         if decoded.seq:
             found.gaps.note(decoded.writer, decoded.seq)
         for note in decoded.notes:
             found.notes[note] = found.notes.get(note, 0) + 1
-        return decoded
+        for reason in decoded.damage:
+            found.damaged_spans += 1
+            self._tell(number, reason)
 
     def note_damage(self, number: int, reason: str) -> None:
-        """Count a place that cannot be read; `number` is the line's."""
+        """Count a line that cannot be read; `number` is the line's."""
+        self._found.damaged_lines += 1
+        self._tell(number, reason)
+
+    def _tell(self, number: int, reason: str) -> None:
         found = self._found
-        found.damaged_lines += 1
         if len(found.damage) < MAX_DAMAGE:
             found.damage.append(Damage(self._file, number, printable(reason)[:MAX_REASON]))

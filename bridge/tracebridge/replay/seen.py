@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from tracebridge.errors import InvalidParameterError
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 from tracebridge.replay.lines import Position
 
 WINDOW = 200_000  # spans that are remembered without a state file, at least; some 40 MB

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.format import Decoded
-from tracebridge.replay.envelopes import OwnEnvelope
+from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.format import Decoded
+from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.follower import Follower
 from tracebridge.replay.lines import Line, Position, UnreadableError, expand, identity, read_lines
 from tracebridge.replay.reader import BARE, Found, SpanReader, installed_formats

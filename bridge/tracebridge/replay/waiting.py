@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 
 SETTLED_S = 0.5  # how long after its root a trace waits for stragglers
 RESTED_S = 5.0  # how long a trace without a root is silent before it is given out

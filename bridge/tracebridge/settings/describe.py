@@ -6,9 +6,9 @@ import dataclasses
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from tracebridge.settings.options import Secret
+from tracebridge.plugins.options import Secret
+from tracebridge.settings.parsers import FORMS
 from tracebridge.settings.reader import hints_of, is_required, keys_of
-from tracebridge.settings.texts import FORMS
 
 _NAMES = {
     str: "text",

@@ -14,11 +14,12 @@ from typing import Any
 
 import yaml
 
-from tracebridge.settings.names import joined, shown_key
-from tracebridge.settings.problems import Place, Problem
+from tracebridge.settings.place import Place
+from tracebridge.settings.problems import Problem
+from tracebridge.settings.safe_keys import joined, names_secret, shown_key
 from tracebridge.settings.scalars import resolve, resolve_tagged
 from tracebridge.settings.substitution import substitute
-from tracebridge.settings.tree import MAX_DEPTH, MAX_NODES, Document, Node
+from tracebridge.settings.tree import MAX_DEPTH, MAX_NODES, Document, Key, Node
 
 MAX_BYTES = 256 * 1024  # a configuration is written by people
 
@@ -41,7 +42,11 @@ class _Open:
     node: Node
     path: str
     anchor: str | None
+    flow: bool
+    """It is written with brackets."""
     key: str | None = None
+    read: Key | None = None
+    """The key as it stands in the text; None for one that is no plain text."""
     awaits_value: bool = False
 
 
@@ -57,6 +62,8 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         """Take one event; raises _StopError when a bound is passed."""
+        above = self._open[-1] if self._open else None
+        key = above.read if above is not None and above.awaits_value else None
         if isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -65,12 +72,18 @@ class _Builder:
             if event.tag not in {None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
                 self._bad_tag(event, self._path())
             node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], _place(event))
-            self._open.append(_Open(node, self._path(), event.anchor))
+            self._open.append(_Open(node, self._path(), event.anchor, bool(event.flow_style)))
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             closed = self._open.pop()
             self._finish(closed.node, closed.anchor, event)
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event)
+        if key is not None:
+            key.has_value = not (isinstance(event, yaml.ScalarEvent) and not event.value and event.style is None)
+        self._document.read_to = _end_of(event)
+        if above is not None and above.awaits_value and key is None:  # it was a key: a colon that follows belongs to it
+            line, column = self._document.read_to
+            self._document.read_to = line, column + self._document.lines[line - 1].startswith(":", column - 1)
 
     def _path(self) -> str:
         """Return the path of the value that comes next."""
@@ -85,7 +98,11 @@ class _Builder:
         above = self._open[-1] if self._open else None
         place = _place(event)
         if above is not None and isinstance(above.node.value, dict) and not above.awaits_value:
-            self._document.keys.append((event.value, place))
+            # between brackets an unquoted secret may end at a comma in itself
+            beside = above.node.key_places if above.flow else ()
+            among_secrets = names_secret(above.path) or any(map(names_secret, beside))
+            above.read = Key(event.value, place, among_secrets)
+            self._document.keys.append(above.read)
             self._key(above, event, place)
             return
         path = self._path()
@@ -151,7 +168,7 @@ class _Builder:
         elif not above.awaits_value:
             message = "a key must be plain text"
             self._document.problems.append(Problem("bad-key", message, above.path, _place(event)))
-            above.awaits_value, above.key = True, None
+            above.awaits_value, above.key, above.read = True, None, None
         else:
             above.awaits_value = False
             if above.key is not None:
@@ -209,6 +226,11 @@ def _place(event: yaml.Event) -> Place:
     if start is None or end is None:
         return Place()
     return Place(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+
+def _end_of(event: yaml.Event) -> tuple[int, int]:
+    end = event.end_mark
+    return (1, 1) if end is None else (end.line + 1, end.column + 1)
 
 
 def _syntax(error: yaml.YAMLError, lines: list[str]) -> Problem:

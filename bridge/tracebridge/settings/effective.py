@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
-from tracebridge.secret_names import is_credential
+from tracebridge.plugins.options import PrivateUrl, Secret
+from tracebridge.records.secret_names import is_credential
 from tracebridge.settings.load import Loaded
 from tracebridge.settings.model import Settings
-from tracebridge.settings.names import MASK, names_secret
-from tracebridge.settings.options import PrivateUrl, Secret
+from tracebridge.settings.parsers import FORMS
 from tracebridge.settings.reader import hints_of, keys_of
+from tracebridge.settings.safe_keys import MASK, names_secret
 from tracebridge.settings.scalars import resolve
-from tracebridge.settings.texts import FORMS
 from tracebridge.settings.tree import Node
 
 COMMENT_COLUMN: Final = 64  # where sources stand, unless a value is longer

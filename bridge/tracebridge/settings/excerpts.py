@@ -2,8 +2,8 @@
 
 The rule is "hidden unless known to be harmless". A scalar is printed only after the reader found that it belongs to an
 option that is not secret; comments are left out; anchors, aliases and tags are hidden, because `password: !x` and
-`password: *x` are what an unquoted secret may look like. Where a file could not be read as YAML at all, nobody knows
-which text belongs to what, and only keys and values of a harmless shape are printed.
+`password: *x` are what an unquoted secret may look like. Where a file could not be read to its end, no value was looked at, so none is
+printed: only the keys that the parser found before it stopped, and the marks between them.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ import difflib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracebridge.secret_names import SECRET_WORDS, is_secret_key
-from tracebridge.settings.names import MASK, names_secret, shown_key
-from tracebridge.settings.problems import Place
-from tracebridge.settings.tree import Document, Node
+from tracebridge.records.secret_names import SECRET_WORDS, is_secret_key
+from tracebridge.settings.place import Place
+from tracebridge.settings.safe_keys import MASK, names_secret, shown_key
+from tracebridge.settings.tree import Document, Key, Node
 
 MAX_WIDTH: Final = 150  # characters of a source line; the part around the caret is kept
-_INDICATORS: Final = frozenset(" \t-?:,[]{}|>\"'+123456789")
+_MARKS: Final = frozenset(" \t-?:,[]{}")  # what stands between keys and values
+# anchors, aliases, tags, the heads of block scalars: each may be how an unquoted secret begins
+_MARKED = re.compile(r"[&*!|>%@`]\S*")
 _QUERY = re.compile(r"(?<=[?&])[^\s&\"']*=[^\s&\"']*")  # of an address
 _SCHEME = re.compile(r"\b(?:bearer|basic)\s+([^\s\"',}]+)", re.IGNORECASE)
-_TOKEN = re.compile(
-    r"(?P<key>[\w./-]+|\"[\w./-]+\"|'[\w./-]+')\s*:(?=\s|$)|\#.*|(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s{}\[\],:][^{}\[\],]*)"
-)
 _HARMLESS = re.compile(
     r"""\$\{[A-Za-z_:0-9]+\}|true|false|null|~|auto|hash|error|join|report|close|default|none|mask|drop|block|drop_oldest
     |gzip|protobuf|json|stdout|stderr|[0-9]{1,6}(?:\.[0-9]{1,3})?\ ?(?:[nuµm]?s|[mhdB]|[kKMGT]i?B)?|\.{1,2}/[\w./-]+
@@ -77,11 +76,14 @@ class Excerpts:
         self._on: dict[int, list[tuple[Place, bool]]] = defaultdict(list)
         if document.complete:
             shown_keys = _shown_keys(document.root)
-            spans = [(place, text in shown_keys) for text, place in document.keys]
+            spans = [(key.place, key.text in shown_keys) for key in document.keys]
             spans += [(node.place, _is_shown(node)) for node in document.scalars]
-            for place, shown in spans:
-                for number in range(place.line, place.end_line + 1):
-                    self._on[number].append((place, shown))
+        else:
+            spans = [(key.place, _looks_like_a_key(key)) for key in document.keys]
+            spans += [(node.place, False) for node in document.scalars]
+        for place, shown in spans:
+            for number in range(place.line, place.end_line + 1):
+                self._on[number].append((place, shown))
 
     def has(self, number: int) -> bool:
         """Return whether there is a line of that number (1-based)."""
@@ -118,21 +120,23 @@ class Excerpts:
 
     def _visible(self, number: int, source: str) -> Sequence[bool | None]:
         """Return for each character: print it, hide it, or (None) leave out the rest."""
-        if self._document.complete:
-            out = self._known(number, source)
-        else:
-            out = [char in _INDICATORS for char in source]
-            for start, end in _guessed(source):
-                out[start:end] = [True] * (end - start)
+        out = self._known(number, source)
         for found in _QUERY.finditer(source):
             out[found.start() : found.end()] = [False] * (found.end() - found.start())
         for found in _SCHEME.finditer(source):
             out[found.start(1) : found.end(1)] = [False] * (found.end(1) - found.start(1))
+        if not self._document.complete:
+            line, column = self._document.read_to
+            start = 0 if number > line else column - 1 if number == line else len(source)
+            blank = len(source[start:]) - len(source[start:].lstrip())
+            out[start:] = [True] * blank + [False] * (len(source) - start - blank)
         return out
 
     def _known(self, number: int, source: str) -> list[bool | None]:
         covered = [False] * len(source)
-        out: list[bool | None] = [char in _INDICATORS for char in source]
+        out: list[bool | None] = [char in _MARKS for char in source]
+        for found in _MARKED.finditer(source):
+            out[found.start() : found.end()] = [False] * (found.end() - found.start())
         for place, shown in self._on.get(number, ()):
             start = place.column - 1 if place.line == number else 0
             end = min(place.end_column - 1 if place.end_line == number else len(source), len(source))
@@ -172,16 +176,11 @@ def _is_shown(node: Node) -> bool:
     return node.shown is True or (node.shown is None and node.value is None and not node.substituted)
 
 
-def _guessed(source: str) -> Iterator[tuple[int, int]]:
-    """Yield the parts of a line of unreadable YAML that may be printed: keys, and values of a harmless shape."""
-    key = ""
-    for found in _TOKEN.finditer(source):
-        before = source[: found.start()].strip()
-        if found["key"] and (not before or before[-1] in "-?{" or (before[-1] == "," and "{" in before)):
-            key = found["key"].strip("\"'")
-            yield found.span("key")
-        elif found["value"] and is_harmless(found["value"]) and not may_name_secret(key):
-            yield found.span("value")
+def _looks_like_a_key(key: Key) -> bool:
+    """Return whether a key of a file that was not read to its end may be printed; see `shown_key`."""
+    if key.among_secrets and not is_secret_key(key.text):
+        return False
+    return shown_key(key.text, alone=not key.has_value) != MASK
 
 
 def _cells(text: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ from tracebridge.settings.model import AdapterSettings, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tracebridge.settings.reader import OptionsReader
+    from tracebridge.settings.problems import Problem
     from tracebridge.settings.tree import Document, Node
 
 CONFIG_VARIABLE = "TRACEBRIDGE_CONFIG"
@@ -73,7 +73,7 @@ def load(
 
 def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
     from tracebridge.settings.document import MAX_BYTES, read_document
-    from tracebridge.settings.problems import Problem, fail
+    from tracebridge.settings.problems import Problem
 
     try:
         with open(os.path.expanduser(path), "rb") as file:  # noqa: PTH111, PTH123 - pathlib costs more than the reading
@@ -81,16 +81,15 @@ def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = Problem("unreadable-file", f"the file cannot be read: {reason}{named}")
-        raise fail([problem], path) from None
+        raise _failure([problem], path) from None
     document = read_document(data, environ)
     if not document.complete:
-        raise fail(document.problems, path, document)
+        raise _failure(document.problems, path, document)
     return _read(document.root, document.problems, path, document, environ)
 
 
 def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Loaded:
     from tracebridge.settings.mapping import from_mapping
-    from tracebridge.settings.problems import Problem
 
     problems: list[Problem] = []
     return _read(from_mapping(given, problems), problems, MAPPING, None, environ)
@@ -99,8 +98,8 @@ def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Loade
 def _read(
     node: Node, problems: list[Any], source: str, document: Document | None, environ: Mapping[str, str]
 ) -> Loaded:
+    from tracebridge.settings.adapters import adapters_of
     from tracebridge.settings.environment import with_propagators, with_resource
-    from tracebridge.settings.problems import fail
     from tracebridge.settings.reader import BAD, OptionsReader, keys_of
     from tracebridge.settings.tree import Node
 
@@ -113,7 +112,7 @@ def _read(
     if isinstance(node.value, dict):
         node = with_propagators(with_resource(node, environ), environ)
         rest = {key: child for key, child in node.value.items() if key != "adapters"}
-        chosen = _adapters(reader, node, environ, destinations)
+        chosen = adapters_of(reader, node, environ, destinations)
         node = Node(rest, node.place, node.key_places)
         for key in set(rest) - set(keys_of(Settings)):  # `adapters` is a key too, though not an option
             reader.unknown_key(key, rest.pop(key), "", node.key_places.get(key, node.place), _top_level())
@@ -122,9 +121,15 @@ def _read(
         message = f'file_format must be "{FILE_FORMAT}": this version of tracebridge reads no other'
         reader.bad(node.value["file_format"], "file_format", "wrong-value", message, allowed=[f'"{FILE_FORMAT}"'])
     if problems or settings is BAD:
-        raise fail(problems, source, document)
+        raise _failure(problems, source, document)
     tree = Node({**node.value, "adapters": Node(destinations)}, node.place, node.key_places)
     return Loaded(dataclasses.replace(settings, adapters=chosen), tree)
+
+
+def _failure(problems: Sequence[Problem], source: str, document: Document | None = None) -> ConfigError:
+    from tracebridge.settings.report import fail  # only a wrong file pays for it
+
+    return fail(problems, source, document)
 
 
 def _top_level() -> list[str]:
@@ -133,67 +138,11 @@ def _top_level() -> list[str]:
     return [*keys_of(Settings), "adapters"]
 
 
-def _adapters(
-    reader: OptionsReader, whole: Node, environ: Mapping[str, str], read: dict[str, Node]
-) -> dict[str, AdapterSettings]:
-    """Return the destinations by their keys; `read` gets the nodes that their options were read from."""
-    node = whole.value.get("adapters")
-    if node is None or node.value in (None, {}):
-        message = "no destination is named; there has to be one at least, such as `adapters: {store: {}}`"
-        reader.bad(node or whole, "" if node is None else "adapters", "missing-key", message)
-        return {}
-    if not isinstance(node.value, dict):
-        reader.bad(node, "adapters", "wrong-type", "adapters must be a mapping of `type` or `type/name` to options")
-        return {}
-    chosen: dict[str, AdapterSettings] = {}
-    for key, child in node.value.items():
-        found = _adapter(reader, key, child, node, environ, read)
-        if found is not None:
-            chosen[key] = found
-    return chosen
-
-
-def _adapter(
-    reader: OptionsReader, key: str, child: Node, parent: Node, environ: Mapping[str, str], read: dict[str, Node]
-) -> AdapterSettings | None:
-    from tracebridge.registry import adapter_class, known_adapters
-    from tracebridge.settings.environment import filled
-    from tracebridge.settings.names import joined, shown_key
-    from tracebridge.settings.problems import Problem, nearest
-    from tracebridge.settings.reader import BAD
-
-    kind, slash, name = key.partition("/")
-    path, place = joined("adapters", shown_key(key)), parent.key_places.get(key, parent.place)
-    known = known_adapters()
-    if slash and not name:
-        reader.problems.append(Problem("bad-key", f'"{shown_key(key)}" has no name after the slash', path, place))
-        return None
-    if kind != kind.strip() or name != name.strip():
-        message = "there are blanks around the type or the name of a destination"
-        reader.problems.append(Problem("bad-key", message, path, place))
-        return None
-    if kind not in known:
-        near = nearest(kind, known)
-        shown = shown_key(kind, alone=child.value is None and not near)
-        path = joined("adapters", shown_key(key, alone=child.value is None and not near))
-        hint = f'; did you mean "{near}"?' if near else "" if known else "; known: none; is the package installed?"
-        reader.problems.append(Problem("unknown-adapter", f'unknown adapter "{shown}"{hint}', path, place, known, near))
-        return None
-    try:
-        options_class: Any = adapter_class(kind).Options
-    except ConfigError as error:
-        reader.problems.append(Problem("broken-adapter", str(error), path, place))
-        return None
-    read[key] = filled(kind, options_class, child, environ)
-    options = reader.options(options_class, read[key], path)
-    return None if options is BAD else AdapterSettings(name=key, type=kind, options=options)
-
-
 def _default_settings(environ: Mapping[str, str], if_unwritable: IfUnwritable) -> Settings:
     """Return the embedded default: the store, or memory where its folder cannot be written."""
     from pathlib import Path
 
-    from tracebridge.registry import adapter_class
+    from tracebridge.plugins.registry import adapter_class
 
     path = environ.get("TRACEBRIDGE_STORE") or DEFAULT_STORE
     if path != ":memory:" and if_unwritable != "read" and not _writable(Path(path).expanduser()):

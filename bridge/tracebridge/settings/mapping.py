@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tracebridge.settings.names import joined, shown_key
 from tracebridge.settings.problems import Problem
+from tracebridge.settings.safe_keys import joined, shown_key
 from tracebridge.settings.tree import MAX_DEPTH, MAX_NODES, Node
 
 

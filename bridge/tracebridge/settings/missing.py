@@ -13,13 +13,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args, get_origin
 
-from tracebridge.registry import adapter_class
-from tracebridge.settings.names import joined
+from tracebridge.plugins.registry import adapter_class
 from tracebridge.settings.problems import Problem
 from tracebridge.settings.reader import hints_of, keys_of
+from tracebridge.settings.safe_keys import joined
 
 if TYPE_CHECKING:
-    from tracebridge.adapter import Needs
+    from tracebridge.plugins.adapter import Needs
     from tracebridge.settings.load import Loaded
     from tracebridge.settings.model import AdapterSettings
     from tracebridge.settings.tree import Node

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tracebridge.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.settings.options import (
+from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.options import (
     AttributeValue,
     DeliveryOptions,
     Duration,
@@ -67,7 +67,7 @@ class TraceIdSettings:
 
     def __post_init__(self) -> None:
         """Refuse a scheme of trace IDs for spans."""
-        from tracebridge.registry import AUTO_SCHEME, ID_SCHEMES, load
+        from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, load
 
         if self.span_scheme != AUTO_SCHEME and getattr(load(ID_SCHEMES, self.span_scheme), "derive_span", None) is None:
             raise ValueError(

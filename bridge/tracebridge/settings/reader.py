@@ -12,10 +12,12 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from tracebridge.settings.names import joined, names_secret, shown_key
-from tracebridge.settings.options import Secret
-from tracebridge.settings.problems import Place, Problem, ProblemKind, did_you_mean, nearest
-from tracebridge.settings.texts import FORMS, MAX_INT, Wrong, unreadable
+from tracebridge.errors import did_you_mean, nearest
+from tracebridge.plugins.options import Secret
+from tracebridge.settings.parsers import FORMS, MAX_INT, Wrong, unreadable
+from tracebridge.settings.place import Place
+from tracebridge.settings.problems import Problem, ProblemKind
+from tracebridge.settings.safe_keys import joined, names_secret, shown_key
 from tracebridge.settings.tree import Node
 
 BAD: Any = object()

@@ -1,28 +1,21 @@
-"""The JSON Schema (draft 2020-12) of the YAML file, made from the options classes, so that an editor explains every key.
-
-`python -m tracebridge.settings.schema config/tracebridge_config/bridge.schema.json` writes it, and the typed mapping beside it
-(`tracebridge.settings.typed`). The one that is shipped knows the adapters of this package.
-"""
+"""The JSON Schema (draft 2020-12) of the YAML file, made from the options classes, so that an editor explains every key."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import sys
 import types
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from tracebridge.registry import ADAPTERS, adapter_class, entries
+from tracebridge.plugins.options import Secret
+from tracebridge.plugins.registry import adapter_class
 from tracebridge.settings.model import Settings
-from tracebridge.settings.options import Secret
+from tracebridge.settings.parsers import FORMS
 from tracebridge.settings.reader import hints_of, is_required, keys_of
-from tracebridge.settings.texts import FORMS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-DISTRIBUTION: Final = "tracebridge"
 REFERENCE: Final = {"$ref": "#/$defs/reference"}
 _SIMPLE: Final[dict[Any, str]] = {str: "string", Secret: "string", int: "integer", float: "number", bool: "boolean"}
 
@@ -61,16 +54,6 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
     schema["required"] = ["adapters"]
     schema["$defs"] = definitions
     return schema
-
-
-def shipped_adapters() -> list[str]:
-    """Return the adapters that this package brings."""
-    return [name for name, entry in entries(ADAPTERS).items() if entry.package == DISTRIBUTION]
-
-
-def shipped_schema() -> str:
-    """Return the text of the schema that knows them."""
-    return json.dumps(json_schema(shipped_adapters()), indent=2, ensure_ascii=False) + "\n"
 
 
 def _object(options: type[Any], default: Any) -> dict[str, Any]:
@@ -163,10 +146,3 @@ def _written(value: Any, hint: Any) -> Any:
 def _first_paragraph(options: type[Any]) -> str:
     module = sys.modules.get(options.__module__)
     return " ".join((getattr(module, "__doc__", None) or options.__doc__ or "").partition("\n\n")[0].split())
-
-
-if __name__ == "__main__":
-    from tracebridge.settings.typed import shipped_types
-
-    Path(sys.argv[1]).write_text(shipped_schema(), encoding="utf-8")
-    Path(sys.argv[1]).with_name("types.py").write_text(shipped_types(), encoding="utf-8")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracebridge.settings.problems import Place, Problem
+from tracebridge.settings.place import Place
+from tracebridge.settings.problems import Problem
 
 MAX_DEPTH = 24
 MAX_NODES = 5_000  # a billion laughs stops here
@@ -55,14 +56,28 @@ class Node:
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class Key:
+    """One key as it stands in the text."""
+
+    text: str
+    place: Place
+    among_secrets: bool
+    """It may be a piece of a secret, by the keys above and before it."""
+    has_value: bool = False
+    """A value, or the beginning of one, came after it."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class Document:
     """A file that has been read."""
 
     root: Node
     problems: list[Problem] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    keys: list[tuple[str, Place]] = field(default_factory=list)
-    """Every key and where it stands."""
+    keys: list[Key] = field(default_factory=list)
+    """Every key that was read."""
     scalars: list[Node] = field(default_factory=list)
     complete: bool = True
     """The whole text was understood as YAML, so that every secret in it can be found."""
+    read_to: tuple[int, int] = (1, 1)
+    """Line and column up to which it was understood; of what comes after, no report knows what is a key and what a secret."""

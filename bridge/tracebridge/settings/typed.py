@@ -1,25 +1,21 @@
-"""The configuration's types for editors and type checkers, made from the options classes: `tracebridge.Config`.
-
-What is shipped, `tracebridge_config.types`, knows the adapters of this package and is written together with the JSON Schema: see there.
-"""
+"""The configuration's types for editors and type checkers, made from the options classes: `tracebridge.Config`."""
 
 from __future__ import annotations
 
 import dataclasses
 import keyword
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from tracebridge.registry import adapter_class
+from tracebridge.plugins.options import Secret
+from tracebridge.plugins.registry import adapter_class
 from tracebridge.settings.model import Settings
-from tracebridge.settings.options import Secret
 from tracebridge.settings.reader import hints_of, keys_of
-from tracebridge.settings.schema import shipped_adapters
 
 HEAD: Final = '''"""The configuration as a mapping in code, typed: what an editor completes and a type checker checks.
 
-Made by `python -m tracebridge.settings.schema`; do not edit.
+Made by `python -m tracebridge.settings.shipped`; do not edit.
 """
 
 from __future__ import annotations
@@ -39,16 +35,16 @@ FORMS: Final = {
 PLAIN: Final = {str: "str", Secret: "str", int: "int", float: "float", bool: "bool"}
 
 
-def shipped_types() -> str:
-    """Return the text of the module."""
+def typed_mapping(adapters: Iterable[str]) -> str:
+    """Return the text of a module that types a file that may use these adapters."""
     made: dict[str, str] = {}
-    adapters = []
-    for name in shipped_adapters():
+    names = []
+    for name in adapters:
         options = adapter_class(name).Options
         _define(options, made)
-        adapters.append(_name(options))
+        names.append(_name(options))
     _define(Settings, made)
-    union = "\n    | ".join([*adapters, "Mapping[str, Any]", "None"])
+    union = "\n    | ".join([*names, "Mapping[str, Any]", "None"])
     anybody = f'AdapterConfig = (\n    {union}\n)\n"""One destination: ours, or a stranger\'s, whose options only its package knows."""\n'
     whole = made.pop(_name(Settings)) + _field(
         "adapters", "Mapping[str, AdapterConfig]", "Destinations, each under `type` or `type/name`."

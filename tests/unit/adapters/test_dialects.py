@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.cases import Build
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import absorb, as_json, attributes_of, from_json
 
 ID = "tracebridge.trace_id"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.plain_server import Answer, PlainServer
-from tracebridge.registry import known_adapters
+from tracebridge.plugins.registry import known_adapters
 
 PROGRAM = """
     import json, sys, threading

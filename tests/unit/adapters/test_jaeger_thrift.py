@@ -11,12 +11,12 @@ import pytest
 
 from support.http_server import RecordingServer
 from tracebridge import Client
-from tracebridge.adapter import Context, Sent
 from tracebridge.errors import ConfigError, Misconfigured, Rejected, Retryable, TooLarge
-from tracebridge.record import Resource, SpanRecord
-from tracebridge.settings.options import Secret
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.plugins.options import Secret
+from tracebridge.records.record import Resource, SpanRecord
 from tracebridge_adapters.dialects import absorb
-from tracebridge_adapters.formats import jaeger_thrift_reader
+from tracebridge_adapters.formats.jaeger import thrift_reader as jaeger_thrift_reader
 from tracebridge_adapters.jaeger_thrift import JaegerThriftAdapter, JaegerThriftOptions
 
 OWN = Resource({"service.name": "shop"})

@@ -21,11 +21,11 @@ from pythonjsonlogger.json import JsonFormatter
 
 from support.cases import Build
 from tracebridge import Client, ConfigError, Link
-from tracebridge.adapter import Context, Sent
 from tracebridge.cli.demo import run_batch
 from tracebridge.errors import Misconfigured, Retryable
-from tracebridge.record import SpanRecord, StatusCode
-from tracebridge_adapters.formats.spanlog_lines import SpanlogLines
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.records.record import SpanRecord, StatusCode
+from tracebridge_adapters.formats.files.spanlog_lines import SpanlogLines
 from tracebridge_adapters.log import TEXT_PROFILES, LogAdapter, LogOptions
 from tracebridge_adapters.wires import loggers
 

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from support.cases import CASES
 from support.otlp_view import ATTRIBUTES, by_id, said
 from tracebridge import Client, ConfigError, SpanRecord
-from tracebridge.record import Event
+from tracebridge.records.record import Event
 from tracebridge_adapters.formats.readable_spans import readable_spans
 
 SILENT = (otel_context._SUPPRESS_INSTRUMENTATION_KEY, otel_context._SUPPRESS_HTTP_INSTRUMENTATION_KEY)

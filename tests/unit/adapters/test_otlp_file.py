@@ -13,8 +13,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from support.cases import CASES, Build
 from support.otlp_view import by_id, hex_ids_to_base64, said
-from tracebridge.adapter import Context, Sent
 from tracebridge.errors import Misconfigured
+from tracebridge.plugins.adapter import Context, Sent
 from tracebridge_adapters.otlp_file import OtlpFileAdapter, OtlpFileOptions
 
 

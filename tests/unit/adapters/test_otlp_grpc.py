@@ -24,10 +24,10 @@ from support.backends.cache import REQUIRE
 from support.cases import CASES, Build
 from support.ill_server import IllServer
 from support.otlp_view import by_id, said
-from tracebridge.adapter import Context, Sent
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge.settings.load import load_settings
-from tracebridge.settings.options import Secret, TlsOptions
 from tracebridge_adapters.otlp_grpc import OtlpGrpcAdapter, OtlpGrpcOptions
 
 Handler = Callable[[Any, grpc.ServicerContext], Any]

@@ -18,9 +18,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from support.cases import CASES, Build
 from support.http_server import RecordingServer
 from support.otlp_view import by_id, hex_ids_to_base64, said
-from tracebridge.adapter import Context, Sent
 from tracebridge.errors import Misconfigured, Rejected, TooLarge
-from tracebridge.settings.options import Secret
+from tracebridge.plugins.adapter import Context, Sent
+from tracebridge.plugins.options import Secret
 from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions, traces_url
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"

@@ -1,10 +1,14 @@
-"""The store's file where it cannot be written: it can still be read."""
+"""The store's file: where it cannot be written it can still be read; a search of a large one; files of earlier versions."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,7 @@ import pytest
 
 from support.cases import Build
 from tracebridge.errors import Misconfigured
+from tracebridge.reading.search import Condition, Order, Query
 from tracebridge_adapters.store_database import StoreDatabase, encode
 
 NOBODY = 65534
@@ -126,3 +131,171 @@ def path_locked(path: Path) -> Iterator[None]:
     path.chmod(0)
     yield
     path.chmod(0o600)
+
+
+# ---------------------------------------------------------------------- growing
+
+
+def filled(folder: Path, traces: int) -> StoreDatabase:
+    """A file with so many traces of five spans, two in a hundred of which have no root."""
+    made = database(folder / f"{traces}.db")
+    records = []
+    for number in range(traces):
+        build = Build(f"trace {number}")
+        start = 1_790_000_000_000_000_000 + number * 1_000_000
+        root = build.span("root", start_time_ns=start, end_time_ns=start + 500)
+        spans = [
+            root,
+            *(build.span(f"s{n}", root, start_time_ns=start + n, end_time_ns=start + n) for n in range(1, 5)),
+        ]
+        records += spans[1:] if number % 50 == 0 else spans
+    made.write(encode(records))
+    return made
+
+
+def steps(store: StoreDatabase, query: Query) -> int:
+    """How many steps SQLite takes to answer (its virtual machine's instructions, by the hundred): the work, on any machine."""
+    taken = 0
+
+    def count() -> None:
+        nonlocal taken
+        taken += 1
+
+    store.search(query)  # opened
+    connection = store._reading.connection
+    assert connection is not None
+    connection.set_progress_handler(count, 100)
+    store.search(query)
+    connection.set_progress_handler(None, 100)
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("query", "growth"),
+    [
+        (Query(max_results=20), 1.1),
+        (Query([Condition("timestamp_ms", ">=", 1_790_000_000_000)], max_results=20), 1.1),
+        (Query([Condition("trace_id", "=", Build("trace 7").trace_id.hex())]), 1.1),
+        (Query([Condition("name", "=", "no such name")]), 2.3),
+        (Query([Condition("attribute", "=", "x", "no such key")]), 2.3),
+        (Query([Condition("span_name", "=", "no such name")]), 2.3),
+        (Query([], [Order("duration_ms")], max_results=20), 2.3),
+    ],
+    ids=["newest", "since", "one ID", "name", "attribute", "span", "by duration"],
+)
+def test_a_search_costs_no_more_than_its_share_of_a_file_twice_as_large(folder, query, growth):
+    """The newest are read by index, at any size; what no index answers looks at each trace once."""
+    small, large = filled(folder, 1_000), filled(folder, 2_000)
+    assert steps(large, query) <= growth * steps(small, query) + 1
+    small.close()
+    large.close()
+
+
+def test_a_trace_stands_for_its_first_root_or_else_its_first_span_whatever_came_first(folder):
+    """A root that comes late takes the place of what stood for it; a deleted trace stands for nothing."""
+    build = Build("late")
+    root = build.span("root", start_time_ns=5_000_000, end_time_ns=9_000_000)
+    early = build.span("early", root, start_time_ns=6_000_000, end_time_ns=7_000_000)
+    later = build.span("later", root, start_time_ns=7_000_000, end_time_ns=8_000_000)
+    store = database(folder / "spans.db")
+
+    def shown() -> list[list[str]]:
+        by_name = store.search(Query([], [Order("timestamp_ms")])).traces
+        return [[span.name for span in spans] for spans in by_name]
+
+    def starts(ms: int) -> bool:
+        return len(store.search(Query([Condition("timestamp_ms", "=", ms)])).traces) == 1
+
+    store.write(encode([later]))
+    assert starts(7)
+    store.write(encode([early]))
+    assert starts(6)
+    assert store.search(Query([Condition("name", "=", "early")])).traces
+    store.write(encode([root]))
+    store.write(encode([root]))
+    assert starts(5)
+    assert not store.search(Query([Condition("name", "=", "early")])).traces
+    assert shown() == [["root", "early", "later"]]
+    assert store.delete([root.trace_id, b"x" * 16]) == 1
+    assert shown() == []
+    store.close()
+
+
+def test_retention_forgets_whole_traces(folder):
+    """By number, the oldest; by age, those that ended long ago."""
+    now = time.time_ns()
+    old, new = Build("old"), Build("new")
+    spans = [
+        old.span("o", start_time_ns=now - 9 * 10**9, end_time_ns=now - 8 * 10**9),
+        new.span("n", start_time_ns=now - 9 * 10**9 + 1, end_time_ns=now),
+    ]
+    for limits in ({"max_age_s": 5, "max_traces": 0}, {"max_age_s": 0, "max_traces": 1}):
+        store = StoreDatabase(str(folder / f"{limits['max_age_s']}.db"), "store", **limits)
+        store.write(encode(spans))
+        assert [[span.name for span in trace] for trace in store.search(Query()).traces] == [["n"]]
+        assert store.get(spans[0].trace_id) == []
+        store.close()
+
+
+SCHEMA_1 = """
+CREATE TABLE spans (
+    trace_id BLOB NOT NULL, span_id BLOB NOT NULL, is_root INTEGER NOT NULL, name TEXT NOT NULL,
+    service TEXT NOT NULL, status TEXT NOT NULL, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
+    custom_trace_id TEXT, attributes TEXT, tags TEXT, record BLOB NOT NULL,
+    PRIMARY KEY (trace_id, span_id)
+) WITHOUT ROWID;
+CREATE INDEX spans_root_start ON spans (is_root, start_ns);
+CREATE INDEX spans_custom ON spans (custom_trace_id) WHERE custom_trace_id IS NOT NULL;
+PRAGMA user_version=1;
+"""
+
+
+@pytest.mark.parametrize("may_write", [True, False])
+def test_a_file_of_the_first_version_is_searched_as_any_other(folder, may_write):
+    """It gets what it lacks; where it cannot be written, beside it, for this look alone."""
+    path = folder / "spans.db"
+    store = filled(folder, 100)
+    with sqlite3.connect(path) as old:
+        old.executescript(SCHEMA_1)
+        for span in (span for trace in store.search(Query()).traces for span in trace):
+            old.execute("INSERT INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", StoreDatabase._row(span))
+    old.close()
+    if not may_write:
+        path.chmod(0o444)
+    with contextlib.nullcontext() if may_write else nobody():
+        again = database(path)
+        query = Query(max_results=30)
+        assert store.search(query) == again.search(query)
+        again.close()
+    with sqlite3.connect(path) as now:
+        version = now.execute("PRAGMA user_version").fetchone()[0]
+        indexes = {
+            name for (name,) in now.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT NULL")
+        }
+    now.close()
+    assert (version, "spans_root_start" in indexes, "traces_start" in indexes) == (
+        (2, False, True) if may_write else (1, True, False)
+    )
+
+
+def test_a_long_search_holds_up_no_delivery(folder):
+    """Whoever reads has a connection of their own: a span is written while a search is in the middle of its work."""
+    store = filled(folder, 200)
+    store.search(Query())
+    assert store._reading.connection is not None
+    written: list[bool] = []
+
+    def write() -> None:
+        store.write(encode([Build("meanwhile").span("s")]))
+        written.append(True)
+
+    def in_the_middle() -> None:
+        store._reading.connection.set_progress_handler(None, 100)  # once
+        writer = threading.Thread(target=write)
+        writer.start()
+        writer.join(60)
+
+    store._reading.connection.set_progress_handler(in_the_middle, 100)
+    store.search(Query([Condition("name", "=", "no such name")]))
+    assert written == [True]
+    store.close()

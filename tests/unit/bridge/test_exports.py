@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
 from importlib.metadata import files
 from pathlib import Path
 
+import pytest
+
 import tracebridge
+from tracebridge.moved import MOVED
 
 HEAVY = (
     "urllib3",
@@ -89,7 +93,15 @@ def test_checking_a_configuration_needs_no_records(tmp_path):
         "adapters: {console: {}, log: {}, otlp_file: {}, otlp_http: {}, store: {}, zipkin: {}, zipkin_file: {}}"
     )
     modules = loaded(f"from tracebridge.settings.load import load_settings; load_settings({str(path)!r})")
-    assert not {"msgspec", "tracebridge.record"} & modules
+    assert not {"msgspec", "tracebridge.records.record"} & modules
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items())
+def test_an_old_path_names_the_new_one(old, new):
+    """A module that has moved says where it is, and is there."""
+    with pytest.raises(ModuleNotFoundError) as caught:
+        importlib.import_module(old)
+    assert (str(caught.value), importlib.import_module(new).__name__) == (f"{old} has moved: import {new}", new)
 
 
 def test_the_installed_distribution_has_nothing_at_top_level_but_the_three_packages(tmp_path):

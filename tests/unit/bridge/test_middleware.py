@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from tracebridge import Client, Kind, SpanRecord, SpanStatus, StatusCode
-from tracebridge.context import current_span
 from tracebridge.middleware import TraceAsgi, TraceWsgi
+from tracebridge.spans.context import current_span
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 HEADERS = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
@@ -137,6 +137,56 @@ def test_a_name_that_fails_costs_the_name_not_the_request(ask, client, delivered
     assert ask(client, name=lambda given: given["no such key"]).status_code == 200
     assert [record.name for record in delivered(client) if record.kind == Kind.SERVER] == ["GET"]
     assert client.stats().misuse == {"name_failed": 1}
+
+
+METHOD, ORIGINAL = "http.request.method", "http.request.method_original"
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "recorded"),
+    [
+        ("PATCH", "PATCH", {METHOD: "PATCH"}),
+        ("get", "HTTP", {METHOD: "_OTHER", ORIGINAL: "get"}),
+        ("X" * 40, "HTTP", {METHOD: "_OTHER", ORIGINAL: "X" * 40}),
+    ],
+)
+def test_a_client_cannot_make_new_methods(
+    client: Client, delivered: Delivered, method: str, name: str, recorded: dict[str, str]
+) -> None:
+    """The known ones are recorded as they are; what somebody invents is `_OTHER`, and stands beside it."""
+    asked(client, method)
+    spans = [
+        (span.name, {key: value for key, value in span.attributes.items() if key.startswith(METHOD)})
+        for span in delivered(client)
+    ]
+    assert [(name, recorded), (name, recorded)] == [span for span in spans if span[1]]
+
+
+def test_the_environment_says_which_methods_are_known(
+    client: Client, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By OpenTelemetry's variable: a list in the place of the usual one."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "PROPFIND, GET")
+    asked(client, "PROPFIND")
+    asked(client, "POST")
+    methods = [span.attributes[METHOD] for span in delivered(client) if METHOD in span.attributes]
+    assert methods == ["PROPFIND", "PROPFIND", "_OTHER", "_OTHER"]
+
+
+def asked(client: Client, method: str) -> None:
+    """Ask both kinds of application with this method, as a server passes it on."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(_: Any) -> None:
+        pass
+
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": "/"}
+    list(body := TraceWsgi(wsgi_app(client), client)(environ, lambda *_: lambda _: None))
+    body.close()  # type: ignore[attr-defined]  # servers do
+    scope = {"type": "http", "method": method, "path": "/", "headers": []}
+    asyncio.run(TraceAsgi(asgi_app(client), client)(scope, receive, send))
 
 
 def test_an_application_that_fails_before_it_answers_is_recorded(client, delivered):

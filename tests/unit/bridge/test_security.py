@@ -21,12 +21,12 @@ from click.testing import CliRunner
 from support.cases import Build
 from support.plain_server import Answer, PlainServer
 from tracebridge import Client, ConfigError
-from tracebridge.adapter import Context, reader_of
 from tracebridge.cli import main
 from tracebridge.errors import DeliveryError, Misconfigured
-from tracebridge.registry import adapter_class, known_adapters
+from tracebridge.plugins.adapter import Context, reader_of
+from tracebridge.plugins.options import Secret
+from tracebridge.plugins.registry import adapter_class, known_adapters
 from tracebridge.settings.load import load_settings
-from tracebridge.settings.options import Secret
 from tracebridge.settings.reader import hints_of, keys_of
 
 trustme = pytest.importorskip("trustme", reason="pip install -e '.[test]' brings it")

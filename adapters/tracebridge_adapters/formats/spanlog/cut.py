@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tracebridge.record import Event, SpanRecord, Value
+from tracebridge.records.record import Event, SpanRecord, Value
 
 MAX_NAME = 1_024  # characters of names and messages
 KEPT_NAME = 128  # bytes on the line that stay of them when nothing else is left to cut

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 
 _MIN, _MAX = -(2**63), 2**64 - 1
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.formats.spanlog.line import CommonLine, Line
 
 Dress = Callable[[Any, SpanRecord, str], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tracebridge.record import EndCause, Event, Link, SpanRecord
+from tracebridge.records.record import EndCause, Event, Link, SpanRecord
 from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, MAX_NAME, STACKTRACE
 from tracebridge_adapters.formats.spanlog.line import EventFields, LinkFields, ScopeFields
 from tracebridge_adapters.formats.spanlog.values import shown

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tracebridge.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
+from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, STACKTRACE
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, EventFields, Line, LinkFields
 from tracebridge_adapters.formats.spanlog.nested import flattened, is_nested

@@ -11,7 +11,7 @@ import binascii
 import math
 from typing import Any
 
-from tracebridge.record import Value
+from tracebridge.records.record import Value
 
 BYTES, FLOAT, OBJECT = "$base64", "$float", "$object"
 _OURS = {BYTES, FLOAT, OBJECT}

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from tracebridge.record import UNKNOWN_SERVICE, EndCause, Kind, Resource, SpanRecord, StatusCode, Value
+from tracebridge.records.record import UNKNOWN_SERVICE, EndCause, Kind, Resource, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ResourceChoice
 from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, MAX_NAME, Render, cap_names, cut_to_size, has_long_names
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Level, What, one_line, rfc3339

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from tracebridge.adapter import Context, TraceReader, may_be_read, reader_of
 from tracebridge.errors import DeliveryError, Misconfigured, Retryable
-from tracebridge.record import Kind, StatusCode
-from tracebridge.search import Condition, Query
-from tracebridge.settings.options import Secret
+from tracebridge.plugins.adapter import Context, TraceReader, may_be_read, reader_of
+from tracebridge.plugins.options import Secret
+from tracebridge.reading.search import Condition, Query
+from tracebridge.records.record import Kind, StatusCode
 from tracebridge_adapters.console import ConsoleAdapter
 from tracebridge_adapters.dialects import absorb
-from tracebridge_adapters.formats import jaeger_json, mlflow_json
+from tracebridge_adapters.formats.files import mlflow_json
+from tracebridge_adapters.formats.jaeger import json_reader as jaeger_json
 from tracebridge_adapters.memory import MemoryAdapter, MemoryOptions
 from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions
 from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions

@@ -11,8 +11,8 @@ import pytest
 
 from support.cases import Build
 from tracebridge.errors import InvalidParameterError
-from tracebridge.record import Resource, SpanRecord
-from tracebridge.search import Condition, Query
+from tracebridge.reading.search import Condition, Order, Query
+from tracebridge.records.record import Resource, SpanRecord
 from tracebridge_adapters.readers import searching
 
 MS = 1_000_000
@@ -97,7 +97,7 @@ CHILD = [*ROOT, Build("child").span("child", ROOT[0], attributes={"deep": "yes"}
     [
         (Condition("name", "=", "t1"), True),
         (Condition("name", "=", "T1"), False),
-        (Condition("name", "LIKE", "T_"), True),
+        (Condition("name", "ILIKE", "T_"), True),
         (Condition("name", "LIKE", "1%"), False),
         (Condition("name", "!=", "t2"), True),
         (Condition("service", "=", "Shop"), True),
@@ -120,6 +120,18 @@ CHILD = [*ROOT, Build("child").span("child", ROOT[0], attributes={"deep": "yes"}
         (Condition("attribute", "=", "x", "none"), False),
         (Condition("attribute", "=", "x", "missing"), False),
         (Condition("tag", "=", "blue", "team"), True),
+        (Condition("name", "LIKE", "T_"), False),
+        (Condition("name", "RLIKE", "1$"), True),
+        (Condition("name", "IN", ("x", "t1")), True),
+        (Condition("name", "NOT IN", ("x", "t1")), False),
+        (Condition("status", "IN", ("error", "ok")), True),
+        (Condition("end_time_ms", "=", NOW_MS + 10), True),
+        (Condition("experiment_id", "IN", ("0", "3")), True),
+        (Condition("attribute", "IN", (9, 10), "n"), True),
+        (Condition("attribute", "IS NULL", None, "missing"), True),
+        (Condition("attribute", "IS NOT NULL", None, "deep"), True),
+        (Condition("tag", "IS NULL", None, "team"), False),
+        (Condition("tag", "ILIKE", "BL%", "team"), True),
     ],
     ids=str,
 )
@@ -128,13 +140,40 @@ def test_conditions_mean_what_they_mean_in_the_store(condition: Condition, holds
     assert searching.matches(CHILD, [condition]) is holds
 
 
+@pytest.mark.parametrize(
+    ("conditions", "holds"),
+    [
+        ([Condition("span_name", "=", "child"), Condition("span_attribute", "=", "yes", "deep")], True),
+        ([Condition("span_name", "=", "t1"), Condition("span_attribute", "=", "yes", "deep")], False),
+        ([Condition("span_type", "=", "UNKNOWN"), Condition("span_status", "!=", "ERROR")], True),
+        ([Condition("span_type", "RLIKE", "^LLM$")], False),
+    ],
+    ids=str,
+)
+def test_what_is_asked_of_a_span_holds_for_one_and_the_same(conditions: list[Condition], holds: bool) -> None:
+    """As MLflow has it."""
+    assert searching.matches(CHILD, conditions) is holds
+
+
 def test_a_system_that_folds_names_is_searched_in_any_case() -> None:
     """Zipkin has them in lower case only."""
-    assert searching.matches(ROOT, [Condition("service", "=", "sHOP")], folds_names=True)
+    for condition in (
+        Condition("service", "=", "sHOP"),
+        Condition("name", "IN", ("T1",)),
+        Condition("name", "LIKE", "T_"),
+        Condition("span_name", "=", "T1"),
+    ):
+        assert searching.matches(ROOT, [condition], folds_names=True)
 
 
 @pytest.mark.parametrize(
-    "query", [Query(order_by="name"), Query(descending=False), Query(page_token="x"), Query(page_token="1:zz")]
+    "query",
+    [
+        Query(order_by=[Order("name")]),
+        Query(order_by=[Order("timestamp_ms")]),
+        Query(page_token="x"),
+        Query(page_token="1:zz"),
+    ],
 )
 def test_what_such_a_system_cannot_do_is_an_error(query: Query) -> None:
     """Never a page in another order than was asked for."""

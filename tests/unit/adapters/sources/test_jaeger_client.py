@@ -10,7 +10,7 @@ import pytest
 
 from support.applications import jaeger_client_application
 from support.peers import peer
-from tracebridge.record import Event, Kind, Link, Resource, Scope, StatusCode
+from tracebridge.records.record import Event, Kind, Link, Resource, Scope, StatusCode
 from tracebridge_adapters.dialects import showing
 
 jaeger_client, opentracing = peer("jaeger_client"), peer("opentracing")
@@ -261,7 +261,7 @@ def as_the_rules_say(span: dict[str, Any]) -> dict[str, Any]:
 
 def test_as_jaegers_thrift_a_span_is_what_its_own_reporter_sends(client):
     """Field by field and type by type, decoded by jaeger-client's own structs."""
-    encode = peer("tracebridge_adapters.formats.jaeger_thrift")
+    encode = peer("tracebridge_adapters.formats.jaeger.thrift")
     kept = jaeger_client.reporter.InMemoryReporter()
     both = jaeger_client.reporter.CompositeReporter(kept, client.source("jaeger-client"))
     tracer = jaeger_client.Tracer(

@@ -25,9 +25,9 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from tracebridge.record import Scope
+from tracebridge.records.record import Scope
 from tracebridge_adapters.dialects import showing
-from tracebridge_adapters.formats import otlp_protobuf
+from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 
 REMOTE = SpanContext(
     0xA0B0, 0xC0D0, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("vendor", "1")])

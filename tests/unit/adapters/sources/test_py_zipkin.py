@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from support.peers import peer
-from tracebridge.record import Kind, Scope, StatusCode
+from tracebridge.records.record import Kind, Scope, StatusCode
 from tracebridge_adapters.dialects import showing
-from tracebridge_adapters.formats import zipkin_json
+from tracebridge_adapters.formats.zipkin import json as zipkin_json
 
 peer("py_zipkin")
 from py_zipkin import Encoding  # noqa: E402 - only where it is installed

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tracebridge.errors import Retryable
-from tracebridge.settings.options import TlsOptions
+from tracebridge.plugins.options import TlsOptions
 from tracebridge_adapters.wires.http import HttpWire
 
 Talk = Callable[[socket.socket], None]

@@ -16,8 +16,8 @@ import pytest
 from support.plain_server import Answer, PlainServer
 from tracebridge import Client
 from tracebridge.doctor.examine import examine
+from tracebridge.plugins.options import Secret
 from tracebridge.settings.load import load_settings
-from tracebridge.settings.options import Secret
 from tracebridge_adapters.wires.credentials import hidden, secrets_of
 
 USER_INFO, QUERY = "me:p%40ss-w0rd", "key=qu%2Fery-1&sig=s%2BgN"

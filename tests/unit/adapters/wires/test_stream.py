@@ -17,8 +17,8 @@ import pytest
 
 from support.backends.cache import REQUIRE
 from support.cases import Build
-from tracebridge.adapter import Context
 from tracebridge.errors import Misconfigured, Retryable
+from tracebridge.plugins.adapter import Context
 from tracebridge_adapters.log import LogAdapter, LogOptions
 from tracebridge_adapters.otlp_file import OtlpFileAdapter, OtlpFileOptions
 from tracebridge_adapters.wires import stream

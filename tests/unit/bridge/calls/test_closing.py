@@ -85,7 +85,7 @@ def test_the_end_of_a_trace_that_was_closed_is_late_and_no_error(leaky, delivere
 def test_of_the_traces_that_were_closed_the_newest_are_remembered(leaky, monkeypatch):
     """The memory of them is bounded."""
     client, _ = leaky
-    monkeypatch.setattr("tracebridge.live.CLOSED_TRACES_REMEMBERED", 2)
+    monkeypatch.setattr("tracebridge.spans.live.CLOSED_TRACES_REMEMBERED", 2)
     roots = [client.start_trace("root") for _ in range(3)]
     for root in roots:
         client.close_spans(root.trace, EndCause.LEAKED)

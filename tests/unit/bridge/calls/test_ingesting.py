@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tracebridge import ConfigError, SpanRecord
-from tracebridge.record import Event, Link, Resource, Scope
+from tracebridge.records.record import Event, Link, Resource, Scope
 
 PLAIN = SpanRecord(b"\x01" * 16, b"\x02" * 8, None, "s", 10, 20, attributes={"a": 1})
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tracebridge import Client, InvalidParameterError, Kind, NoReaderError, SpanRecord, TraceNotFoundError, TraceState
-from tracebridge.filters import parse_filter, parse_order
-from tracebridge.search import Condition
+from tracebridge.reading.filters import parse_filter, parse_order
+from tracebridge.reading.search import Condition, Order
 
 
 @pytest.fixture(params=["memory", "store"])
@@ -22,7 +22,8 @@ def make(client: Client, count: int = 5) -> None:
     for n in range(count):
         start = 1_790_000_000_000_000_000 + n * 10**9
         root = client.start_trace(f"job {n}", attributes={"n": n, "user.id": f"u{n}", "even": n % 2 == 0, "ratio": n / 2},
-                                  tags={"parity": "even" if n % 2 == 0 else "odd"}, trace_id=f"job-{n}", start_time_ns=start)  # fmt: skip
+                                  tags={"parity": "even" if n % 2 == 0 else "odd"}, trace_id=f"job-{n}", start_time_ns=start,
+                                  span_type="CHAIN" if n % 2 == 0 else "TOOL")  # fmt: skip
         client.start_span("step", root.trace_id, root.span_id, attributes={"deep": n}).end()
         root.end(outputs=n, status="ERROR" if n == 3 else "OK", end_time_ns=start + (n + 1) * 10**6)
 
@@ -89,7 +90,7 @@ def test_without_a_reader_there_is_a_clear_error():
     [
         (None, [4, 3, 2, 1, 0]),
         ("name = 'job 2'", [2]),
-        ("name LIKE 'JOB %' AND status != 'OK'", [3]),
+        ("name ILIKE 'JOB %' AND status != 'OK'", [3]),
         ("attributes.n >= 3", [4, 3]),
         ("attributes.`user.id` = 'u1'", [1]),
         ("attributes.user.id = 'u1'", [1]),
@@ -101,6 +102,38 @@ def test_without_a_reader_there_is_a_clear_error():
         ("execution_time_ms > 3", [4, 3]),
         ("timestamp_ms <= 1790000001000", [1, 0]),
         ("name = 'it''s'", []),
+        ("name LIKE 'JOB %'", []),
+        ("name LIKE 'job _'", [4, 3, 2, 1, 0]),
+        ("name RLIKE '[12]$'", [2, 1]),
+        ("name IN ('job 1', 'job 4', 'x')", [4, 1]),
+        ("name NOT IN ('job 1','job 4')", [3, 2, 0]),
+        ("status IN ('error')", [3]),
+        ("attributes.n IN (1, 2, 'x')", [2, 1]),
+        ("attributes.`user.id` RLIKE '^u[34]'", [4, 3]),
+        ("tags.parity IS NULL", []),
+        ("tags.parity IS NOT NULL AND attributes.n < 2", [1, 0]),
+        ("tags.parity IN ('odd')", [3, 1]),
+        ("tags.parity ILIKE 'ODD'", [3, 1]),
+        ("attributes.missing IS NULL", [4, 3, 2, 1, 0]),
+        ("attributes.deep IS NOT NULL AND attributes.missing IS NOT NULL", []),
+        ("span.name = 'step' AND span.attributes.deep = 2", [2]),
+        ("span.name = 'step' AND span.attributes.n = 2", []),
+        ("span.attributes.`user.id` LIKE 'u%' AND span.status = 'ERROR'", [3]),
+        ("span.type = 'CHAIN'", [4, 2, 0]),
+        ("span.type IN ('CHAIN', 'LLM') AND span.name LIKE 'job%'", [4, 2, 0]),
+        ("span.type != 'CHAIN' AND span.name LIKE 'job%'", [3, 1]),
+        ("end_time_ms = 1790000002003", [2]),
+        ("trace.end_time > 1790000002003", [4, 3]),
+        ("trace.execution_time_ms > 3", [4, 3]),
+        ("attributes.execution_time_ms > 3 AND attribute.execution_time = 5", [4]),
+        ("trace.status = 'ERROR'", [3]),
+        ("client_request_id = 'job-2'", [2]),
+        ("request_id IN ('job-2', 'job-0')", [2, 0]),
+        ("tags.`mlflow.traceName` = 'job 2'", [2]),
+        ("timestamp_ms > 1790000001000 AND timestamp_ms < 1790000003000", [2]),
+        ("timestamp_ms = 1790000001000", [1]),
+        ("timestamp_ms < 99999999999999999999 AND attributes.n > -99999999999999999999", [4, 3, 2, 1, 0]),
+        ("timestamp_ms >= 1790000000999.5 AND timestamp_ms != 1790000002000", [4, 3, 1]),
     ],
 )
 def test_search_answers_the_subset(reader, filter_string, found):
@@ -123,10 +156,39 @@ def test_search_pages_until_the_end(reader):
 
 
 def test_search_orders_as_asked(reader):
-    """By name, time or duration, either way."""
-    make(reader, 3)
-    assert names(reader.search_traces(order_by=["execution_time_ms DESC"])) == ["job-2", "job-1", "job-0"]
-    assert names(reader.search_traces(order_by=["name ASC"])) == ["job-0", "job-1", "job-2"]
+    """By any of MLflow's columns or a tag, by several, either way; what is equal comes newest first."""
+    make(reader, 4)
+    reader.set_trace_tag("job-1", "rank", "b")
+    reader.set_trace_tag("job-2", "rank", "a")
+    orders = {
+        "status ASC": [3, 2, 1, 0],
+        "trace.status DESC": [2, 1, 0, 3],
+        "tags.parity, timestamp_ms ASC": [0, 2, 1, 3],
+        "tags.rank DESC": [1, 2, 3, 0],
+        "end_time_ms ASC": [0, 1, 2, 3],
+        "attributes.execution_time ASC": [0, 1, 2, 3],
+        "request_id DESC": [3, 2, 1, 0],
+    }
+    found = {text: names(reader.search_traces(order_by=text.split(", "))) for text in orders}
+    assert {text: [f"job-{n}" for n in expected] for text, expected in orders.items()} == found
+    assert names(reader.search_traces(order_by=["execution_time_ms DESC"])) == ["job-3", "job-2", "job-1", "job-0"]
+    assert names(reader.search_traces(order_by=["name ASC"])) == ["job-0", "job-1", "job-2", "job-3"]
+
+
+def test_a_search_stays_within_its_experiments(reader):
+    """A trace that named none is in the default one; what another holds is neither shown nor deleted."""
+    reader.start_trace("a", trace_id="a").end()
+    reader.start_trace("b", trace_id="b", experiment_id="7").end()
+    found = [
+        names(reader.search_traces(experiment_ids=["7"])),
+        names(reader.search_traces(["0"])),
+        names(reader.search_traces(locations=["7", "0"])),
+        names(reader.search_traces(experiment_ids=["8"])),
+    ]
+    assert found == [["b"], ["a"], ["b", "a"], []]
+    assert reader.delete_traces("8", trace_ids=["a", "b"]) == 0
+    assert reader.delete_traces("0", max_timestamp_millis=10**15) == 1
+    assert names(reader.search_traces()) == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +200,25 @@ def test_search_orders_as_asked(reader):
         {"filter_string": "name = 'x' AND"},
         {"filter_string": "timestamp_ms > 'yesterday'"},
         {"order_by": ["color"]},
-        {"order_by": ["name", "timestamp_ms"]},
+        {"order_by": ["name", "status", "trace.name DESC"]},
+        {"order_by": ["name sideways"]},
+        {"order_by": ["run_id"]},
+        {"filter_string": "name IS NULL"},
+        {"filter_string": "name IN ()"},
+        {"filter_string": "name IN ('x'"},
+        {"filter_string": "name RLIKE '('"},
+        {"filter_string": "name = 'x' name = 'y'"},
+        {"filter_string": "attributes.n LIKE 3"},
+        {"filter_string": "trace_id IN ('job-1', '4bf92f3577b34da6a3ce929d0e0e4736')"},
+        {"filter_string": "feedback.good = 'yes'"},
+        {"filter_string": "metadata.`mlflow.modelId` = 'm'"},
+        {"filter_string": "attributes.run_id = 'r'"},
+        {"filter_string": "trace.text LIKE '%x%'"},
+        {"filter_string": "span.content LIKE '%x%'"},
+        {"run_id": "r"},
+        {"model_id": "m"},
+        {"locations": "0"},
+        {"experiment_ids": "0"},
         {"max_results": 0},
     ],
     ids=str,
@@ -179,7 +259,8 @@ def test_conditions_say_what_they_compare():
         Condition("tag", "LIKE", "%y%", "t"),
     ]
     assert parse_filter("trace_id = '4bf92f3577b34da6a3ce929d0e0e4736'")[0].field == "trace_id"
-    assert parse_order(["timestamp_ms DESC"]) == {"order_by": "timestamp_ms", "descending": True}
+    assert parse_order(["timestamp_ms DESC"]) == [Order("timestamp_ms", descending=True)]
+    assert parse_order(["tags.`a b`", "trace.status asc"]) == [Order("tag", key="a b"), Order("status")]
 
 
 def test_both_halves_of_a_call_are_read_though_they_share_an_id(client):

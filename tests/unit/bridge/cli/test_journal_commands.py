@@ -21,8 +21,8 @@ from click.testing import CliRunner, Result
 from support.ill_server import OK, IllServer
 from tracebridge import Client
 from tracebridge.cli import main
-from tracebridge.deadletters.files import DeadFiles
-from tracebridge.resending import Resender
+from tracebridge.delivery.deadletters.files import DeadFiles
+from tracebridge.delivery.resending import Resender
 from tracebridge.settings.load import load_settings
 
 

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tracebridge.cli import main
-from tracebridge.record import Kind, Resource, SpanRecord
-from tracebridge.registry import FORMATS, load
+from tracebridge.plugins.registry import FORMATS, load
+from tracebridge.records.record import Kind, Resource, SpanRecord
 
 T0 = 1_790_000_000_000_000_000
 RESOURCE = Resource({"service.name": "shop"})
@@ -191,7 +191,7 @@ def test_what_a_destination_was_given_up_on_is_sent_by_the_next_run(log):
     [
         (["replay", "nowhere.log"], 1, "nowhere.log: there is no such file"),
         (["replay", "app.log", "--config", "nowhere.yaml"], 78, "unreadable-file"),
-        (["replay", "app.log", "--prefix", "("], 2, "no regular expression"),
+        (["replay", "app.log", "--prefix", "("], 2, "not a regular expression"),
         (["replay"], 2, "Missing argument"),
         (["convert", "app.log", "--to", "otlp"], 2, "did you mean"),
         (["convert", "app.log", "--to", "otlp_json", "--output", "app.log"], 1, "--force replaces it"),
@@ -248,12 +248,24 @@ def test_lines_that_hold_no_span_are_told_with_what_may_help(log, tmp_path):
         "".join(json.dumps({"host": "h", "message": line}) + "\n" for line in log.read_text().splitlines())
     )
     result = run("replay", str(wrapped), "--dry-run")
-    assert (
-        "no line holds a span; when a formatter or shipper of your own wraps the lines, --prefix and --field say how\n"
-        in result.stderr
-    )
+    assert result.exit_code == 1
+    assert f"damaged: {wrapped}:2: a span line is in field `message`: " in result.stderr
+    assert run("tail", str(wrapped), "--once").exit_code == 1
+    assert run("convert", str(wrapped), "--to", "spanlog").exit_code == 1
     assert json.loads(run("replay", str(wrapped), "--field", "message", "--dry-run", "--json").stdout)["spans"] == 3
     assert run("tail", str(wrapped), "--field", "message", "--once").stdout == run("tail", str(log), "--once").stdout
+
+
+def test_a_form_that_applications_write_as_well_is_read_where_it_is_named(log, tmp_path):
+    """Without the name it is damage that says the name, and the other lines of the file are read."""
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([lines[1], *(f"Jan  2 03:04:05 host shop: {line}" for line in lines)]) + "\n")
+    result = run("replay", str(log), "--dry-run")
+    assert (result.exit_code, "--envelope syslog reads them" in result.stderr) == (0, True)
+    assert "7 lines: 1 with spans, 3 others, 3 damaged\n1 span: " in result.stderr
+    named = run("replay", str(log), "--dry-run", "--envelope", "syslog", "--json").stdout
+    assert (json.loads(named)["spans"], json.loads(named)["damaged_lines"]) == (4, 0)
+    assert run("replay", str(log), "--envelope", "winston").exit_code == 2
 
 
 def test_tail_draws_a_span_once_however_often_it_was_written(log):

@@ -117,8 +117,8 @@ def test_without_a_file_the_environment_names_it(file: Path, monkeypatch: pytest
 
 
 STRANGER = """
-from tracebridge.adapter import Needs
-from tracebridge.settings.options import DeliveryOptions
+from tracebridge.plugins.adapter import Needs
+from tracebridge.plugins.options import DeliveryOptions
 
 class Parcel:
     Options = DeliveryOptions

@@ -16,7 +16,7 @@ import ulid
 
 from tracebridge import InvalidParameterError, SpanId, TraceId
 from tracebridge.ids.schemes import find_scheme
-from tracebridge.registry import known_schemes
+from tracebridge.plugins.registry import known_schemes
 
 VECTORS: dict[str, Any] = json.loads((files("tracebridge_config") / "id_vectors.json").read_text("utf-8"))
 PROGRAM = Path(__file__).parents[4] / "examples" / "other_languages" / "ids.mjs"

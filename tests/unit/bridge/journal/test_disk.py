@@ -18,8 +18,8 @@ from tracebridge.journal import folder as folder_module
 from tracebridge.journal.adoption import read_folder
 from tracebridge.journal.base import decode_record
 from tracebridge.journal.folder import Folder, folders, is_alive
-from tracebridge.journal.outside import Outside
-from tracebridge.journal.starts import MOST_CHANGES
+from tracebridge.journal.inspect import Outside
+from tracebridge.journal.open_spans import MOST_CHANGES
 
 SEGMENT = 4096
 

@@ -16,7 +16,7 @@ from tracebridge.journal.segment import (
     NewerVersionError,
     Segment,
 )
-from tracebridge.journal.slots import MAX_GAPS, Settled
+from tracebridge.journal.settled import MAX_GAPS, Settled
 
 BODIES = [b"first", b"\x01" * 300, b"x", b"last but one" * 9, b"end"]
 

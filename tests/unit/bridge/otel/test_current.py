@@ -20,10 +20,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Status, StatusCode
 
 from tracebridge import TraceStack
-from tracebridge.context import current
 from tracebridge.logs import add_trace_context
 from tracebridge.otel.shadow import Shadow
-from tracebridge.record import StatusCode as Code
+from tracebridge.records.record import StatusCode as Code
+from tracebridge.spans.context import current
 
 
 @pytest.fixture(autouse=True)

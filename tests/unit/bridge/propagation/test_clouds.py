@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tracebridge import RemoteParent
-from tracebridge.ids.parent import DatadogContext
 from tracebridge.propagation import datadog, gcp, xray
+from tracebridge.propagation.context import DatadogContext
 
 TRACE, SPAN = "5759e988bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 ROOT = "1-5759e988-bd862e3fe1be46a994272793"

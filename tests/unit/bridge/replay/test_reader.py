@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 import pytest
 
-from tracebridge.format import Decoded
-from tracebridge.record import Resource, SpanRecord
-from tracebridge.registry import FORMATS, load
-from tracebridge.replay.envelopes import OwnEnvelope
+from support.shipped import AMBIGUOUS, LOGGED, SHIPPED
+from tracebridge.plugins.format import Decoded
+from tracebridge.plugins.registry import FORMATS, load
+from tracebridge.records.record import Resource, SpanRecord
+from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.lines import Line
 from tracebridge.replay.reader import Damage, Found, SpanReader, installed_formats
-from tracebridge_adapters.formats.spanlog_writers import writer_of
+from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 
 RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "a", 1, 2, resource=Resource({"service.name": "shop"}))
+TIME = "2026-01-02T03:04:05.678901234Z"
 OTLP = load(FORMATS, "otlp_json")().encode([RECORD]).rstrip()
+LINE = load(FORMATS, "spanlog")().encode([RECORD]).rstrip()
 
 
-def read(*texts: bytes, prefix: str = "", field: str | None = None) -> tuple[Found, list[Decoded | None]]:
+def read(
+    *texts: bytes, prefix: str = "", field: str | None = None, names: Sequence[str] = ()
+) -> tuple[Found, list[Decoded | None]]:
     """Read lines as those of one file."""
-    found, own = Found(), OwnEnvelope(re.compile(prefix.encode()) if prefix else None, field)
+    found, own = Found(), OwnEnvelope(re.compile(prefix.encode()) if prefix else None, field, frozenset(names))
     reader = SpanReader("app.log", installed_formats(), found, own)
     return found, [reader.read(Line(text, number, 0)) for number, text in enumerate(texts, 1)]
 
 
 def test_spans_are_found_among_other_lines_bare_and_wrapped():
     """Each line is counted for what it is."""
-    wrapped = json.dumps({"log": OTLP.decode() + "\n", "stream": "stdout", "time": "x"}).encode()
-    found, decoded = read(b"hello", OTLP, wrapped, b'{"event":"x"}', b"", b"  " + OTLP + b"\r")
+    wrapped = json.dumps({"log": OTLP.decode() + "\n", "stream": "stdout", "time": TIME}).encode()
+    found, decoded = read(b"hello", OTLP, wrapped, b'{"event":"x"}', b"", OTLP + b" \r")
     assert [one.records if one else None for one in decoded] == [None, [RECORD], [RECORD], None, None, [RECORD]]
     assert (found.lines, found.span_lines, found.other_lines, found.damaged_lines, found.spans) == (6, 3, 3, 0, 3)
 
@@ -52,20 +58,88 @@ def test_a_line_that_is_too_long_is_damage():
 
 
 def test_a_users_own_prefix_comes_off():
-    """Told as a regular expression; without it such a line is an ordinary one."""
+    """Told as a regular expression; without it such a line is damage that says so."""
     line = b"2026-01-02 03:04:05,123 INFO spans " + OTLP
-    assert read(line)[0].other_lines == 1
+    assert "behind 35 bytes of other text" in read(line)[0].damage[0].reason
+    assert "--prefix REGEX" in read(line)[0].damage[0].reason
     assert read(line, prefix=r"\S+ \S+ \w+ spans ")[0].spans == 1
 
 
 def test_a_users_own_field_gives_its_line():
     """As text or as an object, bare or in an envelope that is known; other lines stay what they are."""
     within = json.dumps({"@timestamp": "x", "message": OTLP.decode()}).encode()
-    wrapped = json.dumps({"log": within.decode() + "\n", "stream": "stdout"}).encode()
+    wrapped = json.dumps({"log": within.decode() + "\n", "stream": "stdout", "time": TIME}).encode()
     lines = (within, b'{"message": ' + OTLP + b"}", wrapped, OTLP, b'{"message": 7}', b'{"message": "hello"}', b"hello")
     found, _ = read(*lines, field="message")
     assert (found.span_lines, found.other_lines, found.damaged_lines) == (4, 3, 0)
     assert read(within)[0].spans == 0
+
+
+def test_a_field_inside_a_field_is_named_with_dots():
+    """A name that has dots itself comes first."""
+    lines = [
+        json.dumps(given).encode()
+        for given in ({"a": {"b": OTLP.decode()}}, {"a.b": OTLP.decode()}, {"a": {"c": 1}}, {"a": 1})
+    ]
+    assert [read(line, field="a.b")[0].spans for line in lines] == [1, 1, 0, 0]
+    assert read(lines[0])[0].damage[0].reason.startswith("a span line is in field `a.b`: ")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_envelope_is_read_bare_and_inside_what_container_runtimes_add(name):
+    """All of them are known by their form."""
+    wrapped = SHIPPED[name](LINE.decode())
+    for outer in (str, SHIPPED["CRI"], SHIPPED["Docker json-file"]):
+        found, _ = read(outer(wrapped).encode())
+        assert (found.spans, found.damage) == (1, [])
+
+
+@pytest.mark.parametrize("name", [*LOGGED, *AMBIGUOUS])
+def test_no_text_that_an_application_logs_is_a_span(name):
+    """Bare and inside what container runtimes add, in the default format of each logger: never a span, and never passed over in silence."""
+    wrapped = (LOGGED[name] if name in LOGGED else AMBIGUOUS[name][1])(LINE.decode())
+    for outer in (str, SHIPPED["CRI"], SHIPPED["Docker json-file"]):
+        found, _ = read(*outer(wrapped).encode().split(b"\n"))
+        assert (found.spans, found.damaged_lines) == (0, 1)
+
+
+def test_a_line_that_is_indented_belongs_to_another():
+    """.NET's console writes a message on a line of its own, behind six spaces."""
+    assert [read(b" " + text)[0].spans for text in (OTLP, LINE)] == [0, 0]
+    assert "behind 1 byte of other text" in read(b" " + LINE)[0].damage[0].reason
+    assert read(b" " + LINE, prefix=r"\s+")[0].spans == 1
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_a_form_that_applications_write_as_well_is_read_when_it_is_named(name):
+    """And where it is not, the message says the name."""
+    option, wrap = AMBIGUOUS[name]
+    line = wrap(LINE.decode()).encode()
+    assert f"--envelope {option} " in read(line)[0].damage[0].reason
+    for outer in (str, SHIPPED["CRI"], SHIPPED["Docker json-file"]):
+        assert read(outer(wrap(LINE.decode())).encode(), names=[option])[0].spans == 1
+
+
+def test_of_objects_glued_together_each_is_read():
+    """One that is cut off is damage beside the others."""
+    found, (decoded,) = read(LINE + LINE + b" " + LINE[:-9], names=["glued"])
+    assert decoded is not None
+    assert (len(decoded.records), found.spans, found.span_lines, found.damaged_lines, found.damaged_spans) == (
+        2,
+        2,
+        1,
+        0,
+        1,
+    )
+    assert read(LINE[:-9] + LINE, names=["glued"])[0].damaged_lines == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b"we write schema spanlog/1 now", b'{"msg": "spanlog/1 is the schema"}', b'{"level":"info","schema":"other/1"}', b"resourceSpans"]
+)  # fmt: skip
+def test_words_about_span_lines_are_other_lines(line):
+    """A line is damage only where a span line stands in it."""
+    assert read(line)[0].damage == []
 
 
 def test_a_field_is_looked_into_once():
@@ -90,7 +164,7 @@ def test_a_line_that_is_a_span_line_and_otlp_too_is_read_as_a_span_line():
 
 
 DOCKER = [
-    json.dumps({"log": part, "stream": "stdout", "time": "x"}).encode()
+    json.dumps({"log": part, "stream": "stdout", "time": TIME}).encode()
     for part in (OTLP.decode()[:60], OTLP.decode()[60:] + "\n")
 ]
 CRI = [b"2026-01-02T03:04:05.678901234Z stdout " + part for part in (b"P " + OTLP[:60], b"F " + OTLP[60:])]

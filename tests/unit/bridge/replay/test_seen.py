@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tracebridge.errors import InvalidParameterError
-from tracebridge.record import EndCause, SpanRecord
+from tracebridge.records.record import EndCause, SpanRecord
 from tracebridge.replay.lines import Position
 from tracebridge.replay.seen import StateFile, Window, key_of, open_seen
 

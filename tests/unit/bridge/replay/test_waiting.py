@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracebridge.record import SpanRecord
+from tracebridge.records.record import SpanRecord
 from tracebridge.replay import waiting as module
 from tracebridge.replay.waiting import RESTED_S, SETTLED_S, Waiting
 

@@ -13,8 +13,7 @@ import yaml
 
 from tracebridge import ConfigError
 from tracebridge.settings.load import load_settings
-from tracebridge.settings.schema import shipped_schema
-from tracebridge.settings.typed import shipped_types
+from tracebridge.settings.shipped import shipped_schema, shipped_types
 from tracebridge_config import types
 
 CONFIG = files("tracebridge_config")
@@ -35,7 +34,7 @@ def validator(schema: Any) -> Any:
 
 
 def test_the_shipped_schema_is_what_the_classes_say() -> None:
-    """After a change of options: `python -m tracebridge.settings.schema config/tracebridge_config/bridge.schema.json`."""
+    """After a change of options: `python -m tracebridge.settings.shipped config/tracebridge_config/bridge.schema.json`."""
     assert shipped_schema() == (CONFIG / "bridge.schema.json").read_text("utf-8")
 
 

@@ -1,0 +1,1 @@
+"""Line and document forms that are made of the other formats."""

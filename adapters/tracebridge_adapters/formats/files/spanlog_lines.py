@@ -1,0 +1,87 @@
+"""Span lines as a file format: every profile in, the `otel` profile out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.format import Decoded
+from tracebridge.records.record import SpanRecord
+from tracebridge_adapters.formats.files.spanlog_otlp import records_of
+from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Line
+from tracebridge_adapters.formats.spanlog.nested import NOTE, is_nested
+from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_otel, record_of
+from tracebridge_adapters.formats.spanlog.writer import Writer
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_MARK = f'schema":"{SCHEMA}"'.encode()
+_ANY_MARK = re.compile(rb'schema"\s*:\s*"spanlog\\?/1"')
+"""The same as other writers may spell it: with spaces, and with a solidus that is escaped (RFC 8259 section 7)."""
+_OTLP, _DATADOG = b'"resourceSpans"', b'"dd.trace_id"'
+
+
+def _refuse_twice(line: bytes, shown: Line) -> None:
+    """Raise ValueError when an object of the line names a key twice: readers differ in which of the two they believe.
+
+    A few counts tell nearly every line from one that has to be looked at: one that is twice ours, or that has such a key of a user's.
+    """
+    links = len(shown.links)  # have IDs of their own
+    if (
+        line.count(b'"trace_id"') > 1 + links
+        or line.count(b'span_id"') > 3 + links  # parent_span_id and custom_span_id
+        or line.count(b'"span_name"') > 1
+        or line.count(b'_time_unix_nano"') > 2
+    ):
+        json.loads(line, object_pairs_hook=_pairs)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        raise ValueError("a key stands twice")
+    return out
+
+
+class SpanlogLines:
+    """`tracebridge.plugins.format.Format` for `spanlog/1`. A line that was not cut gives the very record back, but for what OTLP cannot say.
+
+    Reads every profile: `otel`, `ecs`, `datadog`, `gcp`, `otlp_json`. Lines of other events (`span.start`, …) hold no span.
+    """
+
+    def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
+        self._trace_id_attribute = trace_id_attribute
+        self._writer = Writer()
+
+    def looks_right(self, line: bytes) -> bool:
+        """Whether the line is an object that names the schema, in any profile."""
+        return line[:1] == b"{" and (_MARK in line or (b"spanlog" in line and _ANY_MARK.search(line) is not None))
+
+    def decode(self, line: bytes) -> Decoded:
+        """Return the span of one line, with notes on what was cut. Raises ValueError when it is none of ours, or says a thing twice."""
+        try:
+            nested: list[str] = []
+            shown = None if _OTLP in line or _DATADOG in line else read_otel(line)
+            if shown is None:
+                given = _decode(line)
+                shown = read(given)
+                nested = [NOTE] if is_nested(given) else []
+                if "resourceSpans" in given and shown.event == END:
+                    notes = notes_of(shown, has_resource=True)
+                    return Decoded(
+                        records_of(line, self._trace_id_attribute), notes, writer=shown.writer, seq=shown.seq
+                    )
+            _refuse_twice(line, shown)
+            if shown.event != END:
+                return Decoded([])
+            return Decoded([record_of(shown)], notes_of(shown) + nested, writer=shown.writer, seq=shown.seq)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
+            raise ValueError(f"not a {SCHEMA} line: {error}") from error
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one line a record, uncut and unnumbered."""
+        return b"".join([self._writer.encode(record) for record in records])

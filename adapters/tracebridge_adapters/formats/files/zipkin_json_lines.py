@@ -1,0 +1,36 @@
+"""Zipkin JSON as a file format: one array of spans, or one span, a line. v2 is written; v1 is read too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.format import Decoded
+from tracebridge.records.record import SpanRecord
+from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.formats.zipkin import json as zipkin_json
+from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
+
+
+class ZipkinJsonLines:
+    """`tracebridge.plugins.format.Format` for Zipkin JSON lines. What Zipkin keeps comes back: text, microseconds, names as they are."""
+
+    def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
+        self._attributes_of = partial(attributes_of, dialect="openinference", trace_id_attribute=trace_id_attribute)
+        self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
+
+    def looks_right(self, line: bytes) -> bool:
+        """Whether the line is an array or an object that names Zipkin's `traceId` and is no OTLP."""
+        return line.lstrip()[:1] in {b"[", b"{"} and b'"traceId"' in line and b'"resourceSpans"' not in line
+
+    def decode(self, line: bytes) -> Decoded:
+        """Return the spans of one line. Raises ValueError when it is no Zipkin JSON, or holds no span that can be read."""
+        read = zipkin_json_reader.decode(line, self._absorb)
+        if read.notes and not read.records:
+            raise ValueError(f"not Zipkin JSON: {'; '.join(read.notes)}")
+        return read
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return one line for all of these records."""
+        return zipkin_json.encode(records, self._attributes_of) + b"\n"

@@ -1,0 +1,1 @@
+"""OTLP: protobuf and JSON, both ways, and the server's answer."""

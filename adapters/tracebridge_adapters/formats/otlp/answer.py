@@ -1,0 +1,41 @@
+"""OTLP's answer: how many spans a server did not take, and why (`ExportTraceServiceResponse`, partial success)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tracebridge_adapters.formats.shared.protobuf_fields import fields, signed
+
+JSON_TYPE = "application/json"
+
+
+def read_partial_success(body: bytes, content_type: str) -> tuple[int, str]:
+    """Return (rejected spans, the server's message) of a 2xx answer; (0, "") when it took all.
+
+    An answer that cannot be read says nothing: the specification has a 2xx mean that the spans were taken, and many servers answer
+    with no body or with a word of their own.
+    """
+    try:
+        rejected, message = _from_json(body) if content_type == JSON_TYPE else _from_protobuf(body)
+    except (ValueError, TypeError, AttributeError):
+        return 0, ""
+    return max(0, rejected), message
+
+
+def _from_json(body: bytes) -> tuple[int, str]:
+    answer = msgspec.json.decode(body) if body.strip() else {}
+    partial = answer.get("partialSuccess") or answer.get("partial_success") or {}
+    count = partial.get("rejectedSpans") or partial.get("rejected_spans") or 0
+    return int(count), str(partial.get("errorMessage") or partial.get("error_message") or "")
+
+
+def _from_protobuf(body: bytes) -> tuple[int, str]:
+    rejected, message = 0, ""
+    for field, partial in fields(body):
+        if field == 1 and isinstance(partial, bytes):
+            for inner, value in fields(partial):
+                if inner == 1 and isinstance(value, int):
+                    rejected = signed(value)
+                elif inner == 2 and isinstance(value, bytes):
+                    message = value.decode("utf-8", "replace")
+    return rejected, message

@@ -1,0 +1,110 @@
+"""OTLP protobuf to SpanRecords: the plain reader, for replay and for proving the fast writer.
+
+A field of a kind other than the specification's, a text that is no UTF-8 and an ID of the wrong size make the whole body no OTLP;
+fields that are not known here are passed over, as protobuf asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
+from tracebridge_adapters.formats.otlp.protobuf import FLAG_IS_REMOTE, OWN_SCOPE
+from tracebridge_adapters.formats.shared.protobuf_fields import Message, double, signed
+
+Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
+MAX_DEPTH = 100  # messages inside messages; protobuf's own limit
+
+
+def decode(data: bytes, absorb: Absorb) -> list[SpanRecord]:
+    """Return the records of one TracesData (or ExportTraceServiceRequest) message.
+
+    `absorb` splits a span's attributes into record fields. Raises ValueError for what is no OTLP protobuf.
+    """
+    try:
+        return [record for message in Message(data).messages(1) for record in _resource_spans(message, absorb)]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"not OTLP protobuf: {error}") from error
+
+
+def _resource_spans(message: Message, absorb: Absorb) -> list[SpanRecord]:
+    resource = Resource(_attributes(message.message(1), 1), message.text(3))
+    out = []
+    for scope_spans in message.messages(2):
+        shown = scope_spans.message(1)
+        scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3), scope_spans.text(3))
+        own = None if scope == OWN_SCOPE else scope
+        out += [_span(span, resource, own, absorb) for span in scope_spans.messages(2)]
+    return out
+
+
+def _span(span: Message, resource: Resource, scope: Scope | None, absorb: Absorb) -> SpanRecord:
+    parent, status = span.bytes(4), span.message(15)
+    flags = span.number(16, W3C_SAMPLED)
+    absorbed = absorb(_attributes(span, 9))
+    return SpanRecord(
+        trace_id=_id(span.bytes(1), 16),
+        span_id=_id(span.bytes(2), 8),
+        parent_id=_id(parent, 8) if any(parent) else None,
+        name=span.text(5),
+        start_time_ns=span.number(7),
+        end_time_ns=absorbed.pop("end_time_ns", span.number(8)),
+        kind=_known(span.number(6), Kind),
+        status=_known(status.number(3), StatusCode),
+        status_message=status.text(2),
+        events=tuple([_event(event) for event in span.messages(11)]),
+        links=tuple([_link(link) for link in span.messages(13)]),
+        trace_state=span.text(3),
+        flags=flags & 0xFF,
+        parent_is_remote=bool(flags & FLAG_IS_REMOTE),
+        dropped_attributes=span.number(10),
+        dropped_events=span.number(12),
+        dropped_links=span.number(14),
+        scope=scope,
+        resource=resource,
+        **absorbed,
+    )
+
+
+def _event(given: Message) -> Event:
+    return Event(given.text(2), given.number(1), _attributes(given, 3), given.number(4))
+
+
+def _link(given: Message) -> Link:
+    ids = _id(given.bytes(1), 16), _id(given.bytes(2), 8)
+    return Link(*ids, given.text(3), _attributes(given, 4), given.number(5), given.number(6))
+
+
+def _id(given: bytes, size: int) -> bytes:
+    if len(given) != size or not any(given):
+        raise ValueError(f"{given.hex()!r} is no ID of {size} bytes")
+    return given
+
+
+def _known(number: int, kind: type[Kind] | type[StatusCode]) -> int:
+    """Return an enum's number; one of a later version of the specification is read as 0, which means "not said"."""
+    return number if number in {int(member) for member in kind} else 0
+
+
+def _attributes(holder: Message, field: int, depth: int = 0) -> dict[str, Value]:
+    return {pair.text(1): _any_value(pair.message(2), depth) for pair in holder.messages(field)}
+
+
+def _any_value(given: Message, depth: int) -> Value:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"values more than {MAX_DEPTH} deep")
+    if given.has(1):
+        return given.text(1)
+    if given.has(2):
+        return bool(given.number(2))
+    if given.has(3):
+        return signed(given.number(3))
+    if given.has(4):
+        return double(given.number(4))
+    if given.has(5):
+        return [_any_value(item, depth + 1) for item in given.message(5).messages(1)]
+    if given.has(6):
+        return _attributes(given.message(6), 1, depth + 1)
+    return given.bytes(7) if given.has(7) else None

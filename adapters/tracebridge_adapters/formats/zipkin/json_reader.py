@@ -1,0 +1,43 @@
+"""Zipkin JSON, v2 and v1, to SpanRecords (zipkin-api 1.0.0: `zipkin2-api.yaml`, `zipkin-api.yaml`)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from tracebridge.plugins.format import Decoded
+from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.formats.zipkin.reader import Absorb, read_all
+from tracebridge_adapters.formats.zipkin.v1 import is_v1, to_v2
+
+_decode = msgspec.json.Decoder().decode
+
+
+def decode(data: bytes | str, absorb: Absorb) -> Decoded:
+    """Return the records of a JSON array of spans (or of one span), v1 or v2, told apart span by span.
+
+    `absorb` splits a span's tags into record fields. A span that cannot be read is left out with a note. Raises ValueError for what is
+    no JSON, and for JSON that is neither an array nor an object.
+    """
+    document, notes = _parse(data)
+    if isinstance(document, dict):
+        document = [document]
+    if not isinstance(document, list):
+        raise ValueError("not Zipkin JSON: neither an array of spans nor a span")
+    spans = [two for span in document for two in (to_v2(span) if is_v1(span) else [span])]
+    read = read_all(spans, absorb)
+    return Decoded(read.records, notes + read.notes)
+
+
+def _parse(data: bytes | str) -> tuple[Any, list[str]]:
+    try:
+        return _decode(data), []
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass
+    try:  # what is forgiven: text that is no UTF-8, lone surrogates, NaN and infinities
+        text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else data
+        return spelled(json.loads(text)), ["the text was damaged: what could not be read is shown as � or ?"]
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not Zipkin JSON: {error}") from error

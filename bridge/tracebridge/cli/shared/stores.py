@@ -1,0 +1,50 @@
+"""What `show` and `search` read: a readable adapter of the configuration, opened without a client."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracebridge.plugins.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
+from tracebridge.plugins.registry import adapter_class
+from tracebridge.records.record import Resource
+from tracebridge.settings.load import CONFIG_VARIABLE, load_settings
+from tracebridge.settings.model import Settings
+
+
+def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
+    """Return the reader that `--config`, TRACEBRIDGE_CONFIG or the default store names: an embedded store before any other.
+
+    It is closed when the command ends.
+
+    Raises ConfigError for a wrong configuration and ClickException when nothing in it can be read back.
+    """
+    settings = load_settings(config, if_unwritable="read")
+    if config is None and not os.environ.get(CONFIG_VARIABLE):
+        _need_file(settings)
+    kinds = {name: adapter_class(chosen.type) for name, chosen in settings.adapters.items()}
+    for name in sorted(kinds, key=lambda name: not issubclass(kinds[name], TraceEditor)):
+        if may_be_read(kinds[name]):
+            context = Context(name, Resource(dict(settings.resource.attributes)), settings.trace_ids.attribute)
+            adapter = kinds[name](settings.adapters[name].options, context)
+            reader = reader_of(adapter)
+            if reader is not None:
+                click.get_current_context().call_on_close(adapter.close)
+                return reader, settings
+    named = ", ".join(settings.adapters) or "none"
+    raise click.ClickException(
+        f"none of the configured adapters can be read back ({named}); add `store: {{path: ./tracebridge.db}}`, or give an adapter "
+        "its query_endpoint"
+    )
+
+
+def _need_file(settings: Settings) -> None:
+    """Leave no empty store behind where somebody only looked, in the wrong folder most likely. Raises ClickException."""
+    options: Any = settings.adapters["store"].options
+    if options.path != ":memory:" and not Path(options.path).expanduser().exists():
+        raise click.ClickException(
+            f"there is no {options.path}; change to the folder of the program that traces, set TRACEBRIDGE_STORE, or name a configuration"
+        )

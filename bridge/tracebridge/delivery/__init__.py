@@ -1,0 +1,1 @@
+"""From the journal to the adapters: batches, retries, dead letters, counts. It knows no format and no wire."""

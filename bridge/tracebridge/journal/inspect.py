@@ -1,0 +1,128 @@
+"""A journal's directory seen from outside: what the processes that write there say, and what dead ones left."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tracebridge.journal.adoption import key_of
+from tracebridge.journal.folder import DAMAGED, STATS, folders, is_alive
+from tracebridge.journal.segment import FINISHED, STARTED, DamagedError, Segment
+from tracebridge.journal.settled import name_hash
+
+STALE_S = 10.0  # a living writer tells its numbers every second
+
+RUNNING, TAKEN_OVER, LEFT = "running", "taken over", "left behind"
+
+
+@dataclass
+class Writer:
+    """One process that writes, or wrote, in the directory."""
+
+    folder: str
+    state: str
+    """`running`, `left behind` by a process that died, or `taken over` by another, which is delivering it."""
+    numbers: dict[str, Any] = field(default_factory=dict)
+    """`Client.stats()` of that process and its `pid`, `service` and `time_unix_s`; empty in its first second."""
+    disk_bytes: int = 0
+    left: dict[str, int] = field(default_factory=dict)
+    """What is left behind: finished spans by adapter; `? (hash)` for one whose name nobody here tells."""
+    left_open: int = 0
+    """What is left behind: spans that were open, and will be delivered as unfinished."""
+
+
+class Outside:
+    """Looks at one directory, again and again; what a dead process left is read only when it has changed.
+
+    `adapters` are names of a configuration's: a segment has only their hashes, and a process that died in its first second told none.
+    """
+
+    def __init__(self, directory: Path, adapters: Iterable[str] = ()) -> None:
+        self.directory = directory
+        self._adapters = list(adapters)
+        self._read: dict[str, tuple[object, Counter[str], int]] = {}
+
+    def writers(self) -> list[Writer]:
+        """Return the writers, oldest first. Raises OSError."""
+        found = [writer for path in folders(self.directory) if (writer := self._writer(path)) is not None]
+        told = dict.fromkeys(name for writer in found for name in writer.numbers.get("adapters", {}))
+        for writer in found:
+            if writer.state == LEFT:
+                self._look_into(writer, list(told))
+            else:  # what another process leaves of it will be something else
+                self._read.pop(writer.folder, None)
+        return found
+
+    def damaged(self) -> int:
+        """Return how many damaged stretches were set aside and are still there."""
+        try:
+            return sum(1 for _ in (self.directory / DAMAGED).iterdir())
+        except FileNotFoundError:
+            return 0
+
+    def _writer(self, path: Path) -> Writer | None:
+        try:
+            alive = is_alive(path)
+            numbers = _numbers(path)
+            sizes = {found: found.stat().st_size for found in path.iterdir() if found.suffix == ".seg"}
+        except FileNotFoundError:  # delivered meanwhile
+            return None
+        told = numbers.get("time_unix_s", time.time())
+        state = LEFT if not alive else TAKEN_OVER if time.time() - told > STALE_S else RUNNING
+        return Writer(path.name, state, numbers, sum(sizes.values()))
+
+    def _look_into(self, writer: Writer, told: list[str]) -> None:
+        """Count what a dead process left. `told` are the adapters that any process here names."""
+        own = [*self._adapters, *writer.numbers.get("adapters", {})]
+        try:
+            segments = sorted(found for found in (self.directory / writer.folder).iterdir() if found.suffix == ".seg")
+        except FileNotFoundError:  # delivered meanwhile
+            segments = []
+        seen = (segments, own, told)
+        if writer.folder not in self._read or self._read[writer.folder][0] != seen:
+            self._read[writer.folder] = (seen, *_left(segments, own, told))
+        _, left, writer.left_open = self._read[writer.folder]
+        writer.left = dict(left)
+
+
+def _numbers(path: Path) -> dict[str, Any]:
+    try:
+        numbers = msgspec.json.decode((path / STATS).read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+    return numbers if isinstance(numbers, dict) else {}
+
+
+def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple[Counter[str], int]:
+    """Return what segments still owe, by adapter, and how many spans were open at their end. `others` may be meant in them, too."""
+    left: Counter[str] = Counter()
+    opened: set[tuple[bytes, bytes]] = set()
+    for path in segments:
+        try:
+            segment = Segment.open(path, to_change=False)
+        except (DamagedError, OSError):
+            continue
+        count = 0
+        for kind, at, _ in segment.scan():
+            if kind == FINISHED:
+                count += 1
+                opened.discard(key_of(segment.body(at)))
+            elif kind == STARTED:
+                opened.add(key_of(segment.body(at)))
+        written = segment.written()
+        names = {name_hash(name): name for name in [*others, *adapters]}
+        owing = {names.get(found, f"? ({found.hex()[:8]})"): slot.settled for found, slot in written.items()}
+        for name in adapters:
+            settled = segment.settled(name)  # what a damaged slot is taken for, too
+            if settled is not None:
+                owing[name] = settled
+        for name, settled in owing.items():
+            left[name] += sum(end - start for start, end in settled.owed(count))
+        segment.release()
+    return left, len(opened)

@@ -1,0 +1,1 @@
+"""The contracts of what enters from outside (adapters, formats, sources, options), and the registry that finds it."""

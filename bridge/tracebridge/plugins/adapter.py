@@ -1,0 +1,173 @@
+"""The adapter contract: the only file that an adapter's author must read.
+
+An adapter is one destination. It turns finished records into bytes (`encode`) and hands the bytes over (`send`).
+That is all: batching, queueing, in-flight limits, retry timing, bisection of a rejected batch, dead letters and
+counting belong to delivery, which is written once. An adapter owns no thread, no queue, no timer and no sleep.
+
+**Who calls.** The client builds the adapter at start with its options and a `Context`; building does no network.
+Delivery calls `encode` and then `send` from its worker threads, one batch at a time per worker (one worker unless
+`sending_queue.max_in_flight` is raised, so `encode` must be pure and `send` safe to call from several threads then).
+`close` is called once, after the last `send`.
+
+**Who retries.** Delivery does, and decides by what `send` raises:
+
+| what happens | `send` raises | delivery does |
+|---|---|---|
+| refused, reset, timed out; HTTP 429, 502, 503, 504; gRPC's retryable codes | `Retryable(after_s=…)` | backs off with jitter, at least Retry-After; the destination pauses, others go on |
+| HTTP 500 from Zipkin (its storage failed) | `Retryable(bounded=True)` | retries for a bounded time, then dead letter |
+| a third party's exporter says FAILURE, not why | `Retryable(tries=3)` | tries so often, then dead letter |
+| HTTP 400, INVALID_ARGUMENT; HTTP 500 from OTLP | `Rejected(message)` | bisects; single bad spans become dead letters |
+| HTTP 413, "larger than max" | `TooLarge` | splits; a single span becomes a dead letter |
+| 401, 403, 404, 405, 415, TLS failure, an HTML page | `Misconfigured(message)` | one loud line, tries again slowly; the backlog waits |
+| partial success | returns `Sent(rejected=n, message=…)` | counts n as dropped, logs the message once |
+| anything else raised | | as `Retryable(bounded=True)`, traceback in the log once |
+
+Messages must not carry secrets: name the endpoint without its user info, never a header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:  # reading a configuration needs this module, and no record
+    from tracebridge.reading.search import Page, Query
+    from tracebridge.records.record import Resource, SpanRecord
+
+DEFAULT_TRACE_ID_ATTRIBUTE = "tracebridge.trace_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What `send` returns when the destination took the body.
+
+    `confirmed=False`: no answer exists (UDP), so the spans are counted as *sent*, not *exported*. `rejected` is the
+    number of spans that the destination says it did not take (OTLP partial success), `message` its reason.
+    """
+
+    confirmed: bool = True
+    rejected: int = 0
+    message: str = ""
+
+
+def _no_resource() -> Resource:
+    from tracebridge.records.record import Resource
+
+    return Resource()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the client tells an adapter about itself when it builds it."""
+
+    name: str
+    """The adapter's key in the configuration: `zipkin` or `otlp_http/main`."""
+    resource: Resource = field(default_factory=_no_resource)
+    """The client's own resource (records carry theirs; this one is for adapters that need it up front)."""
+    trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE
+    """The attribute under which the caller's own trace ID travels (`trace_ids.attribute`)."""
+
+
+class Needs(NamedTuple):
+    """What an adapter imports that does not come with it."""
+
+    modules: tuple[str, ...]
+    """Their names, such as `grpc`; `tracebridge validate` looks whether they are there."""
+    requirement: str
+    """What brings them, as pip takes it: `tracebridge[grpc]`."""
+
+
+class Adapter(Protocol):
+    """One destination. Built from its own frozen options; owns no thread, queue, timer or retry.
+
+    An adapter that needs packages of an extra says so in `needs: ClassVar[Needs]`, and raises ConfigError when it is built without them.
+
+    An adapter whose bodies can say one resource only (Jaeger's Batch has one process) sets `one_resource_per_body = True`: delivery
+    then passes records of one resource at a time.
+    """
+
+    Options: ClassVar[type[Any]]
+    """The adapter's options: a frozen dataclass built of `tracebridge.plugins.options` types."""
+
+    max_batch_spans: int
+    """The most spans in one body; delivery never passes more."""
+    max_batch_bytes: int | None
+    """The most bytes of an encoded, uncompressed body, or None; delivery splits before it sends."""
+
+    def __init__(self, options: Any, context: Context) -> None:
+        """Build from an instance of `Options`. No network, no thread.
+
+        What `send` needs is imported here, not there: when a process forks while a worker imports a module, the child waits for
+        ever for that import to end.
+        """
+        ...
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        """Return the body for these records (never empty). Pure: no I/O, no state that outlives the call."""
+        ...
+
+    def send(self, body: bytes, spans: int) -> Sent:
+        """Hand over one body of `spans` spans. Blocks at most the adapter's own timeout.
+
+        Raises `Retryable`, `Rejected`, `TooLarge` or `Misconfigured` (see the table above).
+        """
+        ...
+
+    def close(self) -> None:
+        """Release connections and files. Called once; must not raise for a destination that is ill."""
+        ...
+
+
+@runtime_checkable
+class TraceReader(Protocol):
+    """A destination that can be read back. Called from the application's threads, not delivery's.
+
+    An adapter is one itself; or, where that depends on its options, it declares `reader: TraceReader | None`.
+    """
+
+    def get(self, trace_id: bytes) -> list[SpanRecord]:
+        """Return the trace's spans in start order; empty when the trace is unknown. `trace_id` is 16 bytes."""
+        ...
+
+    def find(self, custom_trace_id: str) -> list[bytes]:
+        """Return the wire IDs (16 bytes each) of the traces that carry this custom ID, newest first."""
+        ...
+
+    def search(self, query: Query) -> Page:
+        """Return one page of traces that match; see `tracebridge.reading.search`."""
+        ...
+
+    def link(self, trace_id: bytes) -> str | None:
+        """Return the address of the trace in the destination's own UI, or None."""
+        ...
+
+
+def may_be_read(kind: type[Any]) -> bool:
+    """Return whether adapters of a class can be read back: all of them, or those whose options say so."""
+    return issubclass(kind, TraceReader) or "reader" in getattr(kind, "__annotations__", ())
+
+
+def reader_of(adapter: Any) -> TraceReader | None:
+    """Return what reads an adapter's destination back: the adapter itself, its `reader`, or None."""
+    if isinstance(adapter, TraceReader):
+        return adapter
+    reader = getattr(adapter, "reader", None)
+    return reader if isinstance(reader, TraceReader) else None
+
+
+@runtime_checkable
+class TraceEditor(Protocol):
+    """A readable destination whose finished traces can still be changed (the embedded store)."""
+
+    def set_tag(self, trace_id: bytes, key: str, value: str) -> bool:
+        """Set a tag on the trace's root; False when the trace is unknown."""
+        ...
+
+    def delete_tag(self, trace_id: bytes, key: str) -> bool:
+        """Delete a tag from the trace's root; False when the trace or the tag is unknown."""
+        ...
+
+    def delete(self, trace_ids: Sequence[bytes]) -> int:
+        """Delete whole traces; return how many there were."""
+        ...

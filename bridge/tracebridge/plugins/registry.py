@@ -1,0 +1,106 @@
+"""Names to what installed packages offer, through entry points: the only door, ours and a stranger's alike.
+
+| group | what a name stands for |
+|---|---|
+| `tracebridge.adapters` | a destination (`tracebridge.plugins.adapter.Adapter`) |
+| `tracebridge.formats` | a file format that can be read and written, for dead letters, `convert` and `replay` |
+| `tracebridge.sources` | a foreign library whose spans come in (`Client.source`) |
+| `tracebridge.id_schemes` | a way from the caller's own trace ID to 16 bytes |
+
+Looking names up imports nothing; a module, and the client library that it may need, is imported when its entry is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tracebridge.errors import ConfigError
+from tracebridge.plugins import installed
+from tracebridge.plugins.installed import Entry
+
+if TYPE_CHECKING:
+    from tracebridge.plugins.adapter import Adapter
+
+ADAPTERS = "tracebridge.adapters"
+FORMATS = "tracebridge.formats"
+SOURCES = "tracebridge.sources"
+ID_SCHEMES = "tracebridge.id_schemes"
+AUTO_SCHEME = "auto"
+"""The choice between ID schemes: no entry point, but a name wherever a scheme is named."""
+_GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES)
+
+
+def entries(group: str) -> dict[str, Entry]:
+    """Return what is installed under a group by name, none of it imported.
+
+    When two packages offer the same name, the one that comes first on `sys.path` wins, as with modules. What is installed
+    is read once for each `sys.path`: it costs more than reading a whole configuration.
+    """
+    return dict(_entries(tuple(sys.path))[group])
+
+
+@functools.lru_cache(maxsize=4)
+def _entries(path: tuple[str, ...]) -> dict[str, dict[str, Entry]]:  # noqa: ARG001 - what the answer depends on
+    out: dict[str, dict[str, Entry]] = {group: {} for group in _GROUPS}
+    for entry in sorted(installed.entries(_GROUPS), key=lambda entry: entry.name):  # stable: a name's first stays first
+        out[entry.group].setdefault(entry.name, entry)
+    return out
+
+
+def load(group: str, name: str) -> Any:
+    """Import and return what an entry of a group names.
+
+    Raises ConfigError for a name that is not known and a module that cannot be imported.
+    """
+    what = _singular(group)
+    known = entries(group)
+    entry = known.get(name)
+    if entry is None:
+        from tracebridge.errors import did_you_mean
+
+        names = ", ".join(known) or "none; is the package installed? (pip install tracebridge)"
+        raise ConfigError(f'unknown {what} "{name}"{did_you_mean(name, known)} (known: {names})')
+    try:
+        return entry.load()
+    except ConfigError:  # the module itself says what it lacks, such as an extra, and what to do
+        raise
+    except Exception as error:
+        why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(f'{what} "{name}" of {entry.package} cannot be imported from {entry.value}: {why}') from error
+
+
+def _singular(group: str) -> str:
+    """Return what one entry of a group is called in a message.
+
+    >>> _singular("tracebridge.id_schemes")
+    'ID scheme'
+    """
+    return {ID_SCHEMES: "ID scheme"}.get(group, group.rpartition(".")[2].removesuffix("s"))
+
+
+def known_adapters() -> list[str]:
+    """Return the names of the installed adapters, sorted; empty in a bare checkout, where nothing is installed."""
+    return list(entries(ADAPTERS))
+
+
+def known_schemes() -> list[str]:
+    """Return what may be named as an ID scheme: `auto`, then the installed ones, sorted."""
+    return [AUTO_SCHEME, *entries(ID_SCHEMES)]
+
+
+def adapter_class(name: str) -> type[Adapter]:
+    """Import and return an adapter's class.
+
+    Raises ConfigError for a name that is not known, a module that cannot be imported, and a class without `Options`.
+    """
+    from tracebridge.plugins.options import DeliveryOptions
+
+    loaded = load(ADAPTERS, name)
+    options = getattr(loaded, "Options", None)
+    if not (isinstance(options, type) and issubclass(options, DeliveryOptions)):
+        where = entries(ADAPTERS)[name].value
+        raise ConfigError(f'adapter "{name}" ({where}) has no Options class derived from DeliveryOptions')
+    checked: type[Adapter] = loaded
+    return checked

@@ -1,0 +1,83 @@
+"""What to say of a span line inside a wrapper that is not known: which option would read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tracebridge.replay.envelopes.own import GLUED, glued
+from tracebridge.replay.envelopes.prefixes import NAMED
+from tracebridge.replay.envelopes.unwrapping import NO_JSON, decode
+
+_SPAN = re.compile(rb"schema[\\\"]+\s*:\s*[\\\"]+spanlog[\\]*/1|resourceSpans[\\\"]+\s*:\s*\[")
+"""How a span line reads, however often it was escaped: such a text is not a person's."""
+_BEGINNING = re.compile(rb"\{\s*[\\\"]")
+MAX_FIELDS = 10_000  # of one object that are looked through
+
+
+def looks_like_a_span(text: bytes) -> bool:
+    """Return whether a span line is in a text, however wrapped."""
+    return (b"spanlog" in text or b"resourceSpans" in text) and _SPAN.search(text) is not None
+
+
+def hint(text: bytes) -> str:
+    """Return where the span line in this text stands and which option reads it; empty for a text without one, or that is one itself."""
+    if not looks_like_a_span(text):
+        return ""
+    if text[:1] == b"{":
+        return _in_object(text)
+    for name, form in NAMED.items():
+        found = form.match(text)
+        if found is not None and text[found.end() : found.end() + 1] == b"{":
+            return f"a span line in a form that applications write as well: where only a shipper writes these lines, --envelope {name} reads them"
+    found = _BEGINNING.search(text)
+    if found is None:
+        return ""
+    return f"a span line behind {found.start()} byte{'s' if found.start() != 1 else ''} of other text: where only your own formatter writes those, --prefix REGEX reads it"
+
+
+def _in_object(text: bytes) -> str:
+    try:
+        given = decode(text)
+    except NO_JSON:
+        if len(list(zip(range(2), glued(text), strict=False))) > 1 and decodes(next(glued(text))):
+            return (
+                f"several objects on one line: where only a shipper glues them together, --envelope {GLUED} reads them"
+            )
+        return ""
+    path = next((path for path, held in _fields(given) if _is_line(held)), None)
+    if path is None:
+        return ""
+    return f"a span line is in field `{path}`: where users cannot write into that field, --field {path} reads it"
+
+
+def decodes(text: bytes) -> bool:
+    """Return whether a text is JSON."""
+    try:
+        decode(text)
+    except NO_JSON:
+        return False
+    return True
+
+
+def _is_line(held: Any) -> bool:
+    if isinstance(held, str):
+        return held.lstrip()[:1] == "{" and looks_like_a_span(held.encode("utf-8", "surrogatepass"))
+    return isinstance(held, dict) and (
+        str(held.get("schema", held.get("spanlog.schema"))).startswith("spanlog/")
+        or isinstance(held.get("resourceSpans"), list)
+    )
+
+
+def _fields(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of an object and of those inside it, by their names with dots between; the outer ones first."""
+    waiting: list[tuple[str, Any]] = [("", given)]
+    for _ in range(MAX_FIELDS):
+        if not waiting:
+            return
+        path, held = waiting.pop(0)
+        if path:
+            yield path, held
+        if isinstance(held, dict):
+            waiting += [(f"{path}.{name}" if path else name, inner) for name, inner in held.items()]

@@ -1,0 +1,83 @@
+"""What wraps lines, and only the user knows of: a formatter's prefix, a shipper's field, forms that applications write as well."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tracebridge.replay.envelopes.prefixes import NAMED
+from tracebridge.replay.envelopes.unwrapping import NO_JSON, as_line, decode
+
+GLUED = "glued"
+NAMES = (*NAMED, GLUED)
+"""What `--envelope` takes."""
+MAX_GLUED = 10_000  # objects on one line
+_SPACE = re.compile(r"\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEnvelope:
+    """What the user says of the lines: nothing, by default."""
+
+    prefix: re.Pattern[bytes] | None = None
+    """What stands in front of each line."""
+    field: str | None = None
+    """The field, of a JSON object a line, that holds the line: a name, or names with dots between. Nothing else tells such an object from an
+    application's own words."""
+    names: frozenset[str] = frozenset()
+    """Forms, by their names in `NAMES`."""
+
+    def without_prefix(self, text: bytes) -> bytes:
+        """Return what stands behind the prefix; all of it where there is none."""
+        found = self.prefix.match(text) if self.prefix is not None else None
+        return text[found.end() :].lstrip() if found is not None else text
+
+    def out_of_field(self, text: bytes) -> bytes | None:
+        """Return what the field holds; None where there is none."""
+        if self.field is None or text[:1] != b"{":
+            return None
+        try:
+            given = decode(text)
+        except NO_JSON:
+            return None
+        return as_line(_at(given, self.field))
+
+    def lines_in(self, text: bytes) -> list[bytes]:
+        """Return the lines inside the first named form that this text has; none where it has none of them."""
+        for name, prefix in NAMED.items():
+            if name in self.names and (found := prefix.match(text)) is not None:
+                return [text[found.end() :]]
+        if GLUED in self.names and text[:1] == b"{":
+            parts = list(glued(text))
+            return parts if len(parts) > 1 else []
+        return []
+
+
+def _at(given: Any, path: str) -> Any:
+    """Return what stands under a name, or under names with dots between."""
+    if not isinstance(given, dict):
+        return None
+    if path in given:
+        return given[path]
+    first, dot, rest = path.partition(".")
+    return _at(given.get(first), rest) if dot else None
+
+
+def glued(text: bytes) -> Iterator[bytes]:
+    """Yield the objects that stand behind each other on one line; what follows the last whole one comes last."""
+    shown = text.decode("utf-8", "surrogateescape")
+    read, at = json.JSONDecoder().raw_decode, 0
+    for _ in range(MAX_GLUED):
+        try:
+            _, end = read(shown, at)
+        except (ValueError, RecursionError):
+            break
+        yield shown[at:end].encode("utf-8", "surrogateescape")
+        at = _SPACE.match(shown, end).end()  # type: ignore[union-attr]  # matches everywhere
+        if shown[at : at + 1] != "{":
+            break
+    if at < len(shown):
+        yield shown[at:].encode("utf-8", "surrogateescape")

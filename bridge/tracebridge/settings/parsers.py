@@ -1,0 +1,160 @@
+"""Values with a form of their own: durations, sizes, addresses, paths, names of classes, attribute values.
+
+Each form is known by the mark of its annotation in `tracebridge.plugins.options`, and says how it is read, how a limit
+of it is shown, and which pattern the JSON Schema gives for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tracebridge.errors import ConfigError
+from tracebridge.plugins.options import PrivateUrl
+from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, known_schemes, load
+from tracebridge.settings.problems import ProblemKind
+from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
+
+MAX_INT: Final = 2**63 - 1  # what SQLite, protobuf and the system's calls take
+MAX_SECONDS: Final = 100 * 365.25 * 86400  # threads cannot wait for 300 years
+
+
+class Wrong(ValueError):
+    """The value is not of the form. `str()` says what it must be, `allowed` lists what it may be where that is a list."""
+
+    def __init__(self, kind: ProblemKind, wanted: str, allowed: Sequence[str] = ()) -> None:
+        super().__init__(wanted)
+        self.kind = kind
+        self.allowed = allowed
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Form:
+    """One kind of text."""
+
+    name: str
+    """What people call it."""
+    read: Callable[[Any, Mapping[str, Any]], Any]
+    """From the value and the option's metadata to what the adapter gets; raises Wrong."""
+    pattern: str
+    """A regular expression for the JSON Schema."""
+    show: Callable[[Any], str] = str
+
+
+def _duration(value: Any, _: Mapping[str, Any]) -> float:
+    seconds = parse_duration(value)
+    if seconds is None:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        wanted = f"a duration with its unit, such as {value}s" if number else "a duration such as 10s, 250ms or 1h"
+        raise Wrong("bad-duration", wanted)
+    if seconds > MAX_SECONDS:
+        raise Wrong("out-of-range", "a duration of at most 100 years")
+    return seconds
+
+
+def _size(value: Any, _: Mapping[str, Any]) -> int:
+    size = parse_size(value)
+    if size is None:
+        raise Wrong("bad-size", "a size such as 512MiB or 64KiB")
+    if size > MAX_INT:
+        raise Wrong("out-of-range", "a size that fits in 63 bits")
+    return size
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Wrong("wrong-type", "text")
+    if not value.strip():
+        raise Wrong("wrong-value", "text with something in it")
+    return value
+
+
+def _url(value: Any, metadata: Mapping[str, Any]) -> str:
+    text = _text(value)
+    schemes = tuple(metadata.get("schemes") or ("http", "https"))
+    wanted = "an address such as " + " or ".join(f"{scheme}://host:port" for scheme in schemes)
+    if any(char.isspace() or not char.isprintable() for char in text):
+        raise Wrong("bad-url", f"{wanted}, without spaces")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise Wrong("bad-url", f"{wanted}, with a port of 1 to 65535") from None
+    if parts.scheme not in schemes:
+        raise Wrong("bad-url", wanted)
+    if not parts.hostname or port == 0:
+        raise Wrong("bad-url", f"{wanted}, with a host and no port 0")
+    if "#" in text:  # a fragment is never sent; in a password it would end the address early
+        raise Wrong("bad-url", f"{wanted}, without a # (%23 in a user name or password)")
+    return PrivateUrl(text) if parts.username is not None or parts.query else text
+
+
+def _path(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    if "\0" in text:
+        raise Wrong("bad-path", "a path without a NUL character")
+    return text
+
+
+def unreadable(path: str) -> str:
+    """Return why a file cannot be read, in the system's words; nothing when it can."""
+    from pathlib import Path
+
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            file.read(1)
+    except (OSError, ValueError, RuntimeError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+def _class(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    module, colon, name = text.partition(":")
+    if not colon or not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
+        raise Wrong("bad-class", "the name of a class as pkg.mod:Name")
+    return text
+
+
+def _function(value: Any, metadata: Mapping[str, Any]) -> Any:
+    return value if callable(value) else _class(value, metadata)
+
+
+def _scheme(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    if text == AUTO_SCHEME:
+        return text
+    known = known_schemes()
+    if text not in known:
+        raise Wrong("unknown-scheme", "an ID scheme that is installed", known)
+    try:
+        load(ID_SCHEMES, text)
+    except ConfigError as error:
+        raise Wrong("broken-scheme", f"an ID scheme that can be used: {error}") from None
+    return text
+
+
+def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
+    items = value if isinstance(value, list) else [value]
+    if any(not isinstance(item, (str, int, float)) for item in items) or len({type(item) for item in items}) > 1:
+        raise Wrong("wrong-type", "text, a number, true or false, or a list of one of these")
+    return value
+
+
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_NUMBER = r"[0-9]+(\.[0-9]+)?"
+FORMS: Mapping[str, Form] = {
+    "duration": Form("duration", _duration, rf"^({_NUMBER}\s*(ns|us|µs|ms|s|m|h|d)\s*)+$", show_duration),
+    "size": Form(
+        "size", _size, rf"^{_NUMBER}\s*(B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?$", lambda size: show_size(int(size))
+    ),
+    "url": Form("address", _url, r"^[a-z][a-z0-9+.-]*://[^\s/]+"),
+    "path": Form("path", _path, r"\S"),
+    "attribute": Form("text, number, true | false, or a list of these", _attribute, ""),
+    "class": Form("pkg.mod:Name", _class, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),
+    "function": Form("pkg.mod:function", _function, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),
+    "scheme": Form("ID scheme", _scheme, r"^[A-Za-z0-9_.-]+$"),
+}

@@ -1,0 +1,72 @@
+"""What no destination could take is repaired, and nothing else is touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracebridge.calls.repair import mended
+from tracebridge.records.record import Event, Link, SpanRecord
+
+SOUND = SpanRecord(b"\x01" * 16, b"\x02" * 8, b"\x03" * 8, "s", 10, 20, kind=3, status=2)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        SOUND,
+        msgspec.structs.replace(SOUND, parent_id=None),
+        msgspec.structs.replace(SOUND, start_time_ns=30),
+        msgspec.structs.replace(SOUND, events=(Event("e", 0),), links=(Link(b"\x01" * 16, b"\x02" * 8),)),
+    ],
+    ids=["plain", "root", "ends before it starts", "events and links"],
+)
+def test_a_sound_record_is_itself(sound):
+    """Nothing is copied, nothing is marked."""
+    assert mended(sound) is sound
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"parent_id": bytes(8)}, {"parent_id": None}),
+        ({"parent_id": b"\x02" * 8}, {"parent_id": None}),
+        ({"parent_id": "0303030303030303"}, {"parent_id": None}),
+        ({"start_time_ns": None}, {"start_time_ns": 20}),
+        ({"end_time_ns": -1}, {"end_time_ns": 10}),
+        ({"kind": 9}, {"kind": 0}),
+        ({"status": "ERROR"}, {"status": 0}),
+        ({"name": None}, {"name": ""}),
+        ({"name": 7}, {"name": "7"}),
+        ({"events": (Event("e", -1),)}, {"events": (Event("e", 10),)}),
+    ],
+    ids=str,
+)
+def test_one_wrong_field_is_repaired_and_counted(changes, wanted):
+    """The others stay as they are."""
+    broken = msgspec.structs.replace(SOUND, **changes)
+    assert mended(broken) == msgspec.structs.replace(SOUND, **wanted, repaired=1)
+
+
+def test_a_link_to_nothing_is_left_out_and_counted_as_dropped():
+    """No destination takes a reference without IDs."""
+    good = Link(b"\x01" * 16, b"\x02" * 8)
+    record = mended(msgspec.structs.replace(SOUND, links=(Link(bytes(16), b"\x02" * 8), good, Link(b"", b""))))
+    assert (record.links, record.dropped_links) == ((good,), 2)
+
+
+ANYTHING: Any = (
+    st.none() | st.integers() | st.binary(max_size=20) | st.text(max_size=3) | st.floats() | st.just(object())
+)
+
+
+@given(*[ANYTHING] * 8)
+def test_whatever_the_fields_are_the_result_is_sound(trace_id, span_id, parent_id, name, start, end, kind, status):
+    """Repaired once, there is nothing left to repair."""
+    record = mended(SpanRecord(trace_id, span_id, parent_id, name, start, end, kind, status))
+    assert mended(record) is record
+    assert (len(record.trace_id), len(record.span_id)) == (16, 8)
