@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,6 +35,7 @@ MakeClient = Callable[..., Client]
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test is configured by the machine that it runs on."""
     for name in (
+        *(name for name in os.environ if name.startswith("MLFLOW_")),
         "TRACEBRIDGE_CONFIG",
         "TRACEBRIDGE_STORE",
         "OTEL_SERVICE_NAME",

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.plugins.adapter import Context, Needs, Sent, TraceReader
+from tracebridge.plugins.adapter import Context, Needs, Part, Sent, TraceReader
 from tracebridge.plugins.options import Duration, Secret, Size, TlsOptions, Url, option
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 
@@ -71,7 +71,6 @@ class JaegerThriftAdapter:
 
     Options: ClassVar[type[JaegerThriftOptions]] = JaegerThriftOptions
     needs: ClassVar[Needs] = Needs(("thrift",), "tracebridge[jaeger]")
-    one_resource_per_body = True
     max_batch_spans: int
     max_batch_bytes: int | None
     reader: TraceReader | None
@@ -83,6 +82,7 @@ class JaegerThriftAdapter:
         over_udp = urlsplit(options.endpoint).scheme == "udp"
         self.max_batch_spans = MAX_UDP_SPANS if over_udp else MAX_HTTP_SPANS
         self.max_batch_bytes = options.max_packet_size if over_udp else MAX_HTTP_BYTES
+        self._by_process = format_.by_process
         self._encode = partial(
             format_.encode,
             attributes_of=showing(options.dialect, context.trace_id_attribute),
@@ -102,9 +102,9 @@ class JaegerThriftAdapter:
             )
             self.reader = JaegerReader(server, context, options.ui)
 
-    def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        """Return one Batch; over UDP as a whole datagram."""
-        return self._encode(records)
+    def encode(self, records: Sequence[SpanRecord]) -> Sequence[Part]:
+        """Return one Batch for each process; over UDP as whole datagrams."""
+        return [Part(self._encode(group), group) for group in self._by_process(records)]
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Send the datagram, which nobody confirms, or POST the body."""

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.plugins.adapter import Context, Sent, TraceReader
 from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
+from tracebridge.records.record import DEFAULT_EXPERIMENT
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
-from tracebridge_adapters.readers.otlp import MLFLOW_DEFAULT_EXPERIMENT, MLFLOW_EXPERIMENT_HEADER, otlp_reader
+from tracebridge_adapters.readers.otlp import MLFLOW_EXPERIMENT_HEADER, otlp_reader
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord
@@ -103,7 +104,7 @@ def headers_of(options: OtlpHttpOptions) -> dict[str, Secret]:
     named = {name.lower() for name in options.headers}
     if options.dialect != "mlflow" or MLFLOW_EXPERIMENT_HEADER in named:
         return options.headers
-    return {MLFLOW_EXPERIMENT_HEADER: Secret(MLFLOW_DEFAULT_EXPERIMENT), **options.headers}
+    return {MLFLOW_EXPERIMENT_HEADER: Secret(DEFAULT_EXPERIMENT), **options.headers}
 
 
 def traces_url(endpoint: str) -> str:

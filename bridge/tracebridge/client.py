@@ -23,7 +23,7 @@ from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.record import EndCause
-from tracebridge.settings.load import load_settings
+from tracebridge.settings.load import load
 from tracebridge.settings.model import Settings
 from tracebridge.spans.clock import Clock, SystemClock
 from tracebridge.spans.janitor import Janitor
@@ -43,10 +43,11 @@ _log = logging.getLogger("tracebridge")
 class Client(Managers, Propagating, Ending, Ingesting, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
-    `config` is a path to a YAML file, a mapping with the same keys (`tracebridge.Config`), or Settings; without it the file that
-    TRACEBRIDGE_CONFIG names, else the embedded store. A `tracking_uri` that is the path of a YAML file is taken as `config`; any
-    other is accepted, noted once, and means nothing here. No network is used. Raises ConfigError, with every problem
-    in the message, for a wrong configuration.
+    `config` is a path to a YAML file, a mapping with the same keys (`tracebridge.Config`), or Settings. Without it the destinations are those of
+    the file that TRACEBRIDGE_CONFIG names, else the MLflow server at `tracking_uri`, else the one that MLFLOW_TRACKING_URI names, else the
+    embedded store; one line at INFO says which. A `tracking_uri` that is the path of a YAML file is taken as `config`; one that is neither that nor an http(s)
+    address is a warning. `registry_uri` and `workspace_store_uri` are MLflow's and mean nothing here. No network is used. Raises ConfigError,
+    with every problem in the message, for a wrong configuration.
 
     Safe from any number of threads and asyncio tasks. A client is a value: several live side by side.
     """
@@ -55,18 +56,21 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self,
         tracking_uri: str | None = None,
         registry_uri: str | None = None,
+        workspace_store_uri: str | None = None,
         *,
         config: str | os.PathLike[str] | Config | Mapping[str, Any] | Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
         if config is None and tracking_uri is not None and str(tracking_uri).endswith(YAML_SUFFIXES):
             config = str(tracking_uri)
-        elif tracking_uri is not None or registry_uri is not None:
+        if registry_uri is not None or workspace_store_uri is not None:
             _log.info(
-                "tracking_uri and registry_uri name MLflow servers; tracebridge sends where its configuration says"
+                "registry_uri and workspace_store_uri are about models and workspaces, which tracebridge does not keep"
             )
         with no_fork():  # a child could never import what was being imported here
-            self._configure(load_settings(config), clock or SystemClock())
+            loaded = load(config, tracking_uri=tracking_uri)
+            _log.info("destinations: %s", loaded.told)
+            self._configure(loaded.settings, clock or SystemClock())
         self._off = self._settings.disabled
         exits.register(self)
         if self._lifecycle.flush_on_sigterm:

@@ -123,6 +123,37 @@ class MemoryConfig(TypedDict, total=False):
     """How an ill destination is waited for."""
 
 
+class MlflowConfig(TypedDict, total=False):
+    """Options of the `mlflow` adapter."""
+
+    endpoint: str
+    """Address of the tracking server."""
+    experiment_name: str | None
+    """Experiment that gets the traces, made where there is none; it is looked up with the first delivery."""
+    experiment_id: str | None
+    """The same by its ID; without either, the default experiment."""
+    username: str | None
+    """User for basic authentication."""
+    password: str | None
+    """Password for basic authentication."""
+    token: str | None
+    """Bearer token; user and password together come before it."""
+    workspace: str | None
+    """Workspace, on a server that has several."""
+    headers: Mapping[str, str]
+    """Headers of every request."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this server."""
+    ui: str | None
+    """Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
 OtelExporterConfig = TypedDict(
     "OtelExporterConfig",
     {
@@ -380,6 +411,7 @@ AdapterConfig = (
     | JaegerThriftConfig
     | LogConfig
     | MemoryConfig
+    | MlflowConfig
     | OtelExporterConfig
     | OtlpFileConfig
     | OtlpGrpcConfig

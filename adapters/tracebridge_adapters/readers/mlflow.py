@@ -14,6 +14,7 @@ from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats.files import mlflow_json
 from tracebridge_adapters.options import link_of
+from tracebridge_adapters.readers.mlflow_experiment import MlflowExperiment
 from tracebridge_adapters.readers.searching import in_order, search
 from tracebridge_adapters.wires.http_get import HttpReader
 
@@ -23,14 +24,14 @@ MAX_PAGE = 500  # the most that the server gives at once
 
 
 class MlflowReader:
-    """Reads the traces of one experiment back."""
+    """Reads traces back, those of one experiment unless a search names others."""
 
-    def __init__(self, server: HttpReader, context: Context, experiment_id: str, ui: str | None) -> None:
+    def __init__(self, server: HttpReader, context: Context, experiment: MlflowExperiment, ui: str | None) -> None:
         self._server = server
-        self._experiment_id = experiment_id
+        self._experiment = experiment
         self._absorb = partial(absorb, trace_id_attribute=context.trace_id_attribute)
         self._trace_id_attribute = context.trace_id_attribute
-        self._ui = ui or f"{server.shown_url}/#/experiments/{experiment_id}/traces?selectedEvaluationId=tr-{{trace_id}}"
+        self._ui = ui
 
     def get(self, trace_id: bytes) -> list[SpanRecord]:
         """Return the trace's spans in start order, root first; empty when the trace is unknown."""
@@ -53,17 +54,23 @@ class MlflowReader:
     def search(self, query: Query) -> Page:
         """Return one page of traces that match, newest first."""
 
+        named = [condition for condition in query.conditions if condition.field == "experiment_id"]
+        experiments = [str(value) for condition in named for value in condition.values]
+        rest = [condition for condition in query.conditions if condition not in named]
+
         def fetch(first_ms: int, last_ms: int, limit: int) -> tuple[list[list[SpanRecord]], bool]:
             most = min(limit, MAX_PAGE)
-            ids = self._ids([f"timestamp_ms >= {first_ms}", f"timestamp_ms <= {last_ms}"], most)
+            ids = self._ids([f"timestamp_ms >= {first_ms}", f"timestamp_ms <= {last_ms}"], most, experiments)
             return self._many(ids), len(ids) >= most
 
-        return search(query, fetch)
+        return search(msgspec.structs.replace(query, conditions=rest), fetch)
 
-    def _ids(self, filters: Sequence[str], limit: int) -> list[bytes]:
-        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self._experiment_id}}
+    def _ids(self, filters: Sequence[str], limit: int, experiments: Sequence[str] = ()) -> list[bytes]:
         asked = {
-            "locations": [place],
+            "locations": [
+                {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+                for experiment in experiments or [self._experiment.id()]
+            ],
             "filter": " AND ".join(filters),
             "max_results": limit,
             "order_by": ["timestamp_ms DESC"],
@@ -90,5 +97,9 @@ class MlflowReader:
         return Misconfigured(f"{self._server.shown_url}: {error}; is query_endpoint an MLflow server?")
 
     def link(self, trace_id: bytes) -> str | None:
-        """Return the address of the trace in MLflow's UI."""
-        return link_of(self._ui, trace_id)
+        """Return the address of the trace in MLflow's UI; None before the experiment is known, because no network is used."""
+        if self._ui is not None:
+            return link_of(self._ui, trace_id)
+        experiment = self._experiment.known
+        traces = f"{self._server.shown_url}/#/experiments/{experiment}/traces"
+        return None if experiment is None else f"{traces}?selectedEvaluationId=tr-{trace_id.hex()}"

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from tracebridge.plugins.adapter import Context, TraceReader
 from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge.records.record import DEFAULT_EXPERIMENT
 from tracebridge_adapters.options import Dialect, ReadableOptions
 
 MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"
-MLFLOW_DEFAULT_EXPERIMENT = "0"  # the one that every MLflow server is born with
 
 
 def otlp_reader(
@@ -35,11 +35,14 @@ def otlp_reader(
 
         return JaegerReader(server, context, options.ui)
     from tracebridge_adapters.readers.mlflow import MlflowReader
+    from tracebridge_adapters.readers.mlflow_experiment import MlflowExperiment
 
-    return MlflowReader(server, context, experiment_of(headers), options.ui)
+    experiment = MlflowExperiment(server, name=None, experiment_id=None)
+    experiment.known = experiment_of(headers)
+    return MlflowReader(server, context, experiment, options.ui)
 
 
 def experiment_of(headers: Mapping[str, Secret]) -> str:
     """Return the MLflow experiment that the headers name, or the default one."""
     named = {name.lower(): value.reveal() for name, value in headers.items()}
-    return named.get(MLFLOW_EXPERIMENT_HEADER, MLFLOW_DEFAULT_EXPERIMENT)
+    return named.get(MLFLOW_EXPERIMENT_HEADER, DEFAULT_EXPERIMENT)

@@ -41,6 +41,10 @@ def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:
         raise InvalidParameterError(
             "this destination lists traces newest first only; the embedded store can order them"
         )
+    if any(c.field == "experiment_id" and set(c.values) != {DEFAULT_EXPERIMENT} for c in query.conditions):
+        raise InvalidParameterError(
+            "this destination keeps no experiments of MLflow's; leave experiment_ids and locations out"
+        )
     first, last = _window(query.conditions)
     last, seen = _read_token(query.page_token, last)
     found: list[list[SpanRecord]] = []

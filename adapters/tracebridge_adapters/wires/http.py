@@ -63,13 +63,14 @@ class HttpWire:
         )
         self.shown_url = self._exchange.shown_url
 
-    def post(self, body: bytes) -> HttpAnswer:
-        """Send one body and return the 2xx answer.
+    def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send one body, with these headers more, and return the 2xx answer.
 
         Raises Retryable, Rejected, TooLarge or Misconfigured, each with the answer's status; blocks at most `timeout_s` (and one
         connection attempt).
         """
-        answer = self._exchange.request("POST", body=gzip.compress(body, GZIP_LEVEL, mtime=0) if self._gzip else body)
+        data = gzip.compress(body, GZIP_LEVEL, mtime=0) if self._gzip else body
+        answer = self._exchange.request("POST", body=data, headers=headers)
         wrong = self._judged(answer)
         if wrong is not None:
             wrong.status = answer.status

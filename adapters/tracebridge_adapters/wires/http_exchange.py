@@ -103,8 +103,10 @@ class HttpExchange:
             key_file=_expanded(tls.key_file),
         )
 
-    def request(self, method: str, suffix: str = "", body: bytes | None = None) -> HttpAnswer:
-        """Make one request to the address with this suffix, and return the answer, whatever it says.
+    def request(
+        self, method: str, suffix: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        """Make one request to the address with this suffix, and these headers more, and return the answer, whatever it says.
 
         Raises Retryable or Misconfigured; blocks at most the timeout (and one connection attempt).
         """
@@ -117,7 +119,7 @@ class HttpExchange:
                     method,
                     self._url + suffix,
                     body=body,
-                    headers=self._headers,
+                    headers={**self._headers, **headers} if headers else self._headers,
                     redirect=False,
                     retries=False,
                     preload_content=False,

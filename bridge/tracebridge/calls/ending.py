@@ -131,7 +131,7 @@ class Ending(Recording):
             and cause is _FINISHED
             and trace.plain
             and self._stages.harmless_pass
-            and (span.parent_raw is not None or not (trace.tags or trace.experiment_id))
+            and (span.parent_raw is not None or not trace.tags)
         ):
             # the fields of SpanRecord up to the last that the common span has; the others are at their defaults
             fields = [

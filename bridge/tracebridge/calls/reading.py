@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
 from tracebridge.calls.core import Core, one_id
 from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import (
@@ -24,7 +22,7 @@ from tracebridge.plugins.adapter import TraceEditor, TraceReader, reader_of
 from tracebridge.reading.filters import build_query
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
 from tracebridge.reading.trace import FinishedSpan, PagedList, Trace, trace_of
-from tracebridge.records.record import SpanRecord, carried
+from tracebridge.records.record import RUN_TAG, SpanRecord, carried
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
@@ -107,20 +105,22 @@ class Reading(Core):
         """Return finished traces, newest first, as a list with `.token` for the next page.
 
         `filter_string` takes the subset in `tracebridge.reading.filters`. `experiment_ids` or `locations` (experiment IDs as well) name the experiments
-        to look in; a trace that was started without one is in "0". `flush` changes nothing here. Raises InvalidParameterError for a filter outside the
-        subset and for `run_id` and `model_id`, which only MLflow's own client records; NoReaderError when no configured adapter can be read back.
+        to look in; a trace that was started without one is in "0". `run_id` is what `start_trace` was given. `flush` changes nothing here.
+        Raises InvalidParameterError for a filter outside the subset and for `model_id`, which only MLflow's own client records; NoReaderError
+        when no configured adapter can be read back.
         """
-        if run_id is not None or model_id is not None:
+        if model_id is not None:
             raise misuse(
                 InvalidParameterError,
-                "search_traces takes experiment_ids or locations, filter_string, max_results, order_by, page_token and include_spans; "
-                "runs and models (run_id, model_id) are not recorded with a trace: tag the trace and search by tags.KEY.",
+                "search_traces takes experiment_ids or locations, filter_string, max_results, order_by, page_token, run_id and include_spans; "
+                "no model is recorded with a trace (model_id): tag the trace and search by tags.KEY.",
             )
         query = build_query(filter_string, max_results, order_by, page_token)
+        if run_id is not None:
+            query = query.narrowed(Condition("tag", "=", str(run_id), RUN_TAG))
         experiments = tuple(dict.fromkeys(str(each) for each in _listed(experiment_ids) + _listed(locations)))
         if experiments:
-            condition = Condition("experiment_id", "IN", experiments)
-            query = msgspec.structs.replace(query, conditions=[*query.conditions, condition])
+            query = query.narrowed(Condition("experiment_id", "IN", experiments))
         name, adapter = self._need_reader()
         self._wait_for(name)
         page = adapter.search(query)

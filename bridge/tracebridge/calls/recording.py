@@ -40,7 +40,7 @@ class Recording(Core):
                 trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
                 span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
             ]  # fmt: skip
-            if span.parent_raw is None and (trace.tags or trace.experiment_id):
+            if span.parent_raw is None and trace.tags:
                 return self.encoded(span, trace, EndCause.UNFINISHED)
             if span.inputs is not None or span.parent_raw is None:
                 fields += later_fields(span, trace)
@@ -149,7 +149,7 @@ class Recording(Core):
             dropped_links=span.dropped_links,
             truncated=tally.truncated if tally is not None else 0,
             repaired=tally.repaired if tally is not None else 0,
-            experiment_id=trace.experiment_id if is_root else "",
+            experiment_id=trace.experiment_id,
             custom_span_id=span.custom_span_id,
             span_id_scheme=None if span.own_id is None else span.own_id.scheme,
         )

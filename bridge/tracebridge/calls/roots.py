@@ -20,7 +20,7 @@ from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, remote_parent
-from tracebridge.records.record import Kind
+from tracebridge.records.record import RUN_TAG, Kind
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace, context_of, live_trace
 from tracebridge.spans.noop import AnySpan
@@ -32,7 +32,6 @@ CUT_AWAY = "trace_id_cut_away"  # how IDs from elsewhere that cannot be sent on 
 GENERATE = "generate_failed"  # how a generator's failures are counted
 DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
 CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
-RUN_TAG = "mlflow.sourceRun"  # where MLflow keeps the run that a trace belongs to
 
 
 class Roots(Recording):
@@ -150,6 +149,7 @@ class Roots(Recording):
             trace.tags.setdefault(RUN_TAG, text(run_id, tally))
         if experiment_id is not None:
             trace.experiment_id = text(experiment_id, tally)
+            trace.plain = False  # each of its spans says so
 
     def _generated(self, name: Any, attributes: Any) -> str | TraceId | None:
         """Return what the generator makes; None, counted, when it fails or makes what can be no ID."""

@@ -43,6 +43,8 @@ def command(context: click.Context, config: str | None, as_json: bool) -> None:
     from tracebridge.client import Client
     from tracebridge.settings.load import load_settings
 
+    if config is None:
+        _tell_unused()
     settings: Any = config if config is not None else _embedded()
     trace_id = f"user123_batch_{datetime.datetime.now(datetime.UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:8]}"
     client = Client(config=switched_on(load_settings(settings)))
@@ -60,6 +62,17 @@ def command(context: click.Context, config: str | None, as_json: bool) -> None:
         _tell(trace_id, wire_id, spans, stats, config)
     if not complete or any(books["dropped"] or books["queued"] for books in stats["adapters"].values()):
         context.exit(1)
+
+
+def _tell_unused() -> None:
+    """Say what is exported and would decide in a program, and does not here: nothing goes to servers that nobody named for a demonstration."""
+    for variable, use in (
+        ("TRACEBRIDGE_CONFIG", 'add --config "$TRACEBRIDGE_CONFIG"'),
+        ("MLFLOW_TRACKING_URI", "name it in a YAML file"),
+    ):
+        if os.environ.get(variable):
+            click.echo(f"{variable} is set and not used here; to send there, {use}", err=True)
+            return
 
 
 def run_batch(client: Client, trace_id: str) -> bytes:

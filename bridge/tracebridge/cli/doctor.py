@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracebridge.cli.shared.configured import CONFIG_HELP, configured
 from tracebridge.errors import printable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ EPILOG = """Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--config", metavar="FILE", help=CONFIG_HELP)
 @click.option("--only", metavar="NAME", multiple=True, help="Only this destination; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
 @click.pass_context
@@ -40,9 +41,8 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
     from rich.console import Console
 
     from tracebridge.doctor.examine import examine
-    from tracebridge.settings.load import load_settings
 
-    settings = load_settings(config, if_unwritable="refuse")
+    settings = configured(config, if_unwritable="refuse", tells_all=True).settings
     unknown = [name for name in only if name not in settings.adapters]
     if unknown:
         raise click.BadParameter(f"{unknown[0]} is not one of {', '.join(settings.adapters)}", param_hint="--only")

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from tracebridge.cli.shared.books import unconfirmed
+from tracebridge.cli.shared.configured import CONFIG_HELP, configured
 from tracebridge.cli.shared.delivering import switched_on
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.shared.moments import moment
@@ -45,7 +46,7 @@ EPILOG = """Examples:
 
 @click.command(epilog=EPILOG)
 @paths_argument
-@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--config", metavar="FILE", help=CONFIG_HELP)
 @click.option("--follow", is_flag=True, help="Go on as the files grow, through rotations, until Ctrl-C.")
 @click.option(
     "--since",
@@ -107,9 +108,8 @@ def command(
     from tracebridge.replay.player import Player
     from tracebridge.replay.seen import open_seen
     from tracebridge.replay.stream import SpanFiles
-    from tracebridge.settings.load import load_settings
 
-    settings = load_settings(config, if_unwritable="refuse")
+    settings = configured(config, if_unwritable="refuse").settings
     if not dry_run:
         switched_on(settings)
     wanted = _wanted(since, until, traces, Identity(settings.trace_ids))

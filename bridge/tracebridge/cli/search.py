@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
+from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
 from tracebridge.cli.shared.moments import moment
 from tracebridge.cli.shared.stores import open_reader
@@ -30,7 +31,7 @@ EPILOG = """Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--config", metavar="FILE", help=CONFIG_HELP)
 @click.option("--service", help="Service name, exactly.")
 @click.option("--name", help="Name of the root, exactly; with % as a wildcard.")
 @click.option("--status", type=click.Choice(["OK", "ERROR", "UNSET"], case_sensitive=False), help="Status of the root.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
 from tracebridge.cli.shared.stores import open_reader
 from tracebridge.errors import TracebridgeError
@@ -19,7 +20,7 @@ EPILOG = """Example:
 
 @click.command(epilog=EPILOG)
 @click.argument("trace_id")
-@click.option("--config", metavar="FILE", help="YAML file; default: $TRACEBRIDGE_CONFIG, else the embedded store.")
+@click.option("--config", metavar="FILE", help=CONFIG_HELP)
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")
 @click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
 @click.option("--json", "as_json", is_flag=True, help="Print the spans as one JSON array.")

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
+from tracebridge.delivery.parts import parts_of, send_parts
 from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge, printable
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats, now_unix_s
 from tracebridge.journal.base import Claim, Cursor, decode_record
-from tracebridge.plugins.adapter import Adapter, Sent
+from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
 from tracebridge.records.record import Resource, SpanRecord
@@ -68,7 +69,6 @@ class Delivery:
         self._dead_letters = dead_letters
         self._resource = resource
         self._max_batch = min(self._queue.max_batch, adapter.max_batch_spans)
-        self._by_resource: bool = getattr(adapter, "one_resource_per_body", False)
         self._threads: list[threading.Thread] = []
         self._working = 0
         self._flush_to = 0
@@ -166,10 +166,8 @@ class Delivery:
             try:
                 silence_instrumentation()
                 records = self._decode(claim)
-                groups = _by_resource(records) if self._by_resource else [records] if records else []
-                claim.in_order = len(groups) <= 1
-                for group in groups:
-                    self._deliver(claim, group)
+                if records:
+                    self._deliver(claim, records)
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")
             except _Stopped:
@@ -214,36 +212,51 @@ class Delivery:
     def _deliver(self, claim: Claim, records: Sequence[SpanRecord]) -> None:
         """See these records of a claim through: every one ends up exported, sent, or dropped for a reason."""
         try:
-            body = self.adapter.encode(records)
+            parts = parts_of(self.adapter, records)
         except Exception as error:
             self._split(claim, records, REJECTED, f"cannot be encoded: {error!r}")
             return
+        if len(parts) > 1:
+            claim.in_order = False
+        together = isinstance(self.adapter, PartsAdapter)
+        for some in [parts] if together else [[part] for part in parts]:
+            self._send(claim, self._small_enough(claim, some))
+
+    def _small_enough(self, claim: Claim, parts: Sequence[Part]) -> list[Part]:
+        """Split the parts that are too large for the destination, and return the others."""
         limit = self.adapter.max_batch_bytes
-        if limit is not None and len(body) > limit:
-            self._split(claim, records, TOO_LARGE, f"{len(body)} bytes encoded; the limit is {limit}")
-            return
+        fitting = []
+        for part in parts:
+            if limit is not None and len(part.body) > limit:
+                self._split(claim, part.records, TOO_LARGE, f"{len(part.body)} bytes encoded; the limit is {limit}")
+            else:
+                fitting.append(part)
+        return fitting
+
+    def _send(self, claim: Claim, parts: Sequence[Part]) -> None:
+        """Send parts until each is settled; only those that were not taken are sent again."""
         started = time.monotonic()
         attempt = 0
-        while True:
+        while parts:
             self._respect_pause()
-            try:
-                sent = self.adapter.send(body, len(records))
-            except Rejected as error:
-                self._split(claim, records, REJECTED, _said(error))
-                return
-            except TooLarge as error:
-                self._split(claim, records, TOO_LARGE, _said(error))
-                return
-            except (Exception, SystemExit, KeyboardInterrupt) as error:  # an exporter that exits is to end no worker
-                pause = self._pause_after(error, attempt, time.monotonic() - started)
-                if pause is None:
-                    self._dead(claim, records, GAVE_UP, _said(error))
-                    return
+            waiting: list[Part] = []
+            longest = 0.0
+            for part, answer in zip(parts, send_parts(self.adapter, parts), strict=True):
+                if isinstance(answer, Sent):
+                    self._arrived(claim, len(part.records), answer)
+                elif isinstance(answer, Rejected):
+                    self._split(claim, part.records, REJECTED, _said(answer))
+                elif isinstance(answer, TooLarge):
+                    self._split(claim, part.records, TOO_LARGE, _said(answer))
+                elif (pause := self._pause_after(answer, attempt, time.monotonic() - started)) is None:
+                    self._dead(claim, part.records, GAVE_UP, _said(answer))
+                else:
+                    waiting.append(part)
+                    longest = max(longest, pause)
+            parts = waiting
+            if parts:
                 attempt += 1
-                self._sleep(pause)
-            else:
-                self._arrived(claim, len(records), sent)
-                return
+                self._sleep(longest)
 
     def _split(self, claim: Claim, records: Sequence[SpanRecord], reason: str, message: str) -> None:
         """Halve a batch that was refused until the culprits stand alone."""
@@ -361,15 +374,3 @@ class Delivery:
 def _said(error: BaseException) -> str:
     """Return what an adapter's error says, most likely a server's words: on one line, bounded, steering no terminal."""
     return printable(str(error) or type(error).__name__)[:MAX_SAID]
-
-
-def _by_resource(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
-    """Return the records in groups of one resource each, in the order in which the resources first appear."""
-    groups: dict[bytes, list[SpanRecord]] = {}
-    keys: dict[int, bytes] = {}  # by identity: most records share one object
-    for record in records:
-        resource = record.resource
-        if id(resource) not in keys:
-            keys[id(resource)] = msgspec.msgpack.encode(resource)  # 1 and True differ here, though equal in Python
-        groups.setdefault(keys[id(resource)], []).append(record)
-    return list(groups.values())

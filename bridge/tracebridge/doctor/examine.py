@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tracebridge.delivery.parts import parts_of, send_parts
 from tracebridge.doctor.explain import explain
 from tracebridge.doctor.findings import Outcome, Step, Trouble
 from tracebridge.doctor.probe import Address, Heard, address_of, listen, reach
 from tracebridge.errors import TracebridgeError
-from tracebridge.plugins.adapter import Adapter, Context, TraceReader, reader_of
+from tracebridge.plugins.adapter import Adapter, Context, Sent, TraceReader, reader_of
 from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.registry import adapter_class
 from tracebridge.records.record import Resource, SpanRecord, StatusCode
@@ -76,16 +77,18 @@ def _examine(
     heard = _Listener(first, tls)
     started = time.perf_counter()
     try:
-        sent = adapter.send(adapter.encode([record]), 1)
+        (answer,) = send_parts(adapter, parts_of(adapter, [record]))
+        if not isinstance(answer, Sent):
+            raise answer
     except Exception as error:
         outcome.problem = explain(error, chosen.type, chosen.options, first, heard)
         return
-    if sent.rejected:
+    if answer.rejected:
         outcome.problem = Trouble(
-            "refused-span", f"the destination refused the span: {sent.message}", "its own log can tell more"
+            "refused-span", f"the destination refused the span: {answer.message}", "its own log can tell more"
         )
         return
-    detail = "taken" if sent.confirmed else "sent; this protocol gives no answer"
+    detail = "taken" if answer.confirmed else "sent; this protocol gives no answer"
     outcome.steps.append(Step("send", detail, (time.perf_counter() - started) * 1000))
     if first is not None and first.scheme in {"http", "https"} and "grpc" not in chosen.type:
         _compare_clocks(heard, outcome)

@@ -51,6 +51,24 @@ class Sent:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the bodies that a batch becomes: a message of Kafka's, a datagram, a batch of one process.
+
+    Every part is settled on its own: what was taken is not sent again because another part failed, and `max_batch_bytes` holds for each.
+    """
+
+    body: bytes
+    records: Sequence[SpanRecord]
+    """The records in it, the same objects that `encode` was given."""
+    key: bytes | None = None
+    """What the destination sorts by, such as a message's key; None where it sorts by nothing."""
+
+
+Answer = Sent | BaseException
+"""What became of one part: `Sent`, or the error that `send` would have raised for it."""
+
+
 def _no_resource() -> Resource:
     from tracebridge.records.record import Resource
 
@@ -82,9 +100,6 @@ class Adapter(Protocol):
     """One destination. Built from its own frozen options; owns no thread, queue, timer or retry.
 
     An adapter that needs packages of an extra says so in `needs: ClassVar[Needs]`, and raises ConfigError when it is built without them.
-
-    An adapter whose bodies can say one resource only (Jaeger's Batch has one process) sets `one_resource_per_body = True`: delivery
-    then passes records of one resource at a time.
     """
 
     Options: ClassVar[type[Any]]
@@ -103,8 +118,12 @@ class Adapter(Protocol):
         """
         ...
 
-    def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        """Return the body for these records (never empty). Pure: no I/O, no state that outlives the call."""
+    def encode(self, records: Sequence[SpanRecord]) -> bytes | Sequence[Part]:
+        """Return the body for these records (never empty), or several parts that hold each of them once.
+
+        Pure: no I/O, no state that outlives the call. Parts are for destinations whose bodies cannot hold just any spans together: a
+        Jaeger batch has one process, a Kafka message one trace.
+        """
         ...
 
     def send(self, body: bytes, spans: int) -> Sent:
@@ -116,6 +135,22 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Release connections and files. Called once; must not raise for a destination that is ill."""
+        ...
+
+
+@runtime_checkable
+class PartsAdapter(Protocol):
+    """An adapter that hands over several parts at once, such as a producer that keeps many messages on their way.
+
+    One without it is given its parts one after the other, by `send`.
+    """
+
+    def send_parts(self, parts: Sequence[Part]) -> Sequence[Answer]:
+        """Hand over parts and return what became of each, in their order. Blocks at most the adapter's own timeout.
+
+        A part that was not taken has an exception of the table above as its answer; only such parts are sent again, split or given up.
+        An exception that is raised is the answer for all of them.
+        """
         ...
 
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from tracebridge.errors import InvalidParameterError, misuse
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, NEWEST_FIRST, Condition, Field, Order, Query, Scalar
+from tracebridge.records.record import RUN_TAG
 
 SUBSET = (
-    "name, status, timestamp_ms, end_time_ms, execution_time_ms, trace_id, client_request_id (each also as trace.NAME or attributes.NAME), service; "
+    "name, status, timestamp_ms, end_time_ms, execution_time_ms, trace_id, client_request_id, run_id (each also as trace.NAME or attributes.NAME), service; "
     "attributes.KEY (or attributes.`KEY`) of any span; tags.KEY; span.name, span.type, span.status, span.attributes.KEY of one and the same span; "
     "compared with = != > >= < <= LIKE ILIKE RLIKE IN, NOT IN (…), attributes and tags with IS NULL and IS NOT NULL, and joined by AND"
 )
@@ -31,7 +32,8 @@ _FIELDS: Mapping[str, Field] = {
     "service": "service",
 }
 _OURS = {"state", "service"}
-_SERVERS = {"run_id", "prompt", "text"}
+_TAGS = {"run_id": RUN_TAG}
+_SERVERS = {"prompt", "text"}
 """As `attributes.status`, MLflow means the trace's; those of the last line only its server knows. A span's attribute of such a name is
 written in backticks."""
 _SPAN_FIELDS: Mapping[str, Field] = {"name": "span_name", "type": "span_type", "status": "span_status"}
@@ -206,7 +208,7 @@ def _split(identifier: str) -> tuple[str, str]:
     if not dot:
         return "trace", identifier
     entity = _ENTITIES.get(prefix.lower(), "")
-    if entity == "attribute" and key.lower() in (_FIELDS.keys() - _OURS) | _SERVERS:
+    if entity == "attribute" and key.lower() in (_FIELDS.keys() - _OURS) | _TAGS.keys() | _SERVERS:
         entity = "trace"
     return entity, key.strip('`"') if entity in {"attribute", "tag"} else key
 
@@ -216,6 +218,8 @@ def _field(identifier: str) -> tuple[Field | None, str]:
     entity, key = _split(identifier)
     if entity == "tag" and key == _NAME_TAG:
         return "name", ""
+    if entity == "trace" and key.lower() in _TAGS:
+        return "tag", _TAGS[key.lower()]
     if entity in {"attribute", "tag"}:
         return ("attribute" if entity == "attribute" else "tag"), key
     if entity == "span" and key.lower().startswith("attributes."):

@@ -88,6 +88,10 @@ class Query(msgspec.Struct, frozen=True):
     page_token: str | None = None
     """The `token` of the page before; opaque, made by the reader."""
 
+    def narrowed(self, condition: Condition) -> Query:
+        """Return the query with one condition more."""
+        return msgspec.structs.replace(self, conditions=[*self.conditions, condition])
+
 
 class Page(msgspec.Struct, frozen=True):
     """One page of traces; each trace is its spans in start order, root first where there is one."""

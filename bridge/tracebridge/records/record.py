@@ -22,6 +22,8 @@ Value = Any
 
 DEFAULT_EXPERIMENT = "0"
 """The experiment that every MLflow server is born with."""
+RUN_TAG = "mlflow.sourceRun"
+"""The tag by which a root says to which run of MLflow's it belongs."""
 
 
 class Kind(IntEnum):
@@ -169,7 +171,7 @@ class SpanRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     repaired: int = 0
     """How many values could not be recorded as given and were replaced by the nearest text."""
     experiment_id: str = ""
-    """MLflow's experiment; on the root only, empty when not given, which means `DEFAULT_EXPERIMENT`."""
+    """MLflow's experiment, on every span of the trace; empty when not given, which means the destination's own or `DEFAULT_EXPERIMENT`."""
     scope: Scope | None = None
     """None means tracebridge's own."""
     resource: Resource | None = None

@@ -1,4 +1,4 @@
-"""The standard OpenTelemetry variables: they fill what the configuration leaves out.
+"""The standard variables, OpenTelemetry's and MLflow's: they fill what the configuration leaves out.
 
 As OpenTelemetry asks, a value that cannot be used is ignored with a warning that names the variable, never its value.
 
@@ -97,7 +97,15 @@ def filled(kind: str, options: type[Any], node: Node, environ: Mapping[str, str]
     """Return an adapter's node with what its file leaves out and the environment gives."""
     if node.value is not None and not isinstance(node.value, dict):
         return node
-    values = _for_store(environ) if kind == "store" else _for_otlp(kind, environ) if kind.startswith("otlp_") else {}
+    values: Mapping[str, tuple[str, Any]] = {}
+    if kind == "store":
+        values = _for_store(environ)
+    elif kind == "mlflow":
+        from tracebridge.settings.mlflow import options_from  # only who sends to MLflow pays for it
+
+        values = options_from(environ, given=set(node.value or ()))
+    elif kind.startswith("otlp_"):
+        values = _for_otlp(kind, environ)
     if not values:
         return node
     return _merged(options, node, values)

@@ -1,7 +1,7 @@
 """From a file, a mapping or nothing at all to checked Settings.
 
-Precedence: what is given > the file that TRACEBRIDGE_CONFIG names > the standard OpenTelemetry variables, which fill what
-those leave out > the defaults. `import tracebridge` comes past here, so what only a file needs is imported with it.
+Precedence: what is given > the file that TRACEBRIDGE_CONFIG names > a tracking URI of MLflow's that is given > the one that MLFLOW_TRACKING_URI
+names > the embedded store. The standard variables fill what these leave out. `import tracebridge` comes past here, so what only a file needs is imported with it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tracebridge.errors import ConfigError
 from tracebridge.settings.model import AdapterSettings, Settings
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from tracebridge.settings.problems import Problem
     from tracebridge.settings.tree import Document, Node
 
-CONFIG_VARIABLE = "TRACEBRIDGE_CONFIG"
+CONFIG_VARIABLE: Final = "TRACEBRIDGE_CONFIG"
+URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 FILE_FORMAT = "1.0"
 DEFAULT_STORE = "./tracebridge.db"
 MAPPING = "the configuration given in code"
 Source = str | os.PathLike[str] | Mapping[str, Any] | Settings | None
 IfUnwritable = Literal["memory", "refuse", "read"]
+ChosenBy = Literal["config", "TRACEBRIDGE_CONFIG", "tracking_uri", "MLFLOW_TRACKING_URI", "store"]
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -36,6 +38,10 @@ class Loaded:
     settings: Settings
     tree: Node | None = None
     """Everything that was given, the environment's part included; None when nothing had to be read."""
+    by: ChosenBy = "config"
+    """What chose the destinations."""
+    told: str = ""
+    """The same for people: a file, an address, and what named it."""
 
 
 def load_settings(
@@ -53,22 +59,49 @@ def load_settings(
 
 
 def load(
-    source: Source = None, *, environ: Mapping[str, str] | None = None, if_unwritable: IfUnwritable = "memory"
+    source: Source = None,
+    *,
+    tracking_uri: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    if_unwritable: IfUnwritable = "memory",
 ) -> Loaded:
-    """Do what `load_settings` does, and keep where each value came from."""
+    """Do what `load_settings` does, and keep what chose the destinations and where each value came from.
+
+    `tracking_uri` is MLflow's: the address of a server, where nothing else is configured.
+    """
     environ = os.environ if environ is None else environ
+    by: ChosenBy = "config"
+    if source is None and environ.get(CONFIG_VARIABLE):
+        source, by = environ[CONFIG_VARIABLE], CONFIG_VARIABLE
+    if source is None:
+        return _unconfigured(tracking_uri, environ, if_unwritable)
     if isinstance(source, Settings):
-        return Loaded(_filled(source, environ))
-    named = ""
-    if source is None:
-        source = environ.get(CONFIG_VARIABLE) or None
-        named = f" ({CONFIG_VARIABLE} names it)"
-    if source is None:
-        return Loaded(_filled(_default_settings(environ, if_unwritable), environ))
-    loaded = (
-        _from_mapping(source, environ) if isinstance(source, Mapping) else _from_file(os.fspath(source), named, environ)
-    )
-    return Loaded(_switched(loaded.settings, environ), loaded.tree)
+        return Loaded(_filled(source, environ), told="Settings (config=)")
+    if isinstance(source, Mapping):
+        loaded, told = _from_mapping(source, environ), f"{MAPPING} (config=)"
+    else:
+        path = os.fspath(source)
+        loaded = _from_file(path, f" ({CONFIG_VARIABLE} names it)" if by == CONFIG_VARIABLE else "", environ)
+        told = f"{path} ({by if by == CONFIG_VARIABLE else 'config='})"
+    return Loaded(_switched(loaded.settings, environ), loaded.tree, by, told)
+
+
+def _unconfigured(tracking_uri: str | None, environ: Mapping[str, str], if_unwritable: IfUnwritable) -> Loaded:
+    """Return the MLflow server that a tracking URI names, else the embedded default."""
+    by: ChosenBy = "tracking_uri"
+    uri = str(tracking_uri or "").strip()
+    if not uri:
+        uri, by = environ.get(URI_VARIABLE, "").strip(), URI_VARIABLE
+    if uri:
+        from tracebridge.settings import mlflow
+
+        if mlflow.is_server(uri):
+            loaded = _from_mapping({"adapters": {"mlflow": {"endpoint": uri}}}, environ, by)
+            return Loaded(_switched(loaded.settings, environ), loaded.tree, by, f"{mlflow.shown(uri)} ({by})")
+        _warn(mlflow.unserved(uri, by))
+    settings = _filled(_default_settings(environ, if_unwritable), environ)
+    path: Any = settings.adapters["store"].options
+    return Loaded(settings, by="store", told=f"the embedded store, {path.path} (nothing is configured)")
 
 
 def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
@@ -88,11 +121,11 @@ def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
     return _read(document.root, document.problems, path, document, environ)
 
 
-def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Loaded:
+def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str], source: str = MAPPING) -> Loaded:
     from tracebridge.settings.mapping import from_mapping
 
     problems: list[Problem] = []
-    return _read(from_mapping(given, problems), problems, MAPPING, None, environ)
+    return _read(from_mapping(given, problems), problems, source, None, environ)
 
 
 def _read(
@@ -150,14 +183,16 @@ def _default_settings(environ: Mapping[str, str], if_unwritable: IfUnwritable) -
             raise ConfigError(
                 f"{path} cannot be written; set TRACEBRIDGE_STORE to another path, or name a configuration"
             )
-        import logging
-
-        logging.getLogger("tracebridge").warning(
-            "%s cannot be written; traces are kept in memory only. Set TRACEBRIDGE_STORE to another path.", path
-        )
+        _warn("%s cannot be written; traces are kept in memory only. Set TRACEBRIDGE_STORE to another path.", path)
         path = ":memory:"
     options: Any = adapter_class("store").Options
     return Settings(adapters={"store": AdapterSettings(name="store", type="store", options=options(path=path))})
+
+
+def _warn(message: str, *values: object) -> None:
+    import logging  # only what is wrong pays for it
+
+    logging.getLogger("tracebridge").warning(message, *values)
 
 
 def _writable(path: Path) -> bool:

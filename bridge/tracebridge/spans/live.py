@@ -51,7 +51,7 @@ class LiveTrace(msgspec.Struct, eq=False):
     late_since: int | None = None
     """Ticks (ns) at which the last root ended while children were open."""
     plain: bool = True
-    """No trace state, odd flags or debug request from elsewhere: the common record says all."""
+    """No trace state, odd flags or debug request from elsewhere, and no experiment: the common record says all."""
     done: bool = True
     """Not in the table: before its first span and after its last one."""
 

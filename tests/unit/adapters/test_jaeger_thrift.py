@@ -17,6 +17,7 @@ from tracebridge.plugins.options import Secret
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats.jaeger import thrift_reader as jaeger_thrift_reader
+from tracebridge_adapters.formats.jaeger.thrift import Framing, encode
 from tracebridge_adapters.jaeger_thrift import JaegerThriftAdapter, JaegerThriftOptions
 
 OWN = Resource({"service.name": "shop"})
@@ -50,11 +51,17 @@ def received(sock: socket.socket, protocol: Any = "compact") -> list[SpanRecord]
     return jaeger_thrift_reader.decode(sock.recv(70_000), absorb, protocol, as_message=True).records
 
 
+def sent(adapter: JaegerThriftAdapter, *records: SpanRecord) -> Sent:
+    """What sending these spans of one process answers."""
+    (part,) = adapter.encode(records)
+    return adapter.send(part.body, len(part.records))
+
+
 @pytest.mark.parametrize("protocol", ["compact", "binary"])
 def test_a_batch_is_one_datagram_that_nobody_confirms(agent, protocol):
     """The agent gets the whole call; the spans count as sent, not as exported."""
     adapter = JaegerThriftAdapter(JaegerThriftOptions(endpoint=address(agent), protocol=protocol), Context("j", OWN))
-    assert adapter.send(adapter.encode([record(1), record(2)]), 2) == Sent(confirmed=False)
+    assert sent(adapter, record(1), record(2)) == Sent(confirmed=False)
     assert [span.name for span in received(agent, protocol)] == ["span 1", "span 2"]
     adapter.close()
 
@@ -87,7 +94,7 @@ def test_a_collector_gets_one_batch_by_post():
     server = RecordingServer((202, "text/plain", b""))
     options = JaegerThriftOptions(endpoint=server.url, headers={"authorization": Secret("Bearer x")})
     adapter = JaegerThriftAdapter(options, Context("j", OWN))
-    assert adapter.send(adapter.encode([record()]), 1) == Sent()
+    assert sent(adapter, record()) == Sent()
     adapter.close()
     ((path, headers, body),) = server.requests
     assert (path, headers["Content-Type"], headers["authorization"]) == (
@@ -105,7 +112,7 @@ def test_a_collectors_refusal_says_what_to_do(status, error):
     server = RecordingServer((status, "text/plain", b"no"))
     adapter = JaegerThriftAdapter(JaegerThriftOptions(endpoint=server.url), Context("j", OWN))
     with pytest.raises(error, match=f"HTTP {status}"):
-        adapter.send(adapter.encode([record()]), 1)
+        sent(adapter, record())
     adapter.close()
     server.stop()
 
@@ -115,7 +122,7 @@ def test_our_own_process_is_named_and_a_foreign_one_is_not(agent):
     adapter = JaegerThriftAdapter(JaegerThriftOptions(endpoint=address(agent)), Context("j", OWN))
     foreign = Resource({"service.name": "far", "hostname": "far-host"})
     for resource in (OWN, foreign):
-        adapter.send(adapter.encode([record(resource=resource)]), 1)
+        sent(adapter, record(resource=resource))
     (own,), (far,) = received(agent), received(agent)
     assert own.resource.attributes["hostname"] == socket.gethostname()
     assert far.resource == foreign
@@ -126,7 +133,7 @@ def test_the_resources_own_host_comes_first(agent):
     """OpenTelemetry's host.name and host.ip are what Jaeger calls hostname and ip."""
     own = Resource({"service.name": "shop", "host.name": "pod-7", "host.ip": ["10.1.1.7"]})
     adapter = JaegerThriftAdapter(JaegerThriftOptions(endpoint=address(agent)), Context("j", own))
-    adapter.send(adapter.encode([record(resource=own)]), 1)
+    sent(adapter, record(resource=own))
     (span,) = received(agent)
     assert (span.resource.attributes["hostname"], span.resource.attributes["ip"]) == ("pod-7", "10.1.1.7")
     adapter.close()
@@ -139,7 +146,7 @@ def test_an_agent_that_is_down_is_waited_for():
         endpoint = address(sock)
     adapter = JaegerThriftAdapter(JaegerThriftOptions(endpoint=endpoint), Context("j", OWN))
     with pytest.raises(Retryable, match="refused"):
-        adapter.send(adapter.encode([record()]), 1)
+        sent(adapter, record())
     adapter.close()
 
 
@@ -173,12 +180,25 @@ def test_nothing_is_lost_while_the_agent_restarts():
     assert arrived == [f"span {number}" for number in range(1, 11)]
 
 
-def test_spans_of_several_processes_are_no_batch():
-    """Encoding them together is refused, never mislabelled."""
+def test_spans_of_several_processes_become_a_batch_each():
+    """Equal resources go together, and no span is given another's process."""
     adapter = JaegerThriftAdapter(JaegerThriftOptions(), Context("j", OWN))
-    with pytest.raises(ValueError, match="one process"):
-        adapter.encode([record(), record(resource=Resource({"service.name": "other"}))])
+    far = Resource({"service.name": "far"})
+    records = [record(1), record(2, resource=far), record(3, resource=Resource({"service.name": "shop"}))]
+    parts = adapter.encode(records)
+    read = [jaeger_thrift_reader.decode(part.body, absorb, "compact", as_message=True).records for part in parts]
+    assert [list(part.records) for part in parts] == [[records[0], records[2]], [records[1]]]
+    assert [[(r.name, r.resource.attributes["service.name"]) for r in batch] for batch in read] == [
+        [("span 1", "shop"), ("span 3", "shop")],
+        [("span 2", "far")],
+    ]
     adapter.close()
+
+
+def test_a_batch_of_several_processes_cannot_be_encoded():
+    """The format refuses it, and never mislabels."""
+    with pytest.raises(ValueError, match="one process"):
+        encode([record(), record(resource=Resource({"service.name": "other"}))], dict, Framing("binary", False, 1000))
 
 
 @pytest.mark.parametrize(

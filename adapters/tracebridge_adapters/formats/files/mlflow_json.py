@@ -21,6 +21,7 @@ Absorb = Callable[[dict[str, Value]], dict[str, Any]]
 TRACE_PREFIX = "tr-"
 _OWN_ATTRIBUTES = ("mlflow.traceRequestId", "mlflow.experimentId")
 _OWN_TAGS = "mlflow."
+_NAME_TAG = "mlflow.traceName"  # which says again what the root is called
 _PAYLOADS = ("mlflow.spanInputs", "mlflow.spanOutputs")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -56,7 +57,9 @@ def _trace(trace: Mapping[str, Any], absorb: Absorb) -> list[SpanRecord]:
                 shown[key] = as_json(shown[key])
         return absorb(shown)
 
-    given = trace.get("trace_info", {}).get("tags") or {}
+    info = trace.get("trace_info") or {}
+    given = info.get("tags") or {}
+    experiment = ((info.get("trace_location") or {}).get("mlflow_experiment") or {}).get("experiment_id")
     tags = {key: text for key, text in given.items() if not key.startswith(_OWN_TAGS)}
     service = tags.pop("service.name", None)
     spans = [_with_hex_ids(span) for span in trace.get("spans") or ()]
@@ -64,8 +67,17 @@ def _trace(trace: Mapping[str, Any], absorb: Absorb) -> list[SpanRecord]:
     records = []
     for record in otlp_json_reader.decode(_encode(document), whole):
         resource = Resource({"service.name": service}) if service and record.is_root else None
-        all_tags = {**tags, **record.tags} if record.is_root else record.tags
-        records.append(msgspec.structs.replace(record, tags=all_tags, resource=resource, scope=None))
+        own = {key: text for key, text in record.tags.items() if (key, text) != (_NAME_TAG, record.name)}
+        all_tags = {**tags, **own} if record.is_root else own
+        records.append(
+            msgspec.structs.replace(
+                record,
+                tags=all_tags,
+                resource=resource,
+                scope=None,
+                experiment_id=experiment if isinstance(experiment, str) else "",
+            )
+        )
     return records
 
 

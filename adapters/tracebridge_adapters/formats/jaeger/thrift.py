@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from tracebridge.records.record import Event, Link, Resource, SpanRecord, StatusCode, Value
 from tracebridge_adapters.dialects import DISPLACED
 from tracebridge_adapters.formats.jaeger import names as n
@@ -68,6 +70,18 @@ def encode(
         fit(process, batch.spans[0], framing.max_bytes, lambda: len(framing.write(batch)), framing.protocol)
         body = framing.write(batch)
     return body
+
+
+def by_process(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
+    """Return the records in groups of one process each, which is one resource, in the order in which they first appear."""
+    groups: dict[bytes, list[SpanRecord]] = {}
+    keys: dict[int, bytes] = {}  # by identity: most records share one object
+    for record in records:
+        resource = record.resource
+        if id(resource) not in keys:
+            keys[id(resource)] = msgspec.msgpack.encode(resource)  # 1 and True differ here, though equal in Python
+        groups.setdefault(keys[id(resource)], []).append(record)
+    return list(groups.values())
 
 
 def _process(resource: Resource, more: Mapping[str, Value]) -> j.Process:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tracebridge.cli.shared.configured import configured
 from tracebridge.plugins.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
 from tracebridge.plugins.registry import adapter_class
 from tracebridge.records.record import Resource
-from tracebridge.settings.load import CONFIG_VARIABLE, load_settings
 from tracebridge.settings.model import Settings
 
 
 def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
-    """Return the reader that `--config`, TRACEBRIDGE_CONFIG or the default store names: an embedded store before any other.
+    """Return the reader that `--config`, TRACEBRIDGE_CONFIG, MLFLOW_TRACKING_URI or the default store names: an embedded store before any other.
 
     It is closed when the command ends.
 
     Raises ConfigError for a wrong configuration and ClickException when nothing in it can be read back.
     """
-    settings = load_settings(config, if_unwritable="read")
-    if config is None and not os.environ.get(CONFIG_VARIABLE):
+    loaded = configured(config, if_unwritable="read")
+    settings = loaded.settings
+    if loaded.by == "store":
         _need_file(settings)
     kinds = {name: adapter_class(chosen.type) for name, chosen in settings.adapters.items()}
     for name in sorted(kinds, key=lambda name: not issubclass(kinds[name], TraceEditor)):

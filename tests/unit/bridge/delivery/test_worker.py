@@ -18,7 +18,7 @@ from tracebridge.errors import Misconfigured, Rejected, Retryable
 from tracebridge.journal.accounts import Accounts, AdapterAccount
 from tracebridge.journal.base import encode_record
 from tracebridge.journal.memory import MemoryJournal
-from tracebridge.plugins.adapter import Sent
+from tracebridge.plugins.adapter import Part, Sent
 from tracebridge.plugins.options import DeliveryOptions, RetryOnFailure, SendingQueue
 from tracebridge.records.record import Resource, SpanRecord
 
@@ -316,32 +316,20 @@ def test_the_age_of_the_oldest_queued_span_is_told():
     bench.close(timeout_s=0.01)
 
 
-def test_an_adapter_of_one_resource_a_body_gets_them_apart():
-    """Equal resources go together, others in a body of their own, and every span is counted."""
-    here, there = Resource({"service.name": "here"}), Resource({"service.name": "there"})
-    adapter = Scripted()
-    adapter.one_resource_per_body = True
-    bench = Bench(adapter, queue=SendingQueue(flush_interval=60))
-    with bench.accounts.lock:
-        for number, resource in enumerate((here, there, Resource({"service.name": "here"}), None)):
-            bench.journal.append(
-                encode_record(SpanRecord(b"t" * 16, b"s" * 8, None, f"{number}", 1, 2, resource=resource))
-            )
-    assert bench.flush()
-    assert (adapter.requests, bench.stats.exported) == ([["0", "2"], ["1"], ["3"]], 4)
-    bench.close()
-
-
 def test_a_process_that_dies_between_two_bodies_of_a_claim_loses_none_of_its_spans(tmp_path):
-    """Sorted by resource, the first body is not the first records: what has arrived may come again, what has not must."""
+    """The first part is not the first records: what has arrived may come again, what has not must."""
     answer = threading.Event()
-    adapter = Scripted(lambda number, names: Sent() if number == 1 else answer.wait(60) and Sent())
-    adapter.one_resource_per_body = True
+
+    class Parted(Scripted):
+        def encode(self, records: Sequence[SpanRecord]) -> Any:
+            groups = records[::2], records[1::2]
+            return [Part(super(Parted, self).encode(group), group) for group in groups]
+
+    adapter = Parted(lambda number, names: Sent() if number == 1 else answer.wait(60) and Sent())
     life = Life(tmp_path, names=("x",))
-    resources = [Resource({"service.name": name}) for name in ("here", "there", "here", "there")]
     with life.accounts.lock:
-        for number, resource in enumerate(resources):
-            life.journal.append(record(number, resource=resource))
+        for number in range(4):
+            life.journal.append(record(number))
     options = DeliveryOptions(sending_queue=SendingQueue(flush_interval=0), retry_on_failure=QUICK)
     delivery = Delivery("x", adapter, options, life.cursors["x"], life.accounts, DeadLetters(), Resource())
     delivery.start()
