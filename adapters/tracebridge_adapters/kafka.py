@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tracebridge.adapter import Context, Needs, Sent
-from tracebridge.settings.options import DeliveryOptions, Duration, Secret, Size, TlsOptions, option
+from tracebridge.plugins.adapter import Answer, Context, Needs, Part, Sent
+from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, Size, TlsOptions, option
 from tracebridge_adapters.options import Dialect
 
 if TYPE_CHECKING:
-    from tracebridge.record import SpanRecord, Value
+    from tracebridge.records.record import SpanRecord
 
 Encoding = Literal["otlp_proto", "otlp_json", "zipkin_json", "zipkin_proto"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-Scalar = str | int | bool
 
 MAX_BATCH_SPANS = 10_000
 MAX_MESSAGE_BYTES = 1_000_000
@@ -59,7 +59,9 @@ class KafkaTls(TlsOptions):
 class KafkaOptions(DeliveryOptions):
     """Options of the `kafka` adapter."""
 
-    brokers: list[str] = option(help="Where to ask for the cluster, as host:port.", examples=[["kafka-1:9092", "kafka-2:9092"]])
+    brokers: list[str] = option(
+        help="Where to ask for the cluster, as host:port.", examples=[["kafka-1:9092", "kafka-2:9092"]]
+    )
     topic: str | None = option(
         None, help="The topic; by default otlp_spans, or zipkin for the two Zipkin encodings.", examples=["otlp_spans"]
     )
@@ -79,7 +81,11 @@ class KafkaOptions(DeliveryOptions):
         minimum=10_000,
         maximum=100 * 2**20,
     )
-    timeout: Duration = option(30.0, help="Longest wait for the acknowledgement of a batch; a broker's fail-over takes many seconds.", minimum=0.1)
+    timeout: Duration = option(
+        30.0,
+        help="Longest wait for the acknowledgement of a batch; a broker's fail-over takes many seconds.",
+        minimum=0.1,
+    )
     tls: KafkaTls = option(factory=KafkaTls, help="TLS towards the brokers.")
     sasl: SaslOptions | None = option(None, help="The account, where the brokers want one.")
     client_id: str = option("tracebridge", help="The name under which brokers log and limit this program.")
@@ -110,4 +116,82 @@ class KafkaAdapter:
     Options: ClassVar[type[KafkaOptions]] = KafkaOptions
     needs: ClassVar[Needs] = Needs(("confluent_kafka",), "tracebridge[kafka]")
     max_batch_spans = MAX_BATCH_SPANS
-    max_batch_bytes: int | None
+
+    def __init__(self, options: KafkaOptions, context: Context) -> None:
+        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.formats.otlp import json as otlp_json
+        from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
+        from tracebridge_adapters.formats.zipkin import json as zipkin_json
+        from tracebridge_adapters.formats.zipkin import protobuf as zipkin_protobuf
+        from tracebridge_adapters.wires.kafka import KafkaWire
+
+        encoders = {
+            "otlp_proto": otlp_protobuf.encode,
+            "otlp_json": otlp_json.encode,
+            "zipkin_json": zipkin_json.encode,
+            "zipkin_proto": zipkin_protobuf.encode,
+        }
+        self._encode = encoders[options.encoding]
+        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
+        self._by_trace = options.key == "trace_id"
+        self.max_batch_bytes: int | None = options.max_message_bytes - HEADROOM
+        self._wire = KafkaWire(
+            options.brokers,
+            options.topic or TOPICS[options.encoding],
+            settings=settings_of(options),
+            timeout_s=options.timeout,
+        )
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes | Sequence[Part]:
+        """Return one message a trace under its ID, or one message for all."""
+        if not self._by_trace:
+            return self._encode(records, self._attributes_of)
+        traces: dict[bytes, list[SpanRecord]] = {}
+        for record in records:
+            traces.setdefault(record.trace_id, []).append(record)
+        return [
+            Part(self._encode(spans, self._attributes_of), spans, trace_id.hex().encode())
+            for trace_id, spans in traces.items()
+        ]
+
+    def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
+        """Produce one message without a key."""
+        (error,) = self._wire.send([(None, body)])
+        if error is not None:
+            raise error
+        return Sent()
+
+    def send_parts(self, parts: Sequence[Part]) -> Sequence[Answer]:
+        """Produce messages, and say of each whether it was acknowledged."""
+        errors = self._wire.send([(part.key, part.body) for part in parts])
+        return [Sent() if error is None else error for error in errors]
+
+    def close(self) -> None:
+        """Give the producer up."""
+        self._wire.close()
+
+
+def settings_of(options: KafkaOptions) -> dict[str, str | int | bool | Secret]:
+    """Return what the options are to librdkafka, in its own property names."""
+    settings: dict[str, str | int | bool | Secret] = {
+        "client.id": options.client_id,
+        "compression.type": options.compression,
+        "partitioner": PARTITIONERS[options.partitioner],
+        "message.max.bytes": options.max_message_bytes,
+        "security.protocol": ("SASL_" if options.sasl else "") + ("SSL" if options.tls.enabled else "PLAINTEXT"),
+    }
+    if options.sasl is not None:
+        settings |= {
+            "sasl.mechanism": options.sasl.mechanism,
+            "sasl.username": options.sasl.username,
+            "sasl.password": options.sasl.password,
+        }
+    files = {
+        "ssl.ca.location": options.tls.ca_file,
+        "ssl.certificate.location": options.tls.cert_file,
+        "ssl.key.location": options.tls.key_file,
+    }
+    settings |= {name: str(Path(path).expanduser()) for name, path in files.items() if path}
+    if options.tls.insecure_skip_verify:
+        settings["enable.ssl.certificate.verification"] = False
+    return settings | options.properties

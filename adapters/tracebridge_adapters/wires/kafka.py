@@ -6,14 +6,17 @@ idempotence a fail-over doubles and reorders some. The client library is conflue
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
-from tracebridge.settings.options import Secret
+from tracebridge.plugins.options import Secret
+from tracebridge.process.forks import guard
 from tracebridge_adapters.wires.credentials import longest_first, quoted
 
 REQUIREMENT = "tracebridge[kafka]"
@@ -43,15 +46,11 @@ CAUSES = {
 """What the connection last said, where that is why nothing was acknowledged in time and waiting does not help."""
 
 _log = logging.getLogger("tracebridge.kafka")
-_inherited: list[Any] = []
-"""Producers of the process that this one was forked from: they must never be ended here, where their threads are not."""
 
+Message = tuple[bytes | None, bytes]
+"""A key, which chooses the partition (None: any), and a value, which is never empty."""
 
-class Message(NamedTuple):
-    """One message: its key, which chooses the partition (None: any), and its value."""
-
-    key: bytes | None
-    body: bytes
+_wires: weakref.WeakSet[KafkaWire] = weakref.WeakSet()
 
 
 class KafkaWire:
@@ -88,6 +87,7 @@ class KafkaWire:
         )
         self._lock = threading.Lock()
         self._producer: Any = None
+        _wires.add(self)
         self._last_error: Any = None
 
     def send(self, messages: Sequence[Message]) -> list[DeliveryError | None]:
@@ -107,21 +107,19 @@ class KafkaWire:
 
         producer = self._open()
         deadline = time.monotonic() + self._timeout_s + LAST_WORDS_S
-        for position, message in enumerate(messages):
-            self._produce(producer, message, lambda error, _, at=position: report(at, error), deadline)
+        for position, (key, body) in enumerate(messages):
+            self._produce(producer, key, body, lambda error, _, at=position: report(at, error), deadline)
         while missing and time.monotonic() < deadline:
             producer.poll(POLL_S)
-        judged = [
-            None if outcome is None else self._judged(None if outcome is waiting else outcome) for outcome in outcomes
-        ]
-        if any(outcome not in {None, waiting} and outcome.fatal() for outcome in outcomes):
-            self._discard(producer)
-        return judged
+        errors = [None if outcome is waiting else outcome for outcome in outcomes if outcome is not None]
+        if any(error is None or error.fatal() for error in errors):
+            self._discard(producer)  # it is of no more use, or holds messages that would be sent twice
+        return [None if outcome is None else self._judged(outcome, outcome is waiting) for outcome in outcomes]
 
-    def _produce(self, producer: Any, message: Message, report: Any, deadline: float) -> None:
+    def _produce(self, producer: Any, key: bytes | None, body: bytes, report: Any, deadline: float) -> None:
         while True:
             try:
-                producer.produce(self._topic, message.body, message.key, on_delivery=report)
+                producer.produce(self._topic, body, key, on_delivery=report)
             except BufferError:  # the local queue is full: reports make room
                 if time.monotonic() >= deadline:
                     report(self._kafka.KafkaError(self._kafka.KafkaError._QUEUE_FULL), None)
@@ -134,10 +132,12 @@ class KafkaWire:
                 producer.poll(0)
                 return
 
-    def _judged(self, error: Any) -> DeliveryError:
-        """Return what an error means for delivery; None stands for a message of which nothing was heard."""
-        name = "_MSG_TIMED_OUT" if error is None else error.name()
-        said = f"{self.shown}: {name}" + ("" if error is None else f": {self._quoted(error.str())}")
+    def _judged(self, error: Any, silent: bool) -> DeliveryError:
+        """Return what an error means for delivery; `silent` says that nothing was heard of the message."""
+        name = "_MSG_TIMED_OUT" if silent else error.name()
+        said = f"{self.shown}: " + (
+            "nothing was heard of a message in time" if silent else f"{name}: {self._quoted(error.str())}"
+        )
         wrong: DeliveryError
         if name in TOO_LARGE:
             wrong = TooLarge(said)
@@ -164,9 +164,7 @@ class KafkaWire:
                     key: value.reveal() if isinstance(value, Secret) else value for key, value in self._settings.items()
                 }
                 try:
-                    self._producer = self._kafka.Producer(
-                        {**plain, "error_cb": self._noticed, "logger": _Said(self._secrets)}
-                    )
+                    self._producer = self._kafka.Producer({**plain, "error_cb": self._noticed, "logger": _log})
                 except self._kafka.KafkaException as error:  # a property that the library does not know or take
                     raise Misconfigured(
                         f"{self.shown}: {self._quoted(error.args[0].str())}; check properties"
@@ -188,3 +186,15 @@ class KafkaWire:
         """Give the producer up; what it had not been acknowledged has been reported."""
         with self._lock:
             self._producer = None
+
+
+def _leave_to_the_parent() -> None:
+    """Never end the parent's producers in a forked child: their threads are not here, and ending them ends the process."""
+    for wire in list(_wires):
+        if wire._producer is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(wire._producer))
+        wire._lock = threading.Lock()
+        wire._producer = None
+
+
+guard(lambda: None, lambda: None, _leave_to_the_parent)

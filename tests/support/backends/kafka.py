@@ -148,7 +148,9 @@ def start_kafka(nodes: int = 1) -> Kafka:
     ports = free_ports(4 * nodes)
     cluster = Kafka(
         [
-            KafkaNode(number + 1, Path(tempfile.mkdtemp(prefix="tracebridge-kafka-")), *ports[4 * number : 4 * number + 4])
+            KafkaNode(
+                number + 1, Path(tempfile.mkdtemp(prefix="tracebridge-kafka-")), *ports[4 * number : 4 * number + 4]
+            )
             for number in range(nodes)
         ],
         cluster_id=uuid.uuid4().hex[:22],
