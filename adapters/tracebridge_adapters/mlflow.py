@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from tracebridge.errors import Misconfigured, Rejected
-from tracebridge.plugins.adapter import Context, Part, Sent, TraceReader
+from tracebridge.plugins.adapter import RUN_TAG, Context, Part, Sent, TraceReader
 from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
-from tracebridge.records.record import RUN_TAG
 from tracebridge_adapters.options import PLACE
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from tracebridge.plugins.adapter import Context, Sent, TraceReader
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, Context, Sent, TraceReader
 from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
-from tracebridge.records.record import DEFAULT_EXPERIMENT
 from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import MLFLOW_EXPERIMENT_HEADER, otlp_reader
 

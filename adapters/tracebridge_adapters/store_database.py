@@ -19,12 +19,12 @@ from tracebridge.errors import Misconfigured, Rejected, Retryable
 from tracebridge.process import forks
 from tracebridge.reading.search import Page, Query
 from tracebridge.records.record import SpanRecord, StatusCode
-from tracebridge_adapters.store_schema import INSERT_SPAN, INSERT_TRACE, SpanRow, open_store, traces_of
+from tracebridge.records.span_identity import in_order, key_of, settled
+from tracebridge_adapters.store_schema import ADD_SPAN, GET_SPAN, INSERT_TRACE, PUT_SPAN, SpanRow, open_store, traces_of
 from tracebridge_adapters.store_search import build_search, read_token, write_token
 
 RETENTION_CHECK_S = 60.0  # how often old traces are looked for
 FORK_WAIT_S = 1.0  # the longest that a fork waits for a write to end
-SHARED = b"shared"  # after a span ID that its caller's span has too, so that neither replaces the other
 
 _log = logging.getLogger("tracebridge.store")
 _encode_one = msgspec.msgpack.Encoder().encode
@@ -57,15 +57,37 @@ class StoreDatabase:
         """
         rows = [self._row(record) for record in _decode_many(body)]
         with self._translated(), self._transaction() as connection:
-            connection.executemany(INSERT_SPAN, rows)
+            if connection.executemany(ADD_SPAN, rows).rowcount < len(rows):  # some are there already, or came twice
+                rows = [now for row in rows for now in self._merged_in(connection, row)]
             connection.executemany(INSERT_TRACE, traces_of(rows))
         self._retain()
+
+    def _merged_in(self, connection: sqlite3.Connection, row: SpanRow) -> list[SpanRow]:
+        """Write a span beside what is there under its key; return the rows as they are now.
+
+        A piece joins the others, what comes again changes nothing, another span of the same key gets a row of its own.
+        """
+        found = connection.execute(GET_SPAN, row[:2]).fetchone()
+        if found is None:
+            connection.execute(PUT_SPAN, row)
+        if found is None or found[0] == row[-1]:
+            return [row]
+        first, *others = map(self._row, settled([_decode_one(found[0]), _decode_one(row[-1])]))
+        connection.execute(PUT_SPAN, first)
+        rows = [first]
+        for other in others:
+            if other[1] != first[1]:
+                rows += self._merged_in(connection, other)
+            else:
+                rows.append((other[0], other[1] + other[6].to_bytes(8, "big"), *other[2:]))
+                connection.execute(PUT_SPAN, rows[-1])
+        return rows
 
     @staticmethod
     def _row(record: SpanRecord) -> SpanRow:
         return (
             record.trace_id,
-            record.span_id + SHARED if record.shared else record.span_id,
+            _row_key(record),
             record.parent_id is None or record.parent_is_remote,
             record.name,
             record.resource.service_name if record.resource is not None else "",
@@ -106,7 +128,7 @@ class StoreDatabase:
     def get(self, trace_id: bytes) -> list[SpanRecord]:
         """Return the trace's spans in start order, roots first."""
         query = "SELECT record FROM spans WHERE trace_id = ? ORDER BY is_root DESC, start_ns"
-        return [_decode_one(row[0]) for row in self._read(query, (trace_id,))]
+        return in_order([_decode_one(row[0]) for row in self._read(query, (trace_id,))])
 
     def find(self, custom_trace_id: str) -> list[bytes]:
         """Return the wire IDs of the traces that carry this custom ID, newest first."""
@@ -142,7 +164,8 @@ class StoreDatabase:
     def _edit_tags(self, trace_id: bytes, edit: Any) -> bool:
         with self._translated(), self._transaction() as connection:
             row = connection.execute(
-                "SELECT record FROM spans WHERE trace_id = ? ORDER BY is_root DESC, start_ns LIMIT 1", (trace_id,)
+                "SELECT record, span_id FROM spans WHERE trace_id = ? ORDER BY is_root DESC, start_ns LIMIT 1",
+                (trace_id,),
             ).fetchone()
             if row is None:
                 return False
@@ -150,7 +173,8 @@ class StoreDatabase:
             tags = edit(record.tags)
             if tags is None:
                 return False
-            connection.execute(INSERT_SPAN, self._row(msgspec.structs.replace(record, tags=tags)))
+            edited = self._row(msgspec.structs.replace(record, tags=tags))
+            connection.execute(PUT_SPAN, (trace_id, row[1], *edited[2:]))
         return True
 
     # ------------------------------------------------------------------ the file
@@ -287,6 +311,12 @@ forks.guard(_before_fork, _after_fork, _after_fork)
 def encode(records: Sequence[SpanRecord]) -> bytes:
     """Return records as MessagePack, which is also what lies in the file."""
     return _encode_one(list(records))
+
+
+def _row_key(record: SpanRecord) -> bytes:
+    """Return what tells a span from the other half of a call that has its ID: the ID alone, for nearly all."""
+    span_id, side, service = key_of(record)
+    return span_id + f"{side} {service}".encode() if side == "server" or record.shared else span_id
 
 
 def _json(value: dict[str, Any]) -> str | None:

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from tracebridge.errors import Misconfigured
-from tracebridge.records.record import DEFAULT_EXPERIMENT, SpanRecord
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT
+from tracebridge.records.record import SpanRecord
 
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 SHARE_EVERY_S = 0.01  # how often a file that another process is making is tried again
@@ -31,7 +32,10 @@ TRACES = """TABLE IF NOT EXISTS traces (
 """One row a trace, so that the newest are read by index: the span that stands for it, its first root or else its first span."""
 NEWEST = "CREATE INDEX IF NOT EXISTS traces_start ON traces (start_ns)"
 
-INSERT_SPAN = "INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_VALUES = "INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD_SPAN = f"INSERT OR IGNORE {_VALUES}"
+PUT_SPAN = f"INSERT OR REPLACE {_VALUES}"
+GET_SPAN = "SELECT record FROM spans WHERE trace_id = ? AND span_id = ?"
 _KEEP_FIRST = """INSERT INTO traces {} ON CONFLICT (trace_id) DO UPDATE
     SET span_id = excluded.span_id, is_root = excluded.is_root, start_ns = excluded.start_ns
     WHERE excluded.is_root > is_root OR (excluded.is_root = is_root AND excluded.start_ns < start_ns)"""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tracebridge.journal.accounts import AdapterStats as AdapterStats
     from tracebridge.journal.accounts import Stats as Stats
     from tracebridge.propagation.context import RemoteParent as RemoteParent
-    from tracebridge.reading.trace import FinishedSpan as FinishedSpan
+    from tracebridge.reading.finished import FinishedSpan as FinishedSpan
     from tracebridge.reading.trace import PagedList as PagedList
     from tracebridge.reading.trace import Trace as Trace
     from tracebridge.reading.trace import TraceData as TraceData
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tracebridge.records.entities import SpanStatusCode as SpanStatusCode
     from tracebridge.records.entities import SpanType as SpanType
     from tracebridge.records.entities import TraceState as TraceState
+    from tracebridge.records.mlflow_span import SpanLogLevel as SpanLogLevel
     from tracebridge.records.record import EndCause as EndCause
     from tracebridge.records.record import Kind as Kind
     from tracebridge.records.record import SpanRecord as SpanRecord
@@ -56,11 +57,13 @@ _HOMES = {
     "TraceNotFoundError",
     "ids.custom": "SpanId TraceId",
     "propagation.context": "RemoteParent",
+    "records.mlflow_span": "SpanLogLevel",
     "records.record": "EndCause Kind SpanRecord StatusCode",
     "settings.config": "Config",
     "settings.model": "Settings",
     "spans.span": "Span",
-    "reading.trace": "FinishedSpan PagedList Trace TraceData TraceInfo",
+    "reading.finished": "FinishedSpan",
+    "reading.trace": "PagedList Trace TraceData TraceInfo",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -33,7 +33,7 @@ every_protocol = pytest.mark.parametrize("protocol", DATAGRAMS)
 def decode(body: bytes, protocol: str) -> list[SpanRecord]:
     """The records of a datagram, none of them left out."""
     decoded = jaeger_thrift_reader.decode(body, absorb, protocol, as_message=True)
-    assert decoded.notes == []
+    assert decoded.damage == []
     return decoded.records
 
 
@@ -217,7 +217,7 @@ def test_half_built_foreign_spans_are_read_repaired_or_left_out(spans):
     """Every span gives a record that all destinations can carry, or a note; never an exception."""
     body = jaeger_structs.write(jaeger_structs.Batch(jaeger_structs.Process("svc"), spans), "binary")
     decoded = jaeger_thrift_reader.decode(body, absorb)
-    assert len(decoded.records) + len(decoded.notes) == len(spans)
+    assert len(decoded.records) + len(decoded.damage) == len(spans)
     for record in decoded.records:
         assert encode_record(record)
         assert jaeger_thrift.encode([record], SHOWN, DATAGRAMS["compact"])

@@ -12,10 +12,11 @@ from tracebridge.errors import Misconfigured
 from tracebridge.plugins.adapter import Context
 from tracebridge.reading.search import Condition, Page, Query
 from tracebridge.records.record import SpanRecord
+from tracebridge.records.span_identity import in_order
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats.jaeger import json_reader as jaeger_json
 from tracebridge_adapters.options import link_of
-from tracebridge_adapters.readers.searching import LOOKBACK_MS, in_order, search
+from tracebridge_adapters.readers.searching import LOOKBACK_MS, search
 from tracebridge_adapters.wires.http_get import HttpReader
 
 RAW = {"raw": "true"}  # else Jaeger moves spans that seem to begin before their parents

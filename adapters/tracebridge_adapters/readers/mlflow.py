@@ -11,11 +11,12 @@ from tracebridge.errors import Misconfigured
 from tracebridge.plugins.adapter import Context
 from tracebridge.reading.search import Page, Query
 from tracebridge.records.record import SpanRecord
+from tracebridge.records.span_identity import in_order
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats.files import mlflow_json
 from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.mlflow_experiment import MlflowExperiment
-from tracebridge_adapters.readers.searching import in_order, search
+from tracebridge_adapters.readers.searching import search
 from tracebridge_adapters.wires.http_get import HttpReader
 
 TRACES = "/api/3.0/mlflow/traces"

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from tracebridge.errors import DeliveryError, Misconfigured
-from tracebridge.records.record import DEFAULT_EXPERIMENT
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT
 from tracebridge_adapters.wires.http_get import HttpReader
 
 EXPERIMENTS = "/api/2.0/mlflow/experiments"

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tracebridge.plugins.adapter import Context, TraceReader
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, Context, TraceReader
 from tracebridge.plugins.options import Secret, TlsOptions
-from tracebridge.records.record import DEFAULT_EXPERIMENT
 from tracebridge_adapters.options import Dialect, ReadableOptions
 
 MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tracebridge.errors import InvalidParameterError
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT
 from tracebridge.reading.search import NEWEST_FIRST, Condition, Page, Query
-from tracebridge.records.record import DEFAULT_EXPERIMENT, SpanRecord, StatusCode, Value
+from tracebridge.records.record import SpanRecord, StatusCode, Value
+from tracebridge.records.span_identity import in_order
 
 MS: Final = 1_000_000  # nanoseconds
 LOOKBACK_MS: Final = 7 * 86_400_000  # how far a search goes back when it does not say: Zipkin's own QUERY_LOOKBACK
@@ -18,18 +20,6 @@ BATCH: Final = 100  # traces fetched at once, at least
 
 Fetch = Callable[[int, int, int], tuple[list[list[SpanRecord]], bool]]
 """(first ms, last ms, limit) -> the newest traces that started in between, at most so many, and whether there may be more."""
-
-
-def in_order(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
-    """Return a trace's spans in start order, root first, each once: some stores keep what is sent again beside the first."""
-    ordered: list[SpanRecord] = []
-    met: dict[bytes, list[SpanRecord]] = {}
-    for span in sorted(spans, key=lambda span: (not span.is_root, span.start_time_ns)):
-        same_id = met.setdefault(span.span_id, [])
-        if span not in same_id:
-            same_id.append(span)
-            ordered.append(span)
-    return ordered
 
 
 def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:

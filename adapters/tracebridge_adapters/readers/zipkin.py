@@ -11,11 +11,12 @@ from tracebridge.errors import Misconfigured
 from tracebridge.plugins.adapter import Context
 from tracebridge.reading.search import Condition, Page, Query
 from tracebridge.records.record import Resource, SpanRecord
+from tracebridge.records.span_identity import in_order
 from tracebridge_adapters.dialects import DISPLACED, absorb
 from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
 from tracebridge_adapters.formats.zipkin import tags as zipkin_tags
 from tracebridge_adapters.options import link_of
-from tracebridge_adapters.readers.searching import LOOKBACK_MS, in_order, search
+from tracebridge_adapters.readers.searching import LOOKBACK_MS, search
 from tracebridge_adapters.wires.http_get import HttpReader
 
 _DOUBLED = {DISPLACED + key for key in (zipkin_tags.PEER_SERVICE, zipkin_tags.PEER_ADDRESS, zipkin_tags.PEER_PORT)}
@@ -85,8 +86,8 @@ class ZipkinReader:
 
     def _trace(self, document: bytes) -> list[SpanRecord]:
         read = zipkin_json_reader.decode(document, self._absorb)
-        if read.notes and not read.records:
-            raise ValueError(f"not an answer of Zipkin's API: {read.notes[0]}")
+        if read.damage and not read.records:
+            raise ValueError(f"not an answer of Zipkin's API: {read.damage[0]}")
         return [_plain(record) for record in read.records]
 
     def link(self, trace_id: bytes) -> str | None:

@@ -46,7 +46,7 @@ class PyZipkinSource(BaseTransportHandler):
         except Exception:
             self._intake.reject("neither Zipkin JSON nor protobuf", payload)
             return
-        for note in decoded.notes:
+        for note in [*decoded.notes, *decoded.damage]:
             self._intake.reject("not a whole Zipkin span", ValueError(note))
         services = [record.resource for record in decoded.records if _says_where(record.resource)]
         alone = services[0] if services and all(one is services[0] for one in services) else None

@@ -18,11 +18,12 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import TraceId
-from tracebridge.plugins.adapter import TraceEditor, TraceReader, reader_of
+from tracebridge.plugins.adapter import RUN_TAG, TraceEditor, TraceReader, reader_of
 from tracebridge.reading.filters import build_query
+from tracebridge.reading.finished import FinishedSpan
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
-from tracebridge.reading.trace import FinishedSpan, PagedList, Trace, trace_of
-from tracebridge.records.record import RUN_TAG, SpanRecord, carried
+from tracebridge.reading.trace import PagedList, Trace, trace_of
+from tracebridge.records.record import Kind, SpanRecord, carried
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
@@ -37,6 +38,12 @@ def _listed(given: Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(given, str):
         raise misuse(InvalidParameterError, f"give a list of experiment IDs, such as [{given!r}], not a text.")
     return tuple(given or ())
+
+
+def _is_open(record: SpanRecord, open_spans: Mapping[str, Any]) -> bool:
+    """Return whether a record is what is there already of a span that is open, and not the other half of its call."""
+    span = open_spans.get(record.span_id.hex())
+    return span is not None and (record.shared or record.kind == Kind.SERVER) == (span.kind == Kind.SERVER)
 
 
 @contextmanager
@@ -78,7 +85,7 @@ class Reading(Core):
             try:
                 with _answering():
                     records = self._read(adapter, key or "", live)
-                spans = [FinishedSpan(record) for record in records if record.span_id.hex() not in open_spans]
+                spans = [FinishedSpan(record) for record in records if not _is_open(record, open_spans)]
             except ReadError as error:
                 if live is None:
                     raise

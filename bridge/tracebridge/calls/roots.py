@@ -19,8 +19,9 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.otel.current import CURRENT, current_parent
+from tracebridge.plugins.adapter import RUN_TAG
 from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, remote_parent
-from tracebridge.records.record import RUN_TAG, Kind
+from tracebridge.records.record import Kind
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace, context_of, live_trace
 from tracebridge.spans.noop import AnySpan

@@ -56,6 +56,7 @@ def command(
     from rich.console import Console
 
     from tracebridge.cli.shared.tree import span_json, trace_tree
+    from tracebridge.records.span_identity import in_order
     from tracebridge.replay.seen import Window, key_of
     from tracebridge.replay.stream import SpanFiles
     from tracebridge.replay.waiting import Waiting
@@ -65,7 +66,7 @@ def command(
     def show(traces: Iterable[list[SpanRecord]]) -> None:
         for spans in traces:
             if json_output:
-                click.echo(msgspec.json.encode([span_json(span) for span in spans]))
+                click.echo(msgspec.json.encode([span_json(span) for span in in_order(spans)]))
             else:
                 console.print(trace_tree(spans, details=details, attributes=attributes))
 

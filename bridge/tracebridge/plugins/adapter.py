@@ -36,6 +36,10 @@ if TYPE_CHECKING:  # reading a configuration needs this module, and no record
     from tracebridge.records.record import Resource, SpanRecord
 
 DEFAULT_TRACE_ID_ATTRIBUTE = "tracebridge.trace_id"
+DEFAULT_EXPERIMENT = "0"
+"""The experiment that every MLflow server is born with."""
+RUN_TAG = "mlflow.sourceRun"
+"""The tag by which a root says to which run of MLflow's it belongs."""
 
 
 @dataclass(frozen=True, slots=True)

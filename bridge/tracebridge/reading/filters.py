@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tracebridge.errors import InvalidParameterError, misuse
+from tracebridge.plugins.adapter import RUN_TAG
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, NEWEST_FIRST, Condition, Field, Order, Query, Scalar
-from tracebridge.records.record import RUN_TAG
 
 SUBSET = (
     "name, status, timestamp_ms, end_time_ms, execution_time_ms, trace_id, client_request_id, run_id (each also as trace.NAME or attributes.NAME), service; "

@@ -1,134 +1,28 @@
-"""What `get_trace` and `search_traces` return: a trace read back, under MLflow's field names."""
+"""What `get_trace` and `search_traces` return: a trace read back, under MLflow's field names, and its JSON form (read in MLflow 3.18)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import datetime
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
-
-from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, TraceState, span_as_dict
-from tracebridge.records.record import EndCause, SpanRecord, StatusCode
-from tracebridge.spans.noop import AnySpan, NoopSpan
+from tracebridge.errors import InvalidParameterError, misuse
+from tracebridge.ids.custom import TraceId
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, RUN_TAG
+from tracebridge.reading.finished import FinishedSpan
+from tracebridge.reading.usage import COST_KEYS, USAGE_KEYS, total
+from tracebridge.records.entities import TraceState
+from tracebridge.records.mlflow_span import COST, USAGE, as_json
+from tracebridge.spans.noop import AnySpan
 from tracebridge.spans.span import Span
 
 PREVIEW_CHARACTERS = 1000  # of inputs and outputs in TraceInfo, as MLflow keeps
+TOKEN_USAGE, TRACE_COST = "mlflow.trace.tokenUsage", "mlflow.trace.cost"  # in trace_metadata, as JSON text
 _MS = 1_000_000  # nanoseconds
-
-
-class FinishedSpan:
-    """A span read back: every member of a live span; what would change it does nothing."""
-
-    __slots__ = ("record",)
-
-    def __init__(self, record: SpanRecord) -> None:
-        self.record = record
-        """The record behind this view."""
-
-    @property
-    def trace_id(self) -> str:
-        """The caller's own trace ID, or 32 hex digits when none was given."""
-        return self.record.custom_trace_id or self.record.trace_id.hex()
-
-    request_id = trace_id
-
-    @property
-    def wire_trace_id(self) -> str:
-        """The 32 lower-case hex digits that back-ends show."""
-        return self.record.trace_id.hex()
-
-    @property
-    def span_id(self) -> str:
-        """16 lower-case hex digits."""
-        return self.record.span_id.hex()
-
-    @property
-    def custom_span_id(self) -> str | None:
-        """The caller's own span ID; None when none was given, or it is `span_id` itself."""
-        return self.record.custom_span_id
-
-    @property
-    def parent_id(self) -> str | None:
-        """16 lower-case hex digits, or None for a root."""
-        return None if self.record.parent_id is None else self.record.parent_id.hex()
-
-    @property
-    def name(self) -> str:
-        """The span's name."""
-        return self.record.name
-
-    @property
-    def inputs(self) -> Any:
-        """The recorded inputs; None when not set."""
-        return self.record.inputs
-
-    @property
-    def outputs(self) -> Any:
-        """The recorded outputs; None when not set."""
-        return self.record.outputs
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """A copy of the recorded attributes."""
-        return dict(self.record.attributes)
-
-    @property
-    def span_type(self) -> str:
-        """MLflow's span type."""
-        return self.record.span_type
-
-    @property
-    def kind(self) -> int:
-        """A `Kind`."""
-        return self.record.kind
-
-    @property
-    def cause(self) -> EndCause:
-        """Why the span ended."""
-        return EndCause(self.record.end_cause)
-
-    @property
-    def start_time_ns(self) -> int:
-        """Nanoseconds since the Unix epoch."""
-        return self.record.start_time_ns
-
-    @property
-    def end_time_ns(self) -> int:
-        """Nanoseconds since the Unix epoch."""
-        return self.record.end_time_ns
-
-    @property
-    def status(self) -> SpanStatus:
-        """The span's status."""
-        return SpanStatus(SpanStatusCode(StatusCode(self.record.status).name), self.record.status_message)
-
-    @property
-    def events(self) -> list[SpanEvent]:
-        """The recorded events."""
-        return [SpanEvent(event.name, event.time_ns, dict(event.attributes)) for event in self.record.events]
-
-    @property
-    def links(self) -> list[Link]:
-        """The recorded links."""
-        return [
-            Link(link.trace_id.hex(), link.span_id.hex(), dict(link.attributes), link.trace_state)
-            for link in self.record.links
-        ]
-
-    def get_attribute(self, key: str) -> Any:
-        """Return one recorded attribute, or None."""
-        return self.record.attributes.get(key)
-
-    set_inputs = set_outputs = set_attribute = set_attributes = set_status = NoopSpan._ignore
-    set_span_type = add_event = add_link = record_exception = end = NoopSpan._ignore
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the span as plain values: IDs as hex, times in nanoseconds."""
-        return span_as_dict(self)
-
-    def __repr__(self) -> str:
-        return f"FinishedSpan(name={self.name!r}, trace_id={self.trace_id!r}, span_id={self.span_id!r})"
+S = TypeVar("S", bound=AnySpan | FinishedSpan)
 
 
 @dataclass
@@ -147,6 +41,7 @@ class TraceInfo:
     response_preview: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     trace_metadata: dict[str, str] = field(default_factory=dict)
+    """The run, and the tokens and the cost of all spans, where they tell any."""
     experiment_id: str | None = None
     client_request_id: str | None = None
 
@@ -156,19 +51,92 @@ class TraceInfo:
         return self.trace_id
 
     @property
+    def request_metadata(self) -> dict[str, str]:
+        """MLflow 2's name for `trace_metadata`."""
+        return self.trace_metadata
+
+    @property
     def timestamp_ms(self) -> int:
         """MLflow 2's name for `request_time`."""
         return self.request_time
+
+    @timestamp_ms.setter
+    def timestamp_ms(self, value: int) -> None:
+        self.request_time = value
 
     @property
     def execution_time_ms(self) -> int | None:
         """MLflow 2's name for `execution_duration`."""
         return self.execution_duration
 
+    @execution_time_ms.setter
+    def execution_time_ms(self, value: int | None) -> None:
+        self.execution_duration = value
+
     @property
     def status(self) -> TraceState:
         """MLflow 2's name for `state`."""
         return self.state
+
+    @status.setter
+    def status(self, value: TraceState) -> None:
+        self.state = value
+
+    @property
+    def token_usage(self) -> dict[str, int] | None:
+        """Tokens of the whole trace: input_tokens, output_tokens and total_tokens; None where no span tells of any."""
+        text = self.trace_metadata.get(TOKEN_USAGE)
+        return None if text is None else json.loads(text)
+
+    @property
+    def cost(self) -> dict[str, float] | None:
+        """Cost of the whole trace in US dollars: input_cost, output_cost and total_cost; None where no span tells of any."""
+        text = self.trace_metadata.get(TRACE_COST)
+        return None if text is None else json.loads(text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as MLflow's JSON has them."""
+        moment = datetime.datetime.fromtimestamp(0, datetime.UTC) + datetime.timedelta(milliseconds=self.request_time)
+        place = {"experiment_id": self.experiment_id or DEFAULT_EXPERIMENT}
+        given = {
+            "trace_id": self.trace_id,
+            "client_request_id": self.client_request_id,
+            "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": place},
+            "request_preview": self.request_preview,
+            "response_preview": self.response_preview,
+            "request_time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "execution_duration_ms": self.execution_duration,
+            "state": self.state.value,
+            "trace_metadata": dict(self.trace_metadata),
+            "tags": dict(self.tags),
+        }
+        return {key: value for key, value in given.items() if value is not None and value != {}}
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> TraceInfo:
+        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        try:
+            trace_id = str(d["trace_id"])
+            moment = datetime.datetime.fromisoformat(str(d["request_time"]))
+            if moment.tzinfo is None:
+                raise ValueError(f"{d['request_time']} has no time zone")
+            place = (d.get("trace_location") or {}).get("mlflow_experiment") or {}
+            since = moment - datetime.datetime.fromtimestamp(0, datetime.UTC)
+            return cls(
+                trace_id=trace_id,
+                wire_trace_id=TraceId(trace_id).wire_trace_id,
+                request_time=since // datetime.timedelta(milliseconds=1),
+                execution_duration=d.get("execution_duration_ms"),
+                state=TraceState(d.get("state", "STATE_UNSPECIFIED")),
+                request_preview=d.get("request_preview"),
+                response_preview=d.get("response_preview"),
+                tags=dict(d.get("tags") or {}),
+                trace_metadata=dict(d.get("trace_metadata") or {}),
+                experiment_id=place.get("experiment_id"),
+                client_request_id=d.get("client_request_id"),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise misuse(InvalidParameterError, f"not the info of a trace in MLflow's JSON form: {error!r}.") from error
 
 
 @dataclass
@@ -178,14 +146,32 @@ class TraceData:
     spans: list[AnySpan | FinishedSpan] = field(default_factory=list)
 
     @property
-    def request(self) -> Any:
-        """The root's inputs."""
-        return self.spans[0].inputs if self.spans else None
+    def request(self) -> str | None:
+        """The root's inputs as JSON text."""
+        return self._of_root("inputs")
 
     @property
-    def response(self) -> Any:
-        """The root's outputs."""
-        return self.spans[0].outputs if self.spans else None
+    def response(self) -> str | None:
+        """The root's outputs as JSON text."""
+        return self._of_root("outputs")
+
+    def _of_root(self, name: str) -> str | None:
+        value = next((getattr(span, name) for span in self.spans if span.parent_id is None), None)
+        return None if value is None else as_json(value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as MLflow's JSON has them."""
+        return {"spans": [span.to_dict() for span in self.spans]}
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> TraceData:
+        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        spans = d.get("spans") if isinstance(d, Mapping) else None
+        if not isinstance(spans, list):
+            raise misuse(
+                InvalidParameterError, "not the data of a trace in MLflow's JSON form: a mapping with a list of spans."
+            )
+        return cls([FinishedSpan.from_dict(span) for span in spans])
 
 
 @dataclass
@@ -195,19 +181,56 @@ class Trace:
     info: TraceInfo
     data: TraceData
 
+    @property
+    def trace_id(self) -> str:
+        """The caller's own ID, or 32 hex digits."""
+        return self.info.trace_id
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        info = msgspec.to_builtins(self.info)
-        return {"info": info, "data": {"spans": [span.to_dict() for span in self.data.spans]}}
+        """Return plain values, as MLflow's JSON has them."""
+        return {"info": self.info.to_dict(), "data": self.data.to_dict()}
+
+    def to_json(self, pretty: bool = False) -> str:
+        """Return `to_dict` as JSON text, which MLflow's own `Trace.from_json` reads too."""
+        return as_json(self.to_dict(), indent=2 if pretty else None)
+
+    @classmethod
+    def from_dict(cls, trace_dict: Mapping[str, Any]) -> Trace:
+        """Return the trace that `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        if not isinstance(trace_dict, Mapping) or not {"info", "data"} <= trace_dict.keys():
+            raise misuse(
+                InvalidParameterError, "not a trace in MLflow's JSON form: a mapping with the keys 'info' and 'data'."
+            )
+        info, data = TraceInfo.from_dict(trace_dict["info"]), TraceData.from_dict(trace_dict["data"])
+        if data.spans:
+            info.wire_trace_id = data.spans[0].wire_trace_id
+        return cls(info, data)
+
+    @classmethod
+    def from_json(cls, trace_json: str) -> Trace:
+        """Return the trace that `to_json`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        try:
+            given = json.loads(trace_json)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise misuse(InvalidParameterError, f"not a trace in JSON: {error}.") from error
+        return cls.from_dict(given)
 
     def search_spans(
-        self, span_type: str | None = None, name: str | None = None, span_id: str | None = None
+        self, span_type: str | None = None, name: str | re.Pattern[str] | None = None, span_id: str | None = None
     ) -> list[AnySpan | FinishedSpan]:
-        """Return the spans that have this type, name and ID; None matches all."""
+        """Return the spans that have this type, name and ID; None matches all, a compiled pattern every name that it is found in.
+
+        Raises InvalidParameterError for a name that is neither text nor a pattern, and for a type that is no text.
+        """
+        for what, given, kinds in (("name", name, (str, re.Pattern)), ("span_type", span_type, (str,))):
+            if given is not None and not isinstance(given, kinds):
+                raise misuse(InvalidParameterError, f"search_spans: {what} cannot be a {type(given).__name__}.")
         return [
             span
             for span in self.data.spans
-            if span_type in {None, span.span_type} and name in {None, span.name} and span_id in {None, span.span_id}
+            if span_type in {None, span.span_type}
+            and (name.search(span.name) is not None if isinstance(name, re.Pattern) else name in {None, span.name})
+            and span_id in {None, span.span_id}
         ]
 
 
@@ -219,7 +242,7 @@ class PagedList(list[Trace]):
         self.token = token
 
 
-def root_first(spans: Sequence[AnySpan | FinishedSpan]) -> list[AnySpan | FinishedSpan]:
+def root_first(spans: Iterable[S]) -> list[S]:
     """Return spans in start order, with those that have no parent in front."""
     return sorted(spans, key=lambda span: (span.parent_id is not None, span.start_time_ns))
 
@@ -234,7 +257,7 @@ def trace_of(
     known = {"OK": TraceState.OK, "ERROR": TraceState.ERROR}
     state = TraceState.IN_PROGRESS if open_ else known.get(root.status.status_code, TraceState.STATE_UNSPECIFIED)
     end_ns = root.end_time_ns
-    record = root.record if isinstance(root, FinishedSpan) else None
+    all_tags = dict(tags if tags is not None else {} if isinstance(root, Span) else root.record.tags)
     info = TraceInfo(
         trace_id=root.trace_id,
         wire_trace_id=root.wire_trace_id,
@@ -243,15 +266,23 @@ def trace_of(
         state=state,
         request_preview=_preview(root.inputs),
         response_preview=_preview(root.outputs),
-        tags=dict(tags if tags is not None else record.tags if record is not None else {}),
-        experiment_id=(record.experiment_id or None) if record is not None else None,
+        tags=all_tags,
+        trace_metadata=_metadata(ordered, all_tags),
+        experiment_id=(root.trace.experiment_id if isinstance(root, Span) else root.record.experiment_id) or None,
         client_request_id=root.trace_id if root.trace_id != root.wire_trace_id else None,
     )
     return Trace(info, TraceData(list(ordered) if include_spans else []))
 
 
+def _metadata(spans: Sequence[AnySpan | FinishedSpan], tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what MLflow keeps beside the tags: which run it was, and what all spans together used and cost."""
+    usage, cost = total(spans, USAGE, USAGE_KEYS), total(spans, COST, COST_KEYS)
+    told = {RUN_TAG: tags.get(RUN_TAG), TOKEN_USAGE: usage and as_json(usage), TRACE_COST: cost and as_json(cost)}
+    return {key: text for key, text in told.items() if text}
+
+
 def _preview(value: Any) -> str | None:
     if value is None:
         return None
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = value if isinstance(value, str) else as_json(value)
     return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"

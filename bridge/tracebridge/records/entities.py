@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+import traceback
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
-from tracebridge.records.record import Kind, StatusCode
+from tracebridge.records.record import StatusCode
 
 
 class SpanType:
@@ -58,6 +59,29 @@ class SpanEvent:
     timestamp: int = field(default_factory=time.time_ns)
     attributes: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_exception(cls, exception: BaseException) -> SpanEvent:
+        """Return the event that tells of an exception, by OpenTelemetry's names; one that cannot be shown is named by its type."""
+        kind = type(exception).__name__
+        try:
+            message = str(exception)
+        except Exception:
+            message = f"<{kind}>"
+        told = {"exception.message": message, "exception.type": kind, "exception.stacktrace": stack_trace(exception)}
+        return cls("exception", attributes=told)
+
+
+MAX_STACKTRACE = 16_384  # characters kept of an exception's stack trace
+
+
+def stack_trace(error: Any) -> str:
+    """Return an exception's stack trace, its end where it is long."""
+    try:
+        text = "".join(traceback.format_exception(error)).strip()
+    except Exception:  # a broken __str__ or __cause__ chain
+        return f"<{type(error).__name__}: no stack trace>"
+    return text if len(text) <= MAX_STACKTRACE else "…" + text[-MAX_STACKTRACE:]
+
 
 @dataclass
 class Link:
@@ -71,6 +95,11 @@ class Link:
     def to_dict(self) -> dict[str, Any]:
         """Return MLflow's JSON form."""
         return {"trace_id": self.trace_id, "span_id": self.span_id, "attributes": self.attributes}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Link:
+        """Return the link that MLflow's JSON form says."""
+        return cls(data["trace_id"], data["span_id"], data.get("attributes"))
 
 
 class TraceState(StrEnum):
@@ -110,27 +139,3 @@ def read_status(status: Any) -> tuple[StatusCode, str] | None:
 _CODES = {"UNSET": StatusCode.UNSET, "OK": StatusCode.OK, "ERROR": StatusCode.ERROR} | {
     f"STATUS_CODE_{code.name}": code for code in StatusCode
 }
-
-
-def span_as_dict(span: Any) -> dict[str, Any]:
-    """Return a span, live or finished, as plain values: IDs as hex, times in nanoseconds."""
-    status: SpanStatus = span.status
-    events: list[SpanEvent] = span.events
-    links: list[Link] = span.links
-    return {
-        "trace_id": span.trace_id,
-        "wire_trace_id": span.wire_trace_id,
-        "span_id": span.span_id,
-        "parent_span_id": span.parent_id,
-        "name": span.name,
-        "span_type": span.span_type,
-        "kind": Kind(span.kind).name,
-        "start_time_unix_nano": span.start_time_ns,
-        "end_time_unix_nano": span.end_time_ns,
-        "status": {"code": status.status_code.value, "message": status.description},
-        "inputs": span.inputs,
-        "outputs": span.outputs,
-        "attributes": span.attributes,
-        "events": [{"name": e.name, "time_unix_nano": e.timestamp, "attributes": e.attributes} for e in events],
-        "links": [link.to_dict() for link in links],
-    }

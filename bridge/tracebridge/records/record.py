@@ -20,12 +20,6 @@ Value = Any
 """str | int (signed 64 bit) | float | bool | bytes | list[Value] | dict[str, Value]; None inside containers."""
 
 
-DEFAULT_EXPERIMENT = "0"
-"""The experiment that every MLflow server is born with."""
-RUN_TAG = "mlflow.sourceRun"
-"""The tag by which a root says to which run of MLflow's it belongs."""
-
-
 class Kind(IntEnum):
     """A span's kind, with the numbers of OpenTelemetry's `SpanKind`."""
 

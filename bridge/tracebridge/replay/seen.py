@@ -1,7 +1,7 @@
 """Which spans have been taken already: a window in memory, or a state file that also knows how far each input was read.
 
-A span is known by its trace, its ID, why it ended, and whether it is the shared half of a Zipkin RPC: an unfinished span and the
-real end that came late are two things, and so are the client's and the server's half.
+A span is known by its trace, its ID, its side and service (`records.span_identity`), and why it ended: an unfinished span and the real end that came
+late are two things, and so are the client's and the server's half of a Zipkin RPC. Of a span that comes in pieces each piece is one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from tracebridge.errors import InvalidParameterError
+from tracebridge.records import span_identity
 from tracebridge.records.record import SpanRecord
 from tracebridge.replay.lines import Position
 
@@ -23,8 +24,11 @@ KEY_BYTES = 12
 
 def key_of(record: SpanRecord) -> bytes:
     """Return what a span is known by."""
-    half = b"s" if record.shared else b""
-    return blake2b(record.trace_id + record.span_id + record.end_cause.encode() + half, digest_size=KEY_BYTES).digest()
+    span_id, side, service = span_identity.key_of(record)
+    text = f"{side} {record.end_cause} {service}"
+    if span_identity.is_piece(record):
+        text += f" {record.start_time_ns // 1000} {record.duration_ns // 1000} {len(record.attributes)} {len(record.events)}"
+    return blake2b(record.trace_id + span_id + text.encode("utf-8", "replace"), digest_size=KEY_BYTES).digest()
 
 
 class Seen(Protocol):

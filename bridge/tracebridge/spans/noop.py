@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode
+from tracebridge.records.mlflow_span import MlflowMembers
 from tracebridge.records.record import EndCause, Kind
 from tracebridge.spans.span import Span
 
 NOOP_TRACE_ID = "TRACEBRIDGE_NO_OP_TRACE_ID"
 
 
-class NoopSpan:
+class NoopSpan(MlflowMembers):
     """What a start returns when tracing is off: every member of Span, and nothing happens."""
 
     trace_id = request_id = NOOP_TRACE_ID
@@ -55,7 +56,7 @@ class NoopSpan:
         """Do nothing."""
 
     set_inputs = set_outputs = set_attribute = set_attributes = set_status = _ignore
-    set_span_type = add_event = add_link = record_exception = end = _ignore
+    set_span_type = set_description = set_log_level = add_event = add_link = record_exception = end = _ignore
 
     def to_dict(self) -> dict[str, Any]:
         """Return an empty dict."""

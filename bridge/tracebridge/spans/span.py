@@ -6,7 +6,6 @@ call. No member raises because of data, and every member exists on every path.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from itertools import islice
 from types import CodeType
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, span_as_dict
+from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, stack_trace
 from tracebridge.records.fast_path import MOST_AT_ONCE
+from tracebridge.records.mlflow_span import DESCRIPTION, LOG_LEVEL, MlflowMembers, SpanLogLevel, read_log_level
 from tracebridge.records.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.records.record import Link as LinkRecord
 from tracebridge.records.values import Tally
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tracebridge.spans.live import LiveTrace
 
 MAX_NAME = 1024  # characters of a span's name and of its type
-MAX_STACKTRACE = 16_384  # characters kept of an exception's stack trace
 
 
 class OwnId(NamedTuple):
@@ -43,7 +42,7 @@ KEEP_ERROR: Any = object()
 """The default status of an end: OK for a clean span, but an ERROR recorded before stays."""
 
 
-class Span(msgspec.Struct, eq=False, weakref=True):
+class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     """One open (or ended) span. Safe to use from any thread.
 
     A msgspec struct because one is built in a fifth of the time of a class with `__slots__` (0.2 against 0.9 µs).
@@ -178,6 +177,21 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             if self.calls.keeps_open:
                 self.calls.note(self, span_type=self.span_type)
 
+    def set_description(self, description: str) -> None:
+        """Record what the span is about, as the attribute `mlflow.spanDescription`."""
+        self.set_attribute(DESCRIPTION, description)
+
+    def set_log_level(self, level: SpanLogLevel | int | str) -> None:
+        """Record how severe it is, by name or number, as the attribute `mlflow.spanLogLevel`. Anything else counts as misuse and is left out."""
+        found = read_log_level(level)
+        if found is None:
+            self.calls.warn_misuse(
+                "bad_log_level",
+                f"{self.calls.reducer.show(level)!r} is not a log level; use DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+            )
+            return
+        self.set_attribute(LOG_LEVEL, int(found))
+
     def add_event(self, event: SpanEvent) -> None:
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
         if not self._open():
@@ -227,7 +241,7 @@ class Span(msgspec.Struct, eq=False, weakref=True):
             attributes = {
                 "exception.type": kind,
                 "exception.message": message,
-                "exception.stacktrace": _stacktrace(exception),
+                "exception.stacktrace": stack_trace(exception),
             }
         else:
             kind, message = "", self.calls.reducer.text(exception, self.tally)
@@ -248,10 +262,6 @@ class Span(msgspec.Struct, eq=False, weakref=True):
     ) -> None:
         """End the span, as `client.end_span` does. Ending the root completes the trace."""
         self.calls.end(self, outputs, attributes, status, end_time_ns)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the span as plain values: IDs as hex, times in nanoseconds."""
-        return span_as_dict(self)
 
     def __repr__(self) -> str:
         return f"Span(name={self.name!r}, trace_id={self.trace_id!r}, span_id={self.span_id!r})"
@@ -347,11 +357,3 @@ def member(given: Any, name: str) -> Any:
         return getattr(given, name, None)
     except Exception:
         return None
-
-
-def _stacktrace(error: Any) -> str:
-    try:
-        text = "".join(traceback.format_exception(error)).strip()
-    except Exception:  # a broken __str__ or __cause__ chain
-        return f"<{type(error).__name__}: no stack trace>"
-    return text if len(text) <= MAX_STACKTRACE else "…" + text[-MAX_STACKTRACE:]

@@ -13,14 +13,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from support.cases import Build
 from tracebridge.errors import Misconfigured
 from tracebridge.reading.search import Condition, Order, Query
+from tracebridge.records.record import Kind, Resource, SpanRecord
 from tracebridge_adapters.store_database import StoreDatabase, encode
 
 NOBODY = 65534
+
+
+def rpc(folder: Path, *records: SpanRecord) -> list[SpanRecord]:
+    """What a store has of one trace's records, each written by itself."""
+    store = database(folder / "spans.db")
+    for record in records:
+        store.write(encode([record]))
+    found = store.get(records[0].trace_id)
+    store.close()
+    return found
 
 
 @contextmanager
@@ -50,6 +62,57 @@ def folder() -> Iterator[Path]:
 def database(path: Path) -> StoreDatabase:
     """A store's file."""
     return StoreDatabase(str(path), "store", max_age_s=0, max_traces=0)
+
+
+CLIENT = Build("rpc").span("call", kind=Kind.CLIENT)
+SERVER = msgspec.structs.replace(
+    CLIENT,
+    kind=int(Kind.SERVER),
+    resource=Resource({"service.name": "back"}),
+    start_time_ns=CLIENT.start_time_ns + 1_000,
+)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_neither_half_of_a_call_replaces_the_other(folder, shared):
+    """With the flag and without it, whichever came first, and a second server's as well."""
+    server = msgspec.structs.replace(SERVER, shared=shared)
+    other = msgspec.structs.replace(server, resource=Resource({"service.name": "stock"}))
+    back = [msgspec.structs.replace(half, shared=True) for half in (server, other)]
+    assert rpc(folder, server, CLIENT, other, server) == [CLIENT, *back]
+
+
+def test_pieces_of_a_span_are_put_together(folder):
+    """In one batch or in several; what comes again changes nothing."""
+    start = msgspec.structs.replace(CLIENT, end_time_ns=CLIENT.start_time_ns)
+    end = msgspec.structs.replace(CLIENT, name="", start_time_ns=0, end_time_ns=7_000, attributes={"x": 1})
+    whole = msgspec.structs.replace(CLIENT, end_time_ns=CLIENT.start_time_ns + 7_000, attributes={"x": 1})
+    assert rpc(folder, start, end, start, end) == [whole]
+    store = database(folder / "other.db")
+    store.write(encode([end, start, end]))
+    assert store.get(CLIENT.trace_id) == [whole]
+    assert [[whole]] == store.search(Query([Condition("duration_ms", "<", 1)])).traces
+    store.close()
+
+
+def test_two_spans_of_one_key_are_both_kept(folder):
+    """Two instances of a service answered under one ID: they tell different times."""
+    again = msgspec.structs.replace(
+        SERVER, start_time_ns=SERVER.start_time_ns + 5_000, end_time_ns=SERVER.end_time_ns + 5_000
+    )
+    assert rpc(folder, SERVER, again, again) == [SERVER, again]
+
+
+def test_a_tag_of_a_file_of_before_is_edited_where_it_is(folder):
+    """Its row has another key than such a span gets now."""
+    store = database(folder / "spans.db")
+    store.write(encode([msgspec.structs.replace(SERVER, tags={"a": "1"})]))
+    with sqlite3.connect(folder / "spans.db") as connection:
+        for table in ("spans", "traces"):
+            connection.execute(f"UPDATE {table} SET span_id = substr(span_id, 1, 8)")
+    assert store.delete_tag(SERVER.trace_id, "a")
+    assert [one.tags for one in store.get(SERVER.trace_id)] == [{}]
+    store.close()
 
 
 @pytest.mark.parametrize("folder_mode", [0o755, 0o555], ids=["in a folder", "in a folder that cannot be written"])

@@ -27,8 +27,8 @@ class ZipkinJsonLines:
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of one line. Raises ValueError when it is no Zipkin JSON, or holds no span that can be read."""
         read = zipkin_json_reader.decode(line, self._absorb)
-        if read.notes and not read.records:
-            raise ValueError(f"not Zipkin JSON: {'; '.join(read.notes)}")
+        if read.damage and not read.records:
+            raise ValueError(f"not Zipkin JSON: {'; '.join(read.damage)}")
         return read
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:

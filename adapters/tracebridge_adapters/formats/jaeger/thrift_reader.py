@@ -25,7 +25,7 @@ VALUE_FIELDS = ("vStr", "vDouble", "vBool", "vLong", "vBinary")  # by TagType
 def decode(data: bytes, absorb: Absorb, protocol: j.Protocol = "binary", *, as_message: bool = False) -> Decoded:
     """Return the records of a bare Batch, or of an agent's `emitBatch` call.
 
-    `absorb` splits a span's tags into record fields. A span whose IDs are zero is left out with a note; what else is broken is
+    `absorb` splits a span's tags into record fields. A span whose IDs are zero is left out and named; what else is broken is
     repaired and counted in the record. Raises ValueError for bytes that are no such batch.
     """
     batch = j.read_message(data, protocol) if as_message else j.read(j.Batch(), data, protocol)
@@ -37,7 +37,7 @@ def decode(data: bytes, absorb: Absorb, protocol: j.Protocol = "binary", *, as_m
         try:
             out.records.append(_record(span, resource, absorb))
         except ValueError as error:
-            out.notes.append(f"span {number} was left out: {error}")
+            out.damage.append(f"span {number}: {error}")
     return out
 
 

@@ -18,7 +18,7 @@ _decode = msgspec.json.Decoder().decode
 def decode(data: bytes | str, absorb: Absorb) -> Decoded:
     """Return the records of a JSON array of spans (or of one span), v1 or v2, told apart span by span.
 
-    `absorb` splits a span's tags into record fields. A span that cannot be read is left out with a note. Raises ValueError for what is
+    `absorb` splits a span's tags into record fields. A span that cannot be read is left out and named. Raises ValueError for what is
     no JSON, and for JSON that is neither an array nor an object.
     """
     document, notes = _parse(data)
@@ -28,7 +28,7 @@ def decode(data: bytes | str, absorb: Absorb) -> Decoded:
         raise ValueError("not Zipkin JSON: neither an array of spans nor a span")
     spans = [two for span in document for two in (to_v2(span) if is_v1(span) else [span])]
     read = read_all(spans, absorb)
-    return Decoded(read.records, notes + read.notes)
+    return Decoded(read.records, notes, damage=read.damage)
 
 
 def _parse(data: bytes | str) -> tuple[Any, list[str]]:

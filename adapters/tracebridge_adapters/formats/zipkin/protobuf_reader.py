@@ -15,7 +15,7 @@ KIND_NAMES = {1: "CLIENT", 2: "SERVER", 3: "PRODUCER", 4: "CONSUMER"}
 def decode(data: bytes, absorb: Absorb) -> Decoded:
     """Return the records of a ListOfSpans.
 
-    `absorb` splits a span's tags into record fields. A span whose IDs cannot be told is left out with a note. Raises ValueError for bytes
+    `absorb` splits a span's tags into record fields. A span whose IDs cannot be told is left out and named. Raises ValueError for bytes
     that are no ListOfSpans.
     """
     try:

@@ -1,7 +1,7 @@
 """Zipkin spans to SpanRecords: every encoding becomes v2's JSON object first, and is read here.
 
 Zipkin keeps text and microseconds: numbers and truth values that we sent come back as text. A span whose IDs cannot be told is left out
-with a note; anything else that is broken is repaired, counted in the record's `repaired`, and read on.
+and named; anything else that is broken is repaired, counted in the record's `repaired`, and read on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Event, Kind, Resource, Scope, SpanRecord, Value
+from tracebridge.records.span_identity import settled
 from tracebridge.records.values import INT64_MAX, Tally
 from tracebridge_adapters.dialects import DISPLACED
 from tracebridge_adapters.formats.zipkin import tags as z
@@ -32,15 +33,15 @@ _NO_KIND = {"", "INTERNAL", "LOCAL"}
 
 
 def read_all(spans: Iterable[Any], absorb: Absorb) -> Decoded:
-    """Return the records of v2 objects, and a note for each that cannot be one."""
+    """Return the records of v2 objects, pieces of one span merged, and the damage of each that cannot be one."""
     out = Decoded([])
     resources: dict[str, Resource] = {}
     for number, span in enumerate(spans, 1):
         try:
             out.records.append(_record(span, absorb, resources))
         except ValueError as error:
-            out.notes.append(f"span {number} was left out: {error}")
-    return out
+            out.damage.append(f"span {number}: {error}")
+    return Decoded(settled(out.records), damage=out.damage)
 
 
 def _record(span: Any, absorb: Absorb, resources: dict[str, Resource]) -> SpanRecord:

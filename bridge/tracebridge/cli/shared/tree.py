@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from tracebridge.records.record import EndCause, SpanRecord, StatusCode
 if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
+
+    from tracebridge.records.tree import Node
 
 WATERFALL_CELLS = 24  # width of the bar that shows when a span ran
 MAX_SHOWN = 400  # characters of one value
@@ -35,15 +36,13 @@ def duration(ns: int) -> str:
 
 
 def trace_tree(spans: Sequence[SpanRecord], *, details: bool = False, attributes: bool = False) -> Tree:
-    """Return the trace as a rich tree; spans whose parent is not there stand at the top, marked."""
+    """Return the trace as a rich tree; spans whose parent is not there, and circles, stand at the top, marked."""
     from rich.markup import escape
     from rich.tree import Tree
 
-    present = {span.span_id for span in spans}
-    children: dict[bytes | None, list[SpanRecord]] = defaultdict(list)
-    for span in sorted(spans, key=lambda s: (s.start_time_ns, s.end_time_ns)):
-        above = span.parent_id if span.parent_id in present and span.parent_id != span.span_id else None
-        children[above].append(span)
+    from tracebridge.records.tree import tree_of
+
+    tops = tree_of(spans)
     first = min(span.start_time_ns for span in spans)
     whole = max(1, max(span.end_time_ns for span in spans) - first)
 
@@ -51,24 +50,25 @@ def trace_tree(spans: Sequence[SpanRecord], *, details: bool = False, attributes
     wire = spans[0].trace_id.hex()
     service = spans[0].resource.service_name if spans[0].resource is not None else ""
     title = f"[bold]{escape(cut(custom or wire))}[/]" + (f"  [dim]{wire}[/]" if custom else "")
-    tree = Tree(
-        f"{title}  [cyan]{escape(cut(service))}[/]  {count(len(spans), 'span')}",
-        guide_style="dim",
-    )
+    tree = Tree("", guide_style="dim")
 
-    waiting: list[tuple[Tree, SpanRecord]] = [(tree, span) for span in reversed(children[None])]
+    drawn = 0
+    waiting: list[tuple[Tree, Node]] = [(tree, node) for node in reversed(tops)]
     while waiting:  # no recursion: a trace may be thousands of spans deep
-        branch, span = waiting.pop()
-        node = branch.add(_line(span, first, whole, orphan=span.parent_id is not None and branch is tree))
-        for shown in _details(span, details, attributes):
-            node.add(shown)
-        waiting.extend((node, child) for child in reversed(children[span.span_id]))
+        branch, node = waiting.pop()
+        drawn += 1
+        below = branch.add(_line(node, first, whole))
+        for shown in _details(node.span, details, attributes):
+            below.add(shown)
+        waiting.extend((below, child) for child in reversed(node.children))
+    tree.label = f"{title}  [cyan]{escape(cut(service))}[/]  {count(drawn, 'span')}"
     return tree
 
 
-def _line(span: SpanRecord, first: int, whole: int, *, orphan: bool) -> Text:
+def _line(node: Node, first: int, whole: int) -> Text:
     from rich.text import Text
 
+    span = node.span
     mark, style = _MARKS[StatusCode(span.status)]
     line = Text.assemble((mark + " ", style), (cut(span.name) or "(no name)", "bold" if span.is_root else ""))
     line.append(f"  {duration(span.duration_ns)}", "yellow")
@@ -83,8 +83,11 @@ def _line(span: SpanRecord, first: int, whole: int, *, orphan: bool) -> Text:
         line.append(f"  {cut(span.status_message)}", "red")
     if span.end_cause != EndCause.FINISHED:
         line.append(f"  ({span.end_cause}; opened at {cut(span.opened_at) or 'an unknown place'})", "bold yellow")
-    if orphan:
-        line.append(f"  (parent {span.parent_id.hex() if span.parent_id else ''} is elsewhere)", "dim")
+    parent = span.parent_id.hex() if span.parent_id else ""
+    if node.place == "orphan":
+        line.append(f"  (parent {parent} is elsewhere)", "dim")
+    elif node.place == "circle":
+        line.append(f"  (parent {parent} is one of its own descendants)", "bold yellow")
     return line
 
 

@@ -13,6 +13,7 @@ from support.cases import Build
 from tracebridge.errors import InvalidParameterError
 from tracebridge.reading.search import Condition, Order, Query
 from tracebridge.records.record import Resource, SpanRecord
+from tracebridge.records.span_identity import in_order
 from tracebridge_adapters.readers import searching
 
 MS = 1_000_000
@@ -186,4 +187,4 @@ def test_what_a_store_keeps_twice_is_read_once():
     (span,) = trace(1)
     (again,) = trace(1)
     half = msgspec.structs.replace(span, shared=True)
-    assert searching.in_order([half, span, again]) == [half, span]
+    assert in_order([half, span, again]) == [span, half]

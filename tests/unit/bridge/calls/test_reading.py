@@ -55,7 +55,7 @@ def test_a_finished_trace_is_read_by_either_id(reader):
     root, step = trace.data.spans
     assert (root.name, root.outputs, root.attributes["n"], step.parent_id) == ("job 0", 0, 0, root.span_id)
     assert trace.search_spans(name="step") == [step]
-    assert trace.data.response == 0
+    assert trace.data.response == "0"
 
 
 def test_an_open_trace_is_read_with_what_is_still_open(reader):

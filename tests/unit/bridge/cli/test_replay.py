@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from tracebridge import Client
 from tracebridge.cli import main
 from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.records.record import Kind, Resource, SpanRecord
@@ -319,6 +320,64 @@ def test_without_a_store_that_can_be_written_nothing_is_said_to_be_delivered(log
         result = run(*command)
         assert (result.exit_code, result.stdout) == (78, "")
         assert "nowhere/store.db cannot be written; set TRACEBRIDGE_STORE to another path" in result.stderr
+
+
+def rpc(own: str, kind: str, service: str, start: int, **more: Any) -> dict[str, Any]:
+    """A Zipkin span of an old tracer: no flag tells that its ID is shared."""
+    return {
+        "traceId": "1", "id": own, "name": "call", "kind": kind, "timestamp": T0 // 1000 + start, "duration": 5,
+        "localEndpoint": {"serviceName": service}, **more,
+    }  # fmt: skip
+
+
+def test_both_halves_of_a_call_are_delivered_stored_and_drawn_once(log, monkeypatch):
+    """A chain of services whose tracers share IDs: as many rows as spans, whatever reads them."""
+    monkeypatch.setenv("COLUMNS", "300")
+    hops = []
+    for n in range(1, 15):
+        above = {"parentId": f"{n - 1:x}"} if n > 1 else {}
+        hops += [
+            rpc(f"{n:x}", "CLIENT", f"s{n}", 2 * n, **above),
+            rpc(f"{n:x}", "SERVER", f"s{n + 1}", 2 * n + 1, **above),
+        ]
+    Path("zipkin.jsonl").write_text("".join(json.dumps(hop) + "\n" for hop in hops))
+    outcome = json.loads(run("replay", "zipkin.jsonl", "--json").stdout)
+    assert (outcome["spans"], outcome["delivered"], outcome["doubles"]) == (28, 28, 0)
+    drawn = run("tail", "zipkin.jsonl", "--once").stdout
+    assert (drawn.count("· call"), "28 spans" in drawn) == (28, True)
+    assert run("show", "1".zfill(32)).stdout.count("· call") == 28
+    assert len(json.loads(run("show", "1".zfill(32), "--json").stdout)) == 28
+    with Client(config={"adapters": {"store": {"path": "store.db"}}}) as client:
+        assert len(client.get_trace("1".zfill(32)).data.spans) == 28
+
+
+def test_a_span_in_pieces_is_delivered_whole(log):
+    """On one line, and on several, where each piece is taken once."""
+    whole = rpc("1", "CLIENT", "shop", 1, tags={"a": "b"}, annotations=[{"timestamp": T0 // 1000 + 3, "value": "ws"}])
+    start = {key: value for key, value in whole.items() if key not in {"duration", "tags", "annotations"}}
+    end = {key: value for key, value in whole.items() if key not in {"timestamp", "annotations", "name"}}
+    note = {key: value for key, value in whole.items() if key not in {"timestamp", "duration", "tags", "name"}}
+    Path("one.jsonl").write_text(json.dumps([start, end, note]) + "\n")
+    Path("many.jsonl").write_text("".join(json.dumps(piece) + "\n" for piece in (note, end, start, end)))
+    for path, delivered in (("one.jsonl", 1), ("many.jsonl", 3)):
+        assert json.loads(run("replay", path, "--json").stdout)["delivered"] == delivered
+        (found,) = json.loads(run("show", "1".zfill(32), "--json").stdout)
+        assert (found["name"], found["attributes"], [event["name"] for event in found["events"]]) == (
+            "call",
+            {"a": "b"},
+            ["ws"],
+        )
+        assert (found["start_time_ns"], found["end_time_ns"]) == (T0 + 1_000, T0 + 6_000)
+        Path("store.db").unlink()
+
+
+def test_spans_in_a_circle_are_drawn_and_marked(log):
+    """The header says how many there are, and so many are drawn."""
+    spans = [rpc("1", "CLIENT", "shop", 1, parentId="2"), rpc("2", "CLIENT", "shop", 2, parentId="1")]
+    Path("circle.jsonl").write_text(json.dumps(spans) + "\n")
+    shown = run("tail", "circle.jsonl", "--once").stdout
+    assert ("2 spans" in shown, shown.count("· call")) == (True, 2)
+    assert "(parent 0000000000000002 is one of its own descendants)" in " ".join(shown.split())
 
 
 def test_nothing_in_a_log_reaches_the_terminal_as_a_command(log):

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tracebridge.errors import InvalidParameterError
-from tracebridge.records.record import EndCause, SpanRecord
+from tracebridge.records.record import EndCause, Kind, Resource, SpanRecord
 from tracebridge.replay.lines import Position
 from tracebridge.replay.seen import StateFile, Window, key_of, open_seen
 
@@ -30,6 +30,17 @@ def test_a_span_is_known_by_its_ids_its_end_and_its_half():
     ]
     assert len(set(keys)) == 5
     assert key_of(replace(RECORD, name="b", end_time_ns=9)) == keys[0]
+
+
+def test_halves_of_a_call_and_pieces_of_a_span_are_several():
+    """By side and service where the flag is missing; each piece is one, and comes again as the one it is."""
+    replace, service = msgspec.structs.replace, Resource({"service.name": "back"})
+    client, server = replace(RECORD, kind=int(Kind.CLIENT)), replace(RECORD, kind=int(Kind.SERVER), resource=service)
+    start, end = replace(RECORD, end_time_ns=1), replace(RECORD, start_time_ns=0, attributes={"a": 1})
+    keys = [key_of(record) for record in (RECORD, client, server, replace(server, resource=None), start, end)]
+    assert len(set(keys)) == 6
+    assert key_of(replace(server, shared=True)) == keys[2]
+    assert key_of(replace(end, attributes={"b": 2})) == keys[5]
 
 
 def test_a_window_forgets_only_what_is_further_back_than_its_size():

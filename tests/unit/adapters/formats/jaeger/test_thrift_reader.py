@@ -57,7 +57,7 @@ def test_a_span_of_another_client_is_read_whole():
     logs = [j.Log(T0 + 1, [tag("event", "retry"), tag("times", 2)]), j.Log(T0 + 2, [tag("message", "no name")])]
     process = j.Process("shop", [tag("hostname", "pod-7"), tag("jaeger.version", "Python-4.8.0")])
     decoded = read(span(tags=tags, logs=logs, flags=3, parentSpanId=-1), process=process)
-    assert decoded.notes == []
+    assert (decoded.notes, decoded.damage) == ([], [])
     assert decoded.records == [
         a_record(
             parent_id=b"\xff" * 8,
@@ -115,9 +115,9 @@ def test_a_span_without_an_id_is_left_out_with_the_reason():
     """The others of the batch are read."""
     decoded = read(span(spanId=0), span(), span(traceIdLow=0))
     assert decoded.records == [a_record()]
-    assert decoded.notes == [
-        "span 1 was left out: its trace ID or its span ID is zero",
-        "span 3 was left out: its trace ID or its span ID is zero",
+    assert decoded.damage == [
+        "span 1: its trace ID or its span ID is zero",
+        "span 3: its trace ID or its span ID is zero",
     ]
 
 

@@ -26,7 +26,7 @@ BARE: dict[str, Any] = {
 def read(*spans: Any) -> list[SpanRecord]:
     """The records of these spans, all of which can be read."""
     decoded = zipkin_json_reader.decode(json.dumps(spans), absorb)
-    assert decoded.notes == []
+    assert (decoded.notes, decoded.damage) == ([], [])
     return decoded.records
 
 
@@ -152,9 +152,9 @@ def test_a_span_without_an_id_is_left_out_with_the_reason():
     """The others of the list are read."""
     decoded = zipkin_json_reader.decode(json.dumps([{**BARE, "id": "0000000000000000"}, BARE, 5]), absorb)
     assert decoded.records == [a_record()]
-    assert decoded.notes == [
-        "span 1 was left out: id '0000000000000000' is no ID: 1 to 16 hex digits, not all zero",
-        "span 3 was left out: it is no object but '5'",
+    assert decoded.damage == [
+        "span 1: id '0000000000000000' is no ID: 1 to 16 hex digits, not all zero",
+        "span 3: it is no object but '5'",
     ]
 
 
