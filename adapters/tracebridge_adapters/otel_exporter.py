@@ -20,12 +20,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from tracebridge.errors import ConfigError, Retryable
+from tracebridge.masking.foreign import clean
+from tracebridge.masking.known import KnownSecrets, texts_in
 from tracebridge.plugins.adapter import Context, Needs, Sent
 from tracebridge.plugins.options import ClassPath, DeliveryOptions, option
 from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import showing
 from tracebridge_adapters.options import Dialect
-from tracebridge_adapters.wires.credentials import SHORTEST_ALONE, hidden, longest_first
 
 MAX_BATCH_SPANS = 10_000
 TRIES = 3
@@ -61,7 +62,7 @@ class OtelExporterAdapter:
             needed = "the otel_exporter adapter needs opentelemetry-sdk: pip install 'tracebridge[opentelemetry]'"
             raise ConfigError(needed) from error
         self._spans_of = partial(readable_spans, attributes_of=showing(options.dialect, context.trace_id_attribute))
-        self._secrets = _texts(options.args)
+        self._secrets = KnownSecrets(texts_in(options.args))  # any of them may be one; masked as long as this lives
         self._exporter = _built(options, context.name)
         self._one_at_a_time = threading.Lock()  # the SDK promises exporters that `export` is never called twice at once
 
@@ -76,7 +77,7 @@ class OtelExporterAdapter:
             with self._one_at_a_time:
                 result = self._exporter.export(exported)
         except Exception as error:
-            raise Retryable(f"{_shown(self._exporter)} raised {_without(self._secrets, error)}", tries=TRIES) from error
+            raise Retryable(f"{_shown(self._exporter)} raised {type(error).__name__}: {error}", tries=TRIES) from error
         if getattr(result, "name", None) != "SUCCESS":
             raise Retryable(f"{_shown(self._exporter)} answered {getattr(result, 'name', repr(result))}", tries=TRIES)
         return Sent()
@@ -92,30 +93,17 @@ def _built(options: OtelExporterOptions, name: str) -> Any:
     try:
         build = attrgetter(member)(importlib.import_module(module))
     except Exception as error:
-        raise ConfigError(f'adapters.{name}.class: "{options.class_}" cannot be imported: {error}') from error
+        raise ConfigError(f'adapters.{name}.class: "{options.class_}" cannot be imported: {clean(error)}') from None
     try:
         exporter = build(**options.args)
     except Exception as error:
         refused = f"does not take {', '.join(options.args)}" if options.args else "cannot be called without arguments"
         raise ConfigError(
-            f"adapters.{name}.args: {options.class_} {refused}: {_without(_texts(options.args), error)}"
+            f"adapters.{name}.args: {options.class_} {refused}: {type(error).__name__}: {clean(error)}"
         ) from None  # its own words may repeat a secret, and a traceback would show them
     if not callable(getattr(exporter, "export", None)) or not callable(getattr(exporter, "shutdown", None)):
         raise ConfigError(f"adapters.{name}.class: {options.class_} made no span exporter: {type(exporter).__name__}")
     return exporter
-
-
-def _without(secrets: Sequence[str], error: Exception) -> str:
-    """Return an error's words without the arguments' values, any of which may be a secret."""
-    return hidden(f"{type(error).__name__}: {error}", longest_first(secrets))
-
-
-def _texts(value: Any) -> list[str]:
-    """Return every text in a value that is long enough to be a secret."""
-    if isinstance(value, str):
-        return [str.__str__(value)] if len(value) >= SHORTEST_ALONE else []
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return [text for item in items for text in _texts(item)]
 
 
 def _shown(exporter: Any) -> str:

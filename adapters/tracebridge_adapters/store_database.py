@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sqlite3
 import threading
@@ -16,6 +15,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.errors import Misconfigured, Rejected, Retryable
+from tracebridge.masking.loggers import logger
 from tracebridge.process import forks
 from tracebridge.reading.search import Page, Query
 from tracebridge.records.record import SpanRecord, StatusCode
@@ -26,7 +26,7 @@ from tracebridge_adapters.store_search import build_search, read_token, write_to
 RETENTION_CHECK_S = 60.0  # how often old traces are looked for
 FORK_WAIT_S = 1.0  # the longest that a fork waits for a write to end
 
-_log = logging.getLogger("tracebridge.store")
+_log = logger("tracebridge.store")
 _encode_one = msgspec.msgpack.Encoder().encode
 _decode_one = msgspec.msgpack.Decoder(SpanRecord).decode
 _decode_many = msgspec.msgpack.Decoder(list[SpanRecord]).decode

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tracebridge.calls.managers import TraceStack as TraceStack
     from tracebridge.client import Client as Client
     from tracebridge.delivery.deadletters.letters import DeadLetter as DeadLetter
+    from tracebridge.errors import ClosedError as ClosedError
     from tracebridge.errors import ConfigError as ConfigError
     from tracebridge.errors import DuplicateSpanError as DuplicateSpanError
     from tracebridge.errors import DuplicateTraceError as DuplicateTraceError
@@ -53,7 +54,7 @@ _HOMES = {
     "client": "Client",
     "delivery.deadletters.letters": "DeadLetter",
     "records.entities": "Link SpanEvent SpanStatus SpanStatusCode SpanType TraceState",
-    "errors": "ConfigError DuplicateSpanError DuplicateTraceError InvalidParameterError NoReaderError ReadError TracebridgeError TraceFinishedError "
+    "errors": "ClosedError ConfigError DuplicateSpanError DuplicateTraceError InvalidParameterError NoReaderError ReadError TracebridgeError TraceFinishedError "
     "TraceNotFoundError",
     "ids.custom": "SpanId TraceId",
     "propagation.context": "RemoteParent",

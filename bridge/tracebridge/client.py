@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Mapping
@@ -17,7 +16,8 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import Stats
+from tracebridge.journal.accounts import StageStats, Stats
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
@@ -30,6 +30,7 @@ from tracebridge.spans.janitor import Janitor
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
+from tracebridge.stages.holding import Holding
 from tracebridge.wiring import build, keeper_of, require_usable
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")
 
 
 class Client(Managers, Propagating, Ending, Ingesting, Reading):
@@ -100,10 +101,11 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self.resource = parts.resource
         self._journal = parts.journal
         self.keeps_open = parts.journal.keeps_open
-        self._keeper = keeper_of(parts.journal, self._settings, self.stats)
+        self._keeper = keeper_of(parts.journal, self._settings, self.stats, parts.stages)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
+        self._holding = Holding()
         self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
         self._janitor = Janitor(self.close_overdue)
         self._running = False
@@ -132,11 +134,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 started=accounts.started,
                 ingested=accounts.ingested,
                 open=accounts.open,
+                held=accounts.held,
                 late_ends=accounts.late_ends,
                 misuse=dict(accounts.misuse),
                 rejected=dict(accounts.rejected),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
                 journal=self._journal.stats(),
+                stages={name: StageStats(dict(a.dropped), a.failed) for name, a in accounts.stages.items()},
             )
 
     def adapter(self, name: str) -> Adapter:
@@ -152,15 +156,34 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until every destination has what was queued before the call; return whether all have.
 
-        Spans that are still open are not waited for. Never raises because of a destination: False after `timeout_s`.
+        Spans that are still open are not waited for. What dead processes left in the journal's directory is, from the first look at it on, for as
+        long as its destination accepts spans. Never raises because of a destination: False after `timeout_s`.
         """
-        lock = self.accounts.lock
-        with lock:
-            end = self._journal.end
-            for delivery in self._deliveries.values():
-                delivery.request_flush(end)
-            lock.notify_all()
-            return self.accounts.wait_for(lambda: all(d.flushed(end) for d in self._deliveries.values()), timeout_s)
+        with self.accounts.lock:
+            end = self._request_flush()
+            deliveries = self._deliveries.values()
+            self.accounts.wait_for(lambda: self._left_is_over() and all(d.flushed(end) for d in deliveries), timeout_s)
+            return self._has_looked() and all(d.flushed(end) and not d.left for d in deliveries)
+
+    def _request_flush(self) -> int:
+        """Have delivery wait for no company, up to the position that is returned. Locked."""
+        end = self._journal.end
+        for delivery in self._deliveries.values():
+            delivery.request_flush(end)
+        self.accounts.lock.notify_all()
+        return end
+
+    def _has_looked(self) -> bool:
+        """Return whether all that dead processes left is queued. Locked."""
+        found = self._journal.stats()
+        return self._keeper is None or not self._running or (found.looked and not found.waiting)
+
+    def _left_is_over(self) -> bool:
+        """Return whether what dead processes left is delivered, as far as destinations accept it. Locked."""
+        left = [delivery for delivery in self._deliveries.values() if delivery.left]
+        if not all(delivery.is_failing for delivery in left):
+            return False
+        return self._has_looked() or (bool(left) and self._journal.stats().waiting > 0)
 
     def close(self, timeout_s: float | None = None) -> None:
         """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.
@@ -172,10 +195,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             return
         self._closed = self._off = True
         self._end_what_is_open()
+        self._decide_all()
         self._janitor.stop()
         timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         with self.accounts.lock:
             deadline = time.monotonic() + timeout_s
+            self._request_flush()
+            self.accounts.wait_for(self._left_is_over, timeout_s)
             for delivery in self._deliveries.values():
                 delivery.request_close(deadline)
             self.accounts.lock.notify_all()
@@ -223,6 +249,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             self.close(timeout_s)
             return
         self._flush_open()
+        self._decide_all()
         self.flush(timeout_s)
 
     def __enter__(self) -> Client:
@@ -250,6 +277,10 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         if self._lifecycle.late_children <= 0:
             self.close_spans(trace, EndCause.ABANDONED)
         else:
+            self._janitor.poke()
+
+    def _on_first_hold(self) -> None:
+        if not self.accounts.held:
             self._janitor.poke()
 
     def after_fork_in_child(self) -> None:

@@ -7,6 +7,7 @@
     │   └── TraceFinishedError     misuse: the trace has already finished    INVALID_PARAMETER_VALUE
     ├── DuplicateTraceError        the custom trace ID is open already       RESOURCE_ALREADY_EXISTS
     ├── DuplicateSpanError         the trace has a span of that ID           RESOURCE_ALREADY_EXISTS
+    ├── ClosedError                misuse: the client has been closed        INVALID_STATE
     ├── NoReaderError              no configured adapter can be read back    INVALID_STATE
     └── ReadError                  the destination could not be read back    TEMPORARILY_UNAVAILABLE
 
@@ -25,6 +26,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from tracebridge.masking.foreign import clean
 
 
 class TracebridgeError(Exception):
@@ -79,6 +82,12 @@ class DuplicateSpanError(TracebridgeError):
     error_code = "RESOURCE_ALREADY_EXISTS"
 
 
+class ClosedError(TracebridgeError):
+    """The client has been closed; raised only with `lifecycle.strict`."""
+
+    error_code = "INVALID_STATE"
+
+
 class NoReaderError(TracebridgeError):
     """None of the configured adapters can be read back."""
 
@@ -91,15 +100,6 @@ class ReadError(TracebridgeError):
     error_code = "TEMPORARILY_UNAVAILABLE"
 
 
-def printable(text: str) -> str:
-    """Return one line of text that cannot steer a terminal, whoever wrote it.
-
-    >>> printable("bad\\x1b[31m\\nspan")
-    'bad [31m span'
-    """
-    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
-
-
 class DeliveryError(Exception):
     """The base of what `Adapter.encode` and `Adapter.send` raise to tell delivery what to do next."""
 
@@ -107,7 +107,7 @@ class DeliveryError(Exception):
     """What the destination's protocol said: an HTTP status or the name of a gRPC status; None when it said nothing."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(printable(str(message)))  # it quotes the server, and ends up in logs and terminals
+        super().__init__(clean(message))  # it quotes the server, and ends up in logs and terminals
 
 
 class Retryable(DeliveryError):

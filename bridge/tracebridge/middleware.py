@@ -186,7 +186,7 @@ def _named(client: Client, namer: Namer | None, given: Mapping[str, Any], otherw
     try:
         return namer(given)
     except Exception as error:
-        client.warn_misuse("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
+        client.warn("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
         return otherwise
 
 

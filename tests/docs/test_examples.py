@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.backends.cache import REQUIRE, MissingServerError
-from support.backends.servers import mlflow_script
+from support.backends.fetching import mlflow_script
 from tracebridge import Client, EndCause, Trace
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -57,7 +57,7 @@ def test_the_page_is_true(page, tmp_path):
         if block.title:
             (tmp_path / block.title).write_text(block.text)
         if block.language == "python":
-            done = run([sys.executable, "-c", block.text], tmp_path)
+            done = run([sys.executable, "-c", block.text], tmp_path, PYTHONPATH=".")
             assert (done.returncode, done.stderr) == (0, ""), block.text
         elif block.language == "yaml":
             (tmp_path / (block.title or "bridge.yaml")).write_text(block.text)
@@ -92,9 +92,9 @@ def test_every_page_is_in_the_list_of_pages():
     assert named == {page.name for page in PAGES} - {"README.md"}
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run in a folder as a person would, with this environment's commands first."""
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120"}
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120", **more}
     env.pop("TRACEBRIDGE_CONFIG", None)
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
 

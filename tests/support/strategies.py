@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import enum
+import math
+from collections.abc import Callable
+from typing import Any
+
 from hypothesis import strategies as st
 
+from tracebridge import Link as LinkGiven
+from tracebridge import SpanEvent, SpanId, SpanStatus, TraceId
 from tracebridge.records.record import EndCause, Event, Link, Resource, Scope, SpanRecord
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-broken_texts = st.text(max_size=20)  # lone surrogates too
+broken_texts = st.text(st.characters(), max_size=20)  # lone surrogates too
 numbers = st.integers(-(2**63), 2**63 - 1)
 times = st.integers(0, 2**63 - 1)
 floats = st.floats(allow_nan=False)
@@ -85,3 +94,53 @@ hostile_records = st.builds(
     hostile,
     st.dictionaries(broken_texts, broken_texts, max_size=3),
 )  # fmt: skip
+
+
+class Unwilling:
+    """Raises whatever is asked of it, but for what hypothesis asks."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":
+            return Unwilling
+        raise RuntimeError(name)
+
+    def __repr__(self) -> str:
+        return "Unwilling()"
+
+    def _refuse(self, *_: Any) -> Any:
+        raise RuntimeError("asked")
+
+    __str__ = __hash__ = __eq__ = __bool__ = __iter__ = __len__ = __index__ = _refuse  # type: ignore[assignment]
+
+
+class OddText(str):
+    """A text that will not be looked up."""
+
+    __slots__ = ()
+    __hash__ = Unwilling.__hash__
+
+
+class Foreign(enum.Enum):
+    """Somebody else's enumeration."""
+
+    CLIENT = 7
+    OK = "fine"
+    OTHER = None
+
+
+class Numbers(enum.IntEnum):
+    """One that counts."""
+
+    SERVER = 1
+    ELSEWHERE = 40
+
+
+_things: list[Callable[[], Any]] = [lambda thing=thing: thing for thing in (  # type: ignore[misc]
+        *range(-2, 8), 2**31, 2**32, 2**63, 2**64, 2**70, 2.0, True, False, "client", "SERVER", "OK", "error", "current", "00f067aa0ba902b7",
+        "4bf92f3577b34da6a3ce929d0e0e4736", "", "order 7", Unwilling(), OddText("odd"), Foreign.CLIENT, Foreign.OK, Foreign.OTHER, Numbers.SERVER,
+        Numbers.ELSEWHERE, object(), int, [[]], {1: {2: object}}, ValueError("broke"), math.nan, math.inf, "lone \ud800", {"\ud800": "\udfff"}, b"\xff",
+        {1, "a"}, (n for n in "ab"), "x" * 2000, SpanStatus("ERROR", "broke"), SpanEvent("event"), LinkGiven("1", "2"), lambda: None,
+        TraceId("order 8"), SpanId("span 8"), decimal.Decimal(3), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "-1", [], {}, (),
+)]  # fmt: skip
+anything = hostile | st.sampled_from(_things).map(lambda make: make())
+"""What a program may hand to any argument of any call, rightly, by mistake, or in spite."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tracebridge.errors import printable
+from tracebridge.masking.printable import printable
 from tracebridge.records.record import SpanRecord, StatusCode
 
 MAX_SHOWN = 200  # characters of attributes a line

@@ -11,11 +11,12 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.masking.foreign import clean
 from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge.process.forks import no_fork
 from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
-from tracebridge_adapters.wires.credentials import quoted, secrets_of, with_authorization
+from tracebridge_adapters.wires.credentials import MAX_QUOTED, secrets_of, with_authorization
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}
@@ -135,7 +136,7 @@ class GrpcWire:
 
     def without_secrets(self, text: str) -> str:
         """Return words of the server as a message may quote them."""
-        return quoted(text, self._secrets)
+        return clean(text, MAX_QUOTED)
 
     def close(self) -> None:
         """Close the channel."""

@@ -20,17 +20,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.errors import Misconfigured, Retryable
+from tracebridge.masking.foreign import clean
 from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
-from tracebridge_adapters.wires.credentials import quoted, secrets_of, with_authorization
+from tracebridge_adapters.wires.credentials import MAX_QUOTED, secrets_of, with_authorization
 
 if TYPE_CHECKING:
     import urllib3
 
 _CHUNK = 16_384
 _CONNECTION = re.compile(
-    r"^(<[^>]* object at [^>]*>|\w+\(host=[^)]*\)): "
+    r"^(<[^>\s]*+ object at [^>]*+>|\w+\(host=[^)]*+\)): "
 )  # urllib3's name of a connection, old and new
 
 
@@ -43,8 +44,6 @@ class HttpAnswer:
     """In lower case, without parameters."""
     retry_after: str | None
     body: bytes
-    secrets: tuple[str, ...] = ()
-    """What a message must not repeat."""
 
     @property
     def is_page(self) -> bool:
@@ -63,7 +62,7 @@ class HttpAnswer:
 
     def without_secrets(self, text: str) -> str:
         """Return words of the server as a message may quote them."""
-        return quoted(text, self.secrets)
+        return clean(text, MAX_QUOTED)
 
 
 class HttpExchange:
@@ -144,7 +143,7 @@ class HttpExchange:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Retryable(f"{self.shown_url}: {self._reason(error)}") from error
         content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return HttpAnswer(answer.status, content_type, answer.headers.get("Retry-After"), content, self._secrets)
+        return HttpAnswer(answer.status, content_type, answer.headers.get("Retry-After"), content)
 
     def _read(self, answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         content = bytearray()
@@ -166,7 +165,7 @@ class HttpExchange:
             and isinstance(error.args[-1], BaseException)
         ):
             error = error.args[-1]
-        return quoted(_CONNECTION.sub("", str(error)), self._secrets) or type(error).__name__
+        return clean(_CONNECTION.sub("", str(error)), MAX_QUOTED) or type(error).__name__
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import logging
+import operator
 from collections.abc import Callable
 from typing import Any
 
-from tracebridge.errors import TracebridgeError
+from tracebridge.calls.misuse import Misuse, log
+from tracebridge.errors import ClosedError, InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.ids.wire import names_span, span_bytes
-from tracebridge.journal.accounts import Accounts
 from tracebridge.journal.base import Journal
 from tracebridge.propagation.propagator import Propagator
-from tracebridge.records.entities import SpanEvent
-from tracebridge.records.record import Event, Link, Resource
-from tracebridge.records.values import Reducer, Tally
-from tracebridge.settings.model import LifecycleSettings, LimitsSettings
+from tracebridge.records.entities import SpanEvent, read_kind
+from tracebridge.records.record import Event, Kind, Link, Resource
+from tracebridge.records.values import Tally
+from tracebridge.settings.model import LimitsSettings
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID, NoopSpan
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span, member
 from tracebridge.stages.stage import Stages
 
-log = logging.getLogger("tracebridge")
 NOOP = NoopSpan()
-AFTER_CLOSE = "start_after_close"  # how starts are counted that come when tracing is off
 
 
-class Core:
+class Closing(Exception):
+    """The client was closed since a start began: raised where the lock is held, for where it is not."""
+
+
+AFTER_CLOSE = "start_after_close"
+INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
+
+
+class Core(Misuse):
     """The state behind the calls; `Client` fills it in."""
 
-    accounts: Accounts
-    reducer: Reducer
     limits: LimitsSettings
     resource: Resource
     """What produces the spans."""
     ids: Identity
     """This client's schemes, width and generator of IDs."""
-    _lifecycle: LifecycleSettings
     _journal: Journal
     _stages: Stages
     _wall: Callable[[], int]
@@ -46,6 +49,8 @@ class Core:
     _table: LiveTable
     _leaks_told: RecentKeys
     _off: bool
+    """Whether starts make no-op spans: the client is closed, or tracing is disabled."""
+    _closed: bool
     _drops_unsampled: bool
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
     _propagator: Propagator
@@ -74,6 +79,7 @@ class Core:
     def find(self, key: Any) -> LiveTrace | None:
         """Return an open trace by any spelling of its ID, or None."""
         if issubclass(type(key), str):
+            key = str.__str__(key)
             trace = self._table.traces.get(key)
             if trace is not None or not key or key == NOOP_TRACE_ID:
                 return trace
@@ -86,7 +92,7 @@ class Core:
         """Return whether a trace of that ID was open here and has finished, as far as is remembered."""
         if type(key) is TraceId:
             key = self.ids.wire(key).trace_id.hex()
-        return key in self._table.finished
+        return issubclass(type(key), str) and str.__str__(key) in self._table.finished
 
     def closed_trace(self, key: Any) -> LiveTrace | None:
         """Return a trace by any spelling of its ID when we ended a span of it ourselves, as far as is remembered."""
@@ -106,13 +112,13 @@ class Core:
     def instant(self, given: Any, trace: LiveTrace, tally: Tally) -> int:
         """Return a time in Unix nanoseconds: what was given when it can be one, else now (marked)."""
         if given is not None:
-            if type(given) in {int, float} or (issubclass(type(given), int) and type(given) is not bool):
-                try:
-                    time_ns = int.__int__(given) if issubclass(type(given), int) else int(given)
-                except (ValueError, OverflowError):  # NaN and infinity
-                    time_ns = -1
-                if 0 <= time_ns < 2**63:
-                    return time_ns
+            kind = type(given)
+            try:
+                time_ns = -1 if kind is bool else int(given) if kind is float else int(operator.index(given))
+            except Exception:  # NaN, infinity, and whatever is no number
+                time_ns = -1
+            if 0 <= time_ns < 2**63:
+                return time_ns
             tally.repaired += 1
         return trace.anchor_ns + self._ticks()
 
@@ -151,28 +157,36 @@ class Core:
         trace_state = "" if state is None else self.reducer.text(state, tally)
         return Link(meant[0].trace_id, span_bytes(span_id), trace_state, attributes)
 
-    def warn_misuse(self, what: str, message: str) -> None:
-        """Count a misuse and say the first of its kind."""
-        if what not in self.accounts.misuse:
-            log.warning("%s", message)
-        self.accounts.note_misuse(what)
+    def kind_of(self, given: Any) -> int:
+        """Return the number of a span's kind; what means none is misuse, and INTERNAL."""
+        kind = read_kind(given)
+        if kind is not None:
+            return kind
+        self.refuse(
+            "bad_kind",
+            f"unknown kind: {self.told(given)}; the span is recorded as INTERNAL. Give a name such as "
+            '"client", a member of an enumeration that has such names, or a number of OTLP from 0 to 5.',
+        )
+        return INTERNAL
 
-    def _refuse(self, what: str) -> NoopSpan:
-        """Count a call that came when tracing is off, and hand out the no-op span."""
-        self.accounts.note_misuse(what)
+    def _started_when_off(self) -> NoopSpan:
+        """Hand out the no-op span: tracing is disabled, or the client is closed, which is misuse."""
+        if self._closed:
+            self.refuse(AFTER_CLOSE, "a span was started after close(); it is not recorded.", ClosedError)
         return NOOP
+
+    def _not_started(self, where: str, *ids: Any) -> NoopSpan:
+        """Answer for a start that failed inside. Raises InvalidParameterError when an ID is at fault, which no dict can look up."""
+        for given in ids:
+            if given is not None and not issubclass(type(given), (str, TraceId, SpanId)):
+                raise misuse(InvalidParameterError, f"{where}() was given {self.told(given)} as an ID; give text.")
+        return self._broken(where)
 
     def _broken(self, where: str) -> NoopSpan:
         """A bug of ours must not become the caller's: log the first, count all, hand out the no-op span."""
-        if "internal_error" not in self.accounts.misuse:
+        if self.accounts.note_misuse("internal_error"):
             log.exception("%s failed inside; tracing goes on", where)
-        return self._refuse("internal_error")
-
-    def _sampled_out(self, key: object = None) -> None:
-        """Count a span that a stage dropped. Called with the lock held."""
-        self._journal.forget(key)
-        for account in self.accounts.adapters.values():
-            account.dropped["sampled"] += 1
+        return NOOP
 
 
 def one_id(trace_id: str | TraceId | None, request_id: str | TraceId | None) -> str | TraceId | None:

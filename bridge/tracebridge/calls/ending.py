@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tracebridge.calls.core import log, one_id
+from tracebridge.calls.core import one_id
+from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording, later_fields
-from tracebridge.errors import TraceFinishedError, TraceNotFoundError, misuse
+from tracebridge.errors import ClosedError, TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.records.entities import SpanStatus, SpanStatusCode
@@ -20,6 +21,7 @@ from tracebridge.records.record import EndCause, StatusCode
 from tracebridge.spans.live import ENDED_SPANS_REMEMBERED, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
 from tracebridge.spans.span import KEEP_ERROR, Span
+from tracebridge.stages.stage import Encoded
 
 NANOSECONDS = 1_000_000_000
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
@@ -75,8 +77,12 @@ class Ending(Recording):
         closed itself is none: its end is counted as late), ValueError when both names of the ID are given.
         """
         key = trace_id if request_id is None else one_id(trace_id, request_id)
-        if key == NOOP_TRACE_ID or self._off:
-            self.accounts.note_misuse("end_after_close" if self._off else "end_of_noop")
+        if type(key) is str and key == NOOP_TRACE_ID:
+            return  # what it comes from has been said, or tracing is disabled
+        if self._closed:
+            self.refuse("end_after_close", "a trace was ended after close(), which had ended it.", ClosedError)
+            return
+        if self._off:
             return
         trace = self.find(key)
         root = None if trace is None else trace.root
@@ -85,9 +91,9 @@ class Ending(Recording):
         elif self._closed_root(key):
             self.accounts.note_late_end()
         elif trace is not None or self.has_finished(key):
-            raise misuse(TraceFinishedError, f"Trace with ID {key} already finished.")
+            raise misuse(TraceFinishedError, f"Trace with ID {self.reducer.show(key)} already finished.")
         else:
-            raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
+            raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(key)} not found.")
 
     def end(  # noqa: PLR0915 - the hot path stands in one piece
         self,
@@ -122,6 +128,10 @@ class Ending(Recording):
                 span.end_time_ns = trace.anchor_ns + self._ticks()
             else:
                 span.end_time_ns = self.instant(end_time_ns, trace, span.tally)
+        except TracebridgeError:  # `lifecycle.strict`: the span ends all the same
+            trace.spans[span_id] = span
+            self.end(span, end_time_ns=end_time_ns, cause=cause)
+            raise
         except Exception:
             self._broken("end_span")
             span.end_time_ns = trace.anchor_ns + self._ticks()
@@ -130,7 +140,7 @@ class Ending(Recording):
             span.harmless
             and cause is _FINISHED
             and trace.plain
-            and self._stages.harmless_pass
+            and self._stages.fast_path
             and (span.parent_raw is not None or not trace.tags)
         ):
             # the fields of SpanRecord up to the last that the common span has; the others are at their defaults
@@ -155,7 +165,7 @@ class Ending(Recording):
             ):
                 fields += (_FINISHED.value, "", *later_fields(span, trace))
             try:
-                data: bytes | None = encode_record(fields)
+                data: Encoded | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
                 data = self.encoded(span, trace, cause)
         else:
@@ -165,15 +175,17 @@ class Ending(Recording):
         if not accounts.acquire(False):
             accounts.wait_turn()
         try:
-            if data is None:
-                self._sampled_out(span)
-            else:
+            if type(data) is bytes:
                 self._journal.append(data, span)
+            else:
+                group = self._not_queued(span, data)
             accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
         finally:
             accounts.release()
+        if type(data) is not bytes:
+            self._after_stages(data, group)
         if (
             (is_root and trace.late_since is not None)
             or self._journal.commits
@@ -209,24 +221,26 @@ class Ending(Recording):
 
     def _unknown_end(self, trace_id: Any, span_id: Any) -> None:
         """Count the end of a span that is not open; raise when the settings are strict."""
-        if trace_id == NOOP_TRACE_ID:
+        if type(trace_id) is str and trace_id == NOOP_TRACE_ID:
             return
-        late = isinstance(span_id, str) and span_id in self._table.closed_spans
-        if late:
+        if type(span_id) is str and span_id in self._table.closed_spans:
             self.accounts.note_late_end()
-        else:
-            self.accounts.note_misuse("end_of_unknown_span")
-        if self._lifecycle.strict and not late:
-            raise misuse(
-                TraceNotFoundError, f"Span with ID '{span_id}' of trace {trace_id} not found or already ended."
-            )
+            return
+        show = self.reducer.show
+        self.refuse(
+            "end_of_unknown_span",
+            f"Span with ID '{show(span_id)}' of trace {show(trace_id)} not found or already ended.",
+            TraceNotFoundError,
+        )
 
     # ------------------------------------------------------------------ what nobody ended
 
     def close_overdue(self) -> float | None:
-        """Close what has been open for too long; return seconds until the next look, None when nothing is open."""
+        """Close what has been open, or held, for too long; return seconds until the next look, None when nothing is."""
         now_s = self._ticks() / NANOSECONDS
         waits = [max(MIN_LOOK_S, self._lifecycle.max_open / 10)] if self._table.traces else []
+        if (soon := self.decide_due()) is not None:
+            waits.append(soon)
         for trace in self._table.all():
             late_since = trace.late_since
             if late_since is not None:

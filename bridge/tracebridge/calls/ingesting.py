@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tracebridge.calls.core import log
+from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording
 from tracebridge.calls.repair import mended
-from tracebridge.errors import ConfigError
+from tracebridge.errors import ClosedError, ConfigError
 from tracebridge.journal.base import encode_record
 from tracebridge.plugins.registry import SOURCES, load
 from tracebridge.plugins.source import Intake
-from tracebridge.records.record import Event, Link, SpanRecord, Value
+from tracebridge.records.entities import read_kind
+from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge.records.values import Tally
 from tracebridge.spans.span import MAX_NAME
+from tracebridge.stages.stage import Encoded
 
 _replace = msgspec.structs.replace
-_UNWRITABLE = (TypeError, UnicodeEncodeError)  # what msgspec raises for values that no record holds
+_TEXTS = ("name", "span_type", "end_cause", "opened_at", "status_message", "trace_state", "experiment_id")
+_OPTIONAL_TEXTS = ("custom_trace_id", "id_scheme", "custom_span_id", "span_id_scheme")
+
+
+class Described(NamedTuple):
+    """A resource and a scope that were handed in, and what is recorded of them."""
+
+    resource: Any
+    scope: Any
+    our_resource: Resource | None
+    our_scope: Scope | None
+    repaired: int
 
 
 class Ingesting(Recording):
     """`ingest` and `source`."""
+
+    _described_last: Described | None = None
 
     def source(self, name: str, /, **options: Any) -> Any:
         """Return what a foreign tracing library wants in order to send its spans through this client.
@@ -52,7 +67,10 @@ class Ingesting(Recording):
         it gets that trace's custom ID.
         """
         if self._off:
-            self.accounts.note_misuse("ingest_after_close")
+            if self._closed:
+                self.refuse(
+                    "ingest_after_close", "a record was ingested after close(); it is not delivered.", ClosedError
+                )
             return
         if self.accounts.is_inside():
             self.accounts.aside(self.ingest, record)
@@ -62,28 +80,38 @@ class Ingesting(Recording):
         if not accounts.acquire(False):
             accounts.wait_turn()
         try:
-            if data is None:
-                self._sampled_out()
-            else:
+            if isinstance(data, bytes):
                 self._journal.append(data)
+            else:
+                group = self._not_queued(object(), data)
             accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
         finally:
             accounts.release()
+        if not isinstance(data, bytes):
+            self._after_stages(data, group)
         if self._journal.commits:
             self._journal.commit()
         self._on_first_trace()
 
-    def _ingested(self, record: SpanRecord) -> bytes | None:
-        """Return the record as the journal keeps it; None when a stage dropped it."""
+    def _ingested(self, record: SpanRecord) -> Encoded:
+        """Return the record as the journal keeps it, or why it is not queued."""
         try:
-            record = mended(record)
+            given, record = record, mended(record)
+            if record is not given and read_kind(given.kind) is None:
+                self.warn(
+                    "bad_kind", f"unknown kind of a record: {self.told(given.kind)}; the span is recorded as INTERNAL."
+                )
             trace = self._table.traces.get(record.trace_id.hex())
             if trace is not None and record.custom_trace_id is None and trace.custom_id is not None:
                 record = _replace(record, custom_trace_id=trace.custom_id)
-            try:
-                return encode_record(record) if self._is_plain(record) else self._stages.encode(self._limited(record))
-            except _UNWRITABLE:  # what stands outside the limits is odd: a resource, a lone surrogate
-                return self._stages.encode(self._limited(self._described(record)))
+            record = self._described(record)
+            plain = self._plain_attributes(record)
+            if plain is not None:
+                try:
+                    return encode_record(_replace(record, attributes=plain))
+                except UnicodeEncodeError:
+                    pass
+            return self._stages.encode(self._limited(record))
         except Exception:
             self._broken("ingest")
             bare = mended(
@@ -95,33 +123,37 @@ class Ingesting(Recording):
                 _replace(bare, name=self.reducer.show(record.name)[:MAX_NAME], repaired=bare.repaired + 1)
             )
 
-    def _is_plain(self, record: SpanRecord) -> bool:
-        """Whether the record holds nothing but attributes, all within the limits and none of them a secret."""
-        return (
-            self._stages.harmless_pass
-            and not (record.events or record.links or record.status_message or record.tags)
+    def _plain_attributes(self, record: SpanRecord) -> dict[str, Value] | None:
+        """Return a copy of the attributes of a record that holds nothing else, all within the limits and none of them a secret; else None."""
+        if (
+            self._stages.fast_path
+            and not (record.events or record.links or record.status_message)
+            and type(record.tags) is type(record.attributes) is dict
+            and not record.tags
             and record.inputs is None
             and record.outputs is None
             and len(record.name) <= MAX_NAME
             and len(record.attributes) <= self._most_attributes
-            and self.reducer.plain(record.attributes) is not None
-        )
+        ):
+            return self.reducer.plain(record.attributes)
+        return None
 
     def _limited(self, record: SpanRecord) -> SpanRecord:
         """Apply the limits that our own spans meet at the call, and reduce every value to what can be recorded."""
         tally, limits, text = Tally(), self.limits, self.reducer.text
         attributes, over = self._within(record.attributes, limits.attribute_count_limit, tally)
+        texts = {name: text(getattr(record, name), tally) for name in _TEXTS}
+        texts |= {name: text(own, tally) for name in _OPTIONAL_TEXTS if (own := getattr(record, name)) is not None}
+        texts |= {name: texts[name][:MAX_NAME] for name in ("name", "span_type")}
         return _replace(
             record,
-            name=text(record.name, tally)[:MAX_NAME],
-            status_message=text(record.status_message, tally),
-            trace_state=text(record.trace_state, tally),
+            **texts,
             attributes=attributes,
             inputs=None if record.inputs is None else self.reducer.payload(record.inputs, tally),
             outputs=None if record.outputs is None else self.reducer.payload(record.outputs, tally),
             events=tuple([self._event(event, tally) for event in record.events[: limits.event_count_limit]]),
             links=tuple([self._link(link, tally) for link in record.links[: limits.link_count_limit]]),
-            tags=self.reducer.attributes(record.tags, tally),
+            tags={key: text(value, tally) for key, value in self.reducer.attributes(record.tags, tally).items()},
             dropped_attributes=record.dropped_attributes + over,
             dropped_events=record.dropped_events + max(0, len(record.events) - limits.event_count_limit),
             dropped_links=record.dropped_links + max(0, len(record.links) - limits.link_count_limit),
@@ -144,17 +176,38 @@ class Ingesting(Recording):
         )
 
     def _link(self, link: Link, tally: Tally) -> Link:
-        return _replace(link, attributes=self.reducer.attributes(link.attributes, tally)) if link.attributes else link
+        attributes = self.reducer.attributes(link.attributes, tally) if link.attributes else {}
+        return _replace(link, trace_state=self.reducer.text(link.trace_state, tally), attributes=attributes)
 
     def _described(self, record: SpanRecord) -> SpanRecord:
-        """Return the record with a resource and a scope that can be recorded; no limit is meant for either."""
-        tally, attributes = Tally(), self.reducer.attributes
+        """Return the record with copies of its resource and its scope that can be recorded.
+
+        A source names the same two with every span: what came last is remembered.
+        """
         resource, scope = record.resource, record.scope
-        if resource is not None:
-            resource = _replace(resource, attributes=attributes(resource.attributes, tally))
-        if scope is not None:
-            scope = _replace(scope, attributes=attributes(scope.attributes, tally))
-        return _replace(record, resource=resource, scope=scope, repaired=record.repaired + tally.repaired)
+        if resource is None and scope is None:
+            return record
+        last = self._described_last
+        if last is None or last.resource is not resource or last.scope is not scope:
+            last = self._described_last = self._describe(resource, scope)
+        return _replace(
+            record, resource=last.our_resource, scope=last.our_scope, repaired=record.repaired + last.repaired
+        )
+
+    def _describe(self, resource: Any, scope: Any) -> Described:
+        tally, text, attributes = Tally(), self.reducer.text, self.reducer.attributes
+        our_resource = our_scope = None
+        if type(resource) is Resource:
+            our_resource = Resource(attributes(resource.attributes, tally), text(resource.schema_url, tally))
+        if type(scope) is Scope:
+            our_scope = Scope(
+                text(scope.name, tally),
+                text(scope.version, tally),
+                attributes(scope.attributes, tally),
+                text(scope.schema_url, tally),
+            )
+        missing = (resource is not None and our_resource is None) + (scope is not None and our_scope is None)
+        return Described(resource, scope, our_resource, our_scope, tally.repaired + tally.truncated + missing)
 
     def _reject(self, source: str, reason: str, foreign: Any) -> None:
         """Count what a source could not read as a span, and say the first of its kind.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
+from enum import Enum
 from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from tracebridge.calls.core import Core, one_id
-from tracebridge.calls.roots import INTERNAL
+from tracebridge.calls.core import INTERNAL, Core, one_id
 from tracebridge.calls.starting import Starting
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.otel.current import CURRENT, enter, leave
@@ -88,7 +88,7 @@ class Managers(Starting):
         trace_id: str | TraceId | None = None,
         request_id: str | TraceId | None = None,
         parent: Any = None,
-        kind: int = INTERNAL,
+        kind: str | int | Enum | None = INTERNAL,
         span_id: str | SpanId | None = None,
     ) -> SpanManager:
         """Return a context manager around `start_trace` and the end of its root; arguments as there."""
@@ -112,7 +112,7 @@ class Managers(Starting):
         *,
         parent: AnySpan | RemoteParent | str | None = None,
         request_id: str | TraceId | None = None,
-        kind: int = INTERNAL,
+        kind: str | int | Enum | None = INTERNAL,
         span_id: str | SpanId | None = None,
     ) -> SpanManager:
         """Return a context manager around a child span.
@@ -140,7 +140,7 @@ class Managers(Starting):
         attributes: Any,
         start_time_ns: Any,
         links: Any,
-        kind: int,
+        kind: Any,
         span_id: Any,
     ) -> AnySpan:
         """`span`, for a caller at `place`."""
@@ -193,7 +193,9 @@ class TraceStack:
         """End the newest span of this stack in this context and return it; None (counted) when there is none."""
         frame = self._top()
         if frame is None:
-            self._client.accounts.note_misuse("pop_of_empty_stack")
+            self._client.refuse(
+                "pop_of_empty_stack", "pop() found no span that this stack pushed in this thread or task."
+            )
             return None
         span = frame.span
         leave(frame.owner)

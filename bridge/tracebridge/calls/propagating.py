@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tracebridge.calls.core import Core, log
+from tracebridge.calls.core import Core
 from tracebridge.propagation import baggage as baggage_header
 from tracebridge.propagation import tracestate
 from tracebridge.propagation.carriers import Getter, Setter
@@ -95,9 +95,9 @@ class Propagating(Core):
                     pass
             return propagator.extract(carrier, getter)
         except Exception as error:
-            if "unreadable_carrier" not in self.accounts.misuse:
-                log.warning("headers cannot be read from a %s: %s", type(carrier).__name__, type(error).__name__)
-            self.accounts.note_misuse("unreadable_carrier")
+            self.warn(
+                "unreadable_carrier", f"headers cannot be read from a {type(carrier).__name__}: {type(error).__name__}"
+            )
             return None
 
     def _texts(self, given: Mapping[Any, Any] | None) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import TraceId
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import RUN_TAG, TraceEditor, TraceReader, reader_of
 from tracebridge.reading.filters import build_query
 from tracebridge.reading.finished import FinishedSpan
@@ -28,7 +28,7 @@ from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
 
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")
 
 READ_WAIT_S = 10.0  # longest wait for the reader's own destination to have what was queued before the call
 
@@ -84,7 +84,7 @@ class Reading(Core):
             self._wait_for(name)
             try:
                 with _answering():
-                    records = self._read(adapter, key or "", live)
+                    records = self._read(adapter, "" if key is None else key, live)
                 spans = [FinishedSpan(record) for record in records if not _is_open(record, open_spans)]
             except ReadError as error:
                 if live is None:
@@ -92,7 +92,7 @@ class Reading(Core):
                 _log.warning("%s; only the open spans of the trace are told", error)
         spans += open_spans.values()
         if not spans:
-            raise misuse(TraceNotFoundError, f"Trace with ID {key} not found.")
+            raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(key)} not found.")
         return trace_of(spans, live.tags if live is not None else None)
 
     @_answering()
@@ -155,7 +155,10 @@ class Reading(Core):
         live = self.find(wanted)
         if live is not None and (root := live.root) is not None:
             if key not in live.tags and len(live.tags) >= self.limits.attribute_count_limit:
-                self.accounts.note_misuse("tag_over_limit")
+                self.warn(
+                    "tag_over_limit",
+                    f"a trace has {len(live.tags)} tags already, limits.attribute_count_limit; another is not kept",
+                )
                 return
             live.tags = {**live.tags, key: text}
             if self.keeps_open:
@@ -164,12 +167,10 @@ class Reading(Core):
         if self._is_beyond(wanted):
             return
         editor, wire = self._editable(wanted)
-        kept = self._stages.apply(
-            SpanRecord(wire, bytes(8), None, "", 0, 0, tags={key: text})
-        )  # redacted like any other
-        for name, shown in (kept.tags if kept is not None else {}).items():
+        masked = self._stages.redact(SpanRecord(wire, bytes(8), None, "", 0, 0, tags={key: text}))
+        for name, shown in masked.tags.items():
             if not editor.set_tag(wire, name, shown):
-                raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
+                raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(wanted)} not found.")
 
     @_answering()
     def delete_trace_tag(
@@ -183,14 +184,16 @@ class Reading(Core):
         live = self.find(wanted)
         if live is not None and live.roots:
             if key not in live.tags:
-                raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {wanted}.")
+                raise misuse(
+                    TraceNotFoundError, f"No tag with name: {key} in trace with ID {self.reducer.show(wanted)}."
+                )
             live.tags = {name: value for name, value in live.tags.items() if name != key}
             return
         if self._is_beyond(wanted):
             return
         editor, wire = self._editable(wanted)
         if not editor.delete_tag(wire, key):
-            raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {wanted}.")
+            raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {self.reducer.show(wanted)}.")
 
     @_answering()
     def delete_traces(
@@ -260,14 +263,14 @@ class Reading(Core):
 
     def _is_beyond(self, wanted: str | TraceId | None) -> bool:
         """Return whether no tag can be changed any more through no fault of the caller's, and count it."""
-        if wanted == NOOP_TRACE_ID:
+        if type(wanted) is str and wanted == NOOP_TRACE_ID:
             self.accounts.note_misuse("tag_of_noop")
             return True
         if self.closed_trace(wanted) is None or any(
             isinstance(d.adapter, TraceEditor) for d in self._deliveries.values()
         ):
             return False
-        self.accounts.note_misuse("late_tag")
+        self.warn("late_tag", "a tag came after its trace had been closed here, where nothing can be changed any more")
         return True
 
     def _editable(self, wanted: str | TraceId | None) -> tuple[TraceEditor, bytes]:
@@ -275,14 +278,18 @@ class Reading(Core):
         if not isinstance(adapter, TraceEditor):
             raise misuse(NoReaderError, f"traces of adapter {name} cannot be changed; configure the `store` adapter.")
         self._wait_for(name)
-        wires = self._wire_ids(adapter, wanted or "")
+        wires = self._wire_ids(adapter, "" if wanted is None else wanted)
         if not wires:
-            raise misuse(TraceNotFoundError, f"Trace with ID {wanted} not found.")
+            raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(wanted)} not found.")
         return adapter, wires[0]
 
     def _wire_ids(self, adapter: TraceReader, given: str | TraceId) -> list[bytes]:
         """Every wire ID that this may mean: what the destination has under the text as a custom ID, else what it derives."""
-        found = adapter.find(carried(given)) if isinstance(given, str) else None
+        found = (
+            None
+            if type(given) is TraceId or not issubclass(type(given), str)
+            else adapter.find(carried(str.__str__(given)))
+        )
         if found:
             return found
         return [wire.trace_id for wire in self.ids.meanings(given)]

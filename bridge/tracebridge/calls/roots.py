@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.calls.core import AFTER_CLOSE, NOOP
+from tracebridge.calls.core import INTERNAL, LAST_KIND, Closing
 from tracebridge.calls.recording import Recording
 from tracebridge.errors import (
     DuplicateSpanError,
@@ -21,14 +21,12 @@ from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.plugins.adapter import RUN_TAG
 from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, remote_parent
-from tracebridge.records.record import Kind
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace, context_of, live_trace
 from tracebridge.spans.noop import AnySpan
 from tracebridge.spans.span import MAX_NAME, OwnId, Place, Span
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
-INTERNAL = int(Kind.INTERNAL)
 CUT_AWAY = "trace_id_cut_away"  # how IDs from elsewhere that cannot be sent on are counted
 GENERATE = "generate_failed"  # how a generator's failures are counted
 DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
@@ -52,20 +50,22 @@ class Roots(Recording):
         start_time_ns: Any,
         run_id: Any,
         links: Any,
-        kind: int,
+        kind: Any,
         span_id: Any = None,
     ) -> AnySpan:
         """`start_trace`, for a caller at `place`."""
         if self._off:
-            return self._refuse(AFTER_CLOSE)
+            return self._started_when_off()
         try:
-            asked = isinstance(parent, str) and parent == CURRENT
+            if kind is not INTERNAL and (type(kind) is not int or not 0 <= kind <= LAST_KIND):
+                kind = self.kind_of(kind)
+            asked = type(parent) is str and parent == CURRENT
             near = current_parent(self) if asked else parent
             if asked and isinstance(near, Span) and near.cause is not None:
                 near = context_of(near)  # its trace may have finished: the new one is to have its ID
             remote = None if near is None else self._continuable(remote_parent(near, self.ids))
             tally = Tally()
-            generated = None
+            generated, gives_way = None, False
             if custom_id is None and self.ids.generate is not None and not names_trace(remote):
                 generated = custom_id = self._generated(name, attributes)
             trace = self._new_trace(custom_id, remote, tally)
@@ -117,14 +117,12 @@ class Roots(Recording):
             try:
                 known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.custom_id or "")
                 if known is not None:
-                    known = self._same_trace(
-                        known, trace, generated is not None, custom_id is not None, remote is not None
-                    )
+                    gives_way = generated is not None and not self.ids.joins
+                    known = self._same_trace(known, trace, gives_way, custom_id is not None, remote is not None)
                 if own_id is not None:
                     self._refuse_known(span, known or trace)
-                if self._off:  # closed since this call began
-                    self.accounts.misuse[AFTER_CLOSE] += 1
-                    return NOOP
+                if self._off:
+                    raise Closing
                 trace = span.trace = self._table.add(trace) if known is None else known.joined_by(trace)
                 trace.spans[span.span_id] = span
                 trace.roots.append(span)
@@ -136,11 +134,15 @@ class Roots(Recording):
             finally:
                 self.accounts.release()
             self._on_first_trace()
+            if gives_way:
+                self.warn(GENERATE, "trace_ids.generate made the ID of a trace that is open; a random one is used.")
             return span
         except TracebridgeError:
             raise
+        except Closing:
+            return self._started_when_off()
         except Exception:
-            return self._broken("start_trace")
+            return self._not_started("start_trace", custom_id, span_id)
 
     def _label(self, trace: LiveTrace, tags: Any, experiment_id: Any, run_id: Any, tally: Tally) -> None:
         text = self.reducer.text
@@ -157,7 +159,7 @@ class Roots(Recording):
         try:
             made = self.ids.generated(name, attributes)
         except Exception as error:
-            self.warn_misuse(
+            self.warn(
                 GENERATE,
                 f"trace_ids.generate made no ID for {self.reducer.show(name)!r}, a random one is used: "
                 f"{type(error).__name__}: {self.reducer.show(error)}",
@@ -176,7 +178,7 @@ class Roots(Recording):
         """Return a context from elsewhere; one that came in a header, whoever sent it, without IDs of which nothing would be left here."""
         if not remote.format or remote.trace_id is None or self.ids.fits(remote.trace_id):
             return remote
-        self.warn_misuse(
+        self.warn(
             CUT_AWAY,
             f"the trace ID {remote.trace_id} came in a header and ends with 16 zeros, which trace_ids.max_bits: 64 leaves "
             "nothing of; a trace of its own is started.",
@@ -228,7 +230,7 @@ class Roots(Recording):
         return trace
 
     def _same_trace(
-        self, known: LiveTrace, new: LiveTrace, generated: bool, named: bool, has_parent: bool
+        self, known: LiveTrace, new: LiveTrace, gives_way: bool, named: bool, has_parent: bool
     ) -> LiveTrace | None:
         """Return an open trace that has the new one's wire ID or text, None where the new one gives way; called with the lock held.
 
@@ -237,8 +239,7 @@ class Roots(Recording):
         Only a caller who named the ID is to hear of a clash: a generated one gives way to a random one, and a text that came in a
         header, and names another trace here, is left out.
         """
-        if generated and not self.ids.joins:
-            self.accounts.misuse[GENERATE] += 1
+        if gives_way:
             new.identify(self.ids.random(), None)
             return None
         if not named and known.hex_id != new.hex_id:
@@ -279,8 +280,11 @@ class Roots(Recording):
         span.name = reducer.text(name, tally)[:MAX_NAME]
         span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
         span.start_time_ns = self.instant(start_time_ns, span.trace, tally)
-        for link in links or ():
-            span.add_link(link)
+        try:
+            for link in () if links is None else links:
+                span.add_link(link)
+        except Exception:  # not even a list
+            span.dropped_links += 1
 
     def _own(self, span: Span, own_id: SpanId) -> None:
         """Note the caller's own text for a span's ID, where it says more than the ID does."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any
 
-from tracebridge.calls.core import AFTER_CLOSE, NOOP, one_id
-from tracebridge.calls.roots import INTERNAL, REMOTE, Roots
+from tracebridge.calls.core import INTERNAL, LAST_KIND, NOOP, Closing, one_id
+from tracebridge.calls.roots import REMOTE, Roots
 from tracebridge.errors import (
     InvalidParameterError,
     TracebridgeError,
@@ -50,11 +51,13 @@ class Starting(Roots):
         trace_id: str | TraceId | None = None,
         request_id: str | TraceId | None = None,
         parent: Any = None,
-        kind: int = INTERNAL,
+        kind: str | int | Enum | None = INTERNAL,
         span_id: str | SpanId | None = None,
     ) -> AnySpan:
         """Start a trace and return its live root span.
 
+        `kind` is a name such as "client" in any case, a member of an enumeration by its name (OpenTelemetry's `SpanKind`), or OTLP's number
+        (`tracebridge.records.record.Kind`); None is INTERNAL, and so is anything else, which is counted as `misuse["bad_kind"]` and said once.
         `trace_id` (or its MLflow 2 name `request_id`) is the caller's own ID: any non-empty string up to 512
         characters, or a `TraceId` that says its scheme; without it `trace_ids.generate` makes one, or it is random, of
         128 bits. `span_id` is the root's own ID likewise, of 64 bits. `parent` continues a remote context (a span, or anything
@@ -84,7 +87,7 @@ class Starting(Roots):
         *,
         parent: AnySpan | RemoteParent | str | None = None,
         request_id: str | TraceId | None = None,
-        kind: int = INTERNAL,
+        kind: str | int | Enum | None = INTERNAL,
         span_id: str | SpanId | None = None,
         _place: Place | None = None,  # where the caller's caller stands, for the context managers
     ) -> AnySpan:
@@ -109,7 +112,7 @@ class Starting(Roots):
                 parent, place, trace_id, parent_id, name, span_type, inputs, attributes, start_time_ns, links, kind, span_id
             )  # fmt: skip
         if self._off:
-            return self._refuse(AFTER_CLOSE)
+            return self._started_when_off()
         try:
             trace = trace_id if trace_id.__class__ is LiveTrace else self._table.traces.get(trace_id)
             if trace is None:
@@ -125,6 +128,8 @@ class Starting(Roots):
             if _place is None:
                 frame = sys._getframe(1)
                 _place = (frame.f_code, frame.f_lasti)
+            if kind is not INTERNAL and (type(kind) is not int or not 0 <= kind <= LAST_KIND):
+                kind = self.kind_of(kind)
             own_id = None if span_id is None else self.ids.span(span_id)
             try:
                 raw_id, hex_id = pop_span_id() if own_id is None else (own_id.wire, own_id.wire_span_id)
@@ -173,9 +178,8 @@ class Starting(Roots):
                 accounts.wait_turn()
             try:
                 if trace.done:
-                    if self._off:  # closed since this call began
-                        accounts.misuse[AFTER_CLOSE] += 1
-                        return NOOP
+                    if self._off:
+                        raise Closing
                     trace = span.trace = self._table.newest(trace)
                 if own_id is not None:
                     self._refuse_known(span, trace)
@@ -193,8 +197,10 @@ class Starting(Roots):
             return span
         except TracebridgeError:
             raise
+        except Closing:
+            return self._started_when_off()
         except Exception:
-            return self._broken("start_span")
+            return self._not_started("start_span", trace_id, parent_id, span_id)
 
     def _start_under(
         self,
@@ -208,11 +214,11 @@ class Starting(Roots):
         attributes: Any,
         start_time_ns: Any,
         links: Any,
-        kind: int,
+        kind: Any,
         span_id: Any,
     ) -> AnySpan:
         """`start_span` under what `parent` says: a span that this client can address by its IDs, or a segment of a trace from elsewhere."""
-        asked = isinstance(parent, str) and parent == CURRENT
+        asked = type(parent) is str and parent == CURRENT
         near = current_parent(self) if asked else parent
         elsewhere = isinstance(near, RemoteParent) and not (asked and self._adopts(near))
         if elsewhere or (near is None and trace_id is None):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracebridge.cli.shared.configured import CONFIG_HELP, configured
-from tracebridge.errors import printable
+from tracebridge.masking.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

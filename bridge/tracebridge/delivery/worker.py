@@ -7,7 +7,6 @@ of their own. Nothing here is ever called from an application's thread except `c
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -17,9 +16,11 @@ import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.parts import parts_of, send_parts
-from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge, printable
+from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats, now_unix_s
 from tracebridge.journal.base import Claim, Cursor, decode_record
+from tracebridge.masking.foreign import clean
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
@@ -34,12 +35,16 @@ CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker
 REJECTED, TOO_LARGE, PARTIAL = "rejected", "too_large", "partial_success"
 GAVE_UP, SHUTDOWN, FAILED, CORRUPT = "retries_exhausted", "shutdown", "internal_error", "corrupt"
 
-_log = logging.getLogger("tracebridge.delivery")
+_log = logger("tracebridge.delivery")
 _jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
 
 class _Stopped(Exception):
     """The client is closing and its time is up: what is in hand goes back uncounted."""
+
+
+class _LeftAgain(Exception):
+    """The client is closing, and the destination does not take what dead processes left: it is left to the next one."""
 
 
 class Delivery:
@@ -110,6 +115,16 @@ class Delivery:
         """How many spans wait. Called with the lock held."""
         return self._cursor.queued
 
+    @property
+    def left(self) -> int:
+        """How many spans of dead processes are not settled. Called with the lock held."""
+        return self._cursor.left_queued
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the destination does not take anything at the moment. Called with the lock held."""
+        return self._account.retrying_since is not None
+
     def request_flush(self, position: int) -> None:
         """Stop waiting for company up to this journal position. Called with the lock held."""
         self._flush_to = max(self._flush_to, position)
@@ -170,6 +185,9 @@ class Delivery:
                     self._deliver(claim, records)
                 if claim.unsettled:
                     self._lost(claim, CORRUPT, "damaged in the journal")
+            except _LeftAgain:
+                with self._lock:
+                    self._cursor.leave(claim)
             except _Stopped:
                 return  # still on the queue; join() counts it
             except Exception:  # a bug of ours must not kill the worker, nor lose spans uncounted
@@ -182,14 +200,16 @@ class Delivery:
         with self._lock:
             while True:
                 closing = self._deadline is not None
-                ready = self._cursor.ready
-                if self._stopped or (closing and (ready == 0 or time.monotonic() >= (self._deadline or 0))):
+                ready, left = self._cursor.ready, self._cursor.left
+                if closing and self.is_failing:
+                    left = 0  # the next process may be luckier
+                if self._stopped or (closing and (not ready + left or time.monotonic() >= (self._deadline or 0))):
                     return None
-                if ready == 0:
+                if not ready + left:
                     self._cursor.wait(1, None)
                     continue
-                if not closing and ready < self._max_batch and self._cursor.settled_to >= self._flush_to:
-                    age = time.monotonic() - (self._cursor.oldest_since or 0.0)
+                if not left and not closing and ready < self._max_batch and self._cursor.settled_to >= self._flush_to:
+                    age = time.monotonic() - (self._cursor.waiting_since or 0.0)
                     if age < self._queue.flush_interval:
                         self._cursor.wait(self._max_batch, self._queue.flush_interval - age)
                         continue
@@ -197,16 +217,17 @@ class Delivery:
 
     def _decode(self, claim: Claim) -> list[SpanRecord]:
         """Return the records of a claim that can be read, their resource filled in."""
-        resource = claim.resource or self._resource
         records = []
-        for data in claim.records:
-            try:
-                record = decode_record(data)
-            except msgspec.DecodeError:
-                continue
-            if record.resource is None:
-                msgspec.structs.force_setattr(record, "resource", resource)
-            records.append(record)
+        for run in claim.runs:
+            resource = run.resource or self._resource
+            for data in run.records:
+                try:
+                    record = decode_record(data)
+                except msgspec.DecodeError:
+                    continue
+                if record.resource is None:
+                    msgspec.structs.force_setattr(record, "resource", resource)
+                records.append(record)
         return records
 
     def _deliver(self, claim: Claim, records: Sequence[SpanRecord]) -> None:
@@ -214,7 +235,7 @@ class Delivery:
         try:
             parts = parts_of(self.adapter, records)
         except Exception as error:
-            self._split(claim, records, REJECTED, f"cannot be encoded: {error!r}")
+            self._split(claim, records, REJECTED, f"cannot be encoded: {type(error).__name__}: {_said(error)}")
             return
         if len(parts) > 1:
             claim.in_order = False
@@ -256,6 +277,8 @@ class Delivery:
             parts = waiting
             if parts:
                 attempt += 1
+                if self._deadline is not None and not claim.own_unsettled:
+                    raise _LeftAgain
                 self._sleep(longest)
 
     def _split(self, claim: Claim, records: Sequence[SpanRecord], reason: str, message: str) -> None:
@@ -321,7 +344,7 @@ class Delivery:
     # ------------------------------------------------------------------ the books
 
     def _arrived(self, claim: Claim, spans: int, sent: Sent) -> None:
-        rejected, message = min(max(0, sent.rejected), spans), printable(sent.message)[:MAX_SAID]
+        rejected, message = min(max(0, sent.rejected), spans), clean(sent.message, MAX_SAID)
         with self._lock:
             if self._stopped:
                 raise _Stopped
@@ -372,5 +395,5 @@ class Delivery:
 
 
 def _said(error: BaseException) -> str:
-    """Return what an adapter's error says, most likely a server's words: on one line, bounded, steering no terminal."""
-    return printable(str(error) or type(error).__name__)[:MAX_SAID]
+    """Return what an adapter's error says, most likely a server's words."""
+    return clean(error, MAX_SAID) or type(error).__name__

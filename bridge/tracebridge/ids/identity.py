@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
@@ -14,11 +13,12 @@ from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.scheme import SPAN_BYTES
 from tracebridge.ids.schemes import AUTO, RANDOM_SCHEME, WireId, derive, find_scheme, shown_id
 from tracebridge.ids.wire import is_trace_id
+from tracebridge.masking.loggers import logger
 from tracebridge.settings.model import TraceIdSettings
 
 _ZEROS = "0" * 16
 
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")
 
 
 class Identity:

@@ -13,6 +13,7 @@ from collections.abc import Callable, MutableMapping
 from functools import cache
 from typing import Any
 
+from tracebridge.masking.loggers import logger
 from tracebridge.records.entities import SpanEvent
 from tracebridge.spans.context import below, current
 from tracebridge.spans.span import Span
@@ -134,4 +135,4 @@ def _complain(what: str) -> None:
 
 _LEVELS = {"exception": "error", "warn": "warning", "fatal": "critical"}  # structlog's methods by other names
 _SAID_OTHERWISE = ("event", "level", "timestamp", "exc_info")
-_log = logging.getLogger("tracebridge")
+_log = logger("tracebridge")

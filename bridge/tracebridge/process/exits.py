@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import signal
 import sys
@@ -13,7 +12,9 @@ from _thread import start_new_thread
 from types import FrameType
 from typing import Any, Protocol
 
-_log = logging.getLogger("tracebridge")
+from tracebridge.masking.loggers import logger
+
+_log = logger("tracebridge")
 
 
 class Resident(Protocol):

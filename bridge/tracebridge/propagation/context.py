@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
 
 SAMPLED, RANDOM = 1, 2  # W3C Trace Context level 2, trace-flags
+MOST_FLAGS = 0xFF
 
 
 class DatadogContext(NamedTuple):
@@ -73,6 +74,15 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
 
     Raises InvalidParameterError for anything else.
     """
+    try:
+        return _read_parent(given, ids)
+    except TracebridgeError:
+        raise
+    except Exception:  # an object that will not even be asked
+        raise _no_parent(given) from None
+
+
+def _read_parent(given: Any, ids: Identity) -> RemoteParent:
     if isinstance(given, RemoteParent):
         named = given.trace_id is not None or given.span_id is not None
         if named and not (is_trace_id(given.trace_id) and (given.span_id is None or is_span_id(given.span_id))):
@@ -81,7 +91,7 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
                 f"parent needs a trace_id of 32 and a span_id of 16 lower-case hex digits, not zero; got {given.trace_id!r} and "
                 f"{given.span_id!r}.",
             )
-        return given
+        return _sound(given)
     wire_id: Any = getattr(given, "wire_trace_id", None)
     trace_id: Any = TraceId(wire_id, "hex") if is_trace_id(wire_id) else getattr(given, "trace_id", None)
     span_id: Any = getattr(given, "span_id", None)
@@ -90,13 +100,35 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
     origin = getattr(given, "origin", None)
     here = RemoteParent(ids.wire(trace_id).trace_id.hex(), span_bytes(span_id).hex())
     if isinstance(origin, RemoteParent):
-        return msgspec.structs.replace(origin, trace_id=here.trace_id, span_id=here.span_id)
+        return msgspec.structs.replace(_sound(origin), trace_id=here.trace_id, span_id=here.span_id)
     return here
+
+
+def _sound(given: RemoteParent) -> RemoteParent:
+    """Return a context whose other fields are what they have to be. Raises InvalidParameterError for one that was made otherwise."""
+    texts = type(given.trace_state) is type(given.baggage) is type(given.debug_id) is type(given.format) is str
+    if not (
+        texts
+        and type(given.flags) is int
+        and 0 <= given.flags <= MOST_FLAGS
+        and type(given.debug) is type(given.deferred) is bool
+        and (given.correlation_id is None or type(given.correlation_id) is str)
+        and (given.parent_id is None or type(given.parent_id) is str)
+    ):
+        raise misuse(
+            InvalidParameterError,
+            "parent is a RemoteParent with fields that no header carries; flags are a number from 0 to 255, debug and deferred are booleans, "
+            "the others are text.",
+        )
+    return given
 
 
 def ids_of(given: Any) -> tuple[Any, Any]:
     """Return the IDs of a parent as its client addresses it. Raises InvalidParameterError for what has none."""
-    trace_id, span_id = getattr(given, "trace_id", None), getattr(given, "span_id", None)
+    try:
+        trace_id, span_id = getattr(given, "trace_id", None), getattr(given, "span_id", None)
+    except Exception:  # an object that will not even be asked
+        raise _no_parent(given) from None
     if trace_id is None or span_id is None:
         raise _no_parent(given)
     return trace_id, span_id

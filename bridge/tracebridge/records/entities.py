@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
-from tracebridge.records.record import StatusCode
+from tracebridge.records.record import Kind, StatusCode
 
 
 class SpanType:
@@ -136,6 +136,30 @@ def read_status(status: Any) -> tuple[StatusCode, str] | None:
         return None
 
 
+def read_kind(kind: Any) -> int | None:
+    """Return the number of the `Kind` that something means, or None for what means none.
+
+    Takes a name in any case, with OTLP's prefix `SPAN_KIND_` or without; a member of any enumeration by its name, because each library
+    counts from another number (OpenTelemetry's `SpanKind`, py_zipkin's `Kind`); OTLP's numbers; and None, which is INTERNAL.
+
+    >>> read_kind("client"), read_kind("SPAN_KIND_SERVER"), read_kind(5), read_kind(None), read_kind(6)
+    (3, 2, 5, 1, None)
+    """
+    given = type(kind)
+    if kind is None:
+        return int(Kind.INTERNAL)
+    try:
+        if issubclass(given, Enum):
+            return read_kind(str.__str__(kind.name))
+        if issubclass(given, str):
+            return _KINDS.get(str.__str__(kind).upper().removeprefix("SPAN_KIND_"))
+    except Exception:  # an object that will not even be asked
+        return None
+    number = int.__int__(kind) if issubclass(given, int) and given is not bool else -1
+    return number if 0 <= number <= max(Kind) else None
+
+
+_KINDS = {kind.name: int(kind) for kind in Kind} | {"LOCAL": int(Kind.INTERNAL)}  # py_zipkin's name for it
 _CODES = {"UNSET": StatusCode.UNSET, "OK": StatusCode.OK, "ERROR": StatusCode.ERROR} | {
     f"STATUS_CODE_{code.name}": code for code in StatusCode
 }

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.masking.names import is_credential
 from tracebridge.records.known_keys import MAX_LEARNT_KEY, KnownKeys
 from tracebridge.records.record import Value
-from tracebridge.records.secret_names import is_credential
 
 MOST_AT_ONCE = 1_024  # attributes of one call that are looked at, if no higher limit is set; the rest is counted
 VALUES_REMEMBERED = 4_096  # values that were recordable as they are
@@ -80,7 +80,11 @@ class Plain:
         if kind is str:
             taken: Value = given
             room = _REFUSED if given[:1] in "bB" and is_credential(given) else room - len(given)
-        elif (kind is dict or kind is list) and len(given) * NODE_COST < room:
+        elif (
+            (kind is dict or kind is list)
+            and len(given) * NODE_COST < room
+            and not self._keys.holds_named_secret(given)
+        ):
             taken = given.copy()
             room = self._copy_below(taken, room, SHORT_DEPTH)
         else:
@@ -116,7 +120,7 @@ class Plain:
                     return _REFUSED
                 room -= len(value)
             elif kind is dict or kind is list:
-                if len(value) * NODE_COST >= room:
+                if len(value) * NODE_COST >= room or self._keys.holds_named_secret(value):
                     return _REFUSED
                 node[at] = below = value.copy()
                 room = self._copy_below(below, room, depth - 1)

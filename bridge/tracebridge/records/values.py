@@ -162,9 +162,9 @@ class Reducer:
             if issubclass(kind, (bytes, bytearray, memoryview)):
                 return self._bytes(value, budget, tally)
             if issubclass(kind, _TIMES):
-                return value.isoformat()
+                return self.text(value.isoformat(), tally)
             if issubclass(kind, _AS_TEXT):
-                return str(value)
+                return self.text(str(value), tally)
             return self._container(value, budget, tally, text_limit)
         except Exception:
             tally.repaired += 1

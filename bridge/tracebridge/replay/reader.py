@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tracebridge.errors import printable
+from tracebridge.masking.printable import printable
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded, Format
 from tracebridge.plugins.registry import FORMATS, entries, load

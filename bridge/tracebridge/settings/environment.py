@@ -28,9 +28,10 @@ PROPAGATORS: Mapping[str, str] = {
 
 
 def _warn(message: str, *values: object) -> None:
-    import logging  # only what is wrong pays for it
 
-    logging.getLogger("tracebridge").warning(message, *values)
+    from tracebridge.masking.loggers import logger  # only what is wrong pays for it
+
+    logger("tracebridge").warning(message, *values)
 
 
 def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:

@@ -107,6 +107,6 @@ def _from_file() -> dict[str, str]:
 
 
 def _warn(message: str, *values: object) -> None:
-    import logging  # only what is wrong pays for it
+    from tracebridge.masking.loggers import logger  # only what is wrong pays for it
 
-    logging.getLogger("tracebridge").warning(message, *values)
+    logger("tracebridge").warning(message, *values)

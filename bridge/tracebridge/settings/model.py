@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+from tracebridge.masking.known import KnownSecrets, secrets_of_address
+from tracebridge.masking.patterns import masker
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.options import (
+    Age,
     AttributeValue,
     DeliveryOptions,
     Duration,
     FilePath,
     Function,
+    HeaderFormatName,
     IdScheme,
+    PrivateUrl,
+    Secret,
     Size,
     option,
 )
+from tracebridge.plugins.stage import StageOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +44,6 @@ class ResourceSettings:
         name = self.attributes.get("service.name", "-")
         if not isinstance(name, str) or not name:
             raise ValueError("attributes.service.name must be text with something in it; put it in quotes")
-
-
-HeaderFormat = Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +85,12 @@ class TraceIdSettings:
 class PropagationSettings:
     """Which headers carry a trace into this process and out of it."""
 
-    extract: list[HeaderFormat] = option(
+    extract: list[HeaderFormatName] = option(
         factory=lambda: ["tracecontext", "baggage"],
         help="Header formats that are read; the first one that names a parent span wins.",
         examples=[["tracecontext", "baggage", "b3", "uber"]],
     )
-    inject: list[HeaderFormat] = option(
+    inject: list[HeaderFormatName] = option(
         factory=lambda: ["tracecontext", "baggage"],
         help="Header formats that are written, all of them each time: this is how a migration runs.",
         examples=[["tracecontext", "baggage", "b3"]],
@@ -152,23 +158,35 @@ class RedactionSettings:
     allow_keys: list[str] = option(factory=list, help="Keys never to mask.", examples=[["session_token_count"]])
     deny_values: list[str] = option(
         factory=list,
-        help="Mask text that matches: card (payment cards), jwt, or a regular expression.",
+        help="Mask text that matches: card (payment cards), jwt, or a regular expression (in linear time with tracebridge[re2]).",
         examples=[["card", "jwt"]],
     )
     action: Literal["mask", "drop"] = option("mask", help="Replace the value, or leave the whole attribute out.")
 
     def __post_init__(self) -> None:
-        """Refuse patterns that cannot be compiled."""
+        """Refuse patterns that cannot be compiled, and those that could take exponential time."""
         for i, pattern in enumerate(self.deny_values):
             try:
-                re.compile(pattern)
-            except (re.error, RecursionError, OverflowError) as error:
-                raise ValueError(f"deny_values[{i}] is no regular expression: {error}") from None
+                masker(pattern)
+            except ValueError as error:
+                raise ValueError(f"deny_values[{i}]: {error}") from None
 
 
 MEMORY_JOURNAL = 64 * 2**20  # bytes
 DISK_JOURNAL = 512 * 2**20  # bytes
 SMALLEST_DISK_JOURNAL = 2**20  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnclaimedSettings:
+    """What waits in the journal's directory for adapters that this configuration does not name."""
+
+    max_age: Age = option(
+        math.inf, help="Drop what ended longer ago, counted under the adapter's name.", examples=["30d"], minimum=1
+    )
+    max_bytes: Size | None = option(
+        None, help="Drop the oldest of it when it takes more than this; without it, it waits.", examples=["1GiB"]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +208,15 @@ class JournalSettings:
         "drop_oldest", help="When full: forget the oldest for the adapters that lag, or make the caller wait first."
     )
     block_timeout: Duration = option(1.0, help="Longest wait of one call with on_full: block.", minimum=0)
+    max_directory_bytes: Size | None = option(
+        None,
+        help="Most that the whole folder may hold: above it, what dead processes left is dropped, the oldest first; without it, no bound.",
+        examples=["8GiB"],
+        minimum=SMALLEST_DISK_JOURNAL,
+    )
+    unclaimed: UnclaimedSettings = option(
+        factory=UnclaimedSettings, help="What waits there for adapters that this configuration does not name."
+    )
     fsync: Literal["never", "interval", "always"] = option(
         "interval",
         help="On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk.",
@@ -218,6 +245,17 @@ class AdapterSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """One stage."""
+
+    name: str
+    """The key in the file: `redact_customer` or `redact_customer/second`."""
+    type: str
+    """The part before the slash: an entry point of `tracebridge.stages`."""
+    options: StageOptions
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """A whole, checked configuration."""
 
@@ -235,5 +273,24 @@ class Settings:
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
+    stages: Sequence[StageSettings] = ()
     disabled: bool = False
     """True when OTEL_SDK_DISABLED switches tracing off."""
+
+    def __post_init__(self) -> None:
+        """Have the secrets in here masked in every foreign text, as long as these settings live."""
+        object.__setattr__(self, "_known_secrets", KnownSecrets(_secrets_in(self)))
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    """Yield every secret in options of any kind, those in addresses too."""
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, PrivateUrl):
+        yield from secrets_of_address(value)
+    elif dataclasses.is_dataclass(value):
+        for each in dataclasses.fields(value):
+            yield from _secrets_in(getattr(value, each.name))
+    elif isinstance(value, (Mapping, list, tuple)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _secrets_in(item)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracebridge.errors import ConfigError, printable
+from tracebridge.errors import ConfigError
+from tracebridge.masking.printable import printable
 from tracebridge.settings.excerpts import Excerpts
 from tracebridge.settings.problems import Problem
 from tracebridge.settings.tree import Document

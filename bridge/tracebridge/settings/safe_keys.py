@@ -10,7 +10,7 @@ import functools
 import re
 from typing import Final
 
-from tracebridge.records.secret_names import is_secret_key
+from tracebridge.masking.names import is_secret_key
 
 MASK: Final = "***"
 _NAME = re.compile(r"[\w./-]{1,80}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
-_log = logging.getLogger("tracebridge")
+from tracebridge.masking.loggers import logger
+
+_log = logger("tracebridge")
 
 
 class Janitor:

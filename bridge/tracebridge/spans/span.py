@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from tracebridge.errors import TraceFinishedError
 from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, stack_trace
 from tracebridge.records.fast_path import MOST_AT_ONCE
 from tracebridge.records.mlflow_span import DESCRIPTION, LOG_LEVEL, MlflowMembers, SpanLogLevel, read_log_level
@@ -132,7 +133,7 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
 
     def get_attribute(self, key: str) -> Any:
         """Return one recorded attribute, or None."""
-        return self.attributes_now.get(key)
+        return self.attributes_now.get(key) if issubclass(type(key), str) else None
 
     # ------------------------------------------------------------------ writing
 
@@ -154,7 +155,11 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Record one attribute; an earlier value of the same key is replaced."""
-        self.set_attributes({key: value})
+        try:
+            given = {key: value}
+        except Exception:  # a key that no dict takes
+            given = {self.calls.reducer.text(key, self.tally): value}
+        self.set_attributes(given)
 
     def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Record several attributes; earlier values of the same keys are replaced."""
@@ -185,9 +190,9 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """Record how severe it is, by name or number, as the attribute `mlflow.spanLogLevel`. Anything else counts as misuse and is left out."""
         found = read_log_level(level)
         if found is None:
-            self.calls.warn_misuse(
+            self.calls.refuse(
                 "bad_log_level",
-                f"{self.calls.reducer.show(level)!r} is not a log level; use DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+                f"unknown log level: {self.calls.told(level)}; it is left out. Give DEBUG, INFO, WARNING, ERROR or CRITICAL.",
             )
             return
         self.set_attribute(LOG_LEVEL, int(found))
@@ -317,9 +322,13 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """Record a status; one that means nothing is counted and recorded as ERROR with its text."""
         found = read_status(status)
         if found is None:
-            shown = self.calls.reducer.show(status)
-            self.calls.warn_misuse("bad_status", f"{shown!r} is no status; recorded as ERROR. Use OK or ERROR.")
-            found = (StatusCode.ERROR, f"unknown status {shown}")
+            found = (StatusCode.ERROR, f"unknown status {self.calls.reducer.show(status)}")
+            self.code, self.status_message = int(found[0]), self.calls.reducer.text(found[1], self.tally)
+            self.calls.refuse(
+                "bad_status",
+                f"unknown status: {self.calls.told(status)}; the span is recorded as ERROR. Give OK, ERROR or UNSET.",
+            )
+            return
         self.code = int(found[0])
         if found[0] is not StatusCode.ERROR:
             self.status_message = ""
@@ -329,7 +338,12 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     def _open(self) -> bool:
         if self.cause is None:
             return True
-        self.calls.accounts.note_misuse("change_after_end")
+        name = self.calls.reducer.show(self.name)
+        self.calls.refuse(
+            "change_after_end",
+            f"span {name!r} was changed after its end; the change is not recorded.",
+            TraceFinishedError,
+        )
         return False
 
 

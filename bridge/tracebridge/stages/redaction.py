@@ -1,28 +1,24 @@
 """The redaction stage: secrets are masked before a record is journalled, so no secret is ever stored or sent.
 
-A key is secret when one of its words is (split at punctuation and camelCase, any case): `dbPassword`, `api-key`,
-`X-Auth-Token`. Counts of tokens (`max_tokens`, `usage.token_count`) are not secrets. Values that begin with `Bearer ` or
-`Basic ` are masked under any key; so are secret parameters and user info in the attributes that hold an address, and values that match a `deny_values` pattern.
+A key is secret when one of its words is (split at punctuation and camelCase, any case): `dbPassword`, `api-key`, `X-Auth-Token`,
+`refreshTokens`; counts of tokens (`max_tokens`, `usage.token_count`) are not secrets. It may be the key of a mapping, the first of two elements
+in a list of pairs, or the `name` beside a `value`. Masked under any key are values that begin with `Bearer ` or `Basic `, as text and as bytes, and
+what matches a `deny_values` pattern; in attributes that hold an address its user info and secret parameters; in messages, stack traces and
+status messages every credential that has a known shape (`tracebridge.masking.shapes`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
+from tracebridge.masking.names import ADDRESS_KEYS, QUERY_KEYS, is_credential, is_secret_key, masked_address
+from tracebridge.masking.patterns import MASK, masker
+from tracebridge.masking.shapes import MESSAGE_KEYS, masked_credentials
 from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Event, Link, SpanRecord, Value
-from tracebridge.records.secret_names import ADDRESS_KEYS, is_credential, is_secret_key, masked_address
-
-MASK: Final = "[redacted]"
-
-DENY_VALUES: Final[Mapping[str, re.Pattern[str]]] = {
-    "card": re.compile(r"\b(?:\d[ -]?){12,18}\d\b"),
-    "jwt": re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"),
-}
 
 
 class Redaction:
@@ -40,12 +36,12 @@ class Redaction:
         self._default_keys = default_keys
         self._deny = frozenset(key.lower() for key in deny_keys)
         self._allow = frozenset(key.lower() for key in allow_keys)
-        self._patterns: Sequence[re.Pattern[str]] = [DENY_VALUES.get(name) or re.compile(name) for name in deny_values]
+        self._maskers: Sequence[Callable[[str], str]] = [masker(name) for name in deny_values]
         self._drop = action == "drop"
-        self._addresses = ADDRESS_KEYS - self._allow if default_keys else frozenset()
-        self.keys = KnownKeys(lambda key: key in self._addresses or self._judge(key))
+        self._looked_into = (ADDRESS_KEYS | MESSAGE_KEYS) - self._allow if default_keys else frozenset()
+        self.keys = KnownKeys(self._judge, self._looked_into)
         self._known = self.keys.known
-        self.only_keys = not self._patterns
+        self.only_keys = not self._maskers
         """Whether values matter only by their beginning; see `tracebridge.stages.stage`."""
 
     def __call__(self, record: SpanRecord) -> SpanRecord:
@@ -55,7 +51,7 @@ class Redaction:
         for name in ("attributes", "inputs", "outputs", "tags"):
             value = getattr(record, name)
             if value is not None and not self._is_harmless(value):
-                clean, n = self._value(value)
+                clean, n = self._mapping(value) if name in {"attributes", "tags"} else self._value(value)
                 if n:
                     changes[name] = clean
                     count += n
@@ -79,7 +75,7 @@ class Redaction:
             if found:
                 changes[name] = tuple(cleaned)
                 count += found
-        message, n = self._value(record.status_message) if record.status_message else ("", 0)
+        message, n = self._message(record.status_message) if record.status_message else ("", 0)
         if n:
             changes["status_message"] = message
         return count + n
@@ -97,13 +93,15 @@ class Redaction:
         elif kind is list:
             items = value
         else:
-            return kind is not str or self._is_harmless_text(value)
+            return (kind is not str or self._is_harmless_text(value)) and kind is not bytes
+        if self.keys.holds_named_secret(value):
+            return False
         for item in items:
             kind = type(item)
             if kind is str:
                 if not self._is_harmless_text(item):
                     return False
-            elif (kind is dict or kind is list) and not self._is_harmless(item):
+            elif kind is bytes or ((kind is dict or kind is list) and not self._is_harmless(item)):
                 return False
         return True
 
@@ -127,43 +125,56 @@ class Redaction:
                 if not self._drop:
                     out[key] = MASK
                 continue
-            if key in self._addresses and type(value) is str:
-                value, n = masked_address(key, value, MASK, self._judge)  # noqa: PLW2901 - the rest of the rules sees what is left
+            if key in self._looked_into:
+                value, n = self._looked_at(key, value)  # noqa: PLW2901 - the rest of the rules sees what is left
                 count += n
             out[key], n = self._value(value)
             count += n
         return out, count
 
-    def _value(self, value: Value) -> tuple[Value, int]:
+    def _looked_at(self, key: str, value: Value) -> tuple[Value, int]:
+        """Return an address, or a message, with what is secret in it masked; a list is one of several."""
+        if type(value) is list:
+            each = [self._looked_at(key, item) for item in value]
+            return [item for item, _ in each], sum(n for _, n in each)
+        if type(value) is not str:
+            return value, 0
+        if key in MESSAGE_KEYS:
+            return masked_credentials(value, MASK, self._judge)
+        return masked_address(value, MASK, self._judge, only_query=key in QUERY_KEYS)
+
+    def _message(self, text: str) -> tuple[str, int]:
+        masked, n = masked_credentials(text, MASK, self._judge) if self._default_keys else (text, 0)
+        masked, more = self._text(masked)
+        return masked, n + more
+
+    def _value(self, value: Value, *, in_list: bool = False) -> tuple[Value, int]:
         kind = type(value)
         if kind is str:
             return self._text(value)
+        if kind is bytes:
+            text, n = self._text(value.decode("latin-1"))
+            return (text, n) if n else (value, 0)
         if kind is dict:
-            return self._mapping(value)
+            masked, n = self._mapping(value)
+            if self.keys.holds_named_secret(value):
+                masked["value"] = MASK
+                n += 1
+            return masked, n
         if kind is list:
-            pairs = [self._value(item) for item in value]
-            return [item for item, _ in pairs], sum(n for _, n in pairs)
+            if in_list and self.keys.holds_named_secret(value):
+                return [value[0], MASK], 1
+            each = [self._value(item, in_list=True) for item in value]
+            return [item for item, _ in each], sum(n for _, n in each)
         return value, 0
 
     def _text(self, text: str) -> tuple[str, int]:
         if is_credential(text):
             return MASK, 1
         count = 0
-        for pattern in self._patterns:
-            judge: Callable[[re.Match[str]], str] = _mask_card if pattern is DENY_VALUES["card"] else _mask
-            masked = pattern.sub(judge, text)
+        for mask in self._maskers:
+            masked = mask(text)
             if masked != text:
                 count += 1
                 text = masked
         return text, count
-
-
-def _mask(_: re.Match[str]) -> str:
-    return MASK
-
-
-def _mask_card(found: re.Match[str]) -> str:
-    """Mask a run of digits only when its Luhn checksum says that it is a payment card."""
-    digits = [int(char) for char in found[0] if char.isdigit()]
-    doubled = [sum(divmod(digit * 2, 10)) for digit in digits[-2::-2]]
-    return MASK if (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 else found[0]

@@ -186,29 +186,32 @@ def test_a_secret_from_the_environment_is_in_no_report_whatever_option_it_lands_
         assert error.__cause__ is None
 
 
-def secret_options() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The options that hold secrets by their type."""
+def secret_options() -> Iterator[tuple[str, tuple[str, ...], bool]]:
+    """The options that hold secrets by their type, and whether under keys."""
     for kind, path, hint in EVERY_OPTION:
         parts = [hint, *get_args(hint)] if get_origin(hint) in {dict, list, Union, types.UnionType} else [hint]
         if Secret in parts:
-            yield kind, path
+            yield kind, path, get_origin(hint) is dict
 
 
 @pytest.mark.parametrize(
-    ("kind", "path"), list(secret_options()), ids=lambda each: ".".join(each) if isinstance(each, tuple) else each
+    ("kind", "path", "mapping"),
+    list(secret_options()),
+    ids=lambda each: ".".join(each) if isinstance(each, tuple) else each,
 )
 @pytest.mark.parametrize(
     "failure", [Answer(401, body=f"no such token {CANARY}".encode()), Answer(400, body=f"bad: Bearer {CANARY}".encode()), Answer(404), Answer(500), Answer(200, "text/html", b"<html>"), Answer(302, headers={"Location": "/"}), None],
     ids=["401", "400", "404", "500", "page", "redirect", "refused"],
 )  # fmt: skip
 def test_no_failure_shows_a_secret(
-    serve: Any, kind: str, path: tuple[str, ...], failure: Answer | None, caplog: Any
+    serve: Any, kind: str, path: tuple[str, ...], mapping: bool, failure: Answer | None, caplog: Any
 ) -> None:
     """In a header and in the address: no message, statistic, repr, log line or finding of doctor has it."""
     caplog.set_level(logging.DEBUG)
     url = "http://localhost:9" if failure is None else serve(failure).url
     address = url.replace("http://", f"http://user:{CANARY}@") + f"/x?key={CANARY}"
-    options = {"endpoint": address, **nested(path, {"authorization": CANARY, "x-api-key": CANARY})}
+    secret = {"authorization": CANARY, "x-api-key": CANARY} if mapping else CANARY
+    options = {"endpoint": address, **nested(path, secret)}
     if kind == "otlp_grpc":
         options |= {"endpoint": address.partition("?")[0], "timeout": "400ms"}
     config = {

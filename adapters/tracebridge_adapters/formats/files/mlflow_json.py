@@ -1,7 +1,7 @@
-"""SpanRecords from the JSON of MLflow's trace API (`/api/3.0/mlflow/traces/get` and `batchGet`, read in MLflow 3.17).
+"""SpanRecords from the JSON of MLflow's trace API (`/api/3.0/mlflow/traces/get` and `batchGet`, read in MLflow 3.18).
 
-Spans come in OTLP's shape, with IDs in base64 and attribute values as MLflow understood them. MLflow keeps no kind, scope, flags or
-resource with a span: resource attributes are among the trace's tags, from which the root gets its service name back.
+Spans come in OTLP's shape, with IDs in base64 and attribute values as MLflow understood them. MLflow keeps no scope, flags or
+resource with a span (and before 3.18 no kind): resource attributes are among the trace's tags, from which the root gets its service name back.
 """
 
 from __future__ import annotations

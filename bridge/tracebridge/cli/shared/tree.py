@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tracebridge.cli.shared.words import count
-from tracebridge.errors import printable
+from tracebridge.masking.printable import printable
 from tracebridge.records.record import EndCause, SpanRecord, StatusCode
 
 if TYPE_CHECKING:

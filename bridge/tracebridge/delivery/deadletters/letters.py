@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tracebridge.masking.loggers import logger
 from tracebridge.records.record import SpanRecord
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_DEAD_LETTERS = 1000  # kept in memory; older ones are forgotten there, though they stay counted
 MAX_DEAD_BYTES = 16 * 2**20  # and no more than this, as the journal counts
 
-_log = logging.getLogger("tracebridge.delivery")
+_log = logger("tracebridge.delivery")
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

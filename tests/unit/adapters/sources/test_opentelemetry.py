@@ -158,7 +158,7 @@ def context(trace_id: Any = 1, span_id: Any = 2) -> SpanContext:
         (ReadableSpan("never ended", context(), start_time=5), 1),
         (ReadableSpan("strange", context(), start_time=5, end_time=6, attributes={"o": {1: object}, "big": 2**70}), 1),
         (ReadableSpan(None, context(), start_time=5, end_time=6), 1),
-        (ReadableSpan("empty link", context(), start_time=5, end_time=6, links=[Link(context(0, 0), {"a": 1})]), 2),
+        (ReadableSpan("empty link", context(), start_time=5, end_time=6, links=[Link(context(0, 0), {"a": 1})]), 1),
     ],
     ids=lambda given: str(getattr(given, "name", given)),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 import msgspec
@@ -38,8 +39,15 @@ def test_a_sound_record_is_itself(sound):
         ({"parent_id": "0303030303030303"}, {"parent_id": None}),
         ({"start_time_ns": None}, {"start_time_ns": 20}),
         ({"end_time_ns": -1}, {"end_time_ns": 10}),
-        ({"kind": 9}, {"kind": 0}),
-        ({"status": "ERROR"}, {"status": 0}),
+        ({"kind": 9}, {"kind": 1}),
+        ({"kind": True}, {"kind": 1}),
+        ({"status": "fine"}, {"status": 0}),
+        ({"flags": 256}, {"flags": 1}),
+        ({"trace_state": None}, {"trace_state": ""}),
+        ({"custom_trace_id": 7}, {"custom_trace_id": "7"}),
+        ({"debug": 1}, {"debug": False}),
+        ({"dropped_links": -1}, {"dropped_links": 0}),
+        ({"links": (Link(b"\x01" * 16, b"\x02" * 8, None),)}, {"links": (Link(b"\x01" * 16, b"\x02" * 8),)}),
         ({"name": None}, {"name": ""}),
         ({"name": 7}, {"name": "7"}),
         ({"events": (Event("e", -1),)}, {"events": (Event("e", 10),)}),
@@ -50,6 +58,30 @@ def test_one_wrong_field_is_repaired_and_counted(changes, wanted):
     """The others stay as they are."""
     broken = msgspec.structs.replace(SOUND, **changes)
     assert mended(broken) == msgspec.structs.replace(SOUND, **wanted, repaired=1)
+
+
+class Foreign(enum.Enum):
+    """Counts from zero, as OpenTelemetry's does."""
+
+    CLIENT = 2
+    OK = 0
+
+
+def test_a_kind_and_a_status_may_go_by_their_names():
+    """To read a name is no repair."""
+    named = msgspec.structs.replace(SOUND, kind=Foreign.CLIENT, status=Foreign.OK)
+    assert mended(named) == msgspec.structs.replace(SOUND, kind=3, status=1)
+    assert mended(msgspec.structs.replace(SOUND, kind="server", status="ERROR")) == msgspec.structs.replace(
+        SOUND, kind=2, status=2
+    )
+
+
+def test_events_that_are_none_are_dropped_and_counted():
+    """A list is not what a record holds, and a text is no event."""
+    good = Event("e", 5)
+    record = mended(msgspec.structs.replace(SOUND, events=(good, "text")))
+    assert (record.events, record.dropped_events, record.repaired) == ((good,), 1, 1)
+    assert mended(msgspec.structs.replace(SOUND, links=7)).dropped_links == 1
 
 
 def test_a_link_to_nothing_is_left_out_and_counted_as_dropped():

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from tracebridge.masking.names import is_secret_key
 from tracebridge.records.known_keys import KnownKeys
-from tracebridge.records.secret_names import is_secret_key
 from tracebridge.records.values import INT64_MAX, Reducer, Tally
 
 Point = namedtuple("Point", "x y")
