@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.masking.foreign import clean
 from tracebridge.plugins.options import Secret
 from tracebridge.process.forks import guard
-from tracebridge_adapters.wires.credentials import longest_first, quoted
+from tracebridge_adapters.wires.credentials import MAX_QUOTED
 
 REQUIREMENT = "tracebridge[kafka]"
 FIXED = {"acks": "all", "enable.idempotence": True}
@@ -53,6 +54,15 @@ Message = tuple[bytes | None, bytes]
 _wires: weakref.WeakSet[KafkaWire] = weakref.WeakSet()
 
 
+class _LibraryLog:
+    """Where librdkafka's own lines go: to the debug level, because it repeats each every second, and delivery tells trouble once."""
+
+    @staticmethod
+    def log(_level: int, text: str, *words: object) -> None:
+        """Take one line."""
+        _log.debug(text, *words)
+
+
 class KafkaWire:
     """Produces messages to one topic. The producer is made with the first `send`, in the process that sends.
 
@@ -79,12 +89,12 @@ class KafkaWire:
             "bootstrap.servers": ",".join(brokers),
             "message.timeout.ms": max(1, round(timeout_s * 1000)),
             "linger.ms": 0,  # a batch is whole when it comes here
+            "topic.metadata.propagation.max.ms": max(
+                1, round(timeout_s * 300)
+            ),  # so that a missing topic is told before the timeout
             **settings,
             **FIXED,
         }
-        self._secrets = longest_first(
-            value.reveal() for value in settings.values() if isinstance(value, Secret) and value.reveal()
-        )
         self._lock = threading.Lock()
         self._producer: Any = None
         _wires.add(self)
@@ -136,7 +146,7 @@ class KafkaWire:
         """Return what an error means for delivery; `silent` says that nothing was heard of the message."""
         name = "_MSG_TIMED_OUT" if silent else error.name()
         said = f"{self.shown}: " + (
-            "nothing was heard of a message in time" if silent else f"{name}: {self._quoted(error.str())}"
+            "nothing was heard of a message in time" if silent else f"{name}: {_quoted(error.str())}"
         )
         wrong: DeliveryError
         if name in TOO_LARGE:
@@ -147,15 +157,12 @@ class KafkaWire:
             wrong = Misconfigured(f"{said}; {MISCONFIGURED[name]}")
         elif name == "_MSG_TIMED_OUT" and self._last_error is not None:
             cause = self._last_error.name()
-            said = f"{self.shown}: {cause}: {self._quoted(self._last_error.str())}"
+            said = f"{self.shown}: {cause}: {_quoted(self._last_error.str())}"
             wrong = Misconfigured(f"{said}; {CAUSES[cause]}") if cause in CAUSES else Retryable(said)
         else:
             wrong = Retryable(said)
         wrong.status = name
         return wrong
-
-    def _quoted(self, text: str) -> str:
-        return quoted(text, self._secrets)
 
     def _open(self) -> Any:
         with self._lock:
@@ -164,11 +171,9 @@ class KafkaWire:
                     key: value.reveal() if isinstance(value, Secret) else value for key, value in self._settings.items()
                 }
                 try:
-                    self._producer = self._kafka.Producer({**plain, "error_cb": self._noticed, "logger": _log})
+                    self._producer = self._kafka.Producer({**plain, "error_cb": self._noticed, "logger": _LibraryLog})
                 except self._kafka.KafkaException as error:  # a property that the library does not know or take
-                    raise Misconfigured(
-                        f"{self.shown}: {self._quoted(error.args[0].str())}; check properties"
-                    ) from error
+                    raise Misconfigured(f"{self.shown}: {_quoted(error.args[0].str())}; check properties") from error
                 self._last_error = None
             return self._producer
 
@@ -186,6 +191,10 @@ class KafkaWire:
         """Give the producer up; what it had not been acknowledged has been reported."""
         with self._lock:
             self._producer = None
+
+
+def _quoted(text: str) -> str:
+    return clean(text, MAX_QUOTED)
 
 
 def _leave_to_the_parent() -> None:

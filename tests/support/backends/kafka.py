@@ -9,41 +9,12 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.backends.cache import locked, need, run
+from support.backends.cache import run
+from support.backends.fetching import kafka_jars
 from support.backends.process import ServerProcess, free_ports
 
-KAFKA_VERSION, SCALA_VERSION = "4.4.0", "2.13"
 ADMIN, WRITER, STRANGER = ("admin", "admin-password"), ("writer", "writer-password"), ("stranger", "stranger-password")
 """Accounts of the password listeners: may do everything; may write and read; may do nothing."""
-
-_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>tracebridge</groupId><artifactId>kafka</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_{scala}</artifactId><version>{version}</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
-  </dependencies>
-</project>
-"""
-
-
-def kafka_jars() -> Path:
-    """Return the folder of Kafka's jars, fetched from Maven Central when it is not cached."""
-    with locked("kafka") as folder:
-        jars = folder / KAFKA_VERSION
-        if not jars.exists():
-            need("java", "mvn")
-            (folder / "pom.xml").write_text(_POM.format(scala=SCALA_VERSION, version=KAFKA_VERSION))
-            fresh = folder / "fresh"
-            shutil.rmtree(fresh, ignore_errors=True)
-            run(
-                "fetching Kafka",
-                ["mvn", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={fresh}"],
-                folder,
-            )
-            fresh.rename(jars)
-        need("java")
-        return jars
 
 
 @dataclass

@@ -81,8 +81,10 @@ class ServerProcess:
             os.killpg(self._process.pid, number)
 
     def wait(self) -> int:
-        """Wait until the process has ended; return its code."""
-        return self._process.wait(START_TIMEOUT_S)
+        """Wait until the process has ended, and close its log; return its code."""
+        code = self._process.wait(START_TIMEOUT_S)
+        self._log.close()
+        return code
 
     def log_tail(self) -> str:
         """Return the last lines of the server's log."""
