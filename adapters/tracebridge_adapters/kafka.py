@@ -41,11 +41,16 @@ RESERVED = {
 
 @dataclass(frozen=True, kw_only=True)
 class SaslOptions:
-    """How the brokers know this program."""
+    """How the brokers know this program; unused without a username."""
 
     mechanism: Mechanism = option("SCRAM-SHA-256", help="How the password is proved.")
-    username: str = option(help="The account.", examples=["tracebridge"])
-    password: Secret = option(help="Its password.", examples=["${env:KAFKA_PASSWORD}"])
+    username: str | None = option(None, help="The account, where the brokers want one.", examples=["tracebridge"])
+    password: Secret | None = option(None, help="Its password.", examples=["${env:KAFKA_PASSWORD}"])
+
+    def __post_init__(self) -> None:
+        """Refuse half of a pair."""
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together; one of them is missing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +92,7 @@ class KafkaOptions(DeliveryOptions):
         minimum=0.1,
     )
     tls: KafkaTls = option(factory=KafkaTls, help="TLS towards the brokers.")
-    sasl: SaslOptions | None = option(None, help="The account, where the brokers want one.")
+    sasl: SaslOptions = option(factory=SaslOptions, help="The account, where the brokers want one.")
     client_id: str = option("tracebridge", help="The name under which brokers log and limit this program.")
     properties: dict[str, str] = option(
         factory=dict,
@@ -178,9 +183,10 @@ def settings_of(options: KafkaOptions) -> dict[str, str | int | bool | Secret]:
         "compression.type": options.compression,
         "partitioner": PARTITIONERS[options.partitioner],
         "message.max.bytes": options.max_message_bytes,
-        "security.protocol": ("SASL_" if options.sasl else "") + ("SSL" if options.tls.enabled else "PLAINTEXT"),
+        "security.protocol": ("SASL_" if options.sasl.username else "")
+        + ("SSL" if options.tls.enabled else "PLAINTEXT"),
     }
-    if options.sasl is not None:
+    if options.sasl.username is not None and options.sasl.password is not None:
         settings |= {
             "sasl.mechanism": options.sasl.mechanism,
             "sasl.username": options.sasl.username,

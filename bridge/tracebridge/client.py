@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -16,7 +17,7 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import StageStats, Stats
+from tracebridge.journal.accounts import INTERRUPTIBLE_S, StageStats, Stats
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
@@ -73,6 +74,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             _log.info("destinations: %s", loaded.told)
             self._configure(loaded.settings, clock or SystemClock())
         self._off = self._settings.disabled
+        self._closing = threading.RLock()
         exits.register(self)
         if self._lifecycle.flush_on_sigterm:
             exits.Terminator.install(self._lifecycle.shutdown_timeout)
@@ -153,12 +155,14 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     # ------------------------------------------------------------------ life
 
-    def flush(self, timeout_s: float = 30.0) -> bool:
+    def flush(self, timeout_s: float | None = 30.0) -> bool:
         """Wait until every destination has what was queued before the call; return whether all have.
 
         Spans that are still open are not waited for. What dead processes left in the journal's directory is, from the first look at it on, for as
-        long as its destination accepts spans. Never raises because of a destination: False after `timeout_s`.
+        long as its destination accepts spans. Never raises because of a destination: False after `timeout_s` seconds, None meaning
+        `lifecycle.shutdown_timeout`.
         """
+        timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         with self.accounts.lock:
             end = self._request_flush()
             deliveries = self._deliveries.values()
@@ -189,15 +193,37 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.
 
         The default is `lifecycle.shutdown_timeout`. What does not fit stays in a journal on disk for the next process; out of memory it is
-        counted as dropped. Either is said in one log line. Idempotent; calls after it are harmless and counted.
+        counted as dropped. Either is said in one log line. Idempotent: whoever calls it while another thread is at it waits
+        for that one, for `timeout_s` too, because it may be about to end the process. Calls after it are harmless and counted.
         """
-        if self._closed:
+        timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
+        if not self._wait_to_close(timeout_s + SETTLE_S):
+            _log.warning(
+                "another thread has been closing this client for more than %gs; it is not waited for", timeout_s
+            )
             return
-        self._closed = self._off = True
+        try:
+            if not self._closed:
+                self._closed = self._off = True
+                self._close(timeout_s)
+        finally:
+            self._closing.release()
+
+    def _wait_to_close(self, timeout_s: float) -> bool:
+        """Take the lock that closing holds from beginning to end; return whether it came free in time.
+
+        A signal handler that closes in the middle of its own thread's close has it already, and finds the client closed.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._closing.acquire(timeout=INTERRUPTIBLE_S):
+            if time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _close(self, timeout_s: float) -> None:
         self._end_what_is_open()
         self._decide_all()
         self._janitor.stop()
-        timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         with self.accounts.lock:
             deadline = time.monotonic() + timeout_s
             self._request_flush()
@@ -245,7 +271,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
         A journal on disk stays open to the last instant: what ends between here and the death is in it, for the next process.
         """
-        if self._keeper is None:
+        if self._keeper is None or self._closed:
             self.close(timeout_s)
             return
         self._flush_open()
@@ -288,6 +314,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
         The child may start spans under the parent's open spans, not end them.
         """
+        self._closing = threading.RLock()  # the thread that held it is not here
         if self._closed:
             return
         inherited = self._table.all()

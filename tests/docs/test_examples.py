@@ -250,6 +250,26 @@ def test_the_same_program_traces_the_same_with_mlflow(name, tmp_path, with_mlflo
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("name", MLFLOW_SHAPE)
+def test_the_same_program_shows_its_traces_on_the_mlflow_server(name, tmp_path, mlflow, with_mlflow):
+    """With nothing but MLflow's variables exported, MlflowClient reads there what its own client would have left: names, tree, values."""
+    text = (EXAMPLES / name).read_text().replace('"free"', '"0.5"')
+    (tmp_path / "program.py").write_text(text)
+    exported = {
+        "MLFLOW_TRACKING_URI": mlflow.url,
+        "MLFLOW_EXPERIMENT_NAME": f"ours/{name}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    done = run([sys.executable, "-W", "error", str(tmp_path / "program.py")], tmp_path, **exported)
+    assert (done.stderr, (tmp_path / "tracebridge.db").exists()) == ("", False)
+    (tmp_path / "read.py").write_text(f"{MLFLOW_IMPORT}\n{READ_MLFLOW}")
+    read = run([str(mlflow.script.parent / "python"), "-W", "ignore", "read.py"], tmp_path, **exported)
+    assert [nested(spans) for spans in json.loads(read.stdout)] == [
+        nested(spans) for spans in with_mlflow(text, f"theirs/{name}")
+    ]
+
+
+@pytest.mark.server
 def test_mlflow_stores_the_trace_without_a_forgotten_span(with_mlflow):
     """What the batch example says of MLflow is so: a span left open is missing, where ours is delivered and marked."""
     [theirs] = with_mlflow((EXAMPLES / "mlflow_shape/04_batch_processing.py").read_text(), "forgotten")

@@ -49,6 +49,12 @@ def test_options_that_no_broker_would_take_are_refused(given, message):
     assert str(raised.value) == message
 
 
+def test_a_username_without_its_password_is_refused():
+    """Half of an account is a mistake, most often a variable that is not set."""
+    with pytest.raises(ValueError, match="username and password belong together"):
+        SaslOptions(username="me")
+
+
 def test_the_options_are_librdkafkas_properties():
     """Every option has its property; acknowledgement by all and idempotence are none of them."""
     given = options(

@@ -67,8 +67,12 @@ def _trace(trace: Mapping[str, Any], absorb: Absorb) -> list[SpanRecord]:
     records = []
     for record in otlp_json_reader.decode(_encode(document), whole):
         resource = Resource({"service.name": service}) if service and record.is_root else None
-        own = {key: text for key, text in record.tags.items() if (key, text) != (_NAME_TAG, record.name)}
-        all_tags = {**tags, **own} if record.is_root else own
+        own = {  # MLflow's own tags are not among those that are shown; of the others the trace's are as they are now
+            key: text
+            for key, text in record.tags.items()
+            if key.startswith(_OWN_TAGS) and (key, text) != (_NAME_TAG, record.name)
+        }
+        all_tags = {**tags, **own} if record.is_root else record.tags
         records.append(
             msgspec.structs.replace(
                 record,
