@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 16_384
 _CONNECTION = re.compile(
-    r"^(<[^>]* object at [^>]*>|\w+\(host=[^)]*\)): "
+    r"^(<[^>\s]*+ object at [^>]*+>|\w+\(host=[^)]*+\)): "
 )  # urllib3's name of a connection, old and new
 
 

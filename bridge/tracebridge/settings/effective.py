@@ -24,7 +24,7 @@ from tracebridge.settings.scalars import resolve
 from tracebridge.settings.tree import Node
 
 COMMENT_COLUMN: Final = 64  # where sources stand, unless a value is longer
-_PLAIN = re.compile(r"[0-9.]+[A-Za-z]+|[A-Za-z_./~][\w./@%+-]*(?::[\w./@%+-]+)*")
+_is_plain = re.compile(r"[0-9.]+[A-Za-z]+|[A-Za-z_./~][\w./@%+-]*(?::[\w./@%+-]+)*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _flow(value: Any) -> str:
 
 def _scalar(text: str) -> str:
     """Return text plain where YAML takes it for that text, else in quotes."""
-    if _PLAIN.fullmatch(text) and resolve(text) == text:
+    if _is_plain(text) and resolve(text) == text:
         return text
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from tracebridge.cli.shared.words import count
+from tracebridge.masking.patterns import compiled
 from tracebridge.replay.envelopes.own import NAMES, OwnEnvelope
 from tracebridge.replay.lines import UnreadableError
 from tracebridge.replay.reader import Found
@@ -49,9 +49,9 @@ strict_option = click.option("--strict", is_flag=True, help="Exit with 1 when a 
 def own_envelope(prefix: str | None, field: str | None, envelopes: Sequence[str]) -> OwnEnvelope:
     """Return what --prefix, --field and --envelope say. Raises BadParameter."""
     try:
-        return OwnEnvelope(re.compile(prefix.encode()) if prefix else None, field, frozenset(envelopes))
-    except re.error as error:
-        raise click.BadParameter(f"{prefix!r} is not a regular expression: {error}", param_hint="--prefix") from error
+        return OwnEnvelope(compiled(prefix.encode()) if prefix else None, field, frozenset(envelopes))
+    except ValueError as error:
+        raise click.BadParameter(f"{prefix!r}: {error}", param_hint="--prefix") from error
 
 
 def complain(error: UnreadableError) -> None:
