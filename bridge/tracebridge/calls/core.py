@@ -188,12 +188,6 @@ class Core(Misuse):
             log.exception("%s failed inside; tracing goes on", where)
         return NOOP
 
-    def _sampled_out(self, key: object = None) -> None:
-        """Count a span that a stage dropped. Called with the lock held."""
-        self._journal.forget(key)
-        for account in self.accounts.adapters.values():
-            account.dropped["sampled"] += 1
-
 
 def one_id(trace_id: str | TraceId | None, request_id: str | TraceId | None) -> str | TraceId | None:
     """Return whichever of the two names of one thing was given; raises ValueError when both were."""

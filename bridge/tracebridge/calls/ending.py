@@ -21,6 +21,7 @@ from tracebridge.records.record import EndCause, StatusCode
 from tracebridge.spans.live import ENDED_SPANS_REMEMBERED, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
 from tracebridge.spans.span import KEEP_ERROR, Span
+from tracebridge.stages.stage import Encoded
 
 NANOSECONDS = 1_000_000_000
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
@@ -139,7 +140,7 @@ class Ending(Recording):
             span.harmless
             and cause is _FINISHED
             and trace.plain
-            and self._stages.harmless_pass
+            and self._stages.fast_path
             and (span.parent_raw is not None or not trace.tags)
         ):
             # the fields of SpanRecord up to the last that the common span has; the others are at their defaults
@@ -164,7 +165,7 @@ class Ending(Recording):
             ):
                 fields += (_FINISHED.value, "", *later_fields(span, trace))
             try:
-                data: bytes | None = encode_record(fields)
+                data: Encoded | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
                 data = self.encoded(span, trace, cause)
         else:
@@ -174,15 +175,17 @@ class Ending(Recording):
         if not accounts.acquire(False):
             accounts.wait_turn()
         try:
-            if data is None:
-                self._sampled_out(span)
-            else:
+            if type(data) is bytes:
                 self._journal.append(data, span)
+            else:
+                group = self._not_queued(span, data)
             accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
         finally:
             accounts.release()
+        if type(data) is not bytes:
+            self._after_stages(data, group)
         if (
             (is_root and trace.late_since is not None)
             or self._journal.commits
@@ -233,9 +236,11 @@ class Ending(Recording):
     # ------------------------------------------------------------------ what nobody ended
 
     def close_overdue(self) -> float | None:
-        """Close what has been open for too long; return seconds until the next look, None when nothing is open."""
+        """Close what has been open, or held, for too long; return seconds until the next look, None when nothing is."""
         now_s = self._ticks() / NANOSECONDS
         waits = [max(MIN_LOOK_S, self._lifecycle.max_open / 10)] if self._table.traces else []
+        if (soon := self.decide_due()) is not None:
+            waits.append(soon)
         for trace in self._table.all():
             late_since = trace.late_since
             if late_since is not None:

@@ -7,13 +7,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tracebridge.calls.core import Core
+from tracebridge.calls.queueing import Queueing
 from tracebridge.journal.base import encode_record
 from tracebridge.propagation.context import SAMPLED
 from tracebridge.records.record import EndCause, SpanRecord
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.span import Span
+from tracebridge.stages.stage import Encoded
 
 _FINISHED = EndCause.FINISHED
 _UNFINISHED = EndCause.UNFINISHED.value
@@ -27,13 +28,13 @@ def later_fields(span: Span, trace: LiveTrace) -> tuple[Any, ...]:
     return upto_events
 
 
-class Recording(Core):
+class Recording(Queueing):
     """Records of live spans, through the stages and encoded."""
 
     def started(self, span: Span, trace: LiveTrace) -> bytes | None:
         """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
-        if not (span.harmless and trace.plain and self._stages.harmless_pass):
-            return self.encoded(span, trace, EndCause.UNFINISHED)
+        if not (span.harmless and trace.plain and self._stages.fast_path):
+            return self._encoded_open(span, trace)
         try:
             # the fields of SpanRecord up to `opened_at`
             fields = [
@@ -41,12 +42,16 @@ class Recording(Core):
                 span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
             ]  # fmt: skip
             if span.parent_raw is None and trace.tags:
-                return self.encoded(span, trace, EndCause.UNFINISHED)
+                return self._encoded_open(span, trace)
             if span.inputs is not None or span.parent_raw is None:
                 fields += later_fields(span, trace)
             return encode_record(fields)
         except Exception:  # text that UTF-8 cannot carry, most likely
-            return self.encoded(span, trace, EndCause.UNFINISHED)
+            return self._encoded_open(span, trace)
+
+    def _encoded_open(self, span: Span, trace: LiveTrace) -> bytes | None:
+        made = self.encoded(span, trace, EndCause.UNFINISHED)
+        return made if isinstance(made, bytes) else None
 
     def note(self, span: Span, **fields: Any) -> None:
         """Tell a journal on disk what was set on an open span: a record with nothing but that."""
@@ -58,7 +63,14 @@ class Recording(Core):
             return  # it is being set up, and its start record will say all
         try:
             record = SpanRecord(
-                trace.trace_id, span.raw_id, None, "", span.start_time_ns, trace.anchor_ns + self._ticks(), **fields
+                trace.trace_id,
+                span.raw_id,
+                None,
+                "",
+                span.start_time_ns,
+                trace.anchor_ns + self._ticks(),
+                end_cause=_UNFINISHED,
+                **fields,
             )
             try:
                 data = self._stages.encode(record)
@@ -67,7 +79,7 @@ class Recording(Core):
         except Exception:
             self._broken("set")
             return
-        if data is not None:
+        if isinstance(data, bytes):
             with self.accounts.mutex:
                 self._journal.changed(span, data)
 
@@ -83,8 +95,8 @@ class Recording(Core):
             if span.span_id in span.trace.spans:
                 self._journal.started(span, data)
 
-    def encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
-        """Return the span as the journal keeps it; None when a stage dropped it, or whoever called us decided so for the trace."""
+    def encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded | None:
+        """Return the span as the journal keeps it, or why it is not queued; None when whoever called us decided so for the trace."""
         if span.origin is not None and not span.origin.flags & SAMPLED and self._drops_unsampled:
             return None
         try:
@@ -92,7 +104,7 @@ class Recording(Core):
         except Exception:  # lone surrogates; a value that only claims to be a plain one
             return self._encoded_mended(span, trace, cause)
 
-    def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
+    def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded:
         """Encode a span some of whose values the encoder cannot take, mended and marked."""
         try:
             return self._stages.encode(self._mended(self._record(span, trace, cause)))

@@ -71,7 +71,16 @@ def effective(loaded: Loaded) -> list[Entry]:
     destinations = _child(tree, "adapters")
     for name, chosen in settings.adapters.items():
         entries += _options(chosen.options, _child(destinations, name), ("adapters", name))
+    if settings.stages:
+        stages = [{chosen.name: _plain(chosen.options)} for chosen in settings.stages]
+        entries.append(Entry(("stages",), stages, _origin(_child(tree, "stages"))))
     return entries
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    """Return options as one value, because what stands in a list has no keys of its own."""
+    entries = _options(options, None, ())
+    return {".".join(entry.path): entry.value for entry in entries}
 
 
 def _options(options: Any, node: Node | None, path: tuple[str, ...]) -> Iterator[Entry]:

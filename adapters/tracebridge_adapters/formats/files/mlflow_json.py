@@ -1,7 +1,7 @@
-"""SpanRecords from the JSON of MLflow's trace API (`/api/3.0/mlflow/traces/get` and `batchGet`, read in MLflow 3.17).
+"""SpanRecords from the JSON of MLflow's trace API (`/api/3.0/mlflow/traces/get` and `batchGet`, read in MLflow 3.18).
 
-Spans come in OTLP's shape, with IDs in base64 and attribute values as MLflow understood them. MLflow keeps no kind, scope, flags or
-resource with a span: resource attributes are among the trace's tags, from which the root gets its service name back.
+Spans come in OTLP's shape, with IDs in base64 and attribute values as MLflow understood them. MLflow keeps no scope, flags or
+resource with a span (and before 3.18 no kind): resource attributes are among the trace's tags, from which the root gets its service name back.
 """
 
 from __future__ import annotations
@@ -67,8 +67,12 @@ def _trace(trace: Mapping[str, Any], absorb: Absorb) -> list[SpanRecord]:
     records = []
     for record in otlp_json_reader.decode(_encode(document), whole):
         resource = Resource({"service.name": service}) if service and record.is_root else None
-        own = {key: text for key, text in record.tags.items() if (key, text) != (_NAME_TAG, record.name)}
-        all_tags = {**tags, **own} if record.is_root else own
+        own = {  # MLflow's own tags are not among those that are shown; of the others the trace's are as they are now
+            key: text
+            for key, text in record.tags.items()
+            if key.startswith(_OWN_TAGS) and (key, text) != (_NAME_TAG, record.name)
+        }
+        all_tags = {**tags, **own} if record.is_root else record.tags
         records.append(
             msgspec.structs.replace(
                 record,
