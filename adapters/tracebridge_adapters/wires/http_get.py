@@ -51,7 +51,7 @@ class HttpReader:
             return answer.body
         if answer.status == 404 and missing and missing in answer.body:
             return None
-        said = f"{self.shown_url}: HTTP {answer.status}{answer.quoted}"
+        said = f"{self.shown_url}: HTTP {answer.status}{answer.quoted()}"
         wrong: DeliveryError
         if answer.status == 429 or answer.status >= 500:
             wrong = Retryable(said)

@@ -60,7 +60,22 @@ class Claim(msgspec.Struct, eq=False):
     @property
     def own_unsettled(self) -> int:
         """How many of the records of this process are still in flight."""
-        return max(0, self.own - (self.size - self.unsettled))
+        return max(0, self.own - (self.size - self.unsettled)) if self.in_order else min(self.own, self.unsettled)
+
+
+def readable(claim: Claim, own: Resource) -> list[SpanRecord]:
+    """Return the records of a claim that can be read, with what produced them: those that name no resource have `own`, or their run's."""
+    records = []
+    for run in claim.runs:
+        for data in run.records:
+            try:
+                record = decode_record(data)
+            except msgspec.DecodeError:
+                continue
+            if record.resource is None:
+                msgspec.structs.force_setattr(record, "resource", run.resource or own)
+            records.append(record)
+    return records
 
 
 class Cursor(Protocol):
@@ -112,6 +127,11 @@ class Cursor(Protocol):
     @property
     def settled_to(self) -> int:
         """The journal position below which every record is settled. Locked."""
+        ...
+
+    @property
+    def claimed_to(self) -> int:
+        """The journal position below which every record has been claimed. Locked."""
         ...
 
     @property

@@ -76,6 +76,11 @@ class SegmentedCursor(Generic[S]):
         return min((claim.first for claim in self._claims if claim.own_unsettled), default=self.position)
 
     @property
+    def claimed_to(self) -> int:
+        """The position below which every record has been claimed."""
+        return self.position
+
+    @property
     def waiting_since(self) -> float | None:
         """Monotonic seconds that no record that is ready is older than."""
         return self._behind_since if self.ready else None
