@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
 
 from tracebridge.calls.misuse import Misuse, log
@@ -21,7 +22,7 @@ from tracebridge.settings.model import LimitsSettings
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID, NoopSpan
 from tracebridge.spans.recent import RecentKeys
-from tracebridge.spans.span import Span
+from tracebridge.spans.span import Span, member
 from tracebridge.stages.stage import Stages
 
 NOOP = NoopSpan()
@@ -32,6 +33,7 @@ class Closing(Exception):
 
 
 AFTER_CLOSE = "start_after_close"
+SPAN_LOCKS = 16  # so that threads which set attributes seldom meet
 INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 
 
@@ -56,6 +58,8 @@ class Core(Misuse):
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
     _propagator: Propagator
     _most_attributes: int
+    _span_locks: tuple[RLock, ...]
+    """Open spans share them (`Span._lock`). They are held for a few instructions of ours, never while code of the application runs."""
     _shares_current: bool
     """Whether what is current here is OpenTelemetry's current span too."""
     _keeps_open: bool
@@ -196,12 +200,3 @@ def one_id(trace_id: str | TraceId | None, request_id: str | TraceId | None) -> 
     if trace_id is not None and request_id is not None:
         raise ValueError("give trace_id or request_id, not both: they are two names of the same ID")
     return request_id if trace_id is None else trace_id
-
-
-def member(given: Any, name: str) -> Any:
-    """Return a member of something handed in, or None when it has none or will not tell."""
-    try:
-        return getattr(given, name, None)
-    except BaseException as error:
-        raise_interrupt(error)
-        return None

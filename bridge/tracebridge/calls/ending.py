@@ -18,6 +18,7 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.records.entities import SpanStatus, SpanStatusCode
 from tracebridge.records.record import EndCause, StatusCode
+from tracebridge.records.values import Tally
 from tracebridge.spans.live import ENDED_SPANS_REMEMBERED, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
 from tracebridge.spans.span import KEEP_ERROR, Span
@@ -105,7 +106,7 @@ class Ending(Recording):
         cause: EndCause = _FINISHED,
     ) -> None:
         """End a live span; the first end wins. `Span.end` and every end call come here."""
-        trace, span_id = span._trace, span._span_id
+        trace, span_id = span._trace, span.span_id
         if self._accounts.is_inside():
             end_time_ns = trace.anchor_ns + self._ticks() if end_time_ns is None else end_time_ns
             self._accounts.aside(self._end, span, outputs, attributes, status, end_time_ns, cause)
@@ -114,11 +115,12 @@ class Ending(Recording):
         if trace.spans.pop(span_id, None) is None:
             self._unknown_end(trace.shown_id, span_id)
             return
+        span._cause = cause  # changes by others are refused from here on, and what was under way is counted
         try:
             if attributes is not None:
-                span._fill(attributes)
+                span._take_attributes(attributes)
             if outputs is not None:
-                span.set_outputs(outputs)
+                span._outputs = span._payload(outputs)
             if status is KEEP_ERROR or status is None:
                 if span._code == _UNSET and cause is _FINISHED:
                     span._code = _OK
@@ -127,7 +129,9 @@ class Ending(Recording):
             if end_time_ns is None:
                 span._end_time_ns = trace.anchor_ns + self._ticks()
             else:
-                span._end_time_ns = self._instant(end_time_ns, trace, span._tally)
+                tally = Tally()
+                span._end_time_ns = self._instant(end_time_ns, trace, tally)
+                span._mark(tally)
         except TracebridgeError:  # `lifecycle.strict`: the span ends all the same
             trace.spans[span_id] = span
             self._end(span, end_time_ns=end_time_ns, cause=cause)
@@ -135,9 +139,10 @@ class Ending(Recording):
         except Exception:
             self._broken("end_span")
             span._end_time_ns = trace.anchor_ns + self._ticks()
-        span._cause = cause
+        attributes_now = span._attributes.copy()  # in one step: other threads may be setting some
+        inputs, outputs_now, events = span.inputs, span.outputs, span._events
         if (
-            span._fast_path
+            span._fast_path  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED
             and trace.plain
             and self._stages.fast_path
@@ -148,22 +153,22 @@ class Ending(Recording):
                 trace.trace_id,
                 span._raw_id,
                 span._parent_raw,
-                span._name,
-                span._start_time_ns,
-                span._end_time_ns,
-                span._kind,
+                span.name,
+                span.start_time_ns,
+                span.end_time_ns,
+                span.kind,
                 span._code,
-                span._attributes,  # plain values: nothing runs while they are encoded that could change it
-                span._span_type,
+                attributes_now,
+                span.span_type,
                 trace.custom_id,
             ]
             if (
-                span._inputs is not None
-                or span._outputs is not None
-                or span._events
+                inputs is not None
+                or outputs_now is not None
+                or events is not None
                 or (span._parent_raw is None and trace.custom_id is not None)
             ):
-                fields += (_FINISHED.value, "", *later_fields(span, trace))
+                fields += (_FINISHED.value, "", *later_fields(span, trace, inputs, outputs_now, events))
             try:
                 data: Encoded | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
@@ -196,7 +201,9 @@ class Ending(Recording):
     def _after_end(self, trace: LiveTrace, *, is_root: bool) -> None:
         """Do what few ends are followed by."""
         if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
-            trace.ended.age()
+            with self._accounts.mutex:
+                if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:  # another thread may have been first
+                    trace.ended.age()
         if self._journal.commits:
             self._journal.commit()
         if is_root and trace.late_since is not None:
@@ -204,11 +211,11 @@ class Ending(Recording):
 
     def _retire(self, span: Span, trace: LiveTrace) -> None:
         """Note what an end means for its trace; called with the lock held."""
-        if span._cause is not _FINISHED:
+        if span.cause is not _FINISHED:
             self._table.note_closed(span)
         if span in trace.roots:
-            trace.roots.remove(span)
-            trace.last_root = span._span_id, span._raw_id
+            trace.roots = tuple([root for root in trace.roots if root is not span])
+            trace.last_root = span.span_id, span._raw_id
             trace.late_since = None if trace.roots else self._ticks()
         if not trace.spans:
             trace.late_since = None
@@ -263,11 +270,11 @@ class Ending(Recording):
         oldest_start = trace.anchor_ns + self._ticks() - int(self._lifecycle.max_open * NANOSECONDS)
         closing = self._lifecycle.on_leak == "close"
         for span in trace.spans.copy().values():
-            if span._start_time_ns < oldest_start and span._span_id not in self._leaks_told:
-                self._leaks_told.add(span._span_id)
+            if span.start_time_ns < oldest_start and span.span_id not in self._leaks_told:
+                self._leaks_told.add(span.span_id)
                 log.warning(
                     "span %r of trace %s, opened at %s, has been open for over %gs; %s",
-                    span._name,
+                    span.name,
                     trace.shown_id,
                     span._opened_at,
                     self._lifecycle.max_open,

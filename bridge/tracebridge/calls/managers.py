@@ -17,9 +17,9 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.otel.current import CURRENT, enter, leave
 from tracebridge.propagation.context import RemoteParent
 from tracebridge.records.entities import Link, SpanStatus, SpanStatusCode
-from tracebridge.spans.call_site import CallSite
 from tracebridge.spans.context import Frame, Left, current, current_span
 from tracebridge.spans.noop import AnySpan
+from tracebridge.spans.place import Place
 from tracebridge.spans.span import KEEP_ERROR, Span
 
 
@@ -39,7 +39,7 @@ class SpanManager(msgspec.Struct, eq=False):
     def __enter__(self) -> AnySpan:
         return self._enter(sys._getframe(1))
 
-    def begin(self, place: CallSite) -> AnySpan:
+    def begin(self, place: Place) -> AnySpan:
         """Start the span for a caller at `place`."""
         return self._start(place, *self._arguments)
 
@@ -56,7 +56,7 @@ class SpanManager(msgspec.Struct, eq=False):
         if not isinstance(span, Span):
             return
         leave(self)
-        if span._cause is not None:
+        if span.cause is not None:
             return  # the application ended it inside the block, or we had to
         if error is not None and not isinstance(error, GeneratorExit):
             span.record_exception(error)
@@ -131,7 +131,7 @@ class Managers(Starting):
 
     def _begin_span(
         self,
-        place: CallSite,
+        place: Place,
         trace_id: Any,
         parent_id: Any,
         parent: Any,
@@ -151,7 +151,7 @@ class Managers(Starting):
                 parent = CURRENT
             else:
                 trace_id = here._trace  # not its ID: it may have finished, or be finishing
-                parent_id = here._span_id if parent_id is None else parent_id
+                parent_id = here.span_id if parent_id is None else parent_id
         return self.start_span(
             name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, parent=parent, kind=kind, span_id=span_id, _place=place
         )  # fmt: skip
@@ -200,7 +200,7 @@ class TraceStack:
             return None
         span = frame.span
         leave(frame.owner)
-        if span._cause is None:
+        if span.cause is None:
             span.end(outputs, attributes, status, end_time_ns)
         return span
 

@@ -10,19 +10,22 @@ from msgspec.structs import replace
 from tracebridge.calls.queueing import Queueing
 from tracebridge.journal.base import encode_record
 from tracebridge.propagation.context import SAMPLED
-from tracebridge.records.record import EndCause, SpanRecord
+from tracebridge.records.record import EndCause, Event, SpanRecord, StatusCode, Value
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.span import Span
 from tracebridge.stages.stage import Encoded
 
 _FINISHED = EndCause.FINISHED
+_ERROR = int(StatusCode.ERROR)
 _UNFINISHED = EndCause.UNFINISHED.value
 
 
-def later_fields(span: Span, trace: LiveTrace) -> tuple[Any, ...]:
+def later_fields(
+    span: Span, trace: LiveTrace, inputs: Value, outputs: Value, events: list[Event] | None
+) -> tuple[Any, ...]:
     """Return the fields of SpanRecord from `status_message` on, as far as a span of plain values may have any."""
-    upto_events = ("", span._inputs, span._outputs, span._events or ())
+    upto_events = ("", inputs, outputs, () if events is None else tuple(events))
     if span._parent_raw is None and trace.custom_id is not None:
         return (*upto_events, (), {}, trace.scheme)
     return upto_events
@@ -33,18 +36,20 @@ class Recording(Queueing):
 
     def _started(self, span: Span, trace: LiveTrace) -> bytes | None:
         """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
+        attributes_now = span._attributes.copy()  # of a root others may have got hold already
+        inputs, outputs, events = span.inputs, span.outputs, span._events
         if not (span._fast_path and trace.plain and self._stages.fast_path):
             return self._encoded_open(span, trace)
         try:
             # the fields of SpanRecord up to `opened_at`
             fields = [
-                trace.trace_id, span._raw_id, span._parent_raw, span._name, span._start_time_ns, span._start_time_ns, span._kind, span._code,
-                span._attributes, span._span_type, trace.custom_id, _UNFINISHED, span._opened_at,
+                trace.trace_id, span._raw_id, span._parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span._code,
+                attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span._opened_at,
             ]  # fmt: skip
             if span._parent_raw is None and trace.tags:
                 return self._encoded_open(span, trace)
-            if span._inputs is not None or span._parent_raw is None:
-                fields += later_fields(span, trace)
+            if inputs is not None or span._parent_raw is None:
+                fields += later_fields(span, trace, inputs, outputs, events)
             return encode_record(fields)
         except Exception:  # text that UTF-8 cannot carry, most likely
             return self._encoded_open(span, trace)
@@ -59,7 +64,7 @@ class Recording(Queueing):
         if self._accounts.is_inside():
             self._accounts.aside(partial(self._note, span, **fields))
             return
-        if span._span_id not in trace.spans:
+        if span.span_id not in trace.spans:
             return  # it is being set up, and its start record will say all
         try:
             record = SpanRecord(
@@ -67,7 +72,7 @@ class Recording(Queueing):
                 span._raw_id,
                 None,
                 "",
-                span._start_time_ns,
+                span.start_time_ns,
                 trace.anchor_ns + self._ticks(),
                 end_cause=_UNFINISHED,
                 **fields,
@@ -92,7 +97,7 @@ class Recording(Queueing):
 
     def _tell_start_late(self, span: Span, data: bytes) -> None:
         with self._accounts.mutex:
-            if span._span_id in span._trace.spans:
+            if span.span_id in span._trace.spans:
                 self._journal.started(span, data)
 
     def _encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded | None:
@@ -100,14 +105,14 @@ class Recording(Queueing):
         if span._origin is not None and not span._origin.flags & SAMPLED and self._drops_unsampled:
             return None
         try:
-            return self._stages.encode(self._record(span, trace, cause))
+            return self._stages.encode(self._snapshot(span, trace, cause))
         except Exception:  # lone surrogates; a value that only claims to be a plain one
             return self._encoded_mended(span, trace, cause)
 
     def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded:
         """Encode a span some of whose values the encoder cannot take, mended and marked."""
         try:
-            return self._stages.encode(self._mended(self._record(span, trace, cause)))
+            return self._stages.encode(self._mended(self._snapshot(span, trace, cause)))
         except Exception:
             self._broken("end_span")
             return encode_record(self._bare_record(span, trace))
@@ -128,23 +133,28 @@ class Recording(Queueing):
         )
         return replace(mended, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated)
 
+    def _snapshot(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
+        """Return a record that nobody else holds a part of: stages and the encoder take their time over it."""
+        with span._lock:
+            return self._record(span, trace, cause)
+
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
         tally, origin = span._counts, span._origin
-        is_root = span._parent_id is None or span in trace.roots
+        is_root = span.parent_id is None or span in trace.roots
         return SpanRecord(
             trace_id=trace.trace_id,
             span_id=span._raw_id,
             parent_id=span._parent_raw,
-            name=span._name,
-            start_time_ns=span._start_time_ns,
-            end_time_ns=span._end_time_ns or 0,
-            kind=span._kind,
+            name=span.name,
+            start_time_ns=span.start_time_ns,
+            end_time_ns=span.end_time_ns or 0,
+            kind=span.kind,
             status=span._code,
-            status_message=span._status_message,
+            status_message=span._status_message if span._code == _ERROR else "",
             attributes=span._attributes.copy(),
-            inputs=span._inputs,
-            outputs=span._outputs,
-            span_type=span._span_type,
+            inputs=span.inputs,
+            outputs=span.outputs,
+            span_type=span.span_type,
             events=tuple(span._events or ()),
             links=tuple(span._links or ()),
             tags=trace.tags if is_root else {},
@@ -172,9 +182,9 @@ class Recording(Queueing):
             trace.trace_id,
             span._raw_id,
             span._parent_raw,
-            str(span._name).encode("utf-8", "backslashreplace").decode(),
-            span._start_time_ns,
-            span._end_time_ns or span._start_time_ns,
+            str(span.name).encode("utf-8", "backslashreplace").decode(),
+            span.start_time_ns,
+            span.end_time_ns or span.start_time_ns,
             status=span._code,
             repaired=1,
         )

@@ -7,20 +7,19 @@ call. No member raises because of data, and every member exists on every path.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex
 
 import msgspec
 
 from tracebridge.errors import TraceFinishedError
 from tracebridge.process.interrupts import raise_interrupt
-from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, stack_trace
-from tracebridge.records.fast_path import MOST_AT_ONCE
+from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, stack_trace
 from tracebridge.records.mlflow_span import DESCRIPTION, LOG_LEVEL, MlflowMembers, SpanLogLevel, read_log_level
 from tracebridge.records.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.records.record import Link as LinkRecord
 from tracebridge.records.values import Tally, copied
-from tracebridge.spans.call_site import CallSite, shown
+from tracebridge.spans.place import Place, show_place
+from tracebridge.spans.taking import Taking
 
 if TYPE_CHECKING:
     from tracebridge.calls.core import Core
@@ -41,7 +40,7 @@ KEEP_ERROR: Any = object()
 """The default status of an end: OK for a clean span, but an ERROR recorded before stays."""
 
 
-class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
+class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     """One open (or ended) span. Safe to use from any thread.
 
     A msgspec struct because one is built in a fifth of the time of a class with `__slots__` (0.2 against 0.9 µs).
@@ -55,7 +54,7 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     _parent_raw: bytes | None
     _name: str
     _start_time_ns: int
-    _call_site: CallSite
+    _place: Place
     _kind: int = int(Kind.INTERNAL)
     _span_type: str = "UNKNOWN"
     _end_time_ns: int | None = None
@@ -181,18 +180,16 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     def set_inputs(self, inputs: Any) -> None:
         """Record what goes in; None means not set."""
         if inputs is not None and self._open():
-            plain = self._calls._reducer.plain_payload(inputs)
-            self._inputs = self._calls._reducer.payload(inputs, self._tally) if plain is None else plain
-            if self._calls._keeps_open:
-                self._calls._note(self, inputs=self._inputs)
+            self._inputs = taken = self._payload(inputs)
+            if self._cause is not None or self._calls._keeps_open:
+                self._changed(inputs=taken)
 
     def set_outputs(self, outputs: Any) -> None:
         """Record what comes out; None means not set."""
         if outputs is not None and self._open():
-            plain = self._calls._reducer.plain_payload(outputs)
-            self._outputs = self._calls._reducer.payload(outputs, self._tally) if plain is None else plain
-            if self._calls._keeps_open:
-                self._calls._note(self, outputs=self._outputs)
+            self._outputs = taken = self._payload(outputs)
+            if self._cause is not None or self._calls._keeps_open:
+                self._changed(outputs=taken)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Record one attribute; an earlier value of the same key is replaced."""
@@ -200,29 +197,29 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
             given = {key: value}
         except BaseException as error:  # a key that no dict takes
             raise_interrupt(error)
-            given = {self._calls._reducer.text(key, self._tally): value}
+            given = {self._text(key): value}
         self.set_attributes(given)
 
     def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Record several attributes; earlier values of the same keys are replaced."""
         if attributes is not None and self._open():
-            filled = self._fill(attributes)
-            if self._calls._keeps_open:
-                self._calls._note(self, attributes=filled)
+            added = self._take_attributes(attributes)
+            if self._cause is not None or self._calls._keeps_open:
+                self._changed(attributes=added)
 
     def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:
         """Record a status: "OK", "ERROR", "UNSET" or a SpanStatus. Anything else counts as misuse and as ERROR."""
         if self._open():
             self._take_status(status)
-            if self._calls._keeps_open:
-                self._calls._note(self, status_message=self._status_message)
+            if self._cause is not None or self._calls._keeps_open:
+                self._changed(status_message=self._status_message)
 
     def set_span_type(self, span_type: str) -> None:
         """Record the span's type, such as `SpanType.LLM`."""
         if self._open():
-            self._span_type = self._calls._reducer.text(span_type, self._tally)[:MAX_NAME]
-            if self._calls._keeps_open:
-                self._calls._note(self, span_type=self._span_type)
+            self._span_type = taken = self._text(span_type)[:MAX_NAME]
+            if self._cause is not None or self._calls._keeps_open:
+                self._changed(span_type=taken)
 
     def set_description(self, description: str) -> None:
         """Record what the span is about, as the attribute `mlflow.spanDescription`."""
@@ -243,62 +240,65 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
         if not self._open():
             return
-        calls = self._calls
-        records = self._events
-        if records is None:
-            with calls._accounts.lock:  # another thread may be adding a first one as well
-                records = self._events
-                if records is None:
-                    records = self._events = []
-        if len(records) >= calls._limits.event_count_limit:
-            self._dropped_events += 1
-            self._fast_path = False
-            return
-        made = calls._plain_event(event) or calls._event_record(event, self._trace, self._tally)
-        records.append(made)
-        if calls._keeps_open:
-            calls._note(self, events=(made,))
+        calls, records = self._calls, self._events
+        most = calls._limits.event_count_limit
+        made = None
+        if records is None or len(records) < most:  # what is over is not even looked at
+            made = calls._plain_event(event)
+            if made is None:
+                tally = Tally()
+                made = calls._event_record(event, self._trace, tally)
+                self._mark(tally)
+        with self._lock:
+            if self._events is None:
+                self._events = []
+            if made is None or len(self._events) >= most:
+                made = None
+                self._fast_path = False
+                self._dropped_events += 1
+            else:
+                self._events.append(made)
+        if made is not None and (self._cause is not None or calls._keeps_open):
+            self._changed(events=(made,))
 
     def add_link(self, link: Link) -> None:
         """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""
         if not self._open():
             return
-        self._fast_path = False
-        records = self._links
-        if records is None:
-            with self._calls._accounts.lock:
-                records = self._links
-                if records is None:
-                    records = self._links = []
-        made = None
-        if len(records) < self._calls._limits.link_count_limit:
-            made = self._calls._link_record(link, self._tally)
-        if made is None:
-            self._dropped_links += 1
-        else:
-            records.append(made)
-            if self._calls._keeps_open:
-                self._calls._note(self, links=(made,))
+        calls, records = self._calls, self._links
+        most = calls._limits.link_count_limit
+        made, tally = None, Tally()
+        if records is None or len(records) < most:
+            made = calls._link_record(link, tally)
+        self._mark(tally)
+        with self._lock:
+            if self._links is None:
+                self._links = []
+            if made is None or len(self._links) >= most:
+                made = None
+                self._dropped_links += 1
+            else:
+                self._links.append(made)
+        if made is not None and (self._cause is not None or calls._keeps_open):
+            self._changed(links=(made,))
 
     def record_exception(self, exception: BaseException | str) -> None:
         """Record an exception as an event and the status as ERROR."""
+        message = self._text(exception)
         if issubclass(type(exception), BaseException):
             kind = type(exception).__name__
-            message = self._calls._reducer.text(exception, self._tally)
             attributes = {
                 "exception.type": kind,
                 "exception.message": message,
                 "exception.stacktrace": stack_trace(exception),
             }
         else:
-            kind, message = "", self._calls._reducer.text(exception, self._tally)
-            attributes = {"exception.message": message}
+            kind, attributes = "", {"exception.message": message}
         self.add_event(SpanEvent("exception", attributes=attributes))
         if self._open():
-            self._code = int(StatusCode.ERROR)
-            self._status_message = f"{kind}: {message}" if kind else message
-            if self._calls._keeps_open:
-                self._calls._note(self, status_message=self._status_message)
+            self._say_status(StatusCode.ERROR, f"{kind}: {message}" if kind else message)
+            if self._cause is not None or self._calls._keeps_open:
+                self._changed(status_message=self._status_message)
 
     def end(
         self,
@@ -329,64 +329,16 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     # ------------------------------------------------------------------ for the core, not for applications
 
     @property
-    def _tally(self) -> Tally:
-        """The counts of what had to be done to this span's values."""
-        if self._counts is None:
-            self._counts = Tally()
-        self._fast_path = False  # something about this span is out of the ordinary
-        return self._counts
-
-    @property
     def _opened_at(self) -> str:
         """`file:line` of the call that opened the span."""
-        return shown(self._call_site)
+        return show_place(self._place)
 
-    def _fill(self, attributes: Any) -> dict[str, Value]:
-        """Add attributes, reduced, up to the limit of keys, and return what was added; what is over is counted."""
-        reducer = self._calls._reducer
-        limit = self._calls._limits.attribute_count_limit
-        if type(attributes) is dict and len(attributes) > max(MOST_AT_ONCE, limit):
-            attributes = self._first_of(attributes, max(MOST_AT_ONCE, limit))
-        reduced = reducer.plain(attributes)
-        if reduced is None:
-            reduced = reducer.attributes(attributes, self._tally)
-            self._fast_path = False
-        into = self._attributes
-        if len(into) + len(reduced) <= limit:
-            into.update(reduced)  # one step under the interpreter: other threads may be setting some as well
-            return reduced
-        added = {}
-        for key, value in reduced.items():
-            if key in into or len(into) < limit:
-                added[key] = into[key] = value
-            else:
-                self._dropped_attributes += 1
-                self._fast_path = False
-        return added
-
-    def _first_of(self, attributes: dict[Any, Any], most: int) -> dict[Any, Any]:
-        """Return the first so many attributes of an enormous mapping: judging each of ten thousand keys would cost milliseconds."""
-        taken = attributes.copy()
-        self._dropped_attributes += len(taken) - most
-        self._fast_path = False
-        return dict(islice(taken.items(), most))
-
-    def _take_status(self, status: Any) -> None:
-        """Record a status; one that means nothing is counted and recorded as ERROR with its text."""
-        found = read_status(status)
-        if found is None:
-            found = (StatusCode.ERROR, f"unknown status {self._calls._reducer.show(status)}")
-            self._code, self._status_message = int(found[0]), self._calls._reducer.text(found[1], self._tally)
-            self._calls._refuse(
-                "bad_status",
-                f"unknown status: {self._calls._told(status)}; the span is recorded as ERROR. Give OK, ERROR or UNSET.",
-            )
-            return
-        self._code = int(found[0])
-        if found[0] is not StatusCode.ERROR:
-            self._status_message = ""
-            return
-        self._status_message = self._calls._reducer.text(found[1], self._tally)
+    def _changed(self, **fields: Any) -> None:
+        """Tell a journal on disk what was set. While another thread ended the span it may have come too late, which is counted."""
+        if self._cause is not None:
+            self._open()
+        else:
+            self._calls._note(self, **fields)
 
     def _open(self) -> bool:
         if self._cause is None:
@@ -398,3 +350,12 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
             TraceFinishedError,
         )
         return False
+
+
+def member(given: Any, name: str) -> Any:
+    """Return a member of something handed in, or None when it has none or will not tell."""
+    try:
+        return getattr(given, name, None)
+    except BaseException as error:
+        raise_interrupt(error)
+        return None
