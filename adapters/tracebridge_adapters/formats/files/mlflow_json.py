@@ -65,7 +65,7 @@ def _trace(trace: Mapping[str, Any], absorb: Absorb) -> list[SpanRecord]:
     spans = [_with_hex_ids(span) for span in trace.get("spans") or ()]
     document = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
     records = []
-    for record in otlp_json_reader.decode(_encode(document), whole):
+    for record in otlp_json_reader.decode(_encode(document), whole).records:
         resource = Resource({"service.name": service}) if service and record.is_root else None
         own = {key: text for key, text in record.tags.items() if (key, text) != (_NAME_TAG, record.name)}
         all_tags = {**tags, **own} if record.is_root else own
