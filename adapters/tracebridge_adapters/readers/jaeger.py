@@ -16,7 +16,7 @@ from tracebridge.records.span_identity import in_order
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats.jaeger import json_reader as jaeger_json
 from tracebridge_adapters.options import link_of
-from tracebridge_adapters.readers.searching import LOOKBACK_MS, search
+from tracebridge_adapters.readers.searching import LOOKBACK_MS, kept, search
 from tracebridge_adapters.wires.http_get import HttpReader
 
 RAW = {"raw": "true"}  # else Jaeger moves spans that seem to begin before their parents
@@ -95,7 +95,7 @@ class JaegerReader:
 
     def _decoded(self, document: bytes) -> list[list[SpanRecord]]:
         try:
-            return jaeger_json.decode(document, self._absorb)
+            return kept(jaeger_json.decode(document, self._absorb), self._server.shown_url)
         except ValueError as error:
             raise self._foreign(error) from error
 

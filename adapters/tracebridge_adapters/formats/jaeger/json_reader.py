@@ -54,9 +54,7 @@ def _trace(trace: Any, place: str, absorb: Absorb) -> Decoded:
         out.damage.append(f"{place}: it has no list of spans")
         return out
     processes = trace.get("processes")
-    resources = {
-        key: _resource(process) for key, process in (processes.items() if isinstance(processes, dict) else ())
-    }
+    resources = {key: _resource(process) for key, process in (processes.items() if isinstance(processes, dict) else ())}
     for number, span in enumerate(trace["spans"]):
         try:
             out.records.append(_span(span, resources, absorb))

@@ -7,7 +7,7 @@ record's `repaired`, and read on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -90,14 +90,27 @@ def _scope_spans(given: Any, place: str, resource: Resource, absorb: Absorb, out
         out.damage.append(f"{place}: {error}")
         return
     own = None if scope == OWN_SCOPE else scope
+    _spans(spans, f"{place}.spans", resource, own, absorb, out)
+
+
+def read_spans(spans: Sequence[Any], absorb: Absorb, place: str) -> Decoded:
+    """Return the records of spans by themselves, without a resource; `place` is where they stand."""
+    out = Decoded([])
+    _spans(spans, place, None, None, absorb, out)
+    return out
+
+
+def _spans(
+    spans: Sequence[Any], place: str, resource: Resource | None, scope: Scope | None, absorb: Absorb, out: Decoded
+) -> None:
     for number, span in enumerate(spans):
         try:
-            out.records.append(_span(span, resource, own, absorb))
+            out.records.append(_span(span, resource, scope, absorb))
         except (ValueError, RecursionError) as error:
-            out.damage.append(f"{place}.spans[{number}]: {error}")
+            out.damage.append(f"{place}[{number}]: {error}")
 
 
-def _span(span: Any, resource: Resource, scope: Scope | None, absorb: Absorb) -> SpanRecord:
+def _span(span: Any, resource: Resource | None, scope: Scope | None, absorb: Absorb) -> SpanRecord:
     tally = Tally()
     trace_id, span_id = identifier(span, "traceId", 16), identifier(span, "spanId", 8)
     status = get(span, "status", {})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracebridge.replay.lines import STDIN
+from tracebridge.replay.inputs import STDIN
 
 if TYPE_CHECKING:
     from tracebridge.client import Client

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.plugins.format import Format
+from tracebridge.plugins.format import WritableFormat
 from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.process.private_files import prune, write_private
 from tracebridge.records.record import SpanRecord
@@ -58,7 +58,9 @@ class DeadFiles:
 
     def __init__(self, folder: Path, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
         self.folder = folder
-        self._format: Format = load(FORMATS, FORMAT)(trace_id_attribute)  # now: a worker must not import, see `Adapter`
+        self._format: WritableFormat = load(FORMATS, FORMAT)(
+            trace_id_attribute
+        )  # now: a worker must not import, see `Adapter`
         self._written = 0
 
     def write(self, adapter: str, reason: str, message: str, records: Sequence[SpanRecord]) -> Refusal:
