@@ -136,7 +136,7 @@ def _http(options: JaegerThriftOptions) -> HttpWire:
         compression=options.compression,
         tls=options.tls,
         content_type=CONTENT_TYPE,
-        on_500="retry_bounded",
+        on_500="ambiguous",
         max_connections=options.sending_queue.max_in_flight,
     )
 

@@ -128,7 +128,8 @@ class MlflowAdapter:
             answer = self._wire.post(request, headers)
         except Misconfigured as error:
             if UNKNOWN in str(error) and named:
-                raise Rejected(f"{error}; the trace was started with experiment_id={experiment!r}") from error
+                said = str(error).removesuffix("; check the path")
+                raise Rejected(f"{said}; the trace was started with experiment_id={experiment!r}") from error
             raise
         rejected, message = self._read_partial_success(answer.body, answer.content_type)
         return Sent(rejected=rejected, message=answer.without_secrets(message))

@@ -50,7 +50,7 @@ class OtlpHttpAdapter:
         from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats.otlp import json as otlp_json
         from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
-        from tracebridge_adapters.formats.otlp.answer import read_partial_success
+        from tracebridge_adapters.formats.otlp.answer import read_partial_success, refusal_words
         from tracebridge_adapters.wires.http import HttpWire
 
         self._read_partial_success = read_partial_success
@@ -64,6 +64,7 @@ class OtlpHttpAdapter:
             tls=options.tls,
             content_type=CONTENT_TYPES[options.encoding],
             on_500="reject",
+            words_of=refusal_words,
             max_connections=options.sending_queue.max_in_flight,
         )
         self._ui = options.ui

@@ -56,7 +56,7 @@ class ZipkinAdapter:
             compression=options.compression,
             tls=options.tls,
             content_type=CONTENT_TYPES[options.encoding],
-            on_500="retry_bounded",
+            on_500="ambiguous",
             max_connections=options.sending_queue.max_in_flight,
         )
         self._ui = options.ui

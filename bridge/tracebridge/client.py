@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
+from tracebridge.calls.core import SPAN_LOCKS
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
 from tracebridge.calls.managers import Managers
@@ -16,7 +18,7 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import Stats
+from tracebridge.journal.accounts import INTERRUPTIBLE_S, StageStats, Stats
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
@@ -30,6 +32,7 @@ from tracebridge.spans.janitor import Janitor
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
+from tracebridge.stages.holding import Holding
 from tracebridge.wiring import build, keeper_of, require_usable
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             _log.info("destinations: %s", loaded.told)
             self._configure(loaded.settings, clock or SystemClock())
         self._off = self._settings.disabled
+        self._closing = threading.RLock()
         exits.register(self)
         if self._lifecycle.flush_on_sigterm:
             exits.Terminator.install(self._lifecycle.shutdown_timeout)
@@ -96,14 +100,16 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _build(self) -> None:
         parts = build(self._settings)
         self.accounts = parts.accounts
+        self.span_locks = tuple([threading.RLock() for _ in range(SPAN_LOCKS)])
         self.reducer = parts.reducer
         self.resource = parts.resource
         self._journal = parts.journal
         self.keeps_open = parts.journal.keeps_open
-        self._keeper = keeper_of(parts.journal, self._settings, self.stats)
+        self._keeper = keeper_of(parts.journal, self._settings, self.stats, parts.stages)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
+        self._holding = Holding()
         self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
         self._janitor = Janitor(self.close_overdue)
         self._running = False
@@ -132,11 +138,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 started=accounts.started,
                 ingested=accounts.ingested,
                 open=accounts.open,
+                held=accounts.held,
                 late_ends=accounts.late_ends,
                 misuse=dict(accounts.misuse),
                 rejected=dict(accounts.rejected),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
                 journal=self._journal.stats(),
+                stages={name: StageStats(dict(a.dropped), a.failed) for name, a in accounts.stages.items()},
             )
 
     def adapter(self, name: str) -> Adapter:
@@ -149,33 +157,79 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     # ------------------------------------------------------------------ life
 
-    def flush(self, timeout_s: float = 30.0) -> bool:
+    def flush(self, timeout_s: float | None = 30.0) -> bool:
         """Wait until every destination has what was queued before the call; return whether all have.
 
-        Spans that are still open are not waited for. Never raises because of a destination: False after `timeout_s`.
+        Spans that are still open are not waited for. What dead processes left in the journal's directory is, from the first look at it on, for as
+        long as its destination accepts spans. Never raises because of a destination: False after `timeout_s` seconds, None meaning
+        `lifecycle.shutdown_timeout`.
         """
-        lock = self.accounts.lock
-        with lock:
-            end = self._journal.end
-            for delivery in self._deliveries.values():
-                delivery.request_flush(end)
-            lock.notify_all()
-            return self.accounts.wait_for(lambda: all(d.flushed(end) for d in self._deliveries.values()), timeout_s)
+        timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
+        with self.accounts.lock:
+            end = self._request_flush()
+            deliveries = self._deliveries.values()
+            self.accounts.wait_for(lambda: self._left_is_over() and all(d.flushed(end) for d in deliveries), timeout_s)
+            return self._has_looked() and all(d.flushed(end) and not d.left for d in deliveries)
+
+    def _request_flush(self) -> int:
+        """Have delivery wait for no company, up to the position that is returned. Locked."""
+        end = self._journal.end
+        for delivery in self._deliveries.values():
+            delivery.request_flush(end)
+        self.accounts.lock.notify_all()
+        return end
+
+    def _has_looked(self) -> bool:
+        """Return whether all that dead processes left is queued. Locked."""
+        found = self._journal.stats()
+        return self._keeper is None or not self._running or (found.looked and not found.waiting)
+
+    def _left_is_over(self) -> bool:
+        """Return whether what dead processes left is delivered, as far as destinations accept it. Locked."""
+        left = [delivery for delivery in self._deliveries.values() if delivery.left]
+        if not all(delivery.is_failing for delivery in left):
+            return False
+        return self._has_looked() or (bool(left) and self._journal.stats().waiting > 0)
 
     def close(self, timeout_s: float | None = None) -> None:
         """End and mark the open spans, deliver what is queued for at most `timeout_s` seconds, stop the workers.
 
         The default is `lifecycle.shutdown_timeout`. What does not fit stays in a journal on disk for the next process; out of memory it is
-        counted as dropped. Either is said in one log line. Idempotent; calls after it are harmless and counted.
+        counted as dropped. Either is said in one log line. Idempotent: whoever calls it while another thread is at it waits
+        for that one, for `timeout_s` too, because it may be about to end the process. Calls after it are harmless and counted.
         """
-        if self._closed:
-            return
-        self._closed = self._off = True
-        self._end_what_is_open()
-        self._janitor.stop()
         timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
+        if not self._wait_to_close(timeout_s + SETTLE_S):
+            _log.warning(
+                "another thread has been closing this client for more than %gs; it is not waited for", timeout_s
+            )
+            return
+        try:
+            if not self._closed:
+                self._closed = self._off = True
+                self._close(timeout_s)
+        finally:
+            self._closing.release()
+
+    def _wait_to_close(self, timeout_s: float) -> bool:
+        """Take the lock that closing holds from beginning to end; return whether it came free in time.
+
+        A signal handler that closes in the middle of its own thread's close has it already, and finds the client closed.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._closing.acquire(timeout=INTERRUPTIBLE_S):
+            if time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _close(self, timeout_s: float) -> None:
+        self._end_what_is_open()
+        self._decide_all()
+        self._janitor.stop()
         with self.accounts.lock:
             deadline = time.monotonic() + timeout_s
+            self._request_flush()
+            self.accounts.wait_for(self._left_is_over, timeout_s)
             for delivery in self._deliveries.values():
                 delivery.request_close(deadline)
             self.accounts.lock.notify_all()
@@ -219,11 +273,25 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
         A journal on disk stays open to the last instant: what ends between here and the death is in it, for the next process.
         """
-        if self._keeper is None:
+        if self._keeper is None or self._closed:
             self.close(timeout_s)
             return
         self._flush_open()
+        self._decide_all()
         self.flush(timeout_s)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            "a client cannot be pickled, because its threads and its journal belong to this process; pass its configuration (a path, a mapping) and make "
+            "a client of it there, or fork: a forked child's client starts over by itself"
+        )
+
+    def __copy__(self) -> Client:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Client:
+        """Stay the same client in a copy of what holds it."""
+        return self
 
     def __enter__(self) -> Client:
         return self
@@ -252,11 +320,16 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         else:
             self._janitor.poke()
 
+    def _on_first_hold(self) -> None:
+        if not self.accounts.held:
+            self._janitor.poke()
+
     def after_fork_in_child(self) -> None:
         """Start over in a forked child: the parent keeps its records, its open spans and its connections.
 
         The child may start spans under the parent's open spans, not end them.
         """
+        self._closing = threading.RLock()  # the thread that held it is not here
         if self._closed:
             return
         inherited = self._table.all()
@@ -273,7 +346,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             for span_id in trace.spans:
                 trace.ended.add(span_id)
             trace.spans = {}
-            trace.roots = []
+            trace.roots = ()
             trace.late_since = None
             self._table.add(trace)
             trace.done = True  # its first span here starts this process's workers

@@ -13,6 +13,7 @@
 
     DeliveryError                  what an adapter's send() may raise; never reaches the application
     ├── Retryable                  try again later, this data is fine
+    ├── Ambiguous                  try again later, or this data is wrong: the destination does not say which
     ├── Rejected                   the destination says that this data is wrong
     ├── TooLarge                   the destination says that this body is too big
     └── Misconfigured              no data would be accepted until a person changes something
@@ -113,18 +114,18 @@ class DeliveryError(Exception):
 class Retryable(DeliveryError):
     """Try the same body again later: refused, reset, timed out, HTTP 429/502/503/504, gRPC's retryable codes.
 
-    `after_s` is the destination's own wish in seconds (Retry-After, RetryInfo), or None. `bounded` says that the
-    cause may be the data after all (Zipkin's HTTP 500), so that trying for ever is not right; `tries` is how often in all, where
-    time is no measure (an exporter that says no more than FAILURE).
+    `after_s` is the destination's own wish in seconds (Retry-After, RetryInfo), or None. `tries` is how often in all, where time is no
+    measure (an exporter that says no more than FAILURE).
     """
 
-    def __init__(
-        self, message: str, *, after_s: float | None = None, bounded: bool = False, tries: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, after_s: float | None = None, tries: int | None = None) -> None:
         super().__init__(message)
         self.after_s = after_s
-        self.bounded = bounded
         self.tries = tries
+
+
+class Ambiguous(DeliveryError):
+    """The destination does not say whether it is ill or this data is wrong (Zipkin's HTTP 500); delivery finds out by halving."""
 
 
 class Rejected(DeliveryError):

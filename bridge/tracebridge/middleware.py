@@ -15,6 +15,8 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from tracebridge.masking.loggers import logger
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.record import Kind
 
 if TYPE_CHECKING:
@@ -30,11 +32,14 @@ Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 Namer = Callable[[Mapping[str, Any]], str]
 """From a WSGI environ or an ASGI scope to the span's name. Keep it free of IDs: back-ends group by it."""
 
+_log = logger("tracebridge")
+
 METHOD, METHOD_ORIGINAL = "http.request.method", "http.request.method_original"
 KNOWN_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 KNOWN_METHODS_VARIABLE = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"
 OTHER_METHOD = "_OTHER"
 STATUS = "http.response.status_code"
+SHUTDOWN = "lifespan.shutdown"
 RESPONSE_STARTS = {"http.response.start", "websocket.http.response.start"}
 """The ASGI messages with a status; the second refuses a websocket."""
 
@@ -128,7 +133,11 @@ class _SizedBody(_Body):
 
 
 class TraceAsgi:
-    """An ASGI application around another one, for http and websocket connections; `lifespan` passes through."""
+    """An ASGI application around another one, for http and websocket connections.
+
+    What is queued is delivered when the server shuts down, at the end of the application's `lifespan`, for at most
+    `lifecycle.shutdown_timeout`: a server may die of its signal afterwards (uvicorn does). The client is not closed; others may use it.
+    """
 
     def __init__(self, app: Asgi, client: Client, *, name: Namer | None = None) -> None:
         self._app = app
@@ -138,6 +147,9 @@ class TraceAsgi:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection; its span ends with it."""
+        if scope["type"] == "lifespan":
+            await _Lifespan(self._app, self._client).live(scope, receive, send)
+            return
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -158,6 +170,61 @@ class TraceAsgi:
                 await send(message)
 
             await self._app(scope, receive, sent)
+
+
+class _Lifespan:
+    """The life of a server, as its application hears of it (ASGI, lifespan protocol 2.0); what is queued is delivered at its end.
+
+    An application that does not know the protocol (Django) raises or returns before it has asked for a message. Then we answer in its
+    place, or the server would never say that it shuts down.
+    """
+
+    def __init__(self, app: Asgi, client: Client) -> None:
+        self._app, self._client = app, client
+        self._heard = ""
+        self._delivered = False
+
+    async def live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Pass every message on, and deliver before the server hears that the application has shut down."""
+
+        async def hear() -> Message:
+            message = await receive()
+            self._heard = message["type"]
+            return message
+
+        async def say(message: Message) -> None:
+            if message["type"].startswith(SHUTDOWN):
+                await self._deliver()
+            await send(message)
+
+        try:
+            await self._app(scope, hear, say)
+        except Exception:
+            if self._heard:
+                raise
+        finally:
+            if self._heard == SHUTDOWN:  # it may end without another word
+                await self._deliver()
+        if not self._heard:
+            while (await hear())["type"] != SHUTDOWN:
+                await send({"type": "lifespan.startup.complete"})
+            await say({"type": "lifespan.shutdown.complete"})
+
+    async def _deliver(self) -> None:
+        if self._delivered:
+            return
+        self._delivered = True
+        from asyncio import get_running_loop  # whoever has a lifespan has it already
+
+        try:
+            loop = get_running_loop()
+        except RuntimeError:  # another kind of loop; the server is down, and this has its bound
+            arrived = self._client.flush(None)
+        else:
+            arrived = await loop.run_in_executor(None, self._client.flush, None)
+        if not arrived:
+            queued = {name: books.queued for name, books in self._client.stats().adapters.items() if books.queued}
+            _log.warning("the server shuts down with spans undelivered: %s", queued)
 
 
 def _known_methods() -> frozenset[str]:
@@ -185,7 +252,8 @@ def _named(client: Client, namer: Namer | None, given: Mapping[str, Any], otherw
         return otherwise
     try:
         return namer(given)
-    except Exception as error:
+    except BaseException as error:
+        raise_interrupt(error)
         client.warn("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
         return otherwise
 

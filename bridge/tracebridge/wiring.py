@@ -11,16 +11,17 @@ import msgspec
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import ConfigError
-from tracebridge.journal.accounts import Accounts, AdapterAccount, Stats, now_unix_s
+from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount, Stats, now_unix_s
 from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
 from tracebridge.plugins.adapter import Context
-from tracebridge.plugins.registry import adapter_class
+from tracebridge.plugins.registry import adapter_class, stage_class
+from tracebridge.plugins.stage import StageContext
 from tracebridge.records.record import Resource
 from tracebridge.records.values import Reducer
 from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
 from tracebridge.stages.redaction import Redaction
-from tracebridge.stages.stage import Stages
+from tracebridge.stages.stage import NamedStage, Stages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,12 +58,31 @@ def build(settings: Settings) -> Parts:
             name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
         )
     redaction = _redaction(settings.redaction)
-    stages = Stages((redaction,), only_default_redaction=redaction.only_keys)
+    stages = Stages(_users_stages(settings, accounts, resource), redaction, redacts_only_keys=redaction.only_keys)
     limits = settings.limits
     reducer = Reducer(
         text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit, keys=redaction.keys
     )
     return Parts(accounts, journal, deliveries, dead_letters, stages, reducer, resource)
+
+
+def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) -> list[NamedStage]:
+    """Build the stages that the configuration names. Raises ConfigError, which names it, for one that cannot be built."""
+    stages = []
+    for chosen in settings.stages:
+        kind = stage_class(chosen.type)
+        try:
+            stage = kind(chosen.options, StageContext(chosen.name, resource))
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(f'stage "{chosen.name}" cannot be built: {type(error).__name__}: {error}') from error
+        account = accounts.stages[chosen.name] = StageAccount()
+        stages.append(NamedStage(chosen.name, stage, chosen.options.on_error, account))
+    holding = [stage.name for stage in stages if stage.holds]
+    if len(holding) > 1:
+        raise ConfigError(f"only one stage may hold spans; {' and '.join(holding)} do")
+    return stages
 
 
 def _journal(settings: JournalSettings, accounts: Accounts, resource: Resource) -> MemoryJournal | DiskJournal:
@@ -115,12 +135,13 @@ def directory_of(given: str) -> Path:
     return Path(given).expanduser().absolute()  # the application may change its working folder
 
 
-def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats]) -> Keeper | None:
+def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats], stages: Stages) -> Keeper | None:
     """Return what looks after a journal on disk; None for one in memory."""
     if settings.journal.directory is None:
         return None
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.maintenance import Keeper
+    from tracebridge.journal.maintenance import DirectoryBounds, Keeper
+    from tracebridge.journal.unclaimed import Bounds
 
     assert isinstance(journal, DiskJournal)  # noqa: S101 - `build` made it from the same settings
 
@@ -129,7 +150,11 @@ def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats]) 
         told = {"pid": os.getpid(), "service": resource.service_name, "time_unix_s": now_unix_s()}
         return msgspec.json.encode({**told, **stats().to_dict()})
 
-    return Keeper(journal, sync=settings.journal.fsync == "interval", numbers=numbers)
+    unclaimed = settings.journal.unclaimed
+    bounds = DirectoryBounds(settings.journal.max_directory_bytes, Bounds(unclaimed.max_age, unclaimed.max_bytes))
+    return Keeper(
+        journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=stages.decide
+    )
 
 
 def _redaction(settings: RedactionSettings) -> Redaction:

@@ -327,9 +327,9 @@ class TraceIdConfig(TypedDict, total=False):
 class PropagationConfig(TypedDict, total=False):
     """Which headers carry a trace into this process and out of it."""
 
-    extract: Sequence[Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]]
+    extract: Sequence[str]
     """Header formats that are read; the first one that names a parent span wins."""
-    inject: Sequence[Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]]
+    inject: Sequence[str]
     """Header formats that are written, all of them each time: this is how a migration runs."""
     correlation_header: str
     """The header of the format correlation, which carries your own trace ID as it is."""
@@ -391,6 +391,15 @@ class RedactionConfig(TypedDict, total=False):
     """Replace the value, or leave the whole attribute out."""
 
 
+class UnclaimedConfig(TypedDict, total=False):
+    """What waits in the journal's directory for adapters that this configuration does not name."""
+
+    max_age: str
+    """Drop what ended longer ago, counted under the adapter's name."""
+    max_bytes: str | int | None
+    """Drop the oldest of it when it takes more than this; without it, it waits."""
+
+
 class JournalConfig(TypedDict, total=False):
     """The queue between finished spans and delivery: in memory, or on disk where it survives the process."""
 
@@ -402,6 +411,10 @@ class JournalConfig(TypedDict, total=False):
     """When full: forget the oldest for the adapters that lag, or make the caller wait first."""
     block_timeout: str | Literal[0]
     """Longest wait of one call with on_full: block."""
+    max_directory_bytes: str | int | None
+    """Most that the whole folder may hold: above it, what dead processes left is dropped, the oldest first; without it, no bound."""
+    unclaimed: UnclaimedConfig | None
+    """What waits there for adapters that this configuration does not name."""
     fsync: Literal["never", "interval", "always"]
     """On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk."""
 
@@ -448,3 +461,5 @@ class Config(TypedDict, total=False):
     """The queue before delivery."""
     adapters: Mapping[str, AdapterConfig]
     """Destinations, each under `type` or `type/name`."""
+    stages: Sequence[str | Mapping[str, Any]]
+    """What happens to finished spans before they are queued, in order."""

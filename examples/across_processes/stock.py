@@ -17,15 +17,4 @@ async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": b"17"})
 
 
-async def with_lifespan(scope, receive, send):
-    """Close the client when the server stops."""
-    if scope["type"] != "lifespan":
-        await app(scope, receive, send)
-        return
-    while (await receive())["type"] == "lifespan.startup":
-        await send({"type": "lifespan.startup.complete"})
-    client.close()
-    await send({"type": "lifespan.shutdown.complete"})
-
-
-uvicorn.run(TraceAsgi(with_lifespan, client), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+uvicorn.run(TraceAsgi(app, client), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

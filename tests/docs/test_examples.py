@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.backends.cache import REQUIRE, MissingServerError
-from support.backends.servers import mlflow_script
+from support.backends.fetching import mlflow_script
 from tracebridge import Client, EndCause, Trace
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -247,6 +247,26 @@ def test_the_same_program_traces_the_same_with_mlflow(name, tmp_path, with_mlflo
     theirs = with_mlflow(text, name)
     assert [nested(spans) for spans in theirs] == [nested(spans) for spans in spans_of(ours)]
     assert theirs
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", MLFLOW_SHAPE)
+def test_the_same_program_shows_its_traces_on_the_mlflow_server(name, tmp_path, mlflow, with_mlflow):
+    """With nothing but MLflow's variables exported, MlflowClient reads there what its own client would have left: names, tree, values."""
+    text = (EXAMPLES / name).read_text().replace('"free"', '"0.5"')
+    (tmp_path / "program.py").write_text(text)
+    exported = {
+        "MLFLOW_TRACKING_URI": mlflow.url,
+        "MLFLOW_EXPERIMENT_NAME": f"ours/{name}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    done = run([sys.executable, "-W", "error", str(tmp_path / "program.py")], tmp_path, **exported)
+    assert (done.stderr, (tmp_path / "tracebridge.db").exists()) == ("", False)
+    (tmp_path / "read.py").write_text(f"{MLFLOW_IMPORT}\n{READ_MLFLOW}")
+    read = run([str(mlflow.script.parent / "python"), "-W", "ignore", "read.py"], tmp_path, **exported)
+    assert [nested(spans) for spans in json.loads(read.stdout)] == [
+        nested(spans) for spans in with_mlflow(text, f"theirs/{name}")
+    ]
 
 
 @pytest.mark.server

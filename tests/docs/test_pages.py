@@ -16,48 +16,27 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from support.pages import blocks
 from tracebridge.settings.load import load_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-_BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_TITLE = re.compile(r'title="([^"]+)"')
-
-
-@dataclass
-class Block:
-    """One fenced block of a page."""
-
-    language: str
-    info: str
-    text: str
-
-    @property
-    def title(self) -> str:
-        """The file it is kept as, or nothing."""
-        found = _TITLE.search(self.info)
-        return found[1] if found else ""
-
-
-def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page that are to be run or kept, in order."""
-    found = [Block(*match) for match in _BLOCK.findall(page.read_text())]
-    return [block for block in found if "shown" not in block.info.split()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_page_is_true(page, tmp_path):
     """Its blocks, run in order in one folder, do and print what it says."""
     for block in blocks(page):
+        if block.shown:
+            continue
         if block.title:
             (tmp_path / block.title).write_text(block.text)
         if block.language == "python":
-            done = run([sys.executable, "-c", block.text], tmp_path)
+            done = run([sys.executable, "-c", block.text], tmp_path, PYTHONPATH=".")
             assert (done.returncode, done.stderr) == (0, ""), block.text
         elif block.language == "yaml":
             (tmp_path / (block.title or "bridge.yaml")).write_text(block.text)
@@ -92,9 +71,9 @@ def test_every_page_is_in_the_list_of_pages():
     assert named == {page.name for page in PAGES} - {"README.md"}
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run in a folder as a person would, with this environment's commands first."""
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120"}
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120", **more}
     env.pop("TRACEBRIDGE_CONFIG", None)
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
 

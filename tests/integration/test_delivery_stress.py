@@ -110,7 +110,7 @@ def test_a_wish_to_be_left_alone_is_every_workers(server):
 
 def test_a_server_that_wishes_for_ever_is_asked_again(server, monkeypatch):
     """What is obeyed has its bound."""
-    monkeypatch.setattr("tracebridge.delivery.worker.LONGEST_RETRY_AFTER_S", 0.2)
+    monkeypatch.setattr("tracebridge.delivery.backoff.LONGEST_RETRY_AFTER_S", 0.2)
     server.script = lambda number, names: (429, {"Retry-After": "31536000"}, b"") if number == 1 else OK
     with client_for(server) as client:
         trace(client, 0, 3)

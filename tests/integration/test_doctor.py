@@ -23,7 +23,7 @@ def doctor(tmp_path: Path, adapters: dict[str, Any]) -> tuple[int, dict[str, Any
     return result.exit_code, {found["name"]: found for found in json.loads(result.stdout)["destinations"]}
 
 
-def test_real_servers_take_the_span_and_give_it_back(zipkin, jaeger, collector, mlflow, tmp_path):
+def test_real_servers_take_the_span_and_give_it_back(zipkin, jaeger, jaeger_2, mlflow, tmp_path):
     """Zipkin, Jaeger 1, Jaeger 2 and MLflow: every step to the end, no warning, a link into each UI."""
     headers = {"x-mlflow-experiment-id": mlflow.experiment_id}
     code, found = doctor(
@@ -33,7 +33,7 @@ def test_real_servers_take_the_span_and_give_it_back(zipkin, jaeger, collector, 
             "zipkin/jaeger": {"endpoint": jaeger.zipkin_url},
             "otlp_http/jaeger": {"endpoint": jaeger.otlp_http, "query_endpoint": jaeger.query_url},
             "otlp_grpc/jaeger": {"endpoint": jaeger.otlp_grpc, "query_endpoint": jaeger.query_url},
-            "otlp_http/collector": {"endpoint": collector.otlp_http, "query_endpoint": collector.query_url},
+            "otlp_http/jaeger-2": {"endpoint": jaeger_2.otlp_http, "query_endpoint": jaeger_2.query_url},
             "otlp_http/mlflow": {
                 "endpoint": mlflow.url,
                 "query_endpoint": mlflow.url,
@@ -49,23 +49,23 @@ def test_real_servers_take_the_span_and_give_it_back(zipkin, jaeger, collector, 
     assert [name for name, each in found.items() if not each["link"]] == ["zipkin/jaeger"]
 
 
-def test_each_mix_up_is_told_by_its_name(zipkin, jaeger, collector, mlflow, tmp_path):
+def test_each_mix_up_is_told_by_its_name(zipkin, jaeger, jaeger_2, mlflow, tmp_path):
     """gRPC and HTTP ports, UI ports, schemes, paths and systems confused: the cause is the one a person can act on."""
-    https = collector.otlp_http.replace("http:", "https:")
+    https = jaeger_2.otlp_http.replace("http:", "https:")
     wrong = {
         "zipkin/wrong-path": {"endpoint": f"{zipkin.url}/api/v2/span"},
         "zipkin/redirect": {"endpoint": f"{zipkin.url}/"},
         "zipkin/query-endpoint": {"endpoint": zipkin.spans_url, "query_endpoint": jaeger.query_url},
         "otlp_http/wrong-path": {"endpoint": zipkin.url},
         "otlp_http/grpc-port": {"endpoint": jaeger.otlp_grpc},
-        "otlp_http/grpc-port2": {"endpoint": collector.otlp_grpc},
+        "otlp_http/grpc-port2": {"endpoint": jaeger_2.otlp_grpc},
         "otlp_http/web-page": {"endpoint": jaeger.query_url},
         "otlp_http/tls-not-spoken": {"endpoint": https},
-        "otlp_grpc/tls-not-spoken": {"endpoint": collector.otlp_grpc.replace("http:", "https:")},
+        "otlp_grpc/tls-not-spoken": {"endpoint": jaeger_2.otlp_grpc.replace("http:", "https:")},
         "otlp_grpc/http-port": {"endpoint": jaeger.otlp_http},
         "otlp_grpc/http-port2": {"endpoint": mlflow.url},
         "otlp_grpc/http-port3": {"endpoint": zipkin.url},
-        "otlp_http/not-read-back": {"endpoint": jaeger.otlp_http, "query_endpoint": collector.query_url},
+        "otlp_http/not-read-back": {"endpoint": jaeger.otlp_http, "query_endpoint": jaeger_2.query_url},
         "otlp_http/refused-span": {"endpoint": mlflow.url},  # without its dialect no experiment is named
     }
     code, found = doctor(tmp_path, wrong)

@@ -1,4 +1,4 @@
-"""The main job: one program, one YAML file, live Zipkin, Jaeger, Collector, MLflow and Phoenix at once, one ID in all of them."""
+"""The main job: one program, one YAML file, live Zipkin, Jaeger 1 and 2, MLflow and Phoenix at once, one ID in all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ resource: {{attributes: {{service.name: end-to-end}}}}
 adapters:
   zipkin: {{endpoint: "{zipkin}"}}
   otlp_http/jaeger: {{endpoint: "{jaeger}"}}
-  otlp_grpc/collector: {{endpoint: "{collector}"}}
+  otlp_grpc/jaeger2: {{endpoint: "{jaeger_2}"}}
   otlp_http/mlflow: {{endpoint: "{mlflow}", dialect: mlflow, headers: {{x-mlflow-experiment-id: "{experiment}"}}}}
   otlp_http/phoenix: {{endpoint: "{phoenix}"}}
   log: {{stream: file, path: "{folder}/spans.log"}}
@@ -42,14 +42,14 @@ print(json.dumps([
 
 
 @pytest.fixture
-def config(zipkin, jaeger, collector, mlflow, phoenix, tmp_path) -> Path:
+def config(zipkin, jaeger, jaeger_2, mlflow, phoenix, tmp_path) -> Path:
     """A YAML file that names every live server."""
     path = tmp_path / "bridge.yaml"
     path.write_text(
         YAML.format(
             zipkin=zipkin.spans_url,
             jaeger=jaeger.otlp_http,
-            collector=collector.otlp_grpc,
+            jaeger_2=jaeger_2.otlp_grpc,
             mlflow=mlflow.url,
             experiment=mlflow.experiment_id,
             phoenix=phoenix.url,
@@ -74,7 +74,7 @@ def run_program(client: Client, trace_id: str) -> str:
 
 
 def test_one_trace_is_found_in_every_system_by_its_custom_id(
-    config, zipkin, jaeger, collector, mlflow, phoenix, tmp_path
+    config, zipkin, jaeger, jaeger_2, mlflow, phoenix, tmp_path
 ):
     """The same three spans, under the caller's own ID, in five servers, a log file and the store."""
     custom = f"user123_report_20260101_{uuid.uuid4().hex[:8]}"
@@ -92,7 +92,7 @@ def test_one_trace_is_found_in_every_system_by_its_custom_id(
     )
     assert [{s["name"] for s in trace} for trace in found] == [names]
 
-    for server in (jaeger, collector):
+    for server in (jaeger, jaeger_2):
         tags = (
             json.dumps({"tracebridge.trace_id": custom})
             .replace(" ", "")
@@ -143,7 +143,7 @@ def test_the_demo_says_what_each_live_server_acknowledged(config):
     outcome = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert {name: books["exported"] for name, books in outcome["stats"]["adapters"].items()} == dict.fromkeys(
-        ("zipkin", "otlp_http/jaeger", "otlp_grpc/collector", "otlp_http/mlflow", "otlp_http/phoenix", "log", "store"),
+        ("zipkin", "otlp_http/jaeger", "otlp_grpc/jaeger2", "otlp_http/mlflow", "otlp_http/phoenix", "log", "store"),
         15,
     )
 

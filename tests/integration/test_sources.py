@@ -118,7 +118,7 @@ def as_jaeger_is_told(span: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("wire", ["agent_compact", "agent_binary", "thrift_http"])
-@pytest.mark.parametrize("which", ["jaeger", "collector"])
+@pytest.mark.parametrize("which", ["jaeger", "jaeger_2"])
 def test_jaeger_tells_the_same_of_jaeger_client(which, wire, request):
     """Jaeger 1 and 2, over UDP and HTTP, tell of our Thrift what they tell of jaeger-client's own."""
     server = request.getfixturevalue(which)
@@ -248,7 +248,7 @@ DESTINATIONS: dict[str, tuple[str, str, Any, Any]] = {
     "Zipkin": ("zipkin", "zipkin", readback.zipkin_says, of_zipkin),
     "Jaeger 1, UDP": ("jaeger", "jaeger_thrift/agent_compact", readback.jaeger_says, of_jaeger),
     "Jaeger 1, HTTP": ("jaeger", "jaeger_thrift/thrift_http", readback.jaeger_says, of_jaeger),
-    "Jaeger 2": ("collector", "jaeger_thrift/thrift_http", readback.jaeger_says, of_jaeger),
+    "Jaeger 2": ("jaeger_2", "jaeger_thrift/thrift_http", readback.jaeger_says, of_jaeger),
     "OTLP": ("collector", "otlp_http", readback.collector_says, of_otlp),
 }
 

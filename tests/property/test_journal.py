@@ -12,26 +12,31 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from support.journals import NAMES, Life, number_of, record
+from tracebridge.journal.adoption import Left
 from tracebridge.journal.base import Claim, decode_record
-from tracebridge.journal.folder import Folder, folders
-from tracebridge.journal.segment import Segment
+from tracebridge.journal.folder import folders
 
 
 class JournalMachine(RuleBasedStateMachine):
     """Two adapters, any number of lives, against lists of numbers.
 
-    As in a running process, what the dead left is adopted segment by segment, and spans end in between.
+    As in a running process, what the dead left is adopted folder by folder, and spans end in between. A third adapter is named in some lives only.
     """
 
     @initialize()
     def begin(self) -> None:
         self.directory = Path(tempfile.mkdtemp())
         self.number = 0
-        self.owed: dict[str, list[int]] = {name: [] for name in NAMES}
-        self.left: dict[str, set[int]] = {name: set() for name in NAMES}  # by the dead, and not adopted yet
-        self.waiting: list[tuple[Segment, Folder]] = []
+        self.own: dict[str, list[int]] = {name: [] for name in NAMES}  # owed, of this life
+        self.left: dict[str, list[int]] = {name: [] for name in NAMES}  # owed, of dead ones, adopted
+        self.away: dict[str, set[int]] = {name: set() for name in NAMES}  # by the dead, and not adopted yet
+        self.waiting: list[Left] = []
+        self.live()
+
+    def live(self) -> None:
+        """Begin a life with many segments."""
         self.life = Life(self.directory, 64 * 2**20)
-        self.life.journal._next_bytes = self.life.journal._largest = 2048  # many segments
+        self.life.journal._next_bytes = self.life.journal._largest = 2048
 
     @rule(sizes=st.lists(st.integers(0, 700), min_size=1, max_size=20))
     def append(self, sizes: list[int]) -> None:
@@ -40,25 +45,27 @@ class JournalMachine(RuleBasedStateMachine):
                 self.number += 1
                 self.life.journal.append(record(self.number, size))
                 for name in NAMES:
-                    self.owed[name].append(self.number)
+                    self.own[name].append(self.number)
 
     @rule(name=st.sampled_from(NAMES), most=st.integers(1, 12), max_bytes=st.integers(1, 5000))
     def claim(self, name: str, most: int, max_bytes: int) -> None:
-        in_flight = sum(claim.unsettled for claim in self.life.claims[name])
+        flying = {n for c in self.life.claims[name] for n in self._unsettled(c)}
+        own = [n for n in self.own[name] if n not in flying]
+        left = [n for n in self.left[name] if n not in flying]
         with self.life.accounts.lock:
             claim = self.life.cursors[name].claim(most, max_bytes)
-        waiting = self.owed[name][in_flight:] if len(self.life.claims[name]) < 2 else None
         if claim is None:
-            assert waiting in ([], None)
+            assert not own + left
             return
         numbers = [number_of(data) for data in claim.records]
-        assert numbers
-        flying = {n for c in self.life.claims[name] for n in self._unsettled(c)}
-        assert numbers == [n for n in self.owed[name] if n not in flying][: len(numbers)]
+        assert 0 < len(numbers) <= most
+        assert numbers == own[: claim.own] + left[: len(numbers) - claim.own]
+        if own and left and most > 1:
+            assert 0 < claim.own < len(numbers)  # nobody waits for the others
         self.life.claims[name].append(claim)
 
     def _unsettled(self, claim: Claim) -> list[int]:
-        return [number_of(data) for data in claim.records][len(claim.records) - claim.unsettled :]
+        return [number_of(data) for data in claim.records][claim.size - claim.unsettled :]
 
     @precondition(lambda self: any(self.life.claims.values()))
     @rule(data=st.data())
@@ -67,58 +74,63 @@ class JournalMachine(RuleBasedStateMachine):
         claim = data.draw(st.sampled_from(self.life.claims[name]))
         spans = data.draw(st.integers(1, claim.unsettled))
         for number in self._unsettled(claim)[:spans]:
-            self.owed[name].remove(number)
+            (self.own if number in self.own[name] else self.left)[name].remove(number)
         with self.life.accounts.lock:
             self.life.cursors[name].settle(claim, spans)
         if not claim.unsettled:
             self.life.claims[name].remove(claim)
 
-    @rule()
-    def die_and_come_back(self) -> None:
-        self.life.die()
-        for segment, folder in self.waiting:
-            segment.release()
-            folder.close()
+    @rule(stranger=st.booleans(), orderly=st.booleans())
+    def die_and_come_back(self, stranger: bool, orderly: bool) -> None:
+        if orderly:
+            self.life.close()
+        else:
+            self.life.die()
+        for left in self.waiting:
+            left.close()
         for name in NAMES:
-            self.left[name].update(self.owed[name])
-            self.owed[name] = []
-        self.life = Life(self.directory, 64 * 2**20)
-        self.life.journal._next_bytes = self.life.journal._largest = 2048
-        found = self.life.find(self.directory)
-        self.waiting = [(segment, left.folder) for left in found for segment in left.segments]
+            self.away[name].update(self.own[name], self.left[name])
+            self.own[name], self.left[name] = [], []
+        if stranger:  # another configuration looks in, with one adapter of ours, and takes nothing
+            other = Life(self.directory, 64 * 2**20, (NAMES[0], "stranger"))
+            other.adopt(self.directory)
+            other.die()
+        self.live()
+        self.waiting = self.life.find(self.directory)
 
     @precondition(lambda self: self.waiting)
     @rule(most=st.integers(1, 3))
     def adopt(self, most: int) -> None:
-        for segment, folder in self.waiting[:most]:
-            numbers = [number_of(segment.body(at)) for at in segment.offsets]
+        for left in self.waiting[:most]:
+            numbers = [number_of(segment.body(at)) for segment in left.segments for at in segment.offsets]
             with self.life.accounts.lock:
-                self.life.journal.adopt(segment, folder)
+                self.life.journal.adopt(left)
             for name in NAMES:
-                self.owed[name] += [number for number in numbers if number in self.left[name]]
-                self.left[name].difference_update(numbers)
+                self.left[name] += [number for number in numbers if number in self.away[name]]
+                self.away[name].difference_update(numbers)
         del self.waiting[:most]
 
     @invariant()
     def what_is_queued_is_what_is_owed(self) -> None:
         if hasattr(self, "life"):
             with self.life.accounts.lock:
-                queued = {name: cursor.queued for name, cursor in self.life.cursors.items()}
-            assert queued == {name: len(owed) for name, owed in self.owed.items()}
+                queued = {name: (cursor.queued, cursor.left_queued) for name, cursor in self.life.cursors.items()}
+            owed = {name: (len(self.own[name]) + len(self.left[name]), len(self.left[name])) for name in NAMES}
+            assert queued == owed
 
     def teardown(self) -> None:
         if not hasattr(self, "life"):
             return
-        self.die_and_come_back()
+        self.die_and_come_back(stranger=True, orderly=False)
         self.adopt(len(self.waiting))
-        assert self.left == {name: set() for name in NAMES}
+        assert self.away == {name: set() for name in NAMES}
         for name, cursor in self.life.cursors.items():
             got = []
             with self.life.accounts.lock:
                 while (claim := cursor.claim(50, 10**6)) is not None:
                     got += [number_of(data) for data in claim.records]
-                    cursor.settle(claim, len(claim.records))
-            assert got == self.owed[name]
+                    cursor.settle(claim, claim.size)
+            assert got == self.left[name]
         with self.life.accounts.lock:
             self.life.journal.close()
         assert list(folders(self.directory)) == []  # nothing is owed, so nothing is left

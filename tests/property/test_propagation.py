@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.headers import EVERY, NAMES, SEEDS, check, reader
+from support.headers import EVERY, FORMATS, NAMES, SEEDS, check, reader
 from tracebridge import Client, RemoteParent
 from tracebridge.propagation import baggage, tracestate
-from tracebridge.propagation.propagator import FORMATS, Propagator, format_named
+from tracebridge.propagation.propagator import Propagator, format_named
 
 client = Client(config={"adapters": {"memory": {}}, "propagation": {"extract": EVERY, "inject": EVERY}})
 APART = [name for name in FORMATS if name != "b3multi"]  # b3 reads the same headers

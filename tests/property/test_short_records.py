@@ -38,7 +38,7 @@ def delivered(
 ) -> list[SpanRecord]:
     """Record a root and a child the short way or the long way."""
     client = Client(config={"adapters": {"memory": {}}}, clock=Still())
-    client._stages.harmless_pass = short
+    client._stages.fast_path = short
     if not short:
         client.reducer.plain = client.reducer.plain_payload = refused
     span = client.start_trace(span_id=SPAN_ID, **root)

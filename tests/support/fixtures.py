@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from support.backends.cache import REQUIRE, MissingServerError
-from support.backends.servers import FETCH, running
+from support.backends.fetching import FETCH
+from support.backends.servers import START, running
 
-SERVERS = ("zipkin", "jaeger", "collector", "mlflow", "phoenix")
+SERVERS = tuple(START)
 
 
 def _server(name: str) -> Iterator[Any]:
@@ -38,8 +39,14 @@ def jaeger() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def jaeger_2() -> Iterator[Any]:
+    """A real Jaeger 2."""
+    yield from _server("jaeger_2")
+
+
+@pytest.fixture(scope="session")
 def collector() -> Iterator[Any]:
-    """A real Collector (Jaeger 2) that fans out what it understood."""
+    """A real OpenTelemetry Collector that passes on what it understood."""
     yield from _server("collector")
 
 

@@ -6,8 +6,9 @@ import re
 
 from tracebridge.propagation import baggage, tracestate
 from tracebridge.propagation.context import RemoteParent
-from tracebridge.propagation.propagator import FORMATS, Propagator, format_named
+from tracebridge.propagation.propagator import Propagator, format_named
 
+FORMATS = ["tracecontext", "b3", "b3multi", "uber", "xray", "datadog", "gcp"]
 EVERY = [*FORMATS, "baggage", "correlation"]
 NAMES = sorted(
     {field for name in FORMATS for field in format_named(name).fields}

@@ -17,10 +17,12 @@ from tracebridge.records.record import Resource, SpanRecord
 NAMES = ("a", "b")
 
 
-def record(number: int, size: int = 0, **fields: Any) -> bytes:
+def record(number: int, size: int = 0, name: str = "", **fields: Any) -> bytes:
     """A finished span that knows its number."""
     span_id = number.to_bytes(8, "big")
-    return encode_record(SpanRecord(b"t" * 16, span_id, None, "x" * size, 1, 2, attributes={"n": number}, **fields))
+    return encode_record(
+        SpanRecord(b"t" * 16, span_id, None, name or "x" * size, 1, 2, attributes={"n": number}, **fields)
+    )
 
 
 def number_of(data: bytes) -> int:
@@ -90,8 +92,7 @@ class Life:
         found = self.find(directory)
         with self.accounts.lock:
             for left in found:
-                for segment in left.segments:
-                    self.journal.adopt(segment, left.folder)
+                self.journal.adopt(left)
         return found
 
     def find(self, directory: Path) -> list[Left]:
@@ -100,16 +101,13 @@ class Life:
         for path in folders(directory):
             folder = Folder.take(path)
             if folder is not None:
-                left = read_folder(folder, list(self.cursors))
-                found.append(left)
-                folder.pending = len(left.segments)
+                found.append(read_folder(folder, list(self.cursors)))
         return found
 
     def die(self) -> None:
         """Leave everything as `kill -9` does: only the system closes the locks."""
-        for folder in [self.journal.folder, *self.journal._adopted.values()]:
-            if folder is not None:
-                folder.close()
+        for folder in held(self.journal):
+            folder.close()
         self.journal.after_fork_in_child()
 
     def close(self) -> None:
@@ -120,24 +118,30 @@ class Life:
             self.journal.close()
 
 
+def held(journal: DiskJournal) -> list[Folder]:
+    """The folders that a journal has locked."""
+    own = [] if journal.folder is None else [journal.folder]
+    return own + [taken.left.folder for taken in journal.backlog.folders]
+
+
 def crash(client: Client) -> None:
     """End a client as `kill -9` ends its process: nothing is flushed, told or released but by the system."""
     assert client._keeper is not None
     client._keeper._stop.set()  # before the folders that it holds are counted
+    client._keeper._poke.set()
     with client.accounts.lock:
         for delivery in client._deliveries.values():
-            delivery._stopped = True
+            delivery._books.stopped = True
         client.accounts.lock.notify_all()
         journal = client._journal
         assert isinstance(journal, DiskJournal)
         journal._closed = True
         journal._seal()
-        folders_held = [journal.folder, *journal._adopted.values()]
+        folders_held = held(journal)
     if client._keeper._thread.is_alive():
         client._keeper._thread.join()
     client._keeper._let_go()
     for folder in folders_held:
-        if folder is not None:
-            folder.close()
+        folder.close()
     client._off = client._closed = True
     client._janitor.stop()

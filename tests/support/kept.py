@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from support.readback import PEERS, jaeger_value, micros, text
-from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
+from tracebridge.records.record import Event, Link, Resource, SpanRecord, StatusCode
 
 replace = msgspec.structs.replace
 
@@ -53,12 +53,11 @@ def by_jaeger(record: SpanRecord) -> SpanRecord:
 
 
 def by_mlflow(record: SpanRecord) -> SpanRecord:
-    """No kind, scope, state or counts; text that is JSON has been read as JSON; the resource is the trace's, among its tags."""
+    """No scope, state or counts; text that is JSON has been read as JSON; the resource is the trace's, among its tags."""
     resource = record.resource.attributes if record.resource else {}
     others = {key: str(value) for key, value in resource.items() if key != "service.name"}
     return replace(
         record,
-        kind=int(Kind.UNSPECIFIED),
         attributes={k: {"not": "parsed"} if k == "json.text" else v for k, v in record.attributes.items()},
         tags={**others, **record.tags} if record.is_root else {},
         links=tuple([Link(link.trace_id, link.span_id, "", link.attributes) for link in record.links]),

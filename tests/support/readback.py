@@ -13,8 +13,11 @@ from typing import Any
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from support.backends.collector import Collector
+from support.backends.jaeger import Jaeger
+from support.backends.phoenix import Phoenix
 from support.backends.process import http
-from support.backends.servers import Collector, Jaeger, Phoenix, Zipkin
+from support.backends.zipkin import Zipkin
 from support.otlp_view import ATTRIBUTES, hex_ids_to_base64, said
 from tracebridge.records.record import Kind, SpanRecord, StatusCode
 
@@ -134,7 +137,7 @@ def zipkin_tags(record: SpanRecord) -> dict[str, str]:
 # ---------------------------------------------------------------------- Jaeger
 
 
-def jaeger_says(server: Jaeger | Collector, records: Sequence[SpanRecord]) -> Said:
+def jaeger_says(server: Jaeger, records: Sequence[SpanRecord]) -> Said:
     """The trace as Jaeger's query API tells it, without its own bookkeeping tags."""
 
     def read() -> Said:

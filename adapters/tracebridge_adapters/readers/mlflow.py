@@ -15,17 +15,22 @@ from tracebridge.records.span_identity import in_order
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats.files import mlflow_json
 from tracebridge_adapters.options import link_of
-from tracebridge_adapters.readers.mlflow_experiment import MlflowExperiment
+from tracebridge_adapters.readers.mlflow_experiment import UNKNOWN, MlflowExperiment
 from tracebridge_adapters.readers.searching import kept, search
 from tracebridge_adapters.wires.http_get import HttpReader
 
 TRACES = "/api/3.0/mlflow/traces"
+CHANGES = "/api/2.0/mlflow/traces"  # what changes a trace has no newer path
 MAX_FOUND = 100  # traces that one custom ID is looked up for
 MAX_PAGE = 500  # the most that the server gives at once
 
 
+class _Deleted(msgspec.Struct):
+    traces_deleted: int = 0
+
+
 class MlflowReader:
-    """Reads traces back, those of one experiment unless a search names others."""
+    """Reads traces back, and changes them; those of one experiment unless a search names others."""
 
     def __init__(self, server: HttpReader, context: Context, experiment: MlflowExperiment, ui: str | None) -> None:
         self._server = server
@@ -37,7 +42,7 @@ class MlflowReader:
     def get(self, trace_id: bytes) -> list[SpanRecord]:
         """Return the trace's spans in start order, root first; empty when the trace is unknown."""
         asked = {"trace_id": mlflow_json.TRACE_PREFIX + trace_id.hex(), "allow_partial": "true"}
-        document = self._server.get(f"{TRACES}/get", asked, missing=b"RESOURCE_DOES_NOT_EXIST")
+        document = self._server.get(f"{TRACES}/get", asked, missing=UNKNOWN)
         return [] if document is None else in_order([span for trace in self._decoded(document) for span in trace])
 
     def find(self, custom_trace_id: str) -> list[bytes]:
@@ -65,6 +70,36 @@ class MlflowReader:
             return self._many(ids), len(ids) >= most
 
         return search(msgspec.structs.replace(query, conditions=rest), fetch)
+
+    def set_tag(self, trace_id: bytes, key: str, value: str) -> bool:
+        """Set a tag on the trace; False when it is unknown."""
+        if not self.get(trace_id):  # MLflow answers with what its database said about keys
+            return False
+        return self._change_tag("PATCH", trace_id, {"key": key, "value": value})
+
+    def delete_tag(self, trace_id: bytes, key: str) -> bool:
+        """Delete a tag from the trace; False when the trace or the tag is unknown."""
+        return self._change_tag("DELETE", trace_id, {"key": key})
+
+    def _change_tag(self, method: str, trace_id: bytes, body: dict[str, str]) -> bool:
+        path = f"{CHANGES}/{mlflow_json.TRACE_PREFIX}{trace_id.hex()}/tags"
+        return self._server.change(method, path, msgspec.json.encode(body), missing=UNKNOWN) is not None
+
+    def delete(self, trace_ids: Sequence[bytes]) -> int:
+        """Delete whole traces, each from its experiment; return how many there were."""
+        places: dict[str, list[str]] = {}
+        for trace_id in trace_ids:
+            for span in self.get(trace_id)[:1]:
+                places.setdefault(span.experiment_id, []).append(mlflow_json.TRACE_PREFIX + trace_id.hex())
+        return sum(self._delete(experiment, ids) for experiment, ids in places.items())
+
+    def _delete(self, experiment: str, ids: Sequence[str]) -> int:
+        asked = {"experiment_id": experiment, "request_ids": ids}
+        answer = self._server.post(f"{CHANGES}/delete-traces", msgspec.json.encode(asked))
+        try:
+            return msgspec.json.decode(answer, type=_Deleted).traces_deleted
+        except ValueError as error:
+            raise self._foreign(error) from error
 
     def _ids(self, filters: Sequence[str], limit: int, experiments: Sequence[str] = ()) -> list[bytes]:
         asked = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import email.utils
 import gzip
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
-from tracebridge.errors import DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.errors import Ambiguous, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge_adapters.wires.http_exchange import HttpAnswer, HttpExchange
 
@@ -34,7 +34,8 @@ MISCONFIGURED = {
 class HttpWire:
     """POSTs bodies to one address. Safe from several threads, each with a connection of its own.
 
-    `on_500` says what a 500 means: `retry_bounded` (Zipkin: its storage failed) or `reject` (OTLP forbids a retry).
+    `on_500` says what a 500 means: `ambiguous` (Zipkin and Thrift: a Collector says so for a full queue as for a span that it does not
+    take) or `reject` (OTLP forbids a retry). `words_of` finds the words in a body and its content type, None where its text is all there is.
     Building does no network.
     """
 
@@ -47,9 +48,11 @@ class HttpWire:
         compression: Literal["gzip", "none"],
         tls: TlsOptions,
         content_type: str,
-        on_500: Literal["retry_bounded", "reject"],
+        on_500: Literal["ambiguous", "reject"],
+        words_of: Callable[[bytes, str], str | None] | None = None,
         max_connections: int = 1,
     ) -> None:
+        self._words_of = words_of
         self._gzip = compression == "gzip"
         self._on_500 = on_500
         coding = {"Content-Encoding": "gzip"} if self._gzip else {}
@@ -66,7 +69,7 @@ class HttpWire:
     def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> HttpAnswer:
         """Send one body, with these headers more, and return the 2xx answer.
 
-        Raises Retryable, Rejected, TooLarge or Misconfigured, each with the answer's status; blocks at most `timeout_s` (and one
+        Raises Retryable, Ambiguous, Rejected, TooLarge or Misconfigured, each with the answer's status; blocks at most `timeout_s` (and one
         connection attempt).
         """
         data = gzip.compress(body, GZIP_LEVEL, mtime=0) if self._gzip else body
@@ -83,18 +86,24 @@ class HttpWire:
         if 200 <= status < 300:
             page = f"{self.shown_url}: answered {status} with a web page; is this the right port and path?"
             return Misconfigured(page) if answer.is_page else None
-        said = f"{self.shown_url}: HTTP {status}{answer.quoted}"
+        said = f"{self.shown_url}: HTTP {status}{answer.quoted(self._words(answer))}"
         if status in RETRYABLE:
             return Retryable(said, after_s=retry_after_s(answer.retry_after))
-        if status == 413:
+        if status == 413 or (
+            status == 500 and answer.body.startswith(b"413 ")
+        ):  # so says Zipkin of a body that is too large
             return TooLarge(said)
         if 300 <= status < 400:
             return Misconfigured(f"{said}; it redirects elsewhere, which is not followed; name the final address")
         if status in MISCONFIGURED:
             return Misconfigured(f"{said}; {MISCONFIGURED[status]}")
-        if status >= 500 and (status != 500 or self._on_500 == "retry_bounded"):
-            return Retryable(said, bounded=True)
-        return Rejected(said)
+        if status < 500 or (status == 500 and self._on_500 == "reject"):
+            return Rejected(said)
+        after_s = retry_after_s(answer.retry_after)
+        return Ambiguous(said) if after_s is None else Retryable(said, after_s=after_s)
+
+    def _words(self, answer: HttpAnswer) -> str | None:
+        return None if self._words_of is None else self._words_of(answer.body, answer.content_type)
 
     def close(self) -> None:
         """Close the connections."""

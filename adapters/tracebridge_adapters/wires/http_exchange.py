@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 16_384
 _CONNECTION = re.compile(
-    r"^(<[^>]* object at [^>]*>|\w+\(host=[^)]*\)): "
+    r"^(<[^>\s]*+ object at [^>]*+>|\w+\(host=[^)]*+\)): "
 )  # urllib3's name of a connection, old and new
 
 
@@ -53,11 +53,15 @@ class HttpAnswer:
         )
 
     @property
-    def quoted(self) -> str:
-        """What a message may quote of it: `: text`, or nothing."""
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def quoted(self, words: str | None = None) -> str:
+        """Return what a message may quote of it: `: words`, or nothing. The words are its text unless its format has them elsewhere."""
         if self.is_page:
             return ""
-        text = self.without_secrets(self.body.decode("utf-8", "replace"))
+        text = self.without_secrets(self.text if words is None else words)
         return f": {text}" if text else ""
 
     def without_secrets(self, text: str) -> str:
@@ -150,7 +154,9 @@ class HttpExchange:
         while chunk := answer.read1(_CHUNK) if hasattr(answer, "read1") else answer.read(_CHUNK):
             content += chunk
             if len(content) > self._max_answer:
-                raise Retryable(f"{self.shown_url}: an answer of more than {self._max_answer} bytes", bounded=True)
+                raise Misconfigured(
+                    f"{self.shown_url}: an answer of more than {self._max_answer} bytes; is this the right port and path?"
+                )
             if time.monotonic() > deadline:
                 raise Retryable(f"{self.shown_url}: the answer took longer than {self._timeout_s:g}s")
         return bytes(content)

@@ -40,14 +40,18 @@ class HttpReader:
 
     def post(self, path: str, body: bytes) -> bytes:
         """Return the answer to a question that is asked by POST. Raises as `get` does."""
-        return self._judged(self._exchange.request("POST", path, body), b"") or b""
+        return self.change("POST", path, body) or b""
+
+    def change(self, method: str, path: str, body: bytes, *, missing: bytes = b"") -> bytes | None:
+        """Return the answer to a request with a body, or None as `get` does. Raises as `get` does."""
+        return self._judged(self._exchange.request(method, path, body), missing)
 
     def _judged(self, answer: HttpAnswer, missing: bytes) -> bytes | None:
         if answer.status == 200 and not answer.is_page:
             return answer.body
         if answer.status == 404 and missing and missing in answer.body:
             return None
-        said = f"{self.shown_url}: HTTP {answer.status}{answer.quoted}"
+        said = f"{self.shown_url}: HTTP {answer.status}{answer.quoted()}"
         wrong: DeliveryError
         if answer.status == 429 or answer.status >= 500:
             wrong = Retryable(said)

@@ -19,6 +19,7 @@ from tracebridge.records.entities import read_kind
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge.records.values import Tally
 from tracebridge.spans.span import MAX_NAME
+from tracebridge.stages.stage import Encoded
 
 _replace = msgspec.structs.replace
 _TEXTS = ("name", "span_type", "end_cause", "opened_at", "status_message", "trace_state", "experiment_id")
@@ -79,19 +80,21 @@ class Ingesting(Recording):
         if not accounts.acquire(False):
             accounts.wait_turn()
         try:
-            if data is None:
-                self._sampled_out()
-            else:
+            if isinstance(data, bytes):
                 self._journal.append(data)
+            else:
+                group = self._not_queued(object(), data)
             accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
         finally:
             accounts.release()
+        if not isinstance(data, bytes):
+            self._after_stages(data, group)
         if self._journal.commits:
             self._journal.commit()
         self._on_first_trace()
 
-    def _ingested(self, record: SpanRecord) -> bytes | None:
-        """Return the record as the journal keeps it; None when a stage dropped it."""
+    def _ingested(self, record: SpanRecord) -> Encoded:
+        """Return the record as the journal keeps it, or why it is not queued."""
         try:
             given, record = record, mended(record)
             if record is not given and read_kind(given.kind) is None:
@@ -123,7 +126,7 @@ class Ingesting(Recording):
     def _plain_attributes(self, record: SpanRecord) -> dict[str, Value] | None:
         """Return a copy of the attributes of a record that holds nothing else, all within the limits and none of them a secret; else None."""
         if (
-            self._stages.harmless_pass
+            self._stages.fast_path
             and not (record.events or record.links or record.status_message)
             and type(record.tags) is type(record.attributes) is dict
             and not record.tags

@@ -18,7 +18,7 @@ from tracebridge.errors import (
 )
 from tracebridge.ids.custom import TraceId
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import RUN_TAG, TraceEditor, TraceReader, reader_of
+from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, RUN_TAG, TraceEditor, TraceReader, reader_of
 from tracebridge.reading.filters import build_query
 from tracebridge.reading.finished import FinishedSpan
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, Condition, Order, Query
@@ -44,6 +44,11 @@ def _is_open(record: SpanRecord, open_spans: Mapping[str, Any]) -> bool:
     """Return whether a record is what is there already of a span that is open, and not the other half of its call."""
     span = open_spans.get(record.span_id.hex())
     return span is not None and (record.shared or record.kind == Kind.SERVER) == (span.kind == Kind.SERVER)
+
+
+def _is_within(trace: Sequence[SpanRecord], experiment_id: str | None) -> bool:
+    """Return whether a trace is there, and in an experiment where one is given."""
+    return bool(trace) and experiment_id in {None, trace[0].experiment_id or DEFAULT_EXPERIMENT}
 
 
 @contextmanager
@@ -167,10 +172,8 @@ class Reading(Core):
         if self._is_beyond(wanted):
             return
         editor, wire = self._editable(wanted)
-        kept = self._stages.apply(
-            SpanRecord(wire, bytes(8), None, "", 0, 0, tags={key: text})
-        )  # redacted like any other
-        for name, shown in (kept.tags if kept is not None else {}).items():
+        masked = self._stages.redact(SpanRecord(wire, bytes(8), None, "", 0, 0, tags={key: text}))
+        for name, shown in masked.tags.items():
             if not editor.set_tag(wire, name, shown):
                 raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(wanted)} not found.")
 
@@ -224,12 +227,13 @@ class Reading(Core):
         if not isinstance(adapter, TraceEditor):
             raise misuse(NoReaderError, f"traces of adapter {name} cannot be deleted; configure the `store` adapter.")
         self._wait_for(name)
-        within = [] if experiment_id is None else [Condition("experiment_id", "=", str(experiment_id))]
         if ids is None:
-            conditions = [Condition("timestamp_ms", "<=", int(max_timestamp_millis or 0)), *within]
+            conditions = [Condition("timestamp_ms", "<=", int(max_timestamp_millis or 0))]
+            if experiment_id is not None:
+                conditions.append(Condition("experiment_id", "=", str(experiment_id)))
             return self._delete_oldest(adapter, conditions, max_traces)
         wires = [wire for text in ids for wire in self._wire_ids(adapter, text)]
-        return sum(self._delete_oldest(adapter, [Condition("trace_id", "=", wire.hex()), *within], 1) for wire in wires)
+        return adapter.delete([wire for wire in wires if _is_within(adapter.get(wire), experiment_id)])
 
     # ------------------------------------------------------------------ inside
 
@@ -269,7 +273,7 @@ class Reading(Core):
             self.accounts.note_misuse("tag_of_noop")
             return True
         if self.closed_trace(wanted) is None or any(
-            isinstance(d.adapter, TraceEditor) for d in self._deliveries.values()
+            isinstance(reader_of(d.adapter), TraceEditor) for d in self._deliveries.values()
         ):
             return False
         self.warn("late_tag", "a tag came after its trace had been closed here, where nothing can be changed any more")

@@ -7,46 +7,56 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tracebridge.calls.core import Core
+from tracebridge.calls.queueing import Queueing
 from tracebridge.journal.base import encode_record
 from tracebridge.propagation.context import SAMPLED
-from tracebridge.records.record import EndCause, SpanRecord
+from tracebridge.records.record import EndCause, Event, SpanRecord, StatusCode, Value
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.span import Span
+from tracebridge.stages.stage import Encoded
 
 _FINISHED = EndCause.FINISHED
+_ERROR = int(StatusCode.ERROR)
 _UNFINISHED = EndCause.UNFINISHED.value
 
 
-def later_fields(span: Span, trace: LiveTrace) -> tuple[Any, ...]:
+def later_fields(
+    span: Span, trace: LiveTrace, inputs: Value, outputs: Value, events: list[Event] | None
+) -> tuple[Any, ...]:
     """Return the fields of SpanRecord from `status_message` on, as far as a span of plain values may have any."""
-    upto_events = ("", span.inputs, span.outputs, span.event_records or ())
+    upto_events = ("", inputs, outputs, () if events is None else tuple(events))
     if span.parent_raw is None and trace.custom_id is not None:
         return (*upto_events, (), {}, trace.scheme)
     return upto_events
 
 
-class Recording(Core):
+class Recording(Queueing):
     """Records of live spans, through the stages and encoded."""
 
     def started(self, span: Span, trace: LiveTrace) -> bytes | None:
         """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
-        if not (span.harmless and trace.plain and self._stages.harmless_pass):
-            return self.encoded(span, trace, EndCause.UNFINISHED)
+        attributes_now = span.attributes_now.copy()  # of a root others may have got hold already
+        inputs, outputs, events = span.inputs, span.outputs, span.event_records
+        if not (span.harmless and trace.plain and self._stages.fast_path):
+            return self._encoded_open(span, trace)
         try:
             # the fields of SpanRecord up to `opened_at`
             fields = [
                 trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
-                span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
+                attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
             ]  # fmt: skip
             if span.parent_raw is None and trace.tags:
-                return self.encoded(span, trace, EndCause.UNFINISHED)
-            if span.inputs is not None or span.parent_raw is None:
-                fields += later_fields(span, trace)
+                return self._encoded_open(span, trace)
+            if inputs is not None or span.parent_raw is None:
+                fields += later_fields(span, trace, inputs, outputs, events)
             return encode_record(fields)
         except Exception:  # text that UTF-8 cannot carry, most likely
-            return self.encoded(span, trace, EndCause.UNFINISHED)
+            return self._encoded_open(span, trace)
+
+    def _encoded_open(self, span: Span, trace: LiveTrace) -> bytes | None:
+        made = self.encoded(span, trace, EndCause.UNFINISHED)
+        return made if isinstance(made, bytes) else None
 
     def note(self, span: Span, **fields: Any) -> None:
         """Tell a journal on disk what was set on an open span: a record with nothing but that."""
@@ -58,7 +68,14 @@ class Recording(Core):
             return  # it is being set up, and its start record will say all
         try:
             record = SpanRecord(
-                trace.trace_id, span.raw_id, None, "", span.start_time_ns, trace.anchor_ns + self._ticks(), **fields
+                trace.trace_id,
+                span.raw_id,
+                None,
+                "",
+                span.start_time_ns,
+                trace.anchor_ns + self._ticks(),
+                end_cause=_UNFINISHED,
+                **fields,
             )
             try:
                 data = self._stages.encode(record)
@@ -67,7 +84,7 @@ class Recording(Core):
         except Exception:
             self._broken("set")
             return
-        if data is not None:
+        if isinstance(data, bytes):
             with self.accounts.mutex:
                 self._journal.changed(span, data)
 
@@ -83,19 +100,19 @@ class Recording(Core):
             if span.span_id in span.trace.spans:
                 self._journal.started(span, data)
 
-    def encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
-        """Return the span as the journal keeps it; None when a stage dropped it, or whoever called us decided so for the trace."""
+    def encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded | None:
+        """Return the span as the journal keeps it, or why it is not queued; None when whoever called us decided so for the trace."""
         if span.origin is not None and not span.origin.flags & SAMPLED and self._drops_unsampled:
             return None
         try:
-            return self._stages.encode(self._record(span, trace, cause))
+            return self._stages.encode(self._snapshot(span, trace, cause))
         except Exception:  # lone surrogates; a value that only claims to be a plain one
             return self._encoded_mended(span, trace, cause)
 
-    def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> bytes | None:
+    def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded:
         """Encode a span some of whose values the encoder cannot take, mended and marked."""
         try:
-            return self._stages.encode(self._mended(self._record(span, trace, cause)))
+            return self._stages.encode(self._mended(self._snapshot(span, trace, cause)))
         except Exception:
             self._broken("end_span")
             return encode_record(self._bare_record(span, trace))
@@ -116,6 +133,11 @@ class Recording(Core):
         )
         return replace(mended, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated)
 
+    def _snapshot(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
+        """Return a record that nobody else holds a part of: stages and the encoder take their time over it."""
+        with span._lock:
+            return self._record(span, trace, cause)
+
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
         tally, origin = span.counts, span.origin
         is_root = span.parent_id is None or span in trace.roots
@@ -128,7 +150,7 @@ class Recording(Core):
             end_time_ns=span.end_time_ns or 0,
             kind=span.kind,
             status=span.code,
-            status_message=span.status_message,
+            status_message=span.status_message if span.code == _ERROR else "",
             attributes=span.attributes_now.copy(),
             inputs=span.inputs,
             outputs=span.outputs,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
+from tracebridge.cli.shared.output import echo, echo_json
 from tracebridge.errors import ConfigError
 from tracebridge.plugins.registry import adapter_class, known_adapters
 
@@ -35,11 +35,11 @@ def command(name: str | None, as_json: bool) -> None:
     if name is None:
         rows = [(known, _summary(known)) for known in known_adapters()]
         if as_json:
-            click.echo(msgspec.json.encode([{"name": known, "summary": summary} for known, summary in rows]))
+            echo_json([{"name": known, "summary": summary} for known, summary in rows])
         elif rows:
             _print_list(rows)
         else:
-            click.echo("no adapter is installed; is the package installed? (pip install tracebridge)", err=True)
+            echo("no adapter is installed; is the package installed? (pip install tracebridge)", err=True)
         return
     from tracebridge.settings.describe import describe
 
@@ -47,9 +47,9 @@ def command(name: str | None, as_json: bool) -> None:
     options = describe(kind.Options)
     if as_json:
         plain = [dataclasses.asdict(option) for option in options]
-        click.echo(msgspec.json.encode({"name": name, "summary": _summary(name), "options": plain}))
+        echo_json({"name": name, "summary": _summary(name), "options": plain})
         return
-    click.echo(f"{name}: {_summary(name)}\n")
+    echo(f"{name}: {_summary(name)}\n")
     _print_options(options)
 
 
@@ -65,8 +65,8 @@ def _summary(name: str) -> str:
 def _print_list(rows: Sequence[tuple[str, str]]) -> None:
     formatter = click.HelpFormatter()
     formatter.write_dl(rows)
-    click.echo(formatter.getvalue(), nl=False)
-    click.echo("\n`tracebridge adapters NAME` shows the options of one.", err=True)
+    echo(formatter.getvalue(), nl=False)
+    echo("\n`tracebridge adapters NAME` shows the options of one.", err=True)
 
 
 def _print_options(options: Sequence[Described]) -> None:
@@ -77,4 +77,4 @@ def _print_options(options: Sequence[Described]) -> None:
         formatter.indent()
         formatter.write_text(option.help)
         formatter.dedent()
-    click.echo(formatter.getvalue(), nl=False)
+    echo(formatter.getvalue(), nl=False)

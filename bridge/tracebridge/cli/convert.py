@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import click
-import msgspec
 
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
+from tracebridge.cli.shared.output import echo, echo_json
 from tracebridge.cli.shared.spanfiles import (
     as_json,
     complain,
@@ -21,6 +22,7 @@ from tracebridge.cli.shared.spanfiles import (
     tell,
 )
 from tracebridge.cli.shared.words import count
+from tracebridge.masking.printable import printable_json
 from tracebridge.records.record import SpanRecord
 
 BATCH = 256  # spans that are encoded together: an OTLP line holds so many at most
@@ -90,6 +92,7 @@ def command(
 
     encode = load(FORMATS, target)().encode
     files = SpanFiles(paths, own=own_envelope(prefix, field, envelopes), unreadable=complain)
+    encode = _for_terminals(encode) if output == "-" else encode
     with _opened(output, force) as out:
         batch: list[SpanRecord] = []
         for step in files.once():
@@ -103,12 +106,22 @@ def command(
     found = files.found
     tell(found)
     if json_output:
-        click.echo(msgspec.json.encode(as_json(found)), err=output == "-")
+        echo_json(as_json(found), err=output == "-")
     else:
         others = f"{found.other_lines:,} others, {found.damaged_lines:,} damaged"
-        click.echo(f"{count(found.spans, 'span')} of {count(found.lines, 'line')} ({others})", err=True)
+        echo(f"{count(found.spans, 'span')} of {count(found.lines, 'line')} ({others})", err=True)
     if files.failed or is_incomplete(found, strict=strict):
         context.exit(EXIT_INCOMPLETE)
+
+
+def _for_terminals(encode: Callable[[Sequence[SpanRecord]], bytes]) -> Callable[[Sequence[SpanRecord]], bytes]:
+    """Return what encodes spans for standard output: JSON with everything escaped that could steer a terminal."""
+
+    def encoded(records: Sequence[SpanRecord]) -> bytes:
+        data = encode(records)
+        return printable_json(data) if data.lstrip()[:1] in {b"{", b"["} else data
+
+    return encoded
 
 
 def _opened(output: str, force: bool) -> BinaryIO:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from tracebridge.cli.shared.delivering import switched_on
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
@@ -18,6 +17,7 @@ from tracebridge.cli.shared.journals import (
     journal_options,
     settings_with_journal,
 )
+from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
@@ -66,12 +66,11 @@ def list_command(journal: str | None, config: str | None, adapter: str | None, a
     refusals = [one for one in _all(files, adapter, names) if adapter in {None, one.adapter}]
     if as_json:
         for refusal in refusals:
-            click.echo(msgspec.json.encode(refusal))
+            echo_json(refusal)
         return
     if not refusals:
-        click.echo("no dead letters", err=True)
+        echo("no dead letters", err=True)
         return
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -80,7 +79,7 @@ def list_command(journal: str | None, config: str | None, adapter: str | None, a
         table.add_column(title, no_wrap=True, justify="right" if title == "spans" else "left")
     for one in refusals:
         table.add_row(one.id, _when(one), escape(one.adapter), f"{one.spans:,}", one.reason, escape(one.message))
-    Console(highlight=False, width=WIDEST).print(table)  # a line for each, however narrow the terminal is
+    terminal(width=WIDEST).print(table)  # a line for each, however narrow the terminal is
 
 
 @command.command(
@@ -101,7 +100,7 @@ def show_command(
     for refusal in chosen:
         if as_json:
             for line in files.lines(refusal.id):
-                click.echo(line)
+                echo_json(line)
         else:
             _show(files, refusal)
     if missing:
@@ -109,12 +108,11 @@ def show_command(
 
 
 def _show(files: DeadFiles, refusal: Refusal) -> None:
-    from rich.console import Console
     from rich.markup import escape
 
     from tracebridge.cli.shared.tree import trace_tree
 
-    console = Console(highlight=False)
+    console = terminal()
     console.print(f"[bold]{refusal.id}[/]  {_when(refusal)}  {escape(refusal.adapter)}  {refusal.reason}")
     if refusal.message:
         console.print(f"it said: {escape(refusal.message)}", soft_wrap=True)
@@ -155,9 +153,9 @@ def drop_command(
         files.remove(refusal.id)
     spans = sum(one.spans for one in chosen)
     if as_json:
-        click.echo(msgspec.json.encode({"dropped": [one.id for one in chosen], "spans": spans, "missing": missing}))
+        echo_json({"dropped": [one.id for one in chosen], "spans": spans, "missing": missing})
     else:
-        click.echo(f"{count(spans, 'span')} of {count(len(chosen), 'refusal')} dropped")
+        echo(f"{count(spans, 'span')} of {count(len(chosen), 'refusal')} dropped")
     if missing:
         context.exit(EXIT_NOT_FOUND)
 
@@ -204,12 +202,12 @@ def retry_command(
     files = DeadFiles(directory / FOLDER, settings.trace_ids.attribute)
     chosen, missing = _chosen(files, ids, everything, adapter, list(settings.adapters))
     if not chosen and not missing:
-        click.echo("no dead letters", err=True)
+        echo("no dead letters", err=True)
     outcomes = {}
     for name in dict.fromkeys(refusal.adapter for refusal in chosen):
         mine = [refusal for refusal in chosen if refusal.adapter == name]
         if name not in settings.adapters:
-            click.echo(f"{name}: the configuration no longer names it; {count(len(mine), 'refusal')} kept", err=True)
+            echo(f"{name}: the configuration no longer names it; {count(len(mine), 'refusal')} kept", err=True)
             outcomes[name] = {"taken": 0, "refused": 0, "kept": sum(one.spans for one in mine), "busy": 0}
             continue
         with _spinner(f"sending to {name} again", quiet=as_json):
@@ -217,11 +215,11 @@ def retry_command(
             outcomes[name] = resender.resend(mine)
             resender.close()
     if as_json:
-        click.echo(msgspec.json.encode(outcomes))
+        echo_json(outcomes)
     else:
         for name, outcome in outcomes.items():
             busy = f", {outcome['busy']:,} being sent by another process" if outcome["busy"] else ""
-            click.echo(
+            echo(
                 f"{name}: {count(outcome['taken'], 'span')} taken, {outcome['refused']:,} refused again, "
                 f"{outcome['kept']:,} not sent{busy}",
                 err=True,  # standard output may be a destination
@@ -231,9 +229,8 @@ def retry_command(
 
 
 def _spinner(said: str, *, quiet: bool) -> Any:
-    from rich.console import Console
 
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     console.quiet = quiet or not console.is_terminal
     return console.status(said)
 
@@ -267,7 +264,7 @@ def _chosen(
     there = {one.id for one in chosen}
     missing = [name for name in dict.fromkeys(ids) if name not in there]
     for name in missing:
-        click.echo(f"there is no dead letter {name}{'' if adapter is None else f' of {adapter}'}", err=True)
+        echo(f"there is no dead letter {name}{'' if adapter is None else f' of {adapter}'}", err=True)
     return chosen, missing
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from tracebridge.cli.shared.delivering import switched_on
+from tracebridge.cli.shared.output import echo, echo_json, terminal
 
 if TYPE_CHECKING:
     from tracebridge.client import Client
@@ -57,7 +57,7 @@ def command(context: click.Context, config: str | None, as_json: bool) -> None:
     client.close(timeout_s=1.0)
     if as_json:
         outcome = {"trace_id": trace_id, "wire_trace_id": wire_id.hex(), "complete": complete, "stats": stats}
-        click.echo(msgspec.json.encode(outcome))
+        echo_json(outcome)
     else:
         _tell(trace_id, wire_id, spans, stats, config)
     if not complete or any(books["dropped"] or books["queued"] for books in stats["adapters"].values()):
@@ -71,7 +71,7 @@ def _tell_unused() -> None:
         ("MLFLOW_TRACKING_URI", "name it in a YAML file"),
     ):
         if os.environ.get(variable):
-            click.echo(f"{variable} is set and not used here; to send there, {use}", err=True)
+            echo(f"{variable} is set and not used here; to send there, {use}", err=True)
             return
 
 
@@ -136,9 +136,8 @@ def _embedded() -> dict[str, Any]:
 
 
 def _spinner(*, enabled: bool) -> Any:
-    from rich.console import Console
 
-    console = Console(stderr=True, quiet=not enabled)
+    console = terminal(stderr=True, quiet=not enabled)
     return console.status("tracing a batch and waiting for every destination …")
 
 
@@ -153,14 +152,13 @@ def _read_back(client: Client, wire_id: bytes) -> list[Any]:
 
 
 def _tell(trace_id: str, wire_id: bytes, spans: list[Any], stats: dict[str, Any], config: str | None) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from tracebridge.cli.shared.books import unconfirmed
     from tracebridge.cli.shared.tree import trace_tree
 
-    console = Console(highlight=False)
+    console = terminal()
     if spans:
         console.print(trace_tree(spans))
         console.print()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracebridge.cli.shared.configured import CONFIG_HELP, configured
-from tracebridge.masking.printable import printable
+from tracebridge.cli.shared.output import echo_json, terminal
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console  # noqa: TID251 - the type only
 
     from tracebridge.doctor.findings import Outcome, Trouble
 
@@ -38,7 +38,6 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
 
     Exits with 0 when every destination is well, with 1 when one is not, with 78 when the configuration is wrong.
     """
-    from rich.console import Console
 
     from tracebridge.doctor.examine import examine
 
@@ -46,7 +45,7 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
     unknown = [name for name in only if name not in settings.adapters]
     if unknown:
         raise click.BadParameter(f"{unknown[0]} is not one of {', '.join(settings.adapters)}", param_hint="--only")
-    console = Console(highlight=False)
+    console = terminal()
     outcomes = []
     for name, chosen in settings.adapters.items():
         if only and name not in only:
@@ -58,17 +57,14 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
             _print(outcome, console)
     healthy = all(outcome.problem is None for outcome in outcomes)
     if as_json:
-        import json
-
-        click.echo(json.dumps({"healthy": healthy, "destinations": [outcome.as_json() for outcome in outcomes]}))
+        echo_json({"healthy": healthy, "destinations": [outcome.as_json() for outcome in outcomes]})
     context.exit(0 if healthy else EXIT_ILL)
 
 
 def _spinner(name: str, *, enabled: bool) -> Any:
-    from rich.console import Console
     from rich.markup import escape
 
-    return Console(stderr=True, quiet=not enabled).status(f"examining {escape(name)} …")
+    return terminal(stderr=True, quiet=not enabled).status(f"examining {escape(name)} …")
 
 
 @contextlib.contextmanager
@@ -99,5 +95,5 @@ def _print(outcome: Outcome, console: Console) -> None:
 def _print_trouble(trouble: Trouble, mark: str, console: Console) -> None:
     from rich.markup import escape
 
-    console.print(f"    {mark} {escape(printable(trouble.message))} {escape(f'[{trouble.cause}]')}", soft_wrap=True)
+    console.print(f"    {mark} {escape(trouble.message)} {escape(f'[{trouble.cause}]')}", soft_wrap=True)
     console.print(f"      → {escape(trouble.advice)}", soft_wrap=True)

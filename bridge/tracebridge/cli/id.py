@@ -9,10 +9,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
+from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.errors import TracebridgeError
+from tracebridge.masking.printable import printable
 
 if TYPE_CHECKING:
     from tracebridge.ids.forms import Explained
@@ -123,12 +124,12 @@ def command(
             _complain(text, number if many else 0, str(error), as_json=as_json)
             continue
         if form is not None:
-            click.echo(explained.forms[form])
+            echo(printable(explained.forms[form]))
         elif as_json:
-            click.echo(msgspec.json.encode(_as_json(explained, links, "span_id" if span else "trace_id")))
+            echo_json(_as_json(explained, links, "span_id" if span else "trace_id"))
         else:
             if printed:
-                click.echo()
+                echo()
             _print(explained, links)
         printed += 1
     if refused:
@@ -179,9 +180,8 @@ def _given(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
         yield from enumerate(texts, 1)
         return
     from rich import progress
-    from rich.console import Console
 
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     shown = console.is_terminal and not sys.stdout.isatty()  # otherwise the lines themselves show it
     columns = (progress.SpinnerColumn(), progress.TextColumn("{task.completed:,} IDs"), progress.TimeElapsedColumn())
     with progress.Progress(*columns, console=console, transient=True, disable=not shown) as bar:
@@ -196,9 +196,9 @@ def _given(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 def _complain(text: str, line: int, message: str, *, as_json: bool) -> None:
     where = f"line {line}: " if line else ""
-    click.echo(f"{where}{message}", err=True)
+    echo(f"{where}{printable(message)}", err=True)
     if as_json:
-        click.echo(msgspec.json.encode({"text": text if _is_utf8(text) else ascii(text), "error": message}))
+        echo_json({"text": text if _is_utf8(text) else ascii(text), "error": message})
 
 
 def _as_json(explained: Explained, links: dict[str, Callable[[bytes], str | None]], key: str) -> dict[str, Any]:
@@ -214,4 +214,4 @@ def _print(explained: Explained, links: dict[str, Callable[[bytes], str | None]]
     rows += [(name, link(bytes.fromhex(explained.wire)) or "") for name, link in links.items()]
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
-        click.echo(f"{label:<{width}}  {value}")
+        echo(f"{label:<{width}}  {printable(value)}")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from tracebridge.cli.shared.output import echo
+
 EXIT_EXISTS = 1
 
 EPILOG = """Examples:
@@ -39,8 +41,8 @@ def command(context: click.Context, preset: str | None, output: str, force: bool
     """
     names = preset_names()
     if preset is None:
-        click.echo("\n".join(names))
-        click.echo("name one of these: tracebridge init NAME", err=True)
+        echo("\n".join(names))
+        echo("name one of these: tracebridge init NAME", err=True)
         return
     if preset not in names:
         from tracebridge.errors import did_you_mean
@@ -51,15 +53,15 @@ def command(context: click.Context, preset: str | None, output: str, force: bool
     text = (files("tracebridge_config") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
     text = text.replace("$schema=../bridge.schema.json", "$schema=bridge.schema.json")
     if output == "-":
-        click.echo(text, nl=False)
+        echo(text, nl=False)
         return
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
     try:
         with os.fdopen(os.open(output, flags, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        click.echo(f"{output} is there already; --force replaces it", err=True)
+        echo(f"{output} is there already; --force replaces it", err=True)
         context.exit(EXIT_EXISTS)
     except OSError as error:
         raise click.FileError(output, error.strerror or str(error)) from error
-    click.echo(f"wrote {Path(output)}; check it with: tracebridge validate {output}", err=True)
+    echo(f"wrote {Path(output)}; check it with: tracebridge validate {output}", err=True)

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from tracebridge.cli.shared.exits import EXIT_CONFIG
+from tracebridge.cli.shared.output import echo, printable_errors
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 from tracebridge.version import VERSION
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "tail": "Draw the traces in files as they complete.",
     "stats": "Show what waits in a journal, by process and destination.",
     "drain": "Deliver a journal that was left behind.",
+    "journal": "List, move or drop what dead processes left, by destination.",
     "dead": "List, send again or drop what destinations refused.",
 }
 """What each command is for; here, so that the list of commands imports none of them."""
@@ -63,19 +65,29 @@ class LazyGroup(click.Group):
         command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
         return command
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Read what was typed; complaints about it are printable."""
+        with printable_errors():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run what was chosen; complaints are printable."""
+        with printable_errors():
+            return super().invoke(ctx)
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **more: Any) -> Any:
         """Run; a wrong configuration prints its report and exits with 78."""
         try:
             return super().main(args, *rest, **more)
         except ConfigError as error:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
             sys.exit(EXIT_CONFIG)
         except (TracebridgeError, DeliveryError) as error:
-            click.echo(f"error: {error}", err=True)
+            echo(f"error: {error}", err=True)
             sys.exit(1)
         except OSError as error:  # a full disk, a folder that may not be written: the machine's doing, no bug of ours
             what = error.filename if error.filename is not None else "the output cannot be written"
-            click.echo(f"error: {what}: {error.strerror or error}", err=True)
+            echo(f"error: {what}: {error.strerror or error}", err=True)
             sys.exit(1)
 
 

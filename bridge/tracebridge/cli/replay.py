@@ -13,6 +13,7 @@ from tracebridge.cli.shared.configured import CONFIG_HELP, configured
 from tracebridge.cli.shared.delivering import switched_on
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.shared.moments import moment
+from tracebridge.cli.shared.output import echo, echo_json
 from tracebridge.cli.shared.progress import Progress
 from tracebridge.cli.shared.spanfiles import (
     as_json,
@@ -175,7 +176,7 @@ def _wanted(since: int | None, until: int | None, traces: Sequence[str], ids: Id
 def _report(json_output: bool, played: Played, found: Found, stats: dict[str, Any], dry_run: bool) -> None:
     if json_output:
         outcome = {**as_json(found), **msgspec.to_builtins(played), "dry_run": dry_run, "adapters": stats}
-        click.echo(msgspec.json.encode(outcome))
+        echo_json(outcome)
         return
     counts = [
         f"{count(found.lines, 'line')}: {found.span_lines:,} with spans, {found.other_lines:,} others, {found.damaged_lines:,} damaged",
@@ -188,4 +189,4 @@ def _report(json_output: bool, played: Played, found: Found, stats: dict[str, An
         counts.append(
             f"{name}: {books['exported']:,} acknowledged{unconfirmed(books)}, {books['queued']:,} queued, {dropped:,} dropped{why}"
         )
-    click.echo("\n".join(counts), err=True)  # standard output may be a destination
+    echo("\n".join(counts), err=True)  # standard output may be a destination

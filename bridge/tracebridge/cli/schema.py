@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from tracebridge.cli.shared.output import echo, echo_json
 
 EPILOG = """Examples:
 
@@ -24,9 +24,9 @@ def command(spanlog: bool) -> None:
     if spanlog:
         from importlib.resources import files
 
-        click.echo((files("tracebridge_config") / "spanlog.schema.json").read_text(encoding="utf-8"), nl=False)
+        echo((files("tracebridge_config") / "spanlog.schema.json").read_text(encoding="utf-8"), nl=False)
         return
     from tracebridge.plugins.registry import ADAPTERS, entries
     from tracebridge.settings.schema import json_schema
 
-    click.echo(json.dumps(json_schema(entries(ADAPTERS)), indent=2))
+    echo_json(json_schema(entries(ADAPTERS)), indent=2)

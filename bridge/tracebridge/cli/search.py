@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 
 import click
-import msgspec
 
 from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
 from tracebridge.cli.shared.moments import moment
+from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.reading.filters import parse_filter
@@ -93,16 +93,16 @@ def command(
     reader, _ = open_reader(config)
     page = reader.search(Query(conditions, max_results=limit))
     if not page.traces:
-        click.echo("no trace matches", err=True)
+        echo("no trace matches", err=True)
         context.exit(EXIT_NOT_FOUND)
     rows = [_row(spans) for spans in page.traces if spans]
     if as_json:
         for row in rows:
-            click.echo(msgspec.json.encode(row))
+            echo_json(row)
         return
     _print_table(rows)
     if page.token is not None:
-        click.echo(f"more match; the newest {limit} are shown (--limit)", err=True)
+        echo(f"more match; the newest {limit} are shown (--limit)", err=True)
 
 
 def _named(name: str) -> Condition:
@@ -134,7 +134,6 @@ def _row(spans: list[SpanRecord]) -> dict[str, str | int | None]:
 
 
 def _print_table(rows: Sequence[dict[str, str | int | None]]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -155,6 +154,4 @@ def _print_table(rows: Sequence[dict[str, str | int | None]]) -> None:
             duration(int(row["duration_ns"] or 0)),
             f"{started:%Y-%m-%d %H:%M:%S}",
         )
-    Console(highlight=False, width=WIDEST).print(
-        table
-    )  # an ID that is broken over lines can be neither copied nor grepped
+    terminal(width=WIDEST).print(table)  # an ID that is broken over lines can be neither copied nor grepped

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
 from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.stores import open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.identity import Identity
@@ -43,20 +43,17 @@ def command(
         raise click.UsageError(str(error)) from error
     wire_id, spans = next(((wire, spans) for wire in wire_ids if (spans := reader.get(wire))), (wire_ids[0], []))
     if not spans:
-        click.echo(
-            f"no trace {trace_id!r} (wire ID {wire_id.hex()}); `tracebridge search` lists what is there", err=True
-        )
+        echo(f"no trace {trace_id!r} (wire ID {wire_id.hex()}); `tracebridge search` lists what is there", err=True)
         context.exit(EXIT_NOT_FOUND)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode([span_json(span) for span in spans]), indent=2))
+        echo_json([span_json(span) for span in spans], indent=2)
         return
-    from rich.console import Console
 
-    console = Console(highlight=False)
+    console = terminal()
     console.print(trace_tree(spans, details=details, attributes=attributes))
     if len(found) > 1:
-        click.echo(f"{len(found)} traces carry this ID; this is the newest. Others: "
+        echo(f"{len(found)} traces carry this ID; this is the newest. Others: "
                    + ", ".join(other.hex() for other in found[1:]), err=True)  # fmt: skip
     link = reader.link(wire_id)
     if link:
-        click.echo(link)
+        echo(link)

@@ -10,7 +10,9 @@ import click
 import msgspec
 
 from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
+from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.words import count
+from tracebridge.masking.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,23 +50,23 @@ def command(journal: str | None, config: str | None, watch: bool, as_json: bool)
 
 def _print_json(outside: Outside, watch: bool) -> None:
     while True:
-        click.echo(msgspec.json.encode(picture(outside)))
+        echo_json(picture(outside))
         if not watch:
             return
         time.sleep(EVERY_S)
 
 
 def _print_tables(outside: Outside, watch: bool) -> None:
-    from rich.console import Console, Group
+    from rich.console import Group
     from rich.live import Live
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = terminal()
     if not watch:
         table, lines = _shown(outside)
         if table.row_count:
             console.print(table)
-        click.echo("\n".join(lines))
+        echo("\n".join(lines))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
@@ -104,7 +106,7 @@ def _shown(outside: Outside) -> tuple[Table, list[str]]:
         table.add_column(title, justify="right", no_wrap=True)
     lines = []
     for writer in writers:
-        who = f"{writer.numbers.get('service', '?')} {writer.folder.split('-')[1]}"
+        who = printable(f"{writer.numbers.get('service', '?')} {writer.folder.split('-')[1]}")
         books = writer.numbers.get("adapters", {})
         for name in dict.fromkeys([*books, *writer.left]):
             table.add_row(Text(who), writer.state, Text(name), *_cells(writer, name, books.get(name)))
@@ -155,6 +157,10 @@ def _said(writer: Writer) -> list[str]:
         said.append(f"{count(journal['in_memory_only'], 'span')} in memory only at first, because the disk had no room")
     if journal.get("waiting"):
         said.append(f"{count(journal['waiting'], 'span')} of dead processes waiting for room")
+    for name, spans in journal.get("unclaimed", {}).items():
+        said.append(f"{count(spans, 'span')} of dead processes wait for {name}, which it does not name")
+    for name, reasons in journal.get("dropped", {}).items():
+        said.append(f"{name} dropped {', '.join(f'{spans:,} {reason}' for reason, spans in reasons.items())}")
     if writer.left_open:
         said.append(f"{count(writer.left_open, 'span')} open when it died")
     return said

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable
 
 import click
-import msgspec
 
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
+from tracebridge.cli.shared.output import echo_json, terminal
 from tracebridge.cli.shared.spanfiles import (
     complain,
     is_incomplete,
@@ -53,7 +53,6 @@ def command(
     Reads what `tracebridge replay` reads; a span that was met before is not drawn again. A trace is drawn shortly after its root has ended; one
     whose root is elsewhere when it has been silent for five seconds. Exits with 1 when a file cannot be read.
     """  # fmt: skip
-    from rich.console import Console
 
     from tracebridge.cli.shared.tree import span_json, trace_tree
     from tracebridge.records.span_identity import in_order
@@ -61,12 +60,12 @@ def command(
     from tracebridge.replay.stream import SpanFiles
     from tracebridge.replay.waiting import Waiting
 
-    waiting, seen, console = Waiting(), Window(), Console(highlight=False)
+    waiting, seen, console = Waiting(), Window(), terminal()
 
     def show(traces: Iterable[list[SpanRecord]]) -> None:
         for spans in traces:
             if json_output:
-                click.echo(msgspec.json.encode([span_json(span) for span in in_order(spans)]))
+                echo_json([span_json(span) for span in in_order(spans)])
             else:
                 console.print(trace_tree(spans, details=details, attributes=attributes))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracebridge.cli.shared.exits import EXIT_CONFIG
+from tracebridge.cli.shared.output import echo, echo_json
 from tracebridge.cli.shared.words import count
 from tracebridge.errors import ConfigError
 from tracebridge.settings.load import CONFIG_VARIABLE, Loaded, load
@@ -47,11 +48,11 @@ def command(context: click.Context, file: str | None, print_effective: bool, git
         loaded = load(file)
     except ConfigError as error:
         if github:
-            click.echo("\n".join(annotation(file, problem) for problem in error.problems))
+            echo("\n".join(annotation(file, problem) for problem in error.problems))
         elif as_json:
             _print({"file": file, "valid": False, "problems": [problem.as_json() for problem in error.problems]})
         else:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
         context.exit(EXIT_CONFIG)
     from tracebridge.settings.missing import missing
 
@@ -63,14 +64,14 @@ def command(context: click.Context, file: str | None, print_effective: bool, git
         _print({"file": file, "valid": True, "adapters": names, "warnings": warned, **more})
         return
     if warnings and github:
-        click.echo("\n".join(annotation(file, warning, "warning") for warning in warnings))
+        echo("\n".join(annotation(file, warning, "warning") for warning in warnings))
     elif warnings:
         from tracebridge.settings.report import render
 
-        click.echo(render(warnings, file, what="warning"), err=True)
+        echo(render(warnings, file, what="warning"), err=True)
     if print_effective:
         _print_effective(loaded, file)
-    click.echo(f"{file}: no problems; {count(len(names), 'destination')}: {', '.join(names)}", err=print_effective)
+    echo(f"{file}: no problems; {count(len(names), 'destination')}: {', '.join(names)}", err=print_effective)
 
 
 def annotation(file: str, problem: Problem, level: str = "error") -> str:
@@ -108,11 +109,10 @@ def _print_effective(loaded: Loaded, file: str) -> None:
     from tracebridge.settings.effective import as_yaml, effective
 
     if loaded.settings.disabled:
-        click.echo("# tracing is switched off: $OTEL_SDK_DISABLED")
-    click.echo(as_yaml(effective(loaded), file))
+        echo("# tracing is switched off: $OTEL_SDK_DISABLED")
+    echo(as_yaml(effective(loaded), file))
 
 
 def _print(outcome: Mapping[str, Any]) -> None:
-    import json
 
-    click.echo(json.dumps(outcome, ensure_ascii=False))
+    echo_json(outcome)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from tracebridge.delivery.books import PARTIAL
 from tracebridge.delivery.deadletters.files import DeadFiles, Refusal
 from tracebridge.delivery.deadletters.letters import DeadLetters
-from tracebridge.delivery.worker import PARTIAL, Delivery
+from tracebridge.delivery.worker import Delivery
 from tracebridge.journal.accounts import Accounts, AdapterAccount
 from tracebridge.journal.base import encode_record
 from tracebridge.journal.memory import MemoryJournal

@@ -7,40 +7,32 @@ of their own. Nothing here is ever called from an application's thread except `c
 
 from __future__ import annotations
 
-import random
+import math
 import threading
 import time
 from collections.abc import Sequence
 
-import msgspec
-
+from tracebridge.delivery.backoff import asked_s, pause_s
+from tracebridge.delivery.books import CORRUPT, FAILED, GAVE_UP, REJECTED, TOO_LARGE, Books, Stopped, said
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.parts import parts_of, send_parts
-from tracebridge.errors import Misconfigured, Rejected, Retryable, TooLarge
-from tracebridge.journal.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats, now_unix_s
-from tracebridge.journal.base import Claim, Cursor, decode_record
-from tracebridge.masking.foreign import clean
+from tracebridge.delivery.unclear import Unclear, Waiting
+from tracebridge.errors import Ambiguous, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.journal.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats
+from tracebridge.journal.base import Claim, Cursor, readable
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
 from tracebridge.records.record import Resource, SpanRecord
 
-BOUNDED_RETRY_S = 300.0  # how long a Retryable(bounded=True) is tried when max_elapsed_time does not say
-MISCONFIGURED_FACTOR = 5.0  # a misconfigured destination is tried this much more slowly
-LONGEST_RETRY_AFTER_S = 3600.0  # a server that asks for more is asked again all the same
-MAX_SAID = 2_000  # characters kept of what a destination says
 CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker holds in memory
 
-REJECTED, TOO_LARGE, PARTIAL = "rejected", "too_large", "partial_success"
-GAVE_UP, SHUTDOWN, FAILED, CORRUPT = "retries_exhausted", "shutdown", "internal_error", "corrupt"
-
 _log = logger("tracebridge.delivery")
-_jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
 
-class _Stopped(Exception):
-    """The client is closing and its time is up: what is in hand goes back uncounted."""
+class _LeftAgain(Exception):
+    """The client is closing, and the destination does not take what dead processes left: it is left to the next one."""
 
 
 class Delivery:
@@ -65,9 +57,8 @@ class Delivery:
         self._retry = options.retry_on_failure
         self._cursor = cursor
         self._accounts = accounts
-        self._account = accounts.adapters[name]
         self._lock = accounts.lock
-        self._dead_letters = dead_letters
+        self._books = Books(name, accounts, cursor, dead_letters)
         self._resource = resource
         self._max_batch = min(self._queue.max_batch, adapter.max_batch_spans)
         self._threads: list[threading.Thread] = []
@@ -76,8 +67,7 @@ class Delivery:
         self._deadline: float | None = None
         self._paused_until = 0.0
         """Monotonic seconds: the destination asked for a pause, and no worker disturbs it before."""
-        self._stopped = False
-        self._warned: set[str] = set()
+        self._unclear = Unclear(self._max_batch)
 
     def start(self) -> None:
         """Start the workers, once."""
@@ -94,22 +84,22 @@ class Delivery:
 
     def stats(self, now: float) -> AdapterStats:
         """Return this adapter's columns. Called with the lock held; `now` is monotonic seconds."""
-        since = self._cursor.oldest_since
-        return AdapterStats(
-            exported=self._account.exported,
-            sent=self._account.sent,
-            queued=self._cursor.queued,
-            dropped=dict(self._account.dropped),
-            retrying_since=self._account.retrying_since,
-            oldest_queued_age_s=None if since is None else max(0.0, now - since),
-            last_error=self._account.last_error,
-            adopted=self._account.adopted,
-        )
+        return self._books.stats(now)
 
     @property
     def queued(self) -> int:
         """How many spans wait. Called with the lock held."""
         return self._cursor.queued
+
+    @property
+    def left(self) -> int:
+        """How many spans of dead processes are not settled. Called with the lock held."""
+        return self._cursor.left_queued
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the destination does not take anything at the moment. Called with the lock held."""
+        return self._books.is_failing
 
     def request_flush(self, position: int) -> None:
         """Stop waiting for company up to this journal position. Called with the lock held."""
@@ -122,6 +112,7 @@ class Delivery:
     def request_close(self, deadline: float) -> None:
         """Deliver what is queued until `deadline` (monotonic seconds), then stop. Called with the lock held."""
         self._deadline = deadline
+        self._unclear.hurry()
 
     def join(self) -> int:
         """Wait for the workers until the deadline, release the adapter, and return how many spans had to be dropped.
@@ -134,11 +125,8 @@ class Delivery:
             while thread.is_alive() and (left_s := deadline - time.monotonic()) > 0:
                 thread.join(min(left_s, INTERRUPTIBLE_S))
         with self._lock:
-            self._stopped = True  # a worker stuck in send() will find its answer ignored
+            left = self._books.end()  # a worker stuck in send() will find its answer ignored
             idle = not self._working
-            left = self._cursor.abandon()
-            if left:
-                self._account.dropped[SHUTDOWN] += left
         if idle:
             self._close_adapter()
         return left
@@ -157,71 +145,94 @@ class Delivery:
         finally:
             with self._lock:
                 self._working -= 1
-                left_to_us = self._stopped and not self._working  # join() has not waited for us
+                left_to_us = self._books.stopped and not self._working  # join() has not waited for us
             if left_to_us:
                 self._close_adapter()
 
     def _deliver_all(self) -> None:
         """Deliver until the client is closed."""
-        while (claim := self._next()) is not None:
+        while (work := self._next()) is not None:
+            claim = work.claim if isinstance(work, Waiting) else work
             try:
                 silence_instrumentation()
-                records = self._decode(claim)
-                if records:
-                    self._deliver(claim, records)
-                if claim.unsettled:
-                    self._lost(claim, CORRUPT, "damaged in the journal")
-            except _Stopped:
+                if isinstance(work, Waiting):
+                    self._send(claim, [work.part], again=work)
+                else:
+                    self._deliver_claim(claim)
+            except _LeftAgain:
+                with self._lock:
+                    self._unclear.forget(claim)
+                    self._cursor.leave(claim)
+            except Stopped:
                 return  # still on the queue; join() counts it
             except Exception:  # a bug of ours must not kill the worker, nor lose spans uncounted
                 _log.exception("%s: delivery failed", self.name)
+                with self._lock:
+                    self._unclear.forget(claim)
                 if claim.unsettled:
-                    self._lost(claim, FAILED, "delivery failed inside")
+                    self._books.lost(claim, claim.unsettled, FAILED, "delivery failed inside")
 
-    def _next(self) -> Claim | None:
-        """Wait for a batch worth sending; None when the client closes and nothing is left, or time is up."""
+    def _next(self) -> Claim | Waiting | None:
+        """Wait for something worth sending; None when the client closes and nothing is left, or time is up."""
         with self._lock:
-            while True:
-                closing = self._deadline is not None
-                ready = self._cursor.ready
-                if self._stopped or (closing and (ready == 0 or time.monotonic() >= (self._deadline or 0))):
+            while not self._books.stopped:
+                now = time.monotonic()
+                end = math.inf if self._deadline is None else self._deadline
+                ripe_s, due_s = self._ripe_in_s(now), self._unclear.due - now
+                quiet_s = self._unclear.quiet_until - now
+                nothing = ripe_s == math.inf and now + due_s >= end
+                if now >= end or now + quiet_s >= end or (self._deadline is not None and nothing):
                     return None
-                if ready == 0:
-                    self._cursor.wait(1, None)
-                    continue
-                if not closing and ready < self._max_batch and self._cursor.settled_to >= self._flush_to:
-                    age = time.monotonic() - (self._cursor.oldest_since or 0.0)
-                    if age < self._queue.flush_interval:
-                        self._cursor.wait(self._max_batch, self._queue.flush_interval - age)
-                        continue
-                return self._cursor.claim(self._max_batch, CLAIM_BYTES)
+                if quiet_s > 0:
+                    self._lock.wait(quiet_s)
+                elif due_s <= 0 and (ripe_s > 0 or self._unclear.takes or self._unclear.full):
+                    return self._unclear.pop()
+                elif self._unclear.full or (self._deadline is not None and ripe_s > 0):
+                    self._lock.wait(due_s)
+                elif ripe_s <= 0:
+                    return self._cursor.claim(self._max_batch, CLAIM_BYTES)
+                else:
+                    wait_s = min(ripe_s, due_s)
+                    company = 1 if ripe_s == math.inf else self._max_batch
+                    self._cursor.wait(company, None if wait_s == math.inf else wait_s)
+            return None
 
-    def _decode(self, claim: Claim) -> list[SpanRecord]:
-        """Return the records of a claim that can be read, their resource filled in."""
-        resource = claim.resource or self._resource
-        records = []
-        for data in claim.records:
-            try:
-                record = decode_record(data)
-            except msgspec.DecodeError:
-                continue
-            if record.resource is None:
-                msgspec.structs.force_setattr(record, "resource", resource)
-            records.append(record)
-        return records
+    def _ripe_in_s(self, now: float) -> float:
+        """Return for how many seconds what is ready is to wait for company; for ever, when nothing is ready. Called with the lock held."""
+        closing = self._deadline is not None
+        ready, left = self._cursor.ready, self._cursor.left
+        if closing and self.is_failing:
+            left = 0  # the next process may be luckier
+        if not ready + left:
+            return math.inf
+        if left or closing or ready >= self._max_batch or self._cursor.claimed_to < self._flush_to:
+            return 0.0
+        return self._queue.flush_interval - (now - (self._cursor.waiting_since or 0.0))
+
+    def _deliver_claim(self, claim: Claim) -> None:
+        records = readable(claim, self._resource)
+        if records:
+            self._deliver(claim, records)
+        if damaged := claim.size - len(records):
+            self._books.lost(claim, damaged, CORRUPT, "damaged in the journal")
 
     def _deliver(self, claim: Claim, records: Sequence[SpanRecord]) -> None:
         """See these records of a claim through: every one ends up exported, sent, or dropped for a reason."""
-        try:
-            parts = parts_of(self.adapter, records)
-        except Exception as error:
-            self._split(claim, records, REJECTED, f"cannot be encoded: {type(error).__name__}: {_said(error)}")
-            return
+        parts = self._parts(claim, records)
         if len(parts) > 1:
             claim.in_order = False
         together = isinstance(self.adapter, PartsAdapter)
         for some in [parts] if together else [[part] for part in parts]:
-            self._send(claim, self._small_enough(claim, some))
+            self._send(claim, some)
+
+    def _parts(self, claim: Claim, records: Sequence[SpanRecord]) -> list[Part]:
+        """Return what there is to send of these records: split where they are too large, and without what cannot be encoded."""
+        try:
+            parts = parts_of(self.adapter, records)
+        except Exception as error:
+            self._split(claim, records, REJECTED, f"cannot be encoded: {type(error).__name__}: {said(error)}")
+            return []
+        return self._small_enough(claim, parts)
 
     def _small_enough(self, claim: Claim, parts: Sequence[Part]) -> list[Part]:
         """Split the parts that are too large for the destination, and return the others."""
@@ -234,68 +245,119 @@ class Delivery:
                 fitting.append(part)
         return fitting
 
-    def _send(self, claim: Claim, parts: Sequence[Part]) -> None:
-        """Send parts until each is settled; only those that were not taken are sent again."""
-        started = time.monotonic()
+    def _send(self, claim: Claim, parts: Sequence[Part], again: Waiting | None = None) -> None:
+        """Send parts until each is settled or waits aside; only those that were not taken are sent again.
+
+        `again` is what is known of a part that waited aside.
+        """
+        started = time.monotonic() if again is None else again.since
         attempt = 0
         while parts:
             self._respect_pause()
+            unclear: list[tuple[Part, BaseException]] = []
             waiting: list[Part] = []
             longest = 0.0
+            took = False
             for part, answer in zip(parts, send_parts(self.adapter, parts), strict=True):
                 if isinstance(answer, Sent):
-                    self._arrived(claim, len(part.records), answer)
+                    self._arrived(claim, part, answer, again)
+                    took = True
                 elif isinstance(answer, Rejected):
-                    self._split(claim, part.records, REJECTED, _said(answer))
+                    self._split(claim, part.records, REJECTED, said(answer))
                 elif isinstance(answer, TooLarge):
-                    self._split(claim, part.records, TOO_LARGE, _said(answer))
+                    self._split(claim, part.records, TOO_LARGE, said(answer))
+                elif not isinstance(answer, (Retryable, Misconfigured)):
+                    unclear.append((part, answer))
                 elif (pause := self._pause_after(answer, attempt, time.monotonic() - started)) is None:
-                    self._dead(claim, part.records, GAVE_UP, _said(answer))
+                    self._books.dead(claim, part.records, GAVE_UP, said(answer))
                 else:
                     waiting.append(part)
                     longest = max(longest, pause)
-            parts = waiting
-            if parts:
+            parts = [*waiting, *self._find_out(claim, unclear, again or Waiting(claim, parts[0], started), took)]
+            again = None
+            if waiting:
                 attempt += 1
+                if self._deadline is not None and not claim.own_unsettled:
+                    raise _LeftAgain
                 self._sleep(longest)
+
+    def _find_out(
+        self, claim: Claim, refused: Sequence[tuple[Part, BaseException]], before: Waiting, took: bool
+    ) -> list[Part]:
+        """Return the halves of what was refused without a reason; what is not to be halved now is set aside.
+
+        `before` is what was known of it, `took` whether something else was taken at the same time.
+        """
+        if not refused:
+            return []
+        claim.in_order = False
+        with self._lock:
+            may_halve = self._unclear.takes
+            if not took and not before.refused:
+                self._unclear.ill()
+        halves: list[Part] = []
+        for part, answer in refused:
+            if not isinstance(answer, Ambiguous):
+                self._books.failing(answer)
+            if may_halve and len(part.records) > 1:
+                middle = len(part.records) // 2
+                halves += self._parts(claim, part.records[:middle]) + self._parts(claim, part.records[middle:])
+            else:
+                self._set_aside(Waiting(claim, part, before.since, 0.0, before.refused + 1, before.alone), answer)
+        if not self._unclear.takes and not halves:
+            self._rest(refused[0][1])
+        return halves
+
+    def _set_aside(self, refused: Waiting, answer: BaseException) -> None:
+        """Let a part wait until it is due again; give it up when it is to blame, or its time is over."""
+        records, now = refused.part.records, time.monotonic()
+        pause = pause_s(self._retry, answer, refused.refused - 1)
+        with self._lock:
+            to_blame = len(records) == 1 and self._unclear.refused_alone(refused)
+        if to_blame:
+            self._books.dead(refused.claim, records, REJECTED, said(answer))
+        elif self._is_over(now - refused.since + pause):
+            self._books.dead(refused.claim, records, GAVE_UP, said(answer))
+        elif self._deadline is not None and not refused.claim.own_unsettled:
+            raise _LeftAgain
+        else:
+            refused.due = now + pause
+            with self._lock:
+                self._unclear.add(refused)
+
+    def _rest(self, answer: BaseException) -> None:
+        """Leave the destination alone: it has taken nothing of late, whatever it was sent."""
+        with self._lock:
+            self._unclear.quiet_until = time.monotonic() + pause_s(self._retry, answer, self._unclear.in_vain)
+            self._unclear.in_vain += 1
+        self._books.failing(answer)
+
+    def _arrived(self, claim: Claim, part: Part, sent: Sent, before: Waiting | None) -> None:
+        with self._lock:
+            self._unclear.taken(before)
+        self._books.arrived(claim, len(part.records), sent)
 
     def _split(self, claim: Claim, records: Sequence[SpanRecord], reason: str, message: str) -> None:
         """Halve a batch that was refused until the culprits stand alone."""
         if len(records) == 1:
-            self._dead(claim, records, reason, message)
+            self._books.dead(claim, records, reason, message)
             return
         middle = len(records) // 2
         self._deliver(claim, records[:middle])
         self._deliver(claim, records[middle:])
 
-    def _pause_after(self, error: BaseException, attempt: int, elapsed: float) -> float | None:
+    def _pause_after(self, error: Retryable | Misconfigured, attempt: int, elapsed: float) -> float | None:
         """Return how long to wait before the next try in seconds, or None to give the batch up."""
-        known = isinstance(error, (Retryable, Misconfigured))
-        bounded = error.bounded if isinstance(error, Retryable) else not known
-        longest = self._retry.max_elapsed_time or (BOUNDED_RETRY_S if bounded else 0.0)
-        with self._lock:
-            if self._account.retrying_since is None:
-                self._account.retrying_since = now_unix_s()
-            self._account.last_error = _said(error)
-        self._warn(
-            type(error).__name__,
-            "%s: cannot deliver, will keep trying: %s",
-            _said(error),
-            error if not known else None,
-        )
-        pause: float = min(self._retry.max_interval, self._retry.initial_interval * 2.0 ** min(attempt, 30))
-        pause *= 0.5 + _jitter.random()  # a fleet that lost its back-end together must not return together
-        if isinstance(error, Misconfigured):
-            pause *= MISCONFIGURED_FACTOR
-        if isinstance(error, Retryable) and error.after_s is not None:
-            asked = min(error.after_s, LONGEST_RETRY_AFTER_S)
-            pause = max(pause, asked)
+        self._books.failing(error)
+        pause = pause_s(self._retry, error, attempt)
+        if asked := asked_s(error):
             self._paused_until = max(self._paused_until, time.monotonic() + asked)
-        if longest and elapsed + pause > longest:
-            return None
-        if isinstance(error, Retryable) and error.tries is not None and attempt + 1 >= error.tries:
-            return None
-        return pause
+        tries = error.tries if isinstance(error, Retryable) else None
+        return None if self._is_over(elapsed + pause) or (tries is not None and attempt + 1 >= tries) else pause
+
+    def _is_over(self, elapsed: float) -> bool:
+        """Return whether a batch that is so many seconds old is given up."""
+        return bool(self._retry.max_elapsed_time) and elapsed > self._retry.max_elapsed_time
 
     def _respect_pause(self) -> None:
         """Wait while the destination wants to be left alone, though it said so to another worker."""
@@ -306,72 +368,15 @@ class Delivery:
     def _sleep(self, seconds: float) -> None:
         """Pause this destination; cut short by closing, which is worth one try at once.
 
-        Raises _Stopped when the client is closing and the next try would come after its deadline.
+        Raises Stopped when the client is closing and the next try would come after its deadline.
         """
         until = time.monotonic() + seconds
         with self._lock:
             was_closing = self._deadline is not None
             while True:
-                if self._stopped or (was_closing and until > (self._deadline or 0.0)):
-                    raise _Stopped
+                if self._books.stopped or (was_closing and until > (self._deadline or 0.0)):
+                    raise Stopped
                 left = until - time.monotonic()
                 if left <= 0 or (self._deadline is not None and not was_closing):
                     return
                 self._lock.wait(left)
-
-    # ------------------------------------------------------------------ the books
-
-    def _arrived(self, claim: Claim, spans: int, sent: Sent) -> None:
-        rejected, message = min(max(0, sent.rejected), spans), clean(sent.message, MAX_SAID)
-        with self._lock:
-            if self._stopped:
-                raise _Stopped
-            if sent.confirmed:
-                self._account.exported += spans - rejected
-            else:
-                self._account.sent += spans - rejected
-            if rejected:
-                self._account.dropped[PARTIAL] += rejected
-                self._account.last_error = message
-            recovered = self._account.retrying_since is not None
-            self._account.retrying_since = None
-            self._cursor.settle(claim, spans)
-        if recovered:
-            self._warned.clear()
-            _log.info("%s: delivering again", self.name)
-        if rejected:
-            self._warn(PARTIAL, "%s: the destination did not take every span: %s", f"{rejected} spans: {message}")
-
-    def _lost(self, claim: Claim, reason: str, message: str) -> None:
-        """Count what is left of a claim as dropped."""
-        with self._lock:
-            if self._stopped:
-                return  # join() has counted it
-            self._account.dropped[reason] += claim.unsettled
-            self._account.last_error = message
-            self._cursor.settle(claim, claim.unsettled)
-        self._warn(reason, "%s: spans lost: %s", message)
-
-    def _dead(self, claim: Claim, records: Sequence[SpanRecord], reason: str, message: str) -> None:
-        """Keep the records as dead letters, and only then take them off the queue: rather twice than not at all."""
-        if self._stopped:
-            raise _Stopped
-        self._dead_letters.add(self.name, records, reason, message)
-        with self._lock:
-            if self._stopped:
-                raise _Stopped
-            self._account.dropped[reason] += len(records)
-            self._account.last_error = message
-            self._cursor.settle(claim, len(records))
-        self._warn(reason, "%s: dead letter: %s", message)
-
-    def _warn(self, kind: str, text: str, message: str, error: BaseException | None = None) -> None:
-        """Say each kind of trouble once, loudly; after a recovery it may be said again."""
-        if kind not in self._warned:
-            self._warned.add(kind)
-            _log.warning(text, self.name, message, exc_info=error)
-
-
-def _said(error: BaseException) -> str:
-    """Return what an adapter's error says, most likely a server's words."""
-    return clean(error, MAX_SAID) or type(error).__name__

@@ -1,6 +1,6 @@
 """The books: every span is in exactly one column, at any moment, for every adapter.
 
-    started + ingested + adopted == open + queued + exported + sent + sum(dropped.values())
+    started + ingested + adopted == open + held + queued + exported + sent + sum(dropped.values())
 
 Each number is a counter of its own; none is computed from the others, so that the equation is a check and not a
 definition. `adopted` is counted for each adapter, because what a dead process left may be delivered in part. What
@@ -10,6 +10,7 @@ move, and a reader that takes it sees books that balance.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from _thread import start_new_thread
@@ -21,7 +22,10 @@ import msgspec
 
 INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
-NAPS = 50  # then the holder is no caller of ours that was interrupted, but somebody who works on the journal
+HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+NAPS = (
+    50 if HAS_GIL else 0
+)  # then the holder is no caller of ours that was interrupted, but somebody who works on the journal
 
 
 class AdapterAccount:
@@ -36,6 +40,16 @@ class AdapterAccount:
         self.dropped: Counter[str] = Counter()
         self.retrying_since: float | None = None
         self.last_error = ""
+
+
+class StageAccount:
+    """The counters of one of the user's stages: no columns, only what became of how many spans."""
+
+    __slots__ = ("dropped", "failed")
+
+    def __init__(self) -> None:
+        self.dropped: Counter[str] = Counter()
+        self.failed = 0
 
 
 class Accounts:
@@ -59,17 +73,19 @@ class Accounts:
         self.started = 0
         self.ingested = 0
         self.open = 0
+        self.held = 0
         self.late_ends = 0
         self.misuse: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.adapters: dict[str, AdapterAccount] = {}
+        self.stages: dict[str, StageAccount] = {}
 
     def wait_turn(self) -> None:
         """Take the lock that `acquire(False)` did not get.
 
-        A thread that blocks in it owns it before it may run, because the interpreter's own lock comes after. Until then whoever runs
-        comes here and blocks, too, and soon every call is handed from thread to thread by the system: with 16 threads that
-        cost six times the call. One that naps owns nothing; the holder has been interrupted by now, and goes on meanwhile.
+        Under a global interpreter lock, a thread that blocks in it owns it before it may run. Until then whoever runs comes here and blocks,
+        too, and soon every call is handed from thread to thread by the system: with 16 threads that cost six times the call. One that naps
+        owns nothing; the holder has been interrupted by now, and goes on meanwhile. Without one the holder is running, and soon done.
         """
         for _ in range(NAPS):
             time.sleep(NAP_S)
@@ -132,6 +148,15 @@ class AdapterStats(msgspec.Struct, frozen=True):
     """Spans taken over from processes that died, as far as this destination did not have them."""
 
 
+class StageStats(msgspec.Struct, frozen=True):
+    """What one of the configuration's stages has done."""
+
+    dropped: Mapping[str, int] = {}
+    """Spans that it dropped, by its reason (empty where it gave none); every adapter counts them as dropped, `sampled`."""
+    failed: int = 0
+    """Spans on which it raised, or returned what is not a verdict."""
+
+
 class JournalStats(msgspec.Struct, frozen=True):
     """What the journal holds."""
 
@@ -153,6 +178,10 @@ class JournalStats(msgspec.Struct, frozen=True):
     """With a directory: records that were being written when a process died."""
     looked: bool = False
     """With a directory: whether what dead processes left has been looked for since the start."""
+    unclaimed: Mapping[str, int] = {}
+    """With a directory: spans of dead processes that wait for adapters which this configuration does not name, by adapter."""
+    dropped: Mapping[str, Mapping[str, int]] = {}
+    """With a directory: spans that such adapters will not get, by adapter and reason."""
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -167,6 +196,10 @@ class Stats(msgspec.Struct, frozen=True):
     """Calls that were harmless but meant nothing, by kind."""
     adapters: Mapping[str, AdapterStats] = {}
     journal: JournalStats = JournalStats()
+    held: int = 0
+    """Spans that a stage holds until it decides; no destination has been given them."""
+    stages: Mapping[str, StageStats] = {}
+    """What became of spans in the stages of the configuration, by name."""
     rejected: Mapping[str, int] = {}
     """What sources were handed and could not read as spans at all, by `source: reason`; it never entered the books."""
 
@@ -179,7 +212,9 @@ class Stats(msgspec.Struct, frozen=True):
         """Return left side minus right side of the equation for one adapter: 0 when nothing is unaccounted for."""
         books = self.adapters[adapter]
         arrived = self.started + self.ingested + books.adopted
-        return arrived - (self.open + books.queued + books.exported + books.sent + sum(books.dropped.values()))
+        return arrived - (
+            self.open + self.held + books.queued + books.exported + books.sent + sum(books.dropped.values())
+        )
 
 
 def now_unix_s() -> float:

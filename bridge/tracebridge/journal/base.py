@@ -21,40 +21,83 @@ decode_record = msgspec.msgpack.Decoder(SpanRecord).decode
 """The reverse of `encode_record`."""
 
 
+class Run(msgspec.Struct, eq=False):
+    """Neighbours in one segment."""
+
+    records: Sequence[bytes]
+    resource: Resource | None = None
+    """What produced those that name no resource; None is the client's own."""
+
+
 class Claim(msgspec.Struct, eq=False):
     """Records handed to one worker: in flight until they are settled, part by part or all at once."""
 
+    runs: Sequence[Run]
+    """Those of this process come first, then what dead ones left."""
     first: int
-    """The journal position of the first record."""
-    records: Sequence[bytes]
+    """The journal position of the first record of this process."""
+    own: int
+    """How many records are of this process."""
     since: float
     """Monotonic seconds: no record of this claim is older."""
+    size: int
+    """How many records it has."""
     unsettled: int
     """How many of its records, the last ones, are still in flight."""
-    resource: Resource | None = None
-    """What produced the records that name no resource; None is the client's own."""
     in_order: bool = True
     """Whether its records are settled from the first to the last; otherwise nobody can say which ones are until all are."""
 
     @property
+    def records(self) -> list[bytes]:
+        """Its records in order, read when they are asked for."""
+        return [data for run in self.runs for data in run.records]
+
+    @property
     def owed(self) -> int:
         """How many of its records, the last ones, a later process has to deliver."""
-        return self.unsettled if self.in_order else len(self.records)
+        return self.unsettled if self.in_order else self.size
+
+    @property
+    def own_unsettled(self) -> int:
+        """How many of the records of this process are still in flight."""
+        return max(0, self.own - (self.size - self.unsettled)) if self.in_order else min(self.own, self.unsettled)
+
+
+def readable(claim: Claim, own: Resource) -> list[SpanRecord]:
+    """Return the records of a claim that can be read, with what produced them: those that name no resource have `own`, or their run's."""
+    records = []
+    for run in claim.runs:
+        for data in run.records:
+            try:
+                record = decode_record(data)
+            except msgspec.DecodeError:
+                continue
+            if record.resource is None:
+                msgspec.structs.force_setattr(record, "resource", run.resource or own)
+            records.append(record)
+    return records
 
 
 class Cursor(Protocol):
-    """One adapter's place in the journal."""
+    """One adapter's place in the journal, and in what dead processes left."""
 
     def wait(self, most: int, timeout_s: float | None) -> None:
-        """Wait until `most` records are ready or the time is up. Called locked; releases the lock while waiting."""
+        """Wait until `most` records are ready, something is left by the dead, or the time is up. Locked; releases the lock while waiting."""
         ...
 
     def claim(self, most: int, max_bytes: int) -> Claim | None:
-        """Take up to `most` records of together about `max_bytes`, in order; None when none is ready. Locked."""
+        """Take up to `most` records of together about `max_bytes`; None when none is ready. Locked.
+
+        What dead processes left gets what this process leaves of a batch, and half of it at least.
+        """
         ...
 
     def settle(self, claim: Claim, spans: int) -> None:
         """Say that so many of a claim's records were delivered or given up. Locked."""
+        ...
+
+    def leave(self, claim: Claim) -> None:
+        """Put what is in flight of dead processes' records back: it is given up for now. Locked."""
         ...
 
     def abandon(self) -> int:
@@ -63,7 +106,17 @@ class Cursor(Protocol):
 
     @property
     def ready(self) -> int:
-        """How many records wait to be claimed. Locked."""
+        """How many records of this process wait to be claimed. Locked."""
+        ...
+
+    @property
+    def left(self) -> int:
+        """How many records of dead processes wait to be claimed: they wait for no company. Locked."""
+        ...
+
+    @property
+    def left_queued(self) -> int:
+        """How many records of dead processes are not settled: ready or in flight. Locked."""
         ...
 
     @property
@@ -74,6 +127,16 @@ class Cursor(Protocol):
     @property
     def settled_to(self) -> int:
         """The journal position below which every record is settled. Locked."""
+        ...
+
+    @property
+    def claimed_to(self) -> int:
+        """The journal position below which every record has been claimed. Locked."""
+        ...
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Monotonic seconds: no record that is ready is older; None when none is. Locked."""
         ...
 
     @property
@@ -107,6 +170,10 @@ class Journal(Protocol):
 
     def changed(self, key: Hashable, data: bytes) -> None:
         """Remember what was set on an open span: a record with nothing but that. Locked."""
+        ...
+
+    def hold(self, key: Hashable, group: bytes, data: bytes) -> None:
+        """Remember a finished record that no cursor is given yet: `append` or `forget` with the same key decides about it. Locked."""
         ...
 
     def forget(self, key: Hashable) -> None:

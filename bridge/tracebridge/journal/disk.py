@@ -2,7 +2,7 @@
 
 Every process writes into a folder of its own (`folder.py`), segment after segment (`segment.py`). A segment goes when every
 adapter has settled all of it; each segment carries what each adapter has settled in it, so that whoever finds it knows what is
-still owed. What a dead process left is taken over segment by segment (`adopt`) and queues up like anything else.
+still owed. What a dead process left is taken over segment by segment (`adopt`) and delivered beside what ends here (`backlog.py`).
 
 Where the disk has no room, records go to segments in memory for a while (counted: they would not survive) and to the disk once it has
 room again, before the oldest is dropped.
@@ -10,21 +10,22 @@ room again, before the oldest is dropped.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tracebridge.journal.accounts import Accounts, JournalStats
-from tracebridge.journal.base import Claim, encode_record
-from tracebridge.journal.cursor import DiskCursor, StoredBodies, StoredLog
+from tracebridge.journal.adoption import Left
+from tracebridge.journal.backlog import Backlog
+from tracebridge.journal.base import encode_record
+from tracebridge.journal.cursor import DiskCursor, StoredLog, StoredRun, stored_run
 from tracebridge.journal.folder import Folder
 from tracebridge.journal.log_base import (
     DROPPED_CLOSED,
     DROPPED_FULL,
     SEGMENTS_IN_FULL,
-    SegmentedCursor,
 )
 from tracebridge.journal.open_spans import OpenSpans, Place
 from tracebridge.journal.segment import CHANGED, FINISHED, HEAD_BYTES, MAX_BODY, RESOURCE, STARTED, Segment
@@ -36,18 +37,19 @@ FIRST_SEGMENT = 2**20  # bytes; each is twice the one before it, so that a small
 LARGEST_SEGMENT = 32 * 2**20
 MEMORY_BYTES = 64 * 2**20  # most that lies in memory while the disk is full
 MEMORY_SEGMENT = 2**20  # how soon the disk is tried again
-MOST_ADOPTED = 64  # adopted segments at a time: each holds a file open
 
 
 @dataclass
 class Found:
-    """What the keeper found in the directory, for the numbers."""
+    """What was found in the directory, for the numbers."""
 
     waiting: int = 0
     left_alone: int = 0
     damaged: int = 0
     torn: int = 0
     looked: bool = False
+    unclaimed: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
 class DiskJournal(StoredLog):
@@ -77,17 +79,18 @@ class DiskJournal(StoredLog):
         self._next_bytes = FIRST_SEGMENT
         self._largest = min(LARGEST_SEGMENT, max(1, max_bytes // SEGMENTS_IN_FULL))
         self._open = OpenSpans(self._put_open)
+        self._disk_cursors: list[DiskCursor] = []
         self._homeless: list[Segment] = []
         """Segments that had to go while spans that are open had their records in them."""
-        self._files = Files(directory, moved=lambda segment: self._syncer.begin(segment))  # noqa: PLW0108 - it is made below
+        self.backlog = Backlog(lambda: self._disk_cursors, max_bytes)
+        self._files = Files(directory, lambda: self.names, moved=lambda segment: self._syncer.begin(segment))  # noqa: PLW0108 - it is made below
         self._syncer = Syncer(self.lock, lambda: self.end, self._files.note_sync)
-        self._adopted: dict[int, Folder] = {}
-        """The folder that an adopted segment stands in, by `id` of the segment."""
 
     def cursor(self, name: str) -> DiskCursor:
         """Return a new cursor at the end of the log."""
         cursor = DiskCursor(self, name, self.end)
         self._cursors.append(cursor)
+        self._disk_cursors.append(cursor)
         return cursor
 
     @property
@@ -117,7 +120,7 @@ class DiskJournal(StoredLog):
         if segment.path is None:
             self._in_memory_only += 1
         if key is not None:
-            self._open.places.pop(key, None)
+            self._open.done(key)
         if self.end >= self._wake_at:
             self._wake()
 
@@ -135,8 +138,12 @@ class DiskJournal(StoredLog):
         """Remember what was set on an open span."""
         self._open.change(key, CHANGED, data)
 
+    def hold(self, key: Hashable, group: bytes, data: bytes) -> None:
+        """Remember a finished record that no cursor is given yet."""
+        self._open.hold(key, bytes([len(group)]) + group + data)
+
     def forget(self, key: Hashable) -> None:
-        """Remember no longer that a span is open."""
+        """Remember no longer that a span is open, or held."""
         self._open.void(key)
 
     def _put_open(self, kind: int, data: bytes) -> Place | None:
@@ -162,7 +169,7 @@ class DiskJournal(StoredLog):
             self._make_room(size, deadline)
             if self._free >= need:
                 return True
-            segment = None if self._closed else self._files.create(size, self.names, self._own_in_memory())
+            segment = None if self._closed else self._files.create(size, self.in_memory())
             if segment is not None:
                 self._next_bytes = 2 * size
                 self._begin_segment(segment)
@@ -201,31 +208,27 @@ class DiskJournal(StoredLog):
 
     # ------------------------------------------------------------------ reading
 
-    def segment_at(self, position: int) -> Segment | None:
-        """Return the segment that holds a position; None when it was forgotten or is not written yet."""
-        for segment in self._segments:
-            if segment.first <= position < segment.end:
-                return segment
-        return None
-
     def in_memory(self) -> list[Segment]:
-        """Return the segments that are not on the disk."""
+        """Return the segments of this process that are not on the disk."""
         return [segment for segment in self._segments if segment.path is None]
 
-    def read(self, cursor: SegmentedCursor[Segment], most: int, max_bytes: int) -> Claim | None:
-        """Return up to `most` records at a cursor, from one segment, together of about `max_bytes`."""
-        assert isinstance(cursor, DiskCursor)  # noqa: S101 - `cursor` makes no others
-        found = cursor.stretch()
-        if found is None:
-            return None
-        segment, stop = found
-        start = cursor.position - segment.first
-        offsets: array[int] = segment.offsets[start : min(stop - segment.first, start + most)]
-        most = 1
-        while most < len(offsets) and offsets[most] - offsets[0] < max_bytes:
-            most = min(len(offsets), 2 * most)
-        bodies = StoredBodies(segment, offsets[:most])
-        return Claim(cursor.position, bodies, 0.0, len(bodies), segment.resource)
+    def read(self, position: int, most: int, max_bytes: int) -> list[StoredRun]:
+        """Return up to `most` records from a position on, over as many segments as it takes, together of about `max_bytes`."""
+        runs: list[StoredRun] = []
+        for segment in self._segments:
+            if most <= 0 or max_bytes <= 0:
+                break
+            if segment.end <= position:
+                continue
+            start = position - segment.first
+            run = stored_run(segment, start, start + most, max_bytes)
+            runs.append(run)
+            position += len(run.records)
+            if position < segment.end:
+                break
+            most -= len(run.records)
+            max_bytes -= run.bytes
+        return runs
 
     # ------------------------------------------------------------------ forgetting
 
@@ -253,45 +256,22 @@ class DiskJournal(StoredLog):
         oldest = self._segments.popleft()
         self._size -= oldest.size
         oldest.remove()
-        for cursor in self._cursors:
-            cursor.forget(oldest)
         if self._open.begins_in(oldest):
             self._homeless.append(oldest)
         self._syncer.forget(oldest)
-        folder = self._adopted.pop(id(oldest), None)
-        if folder is not None:
-            self._bound = self._max_bytes
-            folder.pending -= 1
-            if not folder.pending:
-                folder.release()
         return oldest
 
-    # ------------------------------------------------------------------ what a dead process left
-
-    def room_for(self, segment: Segment) -> bool:
-        """Return whether a segment can be adopted without driving out what is here.
-
-        One that is larger than this journal may ever be is adopted when nothing else is here.
-        """
-        if len(self._adopted) >= MOST_ADOPTED:
-            return False
-        return self._size + segment.size + self._largest <= self._max_bytes or len(self._segments) <= 1
-
-    def adopt(self, segment: Segment, folder: Folder) -> dict[str, int]:
-        """Queue a dead process's segment; return how many of its records each adapter had not settled."""
-        self._seal()
-        segment.release()
-        segment.first = self.end
-        self._segments.append(segment)
-        self._size += segment.size
-        self._bound = max(self._bound, self._size + self._largest)
-        self._adopted[id(segment)] = folder
-        self.end += len(segment.offsets)
-        owed = {cursor.name: cursor.adopt(segment) for cursor in self._cursors if isinstance(cursor, DiskCursor)}
-        for name, spans in owed.items():
-            self.accounts.adapters[name].adopted += spans
-        self._wake()
+    def settled(self, segments: Sequence[Segment]) -> None:
+        """Let go of what nobody needs any more among these, in which something was settled."""
+        for segment in segments:
+            if not segment.is_own:
+                self.backlog.settle(segment)
         self.reclaim()
+
+    def adopt(self, left: Left) -> dict[str, int]:
+        """Take over what a dead process left; return how many of its records each adapter had not settled."""
+        owed = self.backlog.adopt(left)
+        self.lock.notify_all()
         return owed
 
     # ------------------------------------------------------------------ the disk
@@ -319,13 +299,9 @@ class DiskJournal(StoredLog):
             return False
         if self._files.lose_deleted_folder():
             for segment in self._segments:
-                if id(segment) not in self._adopted:
-                    segment.lose_file()
-        waiting = self._own_in_memory()
+                segment.lose_file()
+        waiting = self.in_memory()
         return 0 < self._files.bring(waiting) < len(waiting)
-
-    def _own_in_memory(self) -> list[Segment]:
-        return [segment for segment in self.in_memory() if id(segment) not in self._adopted]
 
     # ------------------------------------------------------------------ the end
 
@@ -335,9 +311,9 @@ class DiskJournal(StoredLog):
         self._seal()
         self.reclaim()
         for segment in self._segments:
+            segment.trim()
             segment.release()
-        for folder in {id(folder): folder for folder in self._adopted.values()}.values():
-            folder.release()
+        self.backlog.close()
         if self.folder is not None:
             self.folder.release()
 
@@ -345,17 +321,20 @@ class DiskJournal(StoredLog):
         """Let go of what is the parent's."""
         self._closed = True
         self._seal()
-        for folder in [self.folder, *self._adopted.values()]:
-            if folder is not None:
-                folder.let_go()
+        if self.folder is not None:
+            self.folder.let_go()
+        self.backlog.after_fork_in_child()
         for segment in self._segments:
             segment.unmap()
 
     def stats(self) -> JournalStats:
         """Return what the journal holds. Locked."""
         found = self.found
+        unclaimed = Counter(found.unclaimed)
+        for others in self.backlog.others.values():
+            unclaimed.update(others)
         return JournalStats(
-            bytes=self._size,
+            bytes=self._size + self.backlog.size,
             in_memory_only=self._in_memory_only,
             starts_lost=self._open.lost,
             last_error=self._files.last_error,
@@ -364,4 +343,6 @@ class DiskJournal(StoredLog):
             damaged=found.damaged,
             torn=found.torn,
             looked=found.looked,
+            unclaimed=dict(unclaimed),
+            dropped={name: dict(reasons) for name, reasons in found.dropped.items()},
         )

@@ -4,6 +4,7 @@
       00001764045000123456789-4711-9f3a61c2/    one writer: start time in ns, process ID, random
         lock                                    locked (flock) for as long as the writer lives
         00000001.seg 00000002.seg …
+        adapters.json                           the names of its adapters, of which a segment has only hashes
         stats.json                              the writer's numbers, for `tracebridge stats`
       damaged/                                  stretches that could not be read, for a person to look at
       dead/                                     what destinations refused for good (`tracebridge.delivery.deadletters.letters`)
@@ -12,6 +13,8 @@ A folder whose lock can be taken belongs to nobody any more, and who takes the l
 forked child must close its copy of the lock without unlocking it, which lock libraries do not offer. It closes every lock that
 this process holds, and no fork comes between the opening of a lock and its entry in the list: a child with a copy that it does not
 know of would make a dead writer look alive.
+
+Symbolic links within the directory are not followed, and what is no plain file is not opened; the directory itself may be a link.
 """
 
 from __future__ import annotations
@@ -25,18 +28,26 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from tracebridge.process import forks
+from tracebridge.process.private_files import is_folder, open_regular, read_regular, write_private
 
-LOCK, STATS = "lock", "stats.json"
+LOCK, STATS, ADAPTERS = "lock", "stats.json", "adapters.json"
 DAMAGED = "damaged"
 _NAME = re.compile(r"\d{20}-\d+-[0-9a-f]{8}")
+_is_segment = re.compile(r"\d+\.seg").fullmatch
 _UNBORN = ".new-"
+_PROBE = ".lock-"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 GLANCE_S = 0.01  # `is_alive` shares a dead writer's lock for a moment, which does not make it a living one's
 GLANCES_S = 5.0  # how long that is waited for: on a machine that has no time for whoever looked
+UNLOCKABLE = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL, errno.EBADF}
+LAST_STAMP = 10**20 - 1
 UNBORN_FOR_S = 60.0  # an unfinished folder older than this was left by a process that died in between
 
 
@@ -45,20 +56,19 @@ class Folder:
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
-        self.pending = 0
-        """For a folder that was taken over: segments that are not settled yet."""
         self._lock = lock
         self._number = max((int(found.stem) for found in self.segments()), default=0)
 
     @classmethod
-    def create(cls, directory: Path) -> Folder:
-        """Make a folder for this process. Raises OSError."""
+    def create(cls, directory: Path, adapters: Sequence[str] = ()) -> Folder:
+        """Make a folder for this process, whose adapters these are. Raises OSError."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
+        name = f"{_next_stamp(directory):020d}-{os.getpid()}-{secrets.token_hex(4)}"
         unborn = directory / (_UNBORN + name)
         unborn.mkdir(mode=0o700)
         try:
             lock = _open_lock(unborn / LOCK, fcntl.LOCK_EX)
+            write_private(unborn / ADAPTERS, msgspec.json.encode(list(adapters)))
             unborn.rename(directory / name)  # locked before anybody can see it
         except OSError:
             shutil.rmtree(unborn, ignore_errors=True)
@@ -87,6 +97,10 @@ class Folder:
             return None
         return cls(path, lock)
 
+    def adapters(self) -> list[str]:
+        """Return the adapters that its writer named, as far as it told any."""
+        return adapters_of(self.path)
+
     @property
     def is_gone(self) -> bool:
         """Whether somebody has deleted it under our feet."""
@@ -95,10 +109,9 @@ class Folder:
     def segments(self) -> list[Path]:
         """Return the segments' paths, oldest first; none when somebody has deleted the folder."""
         try:
-            found = sorted(self.path.iterdir())
+            return [Path(entry.path) for entry in segments_in(self.path)]
         except FileNotFoundError:
             return []
-        return [path for path in found if path.suffix == ".seg" and path.stem.isdigit()]
 
     def next_path(self) -> Path:
         """Return a path for one more segment."""
@@ -140,7 +153,7 @@ _no_fork = threading.RLock()  # not a Lock: in a child another hook may trace, a
 def _open_lock(path: Path, how: int, access: int = os.O_RDWR | os.O_CREAT) -> int:
     """Open and take a lock at once. Raises BlockingIOError when somebody else has it, OSError."""
     with _no_fork:
-        lock = os.open(path, access | os.O_CLOEXEC, 0o600)
+        lock = open_regular(path, access)
         try:
             fcntl.flock(lock, how | fcntl.LOCK_NB)
         except BaseException:
@@ -199,24 +212,124 @@ def unusable(directory: Path) -> str:
         return "is not a folder"
     except OSError as error:
         return "" if error.errno in FULL else f"cannot be made ({error.strerror})"
-    return "" if os.access(directory, os.R_OK | os.W_OK | os.X_OK) else "cannot be written by this user"
+    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        return "cannot be written by this user"
+    return _unlockable(directory)
+
+
+def _unlockable(directory: Path) -> str:
+    """Return what is wrong with the locks of a file system, by trying them; empty when they work."""
+    probe = directory / f"{_PROBE}{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        lock = _open_lock(probe, fcntl.LOCK_EX)
+        try:
+            _close_lock(_open_lock(probe, fcntl.LOCK_EX))
+        except BlockingIOError:
+            return ""
+        finally:
+            _close_lock(lock)
+    except OSError as error:
+        if error.errno not in UNLOCKABLE:
+            return ""  # full, most likely
+        return (
+            f"is on a file system without locks (flock: {error.strerror}), which tell a living process from a dead one"
+        )
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    return (
+        "is on a file system that grants every lock (flock), so that processes would take over what others still write"
+    )
 
 
 def folders(directory: Path) -> Iterator[Path]:
     """Yield the folders of all writers, living or dead, oldest first. What else lies there is left alone."""
+    for name in _names(directory):
+        try:
+            if _NAME.fullmatch(name) and is_folder(directory / name):
+                yield directory / name
+            elif name.startswith((_UNBORN, _PROBE)) and _is_old(directory / name):
+                _remove(directory / name)
+        except OSError:  # it may not even be looked at: nothing of ours
+            continue
+
+
+def segments_in(path: Path) -> list[os.DirEntry[str]]:
+    """Return what stands as a segment in a folder, in order; nothing but plain files. Raises OSError, FileNotFoundError when the folder is gone."""
+    with os.scandir(path) as entries:
+        found = [entry for entry in entries if _is_segment(entry.name) and entry.is_file(follow_symlinks=False)]
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def bytes_in(directory: Path) -> int:
+    """Return how many bytes all segments in a directory take."""
+    size = 0
+    for path in folders(directory):
+        with contextlib.suppress(OSError):  # gone, or delivered meanwhile
+            size += sum(entry.stat(follow_symlinks=False).st_size for entry in segments_in(path))
+    return size
+
+
+def adapters_of(path: Path) -> list[str]:
+    """Return the adapters that a folder's writer named: at its start, or with its numbers before that was written down."""
     try:
-        names = sorted(found.name for found in directory.iterdir())
+        return msgspec.json.decode(read_regular(path / ADAPTERS), type=list[str])
+    except (OSError, msgspec.MsgspecError):
+        return list(numbers_of(path).get("adapters", {}))
+
+
+def numbers_of(path: Path) -> dict[str, Any]:
+    """Return what a folder's writer told last of itself (`Client.stats()`); nothing when it told none, or not in that form."""
+    try:
+        data = read_regular(path / STATS)
+        _check_numbers(data)
+        numbers: dict[str, Any] = msgspec.json.decode(data)
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return numbers
+
+
+class _Books(msgspec.Struct):
+    exported: int
+    sent: int
+    queued: int
+    dropped: dict[str, int]
+    last_error: str
+    retrying_since: float | None
+    oldest_queued_age_s: float | None
+
+
+class _Numbers(msgspec.Struct):
+    """What has to be true of `stats.json` for anybody to use it."""
+
+    time_unix_s: float
+    service: str
+    adapters: dict[str, _Books]
+    journal: dict[str, Any]
+
+
+_check_numbers = msgspec.json.Decoder(_Numbers).decode
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in directory.iterdir())
     except FileNotFoundError:
-        return
-    for name in names:
-        if _NAME.fullmatch(name) and (directory / name).is_dir():
-            yield directory / name
-        elif name.startswith(_UNBORN) and _is_old(directory / name):
-            shutil.rmtree(directory / name, ignore_errors=True)
+        return []
+
+
+def _next_stamp(directory: Path) -> int:
+    """Return Unix nanoseconds for a new folder's name, later than those of all that are there, even if the clock was set back."""
+    stamps = [int(name[:20]) for name in _names(directory) if _NAME.fullmatch(name)]
+    return min(max(time.time_ns(), 1 + max(stamps, default=0)), LAST_STAMP)
 
 
 def _is_old(path: Path) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime > UNBORN_FOR_S
-    except OSError:
-        return False
+    return time.time() - path.lstat().st_mtime > UNBORN_FOR_S
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -11,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.journal.adoption import key_of
-from tracebridge.journal.folder import DAMAGED, STATS, folders, is_alive
-from tracebridge.journal.segment import FINISHED, STARTED, DamagedError, Segment
+from tracebridge.journal.adoption import held_in, key_of
+from tracebridge.journal.folder import DAMAGED, adapters_of, folders, is_alive, numbers_of, segments_in
+from tracebridge.journal.segment import FINISHED, HELD, STARTED, DamagedError, Segment
 from tracebridge.journal.settled import name_hash
+from tracebridge.process.private_files import is_folder
 
 STALE_S = 10.0  # a living writer tells its numbers every second
 
@@ -34,7 +36,7 @@ class Writer:
     left: dict[str, int] = field(default_factory=dict)
     """What is left behind: finished spans by adapter; `? (hash)` for one whose name nobody here tells."""
     left_open: int = 0
-    """What is left behind: spans that were open, and will be delivered as unfinished."""
+    """What is left behind: spans that were open, and will be delivered as unfinished, or held by a stage, which will be asked."""
 
 
 class Outside:
@@ -61,42 +63,35 @@ class Outside:
 
     def damaged(self) -> int:
         """Return how many damaged stretches were set aside and are still there."""
-        try:
-            return sum(1 for _ in (self.directory / DAMAGED).iterdir())
-        except FileNotFoundError:
-            return 0
+        aside = self.directory / DAMAGED
+        return sum(1 for _ in aside.iterdir()) if is_folder(aside) else 0
 
     def _writer(self, path: Path) -> Writer | None:
+        """Return what a folder tells; None when it has been delivered meanwhile, or somebody has put something else in its place."""
         try:
             alive = is_alive(path)
-            numbers = _numbers(path)
-            sizes = {found: found.stat().st_size for found in path.iterdir() if found.suffix == ".seg"}
-        except FileNotFoundError:  # delivered meanwhile
+            size = sum(entry.stat(follow_symlinks=False).st_size for entry in segments_in(path))
+        except OSError:
             return None
+        numbers = numbers_of(path)
         told = numbers.get("time_unix_s", time.time())
         state = LEFT if not alive else TAKEN_OVER if time.time() - told > STALE_S else RUNNING
-        return Writer(path.name, state, numbers, sum(sizes.values()))
+        return Writer(path.name, state, numbers, size)
 
     def _look_into(self, writer: Writer, told: list[str]) -> None:
         """Count what a dead process left. `told` are the adapters that any process here names."""
-        own = [*self._adapters, *writer.numbers.get("adapters", {})]
+        path = self.directory / writer.folder
+        own = [*self._adapters, *writer.numbers.get("adapters", {}), *adapters_of(path)]
         try:
-            segments = sorted(found for found in (self.directory / writer.folder).iterdir() if found.suffix == ".seg")
-        except FileNotFoundError:  # delivered meanwhile
-            segments = []
-        seen = (segments, own, told)
+            files = [(Path(entry.path), entry.stat(follow_symlinks=False)) for entry in segments_in(path)]
+        except OSError:  # delivered meanwhile
+            files = []
+        segments = [path for path, _ in files]
+        seen = ([(path, file.st_size, file.st_mtime_ns) for path, file in files], own, told)
         if writer.folder not in self._read or self._read[writer.folder][0] != seen:
             self._read[writer.folder] = (seen, *_left(segments, own, told))
         _, left, writer.left_open = self._read[writer.folder]
         writer.left = dict(left)
-
-
-def _numbers(path: Path) -> dict[str, Any]:
-    try:
-        numbers = msgspec.json.decode((path / STATS).read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):
-        return {}
-    return numbers if isinstance(numbers, dict) else {}
 
 
 def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple[Counter[str], int]:
@@ -105,16 +100,19 @@ def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple
     opened: set[tuple[bytes, bytes]] = set()
     for path in segments:
         try:
-            segment = Segment.open(path, to_change=False)
+            segment = Segment.copy(path)
         except (DamagedError, OSError):
             continue
         count = 0
         for kind, at, _ in segment.scan():
-            if kind == FINISHED:
-                count += 1
-                opened.discard(key_of(segment.body(at)))
-            elif kind == STARTED:
-                opened.add(key_of(segment.body(at)))
+            count += kind == FINISHED
+            with contextlib.suppress(msgspec.DecodeError):  # whoever adopts it sets that aside
+                if kind == FINISHED:
+                    opened.discard(key_of(segment.body(at)))
+                elif kind == STARTED:
+                    opened.add(key_of(segment.body(at)))
+                elif kind == HELD:
+                    opened.add(key_of(held_in(segment.body(at))[1]))
         written = segment.written()
         names = {name_hash(name): name for name in [*others, *adapters]}
         owing = {names.get(found, f"? ({found.hex()[:8]})"): slot.settled for found, slot in written.items()}
@@ -124,5 +122,4 @@ def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple
                 owing[name] = settled
         for name, settled in owing.items():
             left[name] += sum(end - start for start, end in settled.owed(count))
-        segment.release()
     return left, len(opened)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Literal, Protocol, TypeVar
 
 from tracebridge.journal.accounts import Accounts, JournalStats
-from tracebridge.journal.base import Claim
+from tracebridge.journal.base import Claim, Run
 
 SEGMENTS_IN_FULL = 16  # a segment is at most this part of the whole: what one drop_oldest costs
 
@@ -43,10 +43,10 @@ class SegmentedCursor(Generic[S]):
     def __init__(self, journal: SegmentedJournal[S], name: str, position: int) -> None:
         self._journal = journal
         self.name = name
-        self._dropped = journal.accounts.adapters[name].dropped
+        self._account = journal.accounts.adapters[name]
         self.position = position
         self.wake_at = NEVER
-        self._claims: dict[int, Claim] = {}
+        self._claims: list[Claim] = []
         self._in_flight = 0
         self._behind_since: float | None = None
 
@@ -56,6 +56,16 @@ class SegmentedCursor(Generic[S]):
         return self._journal.end - self.position
 
     @property
+    def left(self) -> int:
+        """How many records of dead processes wait to be claimed: none, in memory."""
+        return 0
+
+    @property
+    def left_queued(self) -> int:
+        """How many records of dead processes are ready or in flight: none, in memory."""
+        return 0
+
+    @property
     def queued(self) -> int:
         """How many records are ready or in flight."""
         return self.ready + self._in_flight
@@ -63,14 +73,24 @@ class SegmentedCursor(Generic[S]):
     @property
     def settled_to(self) -> int:
         """The position below which every record is settled."""
-        return min(self._claims, default=self.position)
+        return min((claim.first for claim in self._claims if claim.own_unsettled), default=self.position)
+
+    @property
+    def claimed_to(self) -> int:
+        """The position below which every record has been claimed."""
+        return self.position
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Monotonic seconds that no record that is ready is older than."""
+        return self._behind_since if self.ready else None
 
     @property
     def oldest_since(self) -> float | None:
         """Monotonic seconds that no unsettled record is older than."""
-        times = [claim.since for claim in self._claims.values()]
-        if self.ready and self._behind_since is not None:
-            times.append(self._behind_since)
+        times = [claim.since for claim in self._claims]
+        if self.waiting_since is not None:
+            times.append(self.waiting_since)
         return min(times, default=None)
 
     def wait(self, most: int, timeout_s: float | None) -> None:
@@ -90,25 +110,34 @@ class SegmentedCursor(Generic[S]):
 
     def claim(self, most: int, max_bytes: int) -> Claim | None:
         """Take up to `most` records, in order."""
-        claim = self._journal.read(self, most, max_bytes)
-        if claim is None:
-            return None
-        self.position = claim.first + len(claim.records)
-        self._in_flight += len(claim.records)
-        self._claims[claim.first] = claim
+        runs = self._journal.read(self.position, most, max_bytes)
+        own = sum(len(run.records) for run in runs)
+        return self._claim(runs, own, own, self._behind_since) if own else None
+
+    def _claim(self, runs: Sequence[Run], own: int, size: int, since: float | None) -> Claim:
+        """Take these records off what is ready: so many of our own, and so many in all."""
         now = time.monotonic()
-        claim.since = self._behind_since or now
-        self._behind_since = now if self.ready else None
+        claim = Claim(runs, self.position, own, since or now, size, size)
+        self.position += own
+        self._in_flight += size
+        self._claims.append(claim)
+        if own:
+            self._behind_since = now if self.ready else None
         self._journal.reclaim()
         return claim
 
     def settle(self, claim: Claim, spans: int) -> None:
         """Take so many of a claim's records, the first that are left, off the queue."""
+        own = claim.own_unsettled
         claim.unsettled -= spans
         self._in_flight -= spans
         if not claim.unsettled:
-            del self._claims[claim.first]
+            self._claims.remove(claim)
+        if not claim.unsettled or (own and not claim.own_unsettled):
             self._journal.lock.notify_all()  # flush() waits for this
+
+    def leave(self, claim: Claim) -> None:
+        """Put nothing back: in memory there is nothing of dead processes."""
 
     def abandon(self) -> int:
         """Give up what is ready or in flight and would not outlive this process; return how many records that was."""
@@ -120,13 +149,10 @@ class SegmentedCursor(Generic[S]):
         self._journal.lock.notify_all()
         return lost
 
-    def forget(self, segment: S) -> None:
-        """Forget a segment that is gone."""
-
     def lose(self, segment: S) -> None:
         """Skip what is left of a segment that the journal has to forget, and count it."""
         if self.position < segment.end:
-            self._dropped[DROPPED_FULL] += segment.end - self.position
+            self._account.dropped[DROPPED_FULL] += segment.end - self.position
             self.position = segment.end
 
 
@@ -156,8 +182,8 @@ class SegmentedJournal(ABC, Generic[S]):
         self._closed = False
 
     @abstractmethod
-    def read(self, cursor: SegmentedCursor[S], most: int, max_bytes: int) -> Claim | None:
-        """Return up to `most` records at a cursor, at least one, stopping once `max_bytes` are reached."""
+    def read(self, position: int, most: int, max_bytes: int) -> Sequence[Run]:
+        """Return up to `most` records from a position on, at least one if there is any, stopping once `max_bytes` are reached."""
 
     @abstractmethod
     def reclaim(self) -> None:

@@ -1,4 +1,4 @@
-"""The quiet thread behind a disk journal: it syncs, tells the numbers, and adopts what dead processes left."""
+"""The quiet thread behind a disk journal: it syncs, tells the numbers, adopts what dead processes left, and keeps the directory in its bounds."""
 
 from __future__ import annotations
 
@@ -6,37 +6,72 @@ import errno
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracebridge.journal.adoption import ForeignError, Left, read_folder
+from tracebridge.journal.adoption import Decide, Left, keep_all, read_folder
+from tracebridge.journal.backlog import PutBack
 from tracebridge.journal.disk import DiskJournal
-from tracebridge.journal.folder import STATS, Folder, folders
-from tracebridge.journal.segment import NewerVersionError, Segment
+from tracebridge.journal.folder import STATS, Folder, bytes_in, folders
+from tracebridge.journal.segment import NewerVersionError
+from tracebridge.journal.unclaimed import Bounds, Unclaimed, give_back
 from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import write_private
 
 TICK_S = 1.0  # how often the numbers are written, and the longest that `fsync: interval` leaves unsynced
 ADOPT_EVERY_S = 30.0  # how often folders of processes that died meanwhile are looked for
-ROOM_EVERY_S = 0.05  # how often a backlog larger than the budget is tried again
+DROPPED_DIRECTORY = "directory_full"
+BOUND_EVERY_S = 10.0  # how often the whole directory is measured, where it has a bound
 PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # errors worth another look later
 
 _log = logger("tracebridge.journal")
 
 
+@dataclass(frozen=True)
+class DirectoryBounds:
+    """What dead processes may leave in a directory; None means without a bound."""
+
+    max_bytes: int | None = None
+    """For all that lies there, of the living and the dead; only the dead's is dropped, what is unclaimed first."""
+    unclaimed: Bounds = field(default_factory=Bounds)
+
+
 class Keeper:
     """Looks after one disk journal. `numbers` returns what `tracebridge stats` shows, as JSON."""
 
-    def __init__(self, journal: DiskJournal, *, sync: bool, numbers: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        journal: DiskJournal,
+        *,
+        sync: bool,
+        numbers: Callable[[], bytes],
+        bounds: DirectoryBounds | None = None,
+        decide: Decide = keep_all,
+    ) -> None:
         self._journal = journal
         self._sync = sync
         self._numbers = numbers
+        self._bounds = bounds or DirectoryBounds()
+        self._decide = decide
         self._stop = threading.Event()
+        self._poke = threading.Event()
+        """Set when there is something to do before the next tick."""
+        journal.backlog.on_room = self._poke.set
         self._left_alone: set[str] = set()
-        self._waiting: deque[tuple[Segment, Folder]] = deque()
+        self._unclaimed = Unclaimed(self._bounds.unclaimed, self._note_lost)
+        self._told: set[str] = set()
+        """Adapters, and bounds, of which something was said."""
+        self._to_look: deque[Path] | None = None
+        """The folders that this look has still to come to; None between two looks."""
+        self._found: Counter[str] = Counter()
+        """What this look has found so far."""
+        self._waiting: Left | None = None
         """What was read and not queued yet, because there was no room."""
-        self._tick_at = self._adopt_at = 0.0
+        self._put_back: dict[str, PutBack] = {}
+        """What was given back because its destinations are failing and others need the room, by the folder's path."""
+        self._tick_at = self._adopt_at = self._bound_at = 0.0
         self._thread = threading.Thread(target=self._run, name="tracebridge-journal", daemon=True)
 
     def has_work(self) -> bool:
@@ -50,6 +85,7 @@ class Keeper:
     def stop(self) -> None:
         """End the thread; waits for what it is doing, for a while. What was not queued stays for the next process."""
         self._stop.set()
+        self._poke.set()
         if self._thread.is_alive():
             self._thread.join(TICK_S)
         else:
@@ -59,10 +95,9 @@ class Keeper:
 
     def _let_go(self) -> None:
         """Leave what was not queued to the next process."""
-        while self._waiting:
-            segment, folder = self._waiting.popleft()
-            segment.release()
-            folder.close()
+        if self._waiting is not None:
+            self._waiting.close()
+            self._waiting = None
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -70,15 +105,20 @@ class Keeper:
                 self.look()
             except Exception:  # a bug of ours, or a disk that is gone, must not end the looking
                 _log.exception("looking after the journal in %s failed", self._journal.directory)
-            self._stop.wait(ROOM_EVERY_S if self._waiting else TICK_S)
+            self._poke.wait(TICK_S)
+            self._poke.clear()
         self._let_go()
 
     def look(self) -> None:
         """Do what is due."""
         self._tick()
         self._admit()
-        if time.monotonic() >= self._adopt_at and not self._waiting:
-            self._adopt_at = time.monotonic() + ADOPT_EVERY_S
+        self._bound()
+        if self._put_back and not all(self._is_put_back(Path(path)) for path in list(self._put_back)):
+            self._adopt_at = 0.0
+        if self._journal.backlog.gave_back:  # what of it is not ours is to be counted soon
+            self._journal.backlog.gave_back, self._adopt_at = False, 0.0
+        if self._to_look is not None or time.monotonic() >= self._adopt_at:
             self.adopt_all()
 
     def _tick(self) -> None:
@@ -108,74 +148,146 @@ class Keeper:
     # ------------------------------------------------------------------ adopting
 
     def adopt_all(self) -> None:
-        """Take over what processes that are dead left in the directory, oldest first, as far as there is room."""
-        found = []
-        for path in folders(self._journal.directory):
-            if self._waiting:  # there is no room now; each file that is read is held open
-                self._adopt_at = 0.0
-                break
-            left = self._take(str(path))
-            if left is not None:
-                found.append(left)
-        else:
-            with self._journal.lock:
-                self._journal.found.looked = True
-        if not found:
+        """Take over what processes that are dead left in the directory, oldest first, as far as there is room; go on there the next time."""
+        if self._to_look is None:
+            self._adopt_at = time.monotonic() + ADOPT_EVERY_S
+            self._to_look = deque(folders(self._journal.directory))
+        while self._to_look and not self._waiting and not self._stop.is_set():
+            self._take(self._to_look.popleft())
+        if self._to_look or self._waiting or self._stop.is_set():
             return
-        finished, unfinished = sum(left.finished for left in found), sum(left.unfinished for left in found)
-        damaged, torn = sum(left.damaged for left in found), sum(left.torn for left in found)
-        _log.log(
-            logging.WARNING if damaged else logging.INFO,
-            "adopted from %s what %d process%s left: %d finished spans, %d unfinished, %d damaged stretches set aside, "
-            "%d records torn at the end",
-            self._journal.directory, len(found), "" if len(found) == 1 else "es", finished, unfinished, damaged, torn,
-        )  # fmt: skip
+        self._to_look = None
+        self._unclaimed.drop_over()
+        unclaimed = self._unclaimed.spans()
+        backlog = self._journal.backlog
+        with self._journal.lock:
+            self._journal.found.unclaimed = unclaimed
+            backlog.others = {
+                path: others for path, others in backlog.others.items() if path not in self._unclaimed and path.exists()
+            }
+            self._journal.found.looked = True
+            self._journal.lock.notify_all()  # flush() and close() wait for the first look
+            unclaimed = dict(self._journal.stats().unclaimed)
+        self._say_what_was_found(unclaimed)
 
-    def _take(self, path: str) -> Left | None:
-        """Read one folder if its writer is dead, and queue what there is room for; returns what it held."""
-        if path in self._left_alone or self._stop.is_set():
-            return None
+    def _say_what_was_found(self, unclaimed: dict[str, int]) -> None:
+        found, self._found = self._found, Counter()
+        if found["processes"] or found["damaged"]:
+            _log.log(
+                logging.WARNING if found["damaged"] else logging.INFO,
+                "adopted from %s what %d process%s left: %d finished spans, %d unfinished, %d damaged stretches set aside, "
+                "%d records torn at the end",
+                self._journal.directory, found["processes"], "" if found["processes"] == 1 else "es",
+                found["finished"], found["unfinished"], found["damaged"], found["torn"],
+            )  # fmt: skip
+        for name, spans in unclaimed.items():
+            if name not in self._told:
+                self._told.add(name)
+                _log.warning(
+                    "%s: %d spans wait for %s, which this configuration does not name; for another that does, or for "
+                    "`tracebridge journal list`, `move` and `drop`",
+                    self._journal.directory, spans, name,
+                )  # fmt: skip
+
+    def _take(self, path: Path) -> None:
+        """Read one folder if its writer is dead, and queue what it owes our adapters when there is room."""
+        journal = self._journal
+        if str(path) in self._left_alone or self._unclaimed.is_known(path) or self._is_put_back(path):
+            return
         folder = None
         try:
-            folder = Folder.take(Path(path))
+            folder = Folder.take(path)
             if folder is None:
-                return None
-            left = read_folder(folder, self._journal.names, between=self._tick)
-        except (NewerVersionError, ForeignError, OSError) as error:
+                return
+            left = read_folder(
+                folder, journal.names, between=self._tick, always=self._unclaimed.reads_all, decide=self._decide
+            )
+        except (NewerVersionError, OSError) as error:
             if not (isinstance(error, OSError) and error.errno in PASSING):
-                self._left_alone.add(path)
+                self._left_alone.add(str(path))
             _log.error("%s is left alone: %s", path, error)
-            with self._journal.lock:
-                self._journal.found.left_alone = len(self._left_alone)
+            with journal.lock:
+                journal.found.left_alone = len(self._left_alone)
             if folder is not None:
                 folder.close()
-            return None
-        folder.pending = len(left.segments)
-        if not left.segments:
-            folder.release()
-        self._waiting.extend((segment, folder) for segment in left.segments)
-        with self._journal.lock:
-            self._journal.found.damaged += left.damaged
-            self._journal.found.torn += left.torn
-        self._admit()
-        return left
+            return
+        self._found.update(damaged=left.damaged, torn=left.torn)
+        with journal.lock:
+            journal.found.damaged += left.damaged
+            journal.found.torn += left.torn
+        if left.owed_to(journal.names):
+            self._found.update(processes=1, finished=left.finished, unfinished=left.unfinished)
+            self._waiting = left
+            self._admit()
+        elif left.owed.total():
+            self._unclaimed.leave(left)
+        else:
+            give_back(left)
 
     def _admit(self) -> None:
-        """Hand segments to the journal one after the other, as there is room."""
+        """Hand what was read to the journal when there is room."""
         journal = self._journal
-        while self._waiting and not self._stop.is_set():
-            segment, folder = self._waiting[0]
-            with journal.lock:
-                if self._stop.is_set() or not journal.room_for(segment):
-                    break  # asked under the lock: what is adopted before the journal closes, its close lets go of
-                self._waiting.popleft()
-                path, lost = segment.path, segment.owed_to_others(journal.names)
-                journal.adopt(segment, folder)
-            if lost:
-                _log.warning(
-                    "%s: %d spans were still to go to adapters that the configuration no longer names; they are dropped",
-                    path,
-                    lost,
-                )
         with journal.lock:
-            journal.found.waiting = sum(len(segment.offsets) for segment, _ in self._waiting)
+            left = self._waiting
+            if (
+                left is not None and not self._stop.is_set()
+            ):  # asked under the lock: what is adopted before the journal closes, its close lets go of
+                if not journal.backlog.has_room_for(left):
+                    self._put_back.update((back.path, back) for back in journal.backlog.put_back())
+                if journal.backlog.has_room_for(left):
+                    self._waiting = None
+                    journal.adopt(left)
+            waiting = self._waiting.finished if self._waiting else 0
+            journal.found.waiting = waiting + sum(back.spans for back in self._put_back.values())
+            journal.lock.notify_all()
+
+    def _is_put_back(self, path: Path) -> bool:
+        """Return whether only destinations that are still failing wait for a folder."""
+        back = self._put_back.get(str(path))
+        if back is None:
+            return False
+        accounts = self._journal.accounts.adapters
+        if path.exists() and all(accounts[name].retrying_since is not None for name in back.adapters):
+            return True
+        del self._put_back[str(path)]
+        return False
+
+    # ------------------------------------------------------------------ bounds
+
+    def _bound(self) -> None:
+        """Keep the whole directory within its bound: what is unclaimed goes first, then what else the dead left, the oldest first."""
+        most = self._bounds.max_bytes
+        if most is None or time.monotonic() < self._bound_at or not self._journal.found.looked:
+            return
+        self._bound_at = time.monotonic() + BOUND_EVERY_S
+        over = bytes_in(self._journal.directory) - most
+        if over <= 0:
+            return
+        over -= self._unclaimed.drop(over, DROPPED_DIRECTORY)
+        if over > 0:
+            with self._journal.lock:
+                before = {
+                    name: books.dropped[DROPPED_DIRECTORY] for name, books in self._journal.accounts.adapters.items()
+                }
+                over -= self._journal.backlog.drop(over, DROPPED_DIRECTORY)
+                after = {
+                    name: books.dropped[DROPPED_DIRECTORY] for name, books in self._journal.accounts.adapters.items()
+                }
+            self._say_lost({name: after[name] - before[name] for name in after}, DROPPED_DIRECTORY)
+        if over > 0 and "living" not in self._told:
+            self._told.add("living")
+            _log.warning(
+                "%s holds %d bytes more than journal.max_directory_bytes; what running processes hold stays",
+                self._journal.directory, over,
+            )  # fmt: skip
+
+    def _note_lost(self, lost: dict[str, int], reason: str) -> None:
+        with self._journal.lock:
+            for name, spans in lost.items():
+                self._journal.found.dropped[name][reason] += spans
+        self._say_lost(lost, reason)
+
+    def _say_lost(self, lost: dict[str, int], reason: str) -> None:
+        for name, spans in lost.items():
+            if spans:
+                _log.warning("%s: %d spans for %s dropped (%s)", self._journal.directory, spans, name, reason)

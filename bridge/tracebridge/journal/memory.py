@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import Literal
 
 from tracebridge.journal.accounts import Accounts
-from tracebridge.journal.base import Claim
+from tracebridge.journal.base import Run
 from tracebridge.journal.log_base import (
     DROPPED_CLOSED,
     DROPPED_FULL,
@@ -96,9 +96,8 @@ class MemoryJournal(SegmentedJournal[_Segment]):
         self._size -= self._free
         self._free = 0
 
-    def read(self, cursor: SegmentedCursor[_Segment], most: int, max_bytes: int) -> Claim | None:
-        """Return up to `most` records at a cursor, at least one, stopping once `max_bytes` are reached."""
-        position = cursor.position
+    def read(self, position: int, most: int, max_bytes: int) -> list[Run]:
+        """Return up to `most` records from a position on, at least one, stopping once `max_bytes` are reached."""
         out: list[bytes] = []
         size = 0
         for segment in self._segments:
@@ -106,13 +105,11 @@ class MemoryJournal(SegmentedJournal[_Segment]):
                 continue
             for data in segment.records[position - segment.first :]:
                 if len(out) >= most or (out and size + len(data) > max_bytes):
-                    break
+                    return [Run(out)]
                 out.append(data)
                 size += len(data)
             position = segment.end
-            if len(out) < position - cursor.position:
-                break
-        return Claim(cursor.position, out, 0.0, len(out)) if out else None
+        return [Run(out)] if out else []
 
     def reclaim(self) -> None:
         """Forget the segments that every cursor has passed: claims hold the records in flight themselves."""
@@ -142,6 +139,9 @@ class MemoryJournal(SegmentedJournal[_Segment]):
         """Nothing: what is in memory is gone with the process."""
 
     changed = started
+
+    def hold(self, key: Hashable, group: bytes, data: bytes) -> None:
+        """Nothing: whoever decides about it has it."""
 
     def forget(self, key: Hashable) -> None:
         """Nothing was remembered."""

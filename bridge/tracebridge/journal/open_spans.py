@@ -1,7 +1,7 @@
-"""Where a disk journal keeps the records of spans that are open: what comes back as *unfinished* after a crash.
+"""Where a disk journal keeps the records of spans that are open, or held by a stage: what comes back after a crash.
 
 A span has one record from when it was opened and one for each change since. When their segment is to go, or when they have become
-many, they are written anew as one record. Everything here happens under the journal's lock.
+many, they are written anew as one record. One that has ended and is held has a last record that says all. Everything here happens under the journal's lock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import islice
 import msgspec
 
 from tracebridge.journal.base import decode_record, encode_record
-from tracebridge.journal.segment import HEAD_BYTES, STARTED, Segment
+from tracebridge.journal.segment import HEAD_BYTES, HELD, STARTED, Segment
 from tracebridge.records.record import SpanRecord
 
 MOST_CHANGES = 32  # records of one open span before they are written anew as one
@@ -30,14 +30,16 @@ class OpenSpans:
     def __init__(self, put: Put) -> None:
         self.places: dict[Hashable, list[Place]] = {}
         """By the key under which the span is known, the record of its start first."""
+        self._held: set[Hashable] = set()
+        """The keys of those that are held."""
         self.lost = 0
         """How many open spans would not be known after a crash, because there was no room for them."""
         self._put = put
 
-    def begin(self, key: Hashable, data: bytes) -> None:
+    def begin(self, key: Hashable, data: bytes, kind: int = STARTED) -> None:
         """Write down a span as it is now, forgetting what was written of it before."""
         self.places.pop(key, None)  # what is written last stands last
-        place = self._put(STARTED, data)
+        place = self._put(kind, data)
         if place is None:
             self.lost += 1
         else:
@@ -53,10 +55,25 @@ class OpenSpans:
         elif (place := self._put(kind, data)) is not None and self.places.get(key) is places:
             places.append(place)
 
+    def hold(self, key: Hashable, data: bytes) -> None:
+        """Write down a span that has ended and is held."""
+        before = self.places.get(key, ())
+        self.begin(key, data, HELD)
+        if key in self.places:
+            self._held.add(key)
+            for segment, at in before:  # else it came back as unfinished after it was dropped
+                segment.void(at)
+
+    def done(self, key: Hashable) -> None:
+        """Forget where a span's records stand: its finished record says all."""
+        self.places.pop(key, None)
+        self._held.discard(key)
+
     def void(self, key: Hashable) -> None:
-        """Take back what was written of a span: it is not to come back as unfinished."""
+        """Take back what was written of a span: it is not to come back."""
         for segment, at in self.places.pop(key, ()):
             segment.void(at)
+        self._held.discard(key)
 
     def begins_in(self, segment: Segment) -> bool:
         """Return whether the oldest of the records stands there."""
@@ -73,16 +90,17 @@ class OpenSpans:
                 break
             moved.append(key)
         for key in moved:
-            bodies = _bodies(self.places[key])
+            held = key in self._held
+            bodies = _bodies(self.places[key])[-1:] if held else _bodies(self.places[key])
             size = sum(map(len, bodies)) + HEAD_BYTES
             if size > room and most is not None:
                 return False
             if size > room or not all(bodies):  # or somebody has written into our file
-                del self.places[key]
+                self.done(key)
                 self.lost += 1
                 continue
             room -= size
-            self.begin(key, _as_one(bodies))
+            self.begin(key, bodies[0] if held else _as_one(bodies), HELD if held else STARTED)
         return most is None or len(moved) < most
 
 

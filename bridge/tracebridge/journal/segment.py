@@ -26,7 +26,8 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 
-from tracebridge.journal.settled import SLOT_BYTES, Settled, Slot, name_hash, pack_slot, read_slots
+from tracebridge.journal.settled import SLOT_BYTES, Owner, Settled, Slot, name_hash, pack_slot, read_slots
+from tracebridge.process.private_files import open_regular, read_regular
 from tracebridge.records.record import Resource
 
 VERSION = 1
@@ -53,9 +54,11 @@ class RecordKind(IntEnum):
     """The resource of the process that writes: the first record of every segment."""
     VOID = 5
     """Of an open span, and no longer true."""
+    HELD = 6
+    """A finished span about which a stage has not decided yet, behind the key that it will decide under (its length, one byte, first)."""
 
 
-FINISHED, STARTED, CHANGED, RESOURCE, VOID = (int(kind) for kind in RecordKind)
+FINISHED, STARTED, CHANGED, RESOURCE, VOID, HELD = (int(kind) for kind in RecordKind)
 DAMAGED = 0  # what a scan calls a stretch that is no record
 TORN = -1  # and a body at the very end whose head was never written: nobody was told that it is safe
 
@@ -94,13 +97,13 @@ class Segment:
         self._salt = salt
         self._mark = mark
         self._slots = slots
-        self._slot_of: dict[str, tuple[int, int]] = {}
-        """By adapter: its slot, and the generation of what is written there."""
+        self._slot_of: dict[bytes, tuple[int, int]] = {}
+        """By the hash of an adapter's name: its slot, and the generation of what is written there."""
 
     # ------------------------------------------------------------------ making and opening
 
     @classmethod
-    def create(cls, path: Path | None, size: int, adapters: Sequence[str]) -> Segment:
+    def create(cls, path: Path | None, size: int, adapters: Sequence[Owner]) -> Segment:
         """Make a segment of `size` bytes, `overhead` included, all of its disk space taken now.
 
         Writing into a sparse mapping on a full disk would kill the process (SIGBUS); here a full disk is an OSError. Without a path the
@@ -117,7 +120,7 @@ class Segment:
             memory[at : at + len(header)] = header
         segment = cls(memory, None, fd, salt, mark, begin, slots)
         for number, name in enumerate(adapters):
-            segment._slot_of[name] = (number, 0)
+            segment._slot_of[name_hash(name)] = (number, 0)
             for _ in range(2):  # both copies: one damaged bit must not make an adapter a stranger here
                 segment.settle(name, Settled())
         if path is not None:
@@ -147,18 +150,29 @@ class Segment:
         self.path = path
 
     @classmethod
-    def open(cls, path: Path, *, to_change: bool = True) -> Segment:
-        """Open a segment that another process wrote. Raises DamagedError when it cannot be understood, OSError."""
-        fd = os.open(path, (os.O_RDWR if to_change else os.O_RDONLY) | os.O_CLOEXEC)
+    def open(cls, path: Path) -> Segment:
+        """Open a segment whose writer is dead, and whose folder is ours. Raises DamagedError when it cannot be understood, OSError."""
+        fd = open_regular(path, os.O_RDWR)
         try:
             if os.fstat(fd).st_size < _SLOTS_AT:
                 raise DamagedError("it ends before its header does")
-            memory = mmap.mmap(fd, 0, access=mmap.ACCESS_WRITE if to_change else mmap.ACCESS_READ)
+            memory = mmap.mmap(fd, 0)
             salt, mark, begin, slots = _read_header(memory)
         except BaseException:
             os.close(fd)
             raise
         return cls(memory, path, fd, salt, mark, begin, slots)
+
+    @classmethod
+    def copy(cls, path: Path) -> Segment:
+        """Read a segment into memory, to look at: its owner may cut the file meanwhile. Raises as `open` does."""
+        data = read_regular(path)
+        if len(data) < _SLOTS_AT:
+            raise DamagedError("it ends before its header does")
+        memory = mmap.mmap(-1, len(data))
+        memory[:] = data
+        salt, mark, begin, slots = _read_header(memory)
+        return cls(memory, path, -1, salt, mark, begin, slots)
 
     # ------------------------------------------------------------------ writing
 
@@ -166,6 +180,11 @@ class Segment:
     def room(self) -> int:
         """Bytes left for records, their heads included."""
         return self.size - self.at
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has written it."""
+        return self.resource is None
 
     @property
     def end(self) -> int:
@@ -190,15 +209,16 @@ class Segment:
         word = len(body) << 4 | VOID
         _HEAD.pack_into(self._memory, at, self._mark, word, zlib.crc32(body, self._salt ^ word))
 
-    def settle(self, adapter: str, settled: Settled) -> None:
+    def settle(self, adapter: Owner, settled: Settled) -> None:
         """Write down what an adapter has settled here, beside the older copy of the same."""
-        if adapter not in self._slot_of:
+        key = name_hash(adapter)
+        if key not in self._slot_of:
             return
-        number, generation = self._slot_of[adapter]
+        number, generation = self._slot_of[key]
         generation += 1
-        self._slot_of[adapter] = (number, generation)
+        self._slot_of[key] = (number, generation)
         at = _SLOTS_AT + (2 * number + generation % 2) * SLOT_BYTES
-        self._memory[at : at + SLOT_BYTES] = pack_slot(adapter, generation, settled, self._salt)
+        self._memory[at : at + SLOT_BYTES] = pack_slot(key, generation, settled, self._salt)
 
     def handle(self) -> int:
         """Return a file descriptor of its own to sync the file by, or -1; the caller closes it."""
@@ -215,16 +235,37 @@ class Segment:
             return b""
         return body
 
-    def settled(self, adapter: str) -> Settled | None:
+    def length(self, at: int) -> int:
+        """Return how many bytes the record at this place takes, its head included."""
+        return HEAD_BYTES + int(_HEAD.unpack_from(self._memory, at)[1] >> 4)
+
+    def settled(self, adapter: Owner) -> Settled | None:
         """Return what an adapter has settled here; None when the segment does not know it."""
-        written = self.written()
-        found = written.get(name_hash(adapter))
+        written, key = self.written(), name_hash(adapter)
+        found = written.get(key)
         if found is None:
-            return self._presumed(adapter, {slot.number for slot in written.values()})
-        self._slot_of[adapter] = (found.number, found.generation)
+            return self._presumed(key, {slot.number for slot in written.values()})
+        self._slot_of[key] = (found.number, found.generation)
         return found.settled
 
-    def _presumed(self, adapter: str, whole: set[int]) -> Settled | None:
+    def rename(self, before: Owner, after: Owner) -> int:
+        """Let one adapter take over what another is owed here; return how many records that is.
+
+        Between the two copies of what is written both are owed them: rather sent twice than not at all.
+        """
+        old, new = self.settled(before), self.settled(after)
+        if old is None:
+            return 0
+        if new is not None:
+            self.settle(after, old.united_with(new))
+            self.settle(before, Settled(len(self.offsets)))
+        else:
+            self._slot_of[name_hash(after)] = self._slot_of.pop(name_hash(before))
+            for _ in range(2):
+                self.settle(after, old)
+        return old.owes(len(self.offsets))
+
+    def _presumed(self, adapter: bytes, whole: set[int]) -> Settled | None:
         """Return what to think of an adapter that no whole slot names: None, unless a slot is damaged in both copies.
 
         Whose that one was nobody can tell, so everything is owed: rather sent twice than not at all.
@@ -241,11 +282,12 @@ class Segment:
                 self._slot_of[adapter] = (free, 0)
         return Settled()
 
-    def owed_to_others(self, adapters: Sequence[str]) -> int:
-        """Return how many records are still to go to adapters that are not among these."""
-        known = {name_hash(adapter) for adapter in adapters}
-        owed = [slot.settled.owed(len(self.offsets)) for name, slot in self.written().items() if name not in known]
-        return sum(end - start for ranges in owed for start, end in ranges)
+    def owed(self, but: Sequence[Owner] = ()) -> dict[bytes, int]:
+        """Return how many records are still to go to each adapter, by the hash of its name, but for some."""
+        spared = {name_hash(adapter) for adapter in but}
+        count = len(self.offsets)
+        owing = {key: slot.settled.owes(count) for key, slot in self.written().items() if key not in spared}
+        return {key: owed for key, owed in owing.items() if owed}
 
     def written(self) -> dict[bytes, Slot]:
         """Return what is written of adapters, by the hash of their names."""
@@ -287,6 +329,16 @@ class Segment:
 
     # ------------------------------------------------------------------ the end
 
+    def trim(self) -> None:
+        """Give back the disk space that no record took. Only for a segment that nobody writes to any more, and that is ours."""
+        if self._fd < 0 or self.at >= self.size:
+            return
+        try:
+            os.ftruncate(self._fd, self.at)
+            self._memory, self.size = mmap.mmap(self._fd, self.at), self.at
+        except OSError:  # no file of ours any more, or no room for another mapping: it stays as long as it is
+            return
+
     def remove(self) -> None:
         """Delete the file. Who still reads the mapping may go on."""
         self.release()
@@ -321,7 +373,7 @@ def _read_header(memory: mmap.mmap) -> tuple[int, bytes, int, int]:
 
 def _mapped(path: Path, size: int) -> tuple[int, mmap.mmap]:
     """Make a file whose space is taken and map it. Raises OSError, and leaves nothing then."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     try:
         _allocate(fd, size)
         return fd, mmap.mmap(fd, size)

@@ -23,12 +23,15 @@ _log = logger("tracebridge.journal")
 class Files:
     """The files of one journal. `moved` is told of a segment that got its file later. Used under the journal's lock."""
 
-    def __init__(self, directory: Path, *, moved: Callable[[Segment], None]) -> None:
+    def __init__(
+        self, directory: Path, adapters: Callable[[], Sequence[str]], *, moved: Callable[[Segment], None]
+    ) -> None:
         self.folder: Folder | None = None
         """Ours, once there is something to write."""
         self.last_error = ""
         """What the disk said last; empty when it is well."""
         self._directory = directory
+        self._adapters = adapters
         self._moved = moved
         self._unsaid: deque[tuple[int, str, tuple[object, ...]]] = deque()
 
@@ -42,12 +45,12 @@ class Files:
     def _say(self, level: int, text: str, *arguments: object) -> None:
         self._unsaid.append((level, text, arguments))
 
-    def create(self, size: int, adapters: Sequence[str], in_memory: Sequence[Segment]) -> Segment | None:
+    def create(self, size: int, in_memory: Sequence[Segment]) -> Segment | None:
         """Return a new segment on the disk, or None when the disk says no, or those in memory have to go there first."""
         if self.bring(in_memory) < len(in_memory):
             return None
         try:
-            segment = Segment.create(self._own_folder().next_path(), size, adapters)
+            segment = Segment.create(self._own_folder().next_path(), size, self._adapters())
         except OSError as error:
             self._note(error)
             return None
@@ -82,7 +85,7 @@ class Files:
 
     def _own_folder(self) -> Folder:
         if self.folder is None:
-            self.folder = Folder.create(self._directory)
+            self.folder = Folder.create(self._directory, self._adapters())
         return self.folder
 
     def _note(self, error: OSError) -> None:

@@ -19,6 +19,9 @@ MAX_GAPS = (SLOT_BYTES - _SLOT.size - 4) // 8
 Range = tuple[int, int]
 """Records of one segment by number, from and up to (not including)."""
 
+Owner = str | bytes
+"""An adapter by its name, or by the hash of a name that this configuration may not know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -43,6 +46,16 @@ class Settled:
         rest = [gap for gap in self.gaps if gap[0] < gap[1]]
         return [*rest, (self.taken, count)] if self.taken < count else rest
 
+    def owes(self, count: int) -> int:
+        """Return how many records, of `count`, are not settled."""
+        return sum(end - start for start, end in self.owed(count))
+
+    def united_with(self, other: Settled) -> Settled:
+        """Return what is settled in both: what either of two adapters is owed, one adapter is."""
+        taken = min(self.taken, other.taken)
+        most = max(self.taken, other.taken)
+        return Settled.of(most, [*self.gaps, *other.gaps, (taken, most)])
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -53,7 +66,7 @@ class Slot:
     settled: Settled
 
 
-def pack_slot(adapter: str, generation: int, settled: Settled, salt: int) -> bytes:
+def pack_slot(adapter: Owner, generation: int, settled: Settled, salt: int) -> bytes:
     """Return one copy."""
     taken, gaps = settled.taken, settled.gaps
     if len(gaps) > MAX_GAPS:  # more than the slot can say: the rest counts as not settled
@@ -77,6 +90,6 @@ def read_slots(data: bytes, salt: int) -> dict[bytes, Slot]:
     return newest
 
 
-def name_hash(adapter: str) -> bytes:
+def name_hash(adapter: Owner) -> bytes:
     """Return 8 bytes that stand for an adapter's name."""
-    return blake2b(adapter.encode(), digest_size=8).digest()
+    return adapter if isinstance(adapter, bytes) else blake2b(adapter.encode(), digest_size=8).digest()

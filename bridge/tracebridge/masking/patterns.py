@@ -62,7 +62,7 @@ def compiled(text: str | bytes, *, linear: bool = True) -> Pattern:
         plain = re.compile(text)
         ways = _repeats_what_repeats(_parsed(plain))
     except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"no regular expression: {error}") from None
+        raise ValueError(f"this is not a regular expression: {error}") from None
     if ways:
         raise ValueError(
             "a repetition of what is itself repeated or one of several, such as (a+)+ or (a|ab)*, can take exponential time; "

@@ -5,10 +5,6 @@ What Python does not call printable is replaced in text and escaped in JSON, who
 
 from __future__ import annotations
 
-import re
-
-_NOT_ASCII = re.compile(rb"\x7f|[\xc2-\xf4][\x80-\xbf]{1,3}+")  # one character in UTF-8, and DEL
-
 
 def printable(text: str) -> str:
     """Return one line of text that cannot steer a terminal, whoever wrote it.
@@ -27,17 +23,22 @@ def printable_lines(text: str) -> str:
 
 
 def printable_json(data: bytes) -> bytes:
-    """Return JSON in UTF-8 with every character that is not printable escaped; ASCII's control characters are escaped in JSON anyway.
+    """Return JSON in UTF-8, on one line or several, with every character escaped that is not printable.
 
-    >>> printable_json('"a\\u202eb\\u009b"'.encode())
-    b'"a\\\\u202eb\\\\u009b"'
+    JSON's own rules already escape what is below U+0020; these are DEL, the C1 controls (NEL among them), the separators U+2028 and U+2029, which some
+    readers take for the end of a line, marks of direction and the like.
+
+    >>> printable_json('"a\u202eb\u009b"'.encode())
+    b'"a\\u202eb\\u009b"'
     """
-    return data if data.isascii() and b"\x7f" not in data else _NOT_ASCII.sub(_escaped, data)
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    text = data.decode("utf-8", "surrogatepass")
+    if text.replace("\n", "").isprintable():
+        return data
+    return "".join([char if char.isprintable() or char == "\n" else _escaped(char) for char in text]).encode()
 
 
-def _escaped(found: re.Match[bytes]) -> bytes:
-    text = found[0].decode("utf-8", "replace")
-    if text.isprintable():
-        return found[0]
-    units = text.encode("utf-16-be")
-    return b"".join(b"\\u%04x" % int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2))
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{int.from_bytes(units[at : at + 2]):04x}" for at in range(0, len(units), 2))

@@ -14,13 +14,13 @@ Delivery calls `encode` and then `send` from its worker threads, one batch at a 
 | what happens | `send` raises | delivery does |
 |---|---|---|
 | refused, reset, timed out; HTTP 429, 502, 503, 504; gRPC's retryable codes | `Retryable(after_s=…)` | backs off with jitter, at least Retry-After; the destination pauses, others go on |
-| HTTP 500 from Zipkin (its storage failed) | `Retryable(bounded=True)` | retries for a bounded time, then dead letter |
+| HTTP 500 from a Zipkin or Thrift port, any other 5xx: ill, or this data is wrong | `Ambiguous(message)` | halves; while one half is taken the other is halved again, and a span that is refused alone again and again (four times) while others are taken becomes a dead letter; when neither is taken both wait, as after a 503, overtaken by what comes after them, and are not halved again before something has been taken |
 | a third party's exporter says FAILURE, not why | `Retryable(tries=3)` | tries so often, then dead letter |
 | HTTP 400, INVALID_ARGUMENT; HTTP 500 from OTLP | `Rejected(message)` | bisects; single bad spans become dead letters |
 | HTTP 413, "larger than max" | `TooLarge` | splits; a single span becomes a dead letter |
 | 401, 403, 404, 405, 415, TLS failure, an HTML page | `Misconfigured(message)` | one loud line, tries again slowly; the backlog waits |
 | partial success | returns `Sent(rejected=n, message=…)` | counts n as dropped, logs the message once |
-| anything else raised | | as `Retryable(bounded=True)`, traceback in the log once |
+| anything else raised | | as `Ambiguous`, traceback in the log once |
 
 Messages must not carry secrets: name the endpoint without its user info, never a header.
 """
@@ -133,7 +133,7 @@ class Adapter(Protocol):
     def send(self, body: bytes, spans: int) -> Sent:
         """Hand over one body of `spans` spans. Blocks at most the adapter's own timeout.
 
-        Raises `Retryable`, `Rejected`, `TooLarge` or `Misconfigured` (see the table above).
+        Raises `Retryable`, `Ambiguous`, `Rejected`, `TooLarge` or `Misconfigured` (see the table above).
         """
         ...
 
@@ -197,7 +197,7 @@ def reader_of(adapter: Any) -> TraceReader | None:
 
 @runtime_checkable
 class TraceEditor(Protocol):
-    """A readable destination whose finished traces can still be changed (the embedded store)."""
+    """A readable destination whose finished traces can still be changed (the embedded store, MLflow)."""
 
     def set_tag(self, trace_id: bytes, key: str, value: str) -> bool:
         """Set a tag on the trace's root; False when the trace is unknown."""

@@ -22,6 +22,9 @@ from typing import Annotated, Any
 Duration = Annotated[float, "duration"]
 """Seconds as a float; written `10s`, `250ms`, `5m`, `1h` in YAML (a bare 0 is allowed)."""
 
+Age = Annotated[float, "age"]
+"""A duration of which `never` is one, as infinity: an age that nothing reaches."""
+
 Size = Annotated[int, "size"]
 """Bytes as an int; written `512MiB`, `64KiB`, `1GB` or a bare number in YAML."""
 
@@ -39,6 +42,9 @@ Function = Annotated[Any, "function"]
 
 IdScheme = Annotated[str, "scheme"]
 """The name of an ID scheme: `auto`, or an entry point of `tracebridge.id_schemes`."""
+
+HeaderFormatName = Annotated[str, "header_format"]
+"""The name of a header format: `baggage`, `correlation`, or an entry point of `tracebridge.header_formats`."""
 
 AttributeValue = Annotated[Any, "attribute"]
 """What an OpenTelemetry attribute can hold: text, a number, true or false, or a list of one of these."""

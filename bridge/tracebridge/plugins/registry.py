@@ -6,6 +6,8 @@
 | `tracebridge.formats` | a file format that can be read and written, for dead letters, `convert` and `replay` |
 | `tracebridge.sources` | a foreign library whose spans come in (`Client.source`) |
 | `tracebridge.id_schemes` | a way from the caller's own trace ID to 16 bytes |
+| `tracebridge.stages` | a step between finished spans and the queue (`tracebridge.plugins.stage.Stage`) |
+| `tracebridge.header_formats` | headers that carry a trace between processes (`tracebridge.propagation.formats.HeaderFormat`) |
 
 Looking names up imports nothing; a module, and the client library that it may need, is imported when its entry is loaded.
 """
@@ -13,7 +15,9 @@ Looking names up imports nothing; a module, and the client library that it may n
 from __future__ import annotations
 
 import functools
+import logging
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from tracebridge.errors import ConfigError
@@ -22,14 +26,23 @@ from tracebridge.plugins.installed import Entry
 
 if TYPE_CHECKING:
     from tracebridge.plugins.adapter import Adapter
+    from tracebridge.plugins.stage import Stage
+
+_log = logging.getLogger("tracebridge")
 
 ADAPTERS = "tracebridge.adapters"
 FORMATS = "tracebridge.formats"
 SOURCES = "tracebridge.sources"
 ID_SCHEMES = "tracebridge.id_schemes"
+STAGES = "tracebridge.stages"
+HEADER_FORMATS = "tracebridge.header_formats"
 AUTO_SCHEME = "auto"
 """The choice between ID schemes: no entry point, but a name wherever a scheme is named."""
-_GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES)
+BAGGAGE, CORRELATION = "baggage", "correlation"
+"""Headers that go with the IDs of any format: no entry points, but names wherever a header format is named."""
+OWN_PACKAGE = "tracebridge"
+SLOW_IMPORT_S = 1.0  # the log names a module that takes longer to import
+_GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES, STAGES, HEADER_FORMATS)
 
 
 def entries(group: str) -> dict[str, Entry]:
@@ -62,6 +75,7 @@ def load(group: str, name: str) -> Any:
 
         names = ", ".join(known) or "none; is the package installed? (pip install tracebridge)"
         raise ConfigError(f'unknown {what} "{name}"{did_you_mean(name, known)} (known: {names})')
+    started = time.perf_counter()
     try:
         return entry.load()
     except ConfigError:  # the module itself says what it lacks, such as an extra, and what to do
@@ -69,6 +83,10 @@ def load(group: str, name: str) -> Any:
     except Exception as error:
         why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         raise ConfigError(f'{what} "{name}" of {entry.package} cannot be imported from {entry.value}: {why}') from error
+    finally:
+        took_s = time.perf_counter() - started
+        if took_s > SLOW_IMPORT_S:
+            _log.warning('%s "%s" of %s took %.1f s to import', what, name, entry.package, took_s)
 
 
 def _singular(group: str) -> str:
@@ -77,7 +95,9 @@ def _singular(group: str) -> str:
     >>> _singular("tracebridge.id_schemes")
     'ID scheme'
     """
-    return {ID_SCHEMES: "ID scheme"}.get(group, group.rpartition(".")[2].removesuffix("s"))
+    return {ID_SCHEMES: "ID scheme", HEADER_FORMATS: "header format"}.get(
+        group, group.rpartition(".")[2].removesuffix("s")
+    )
 
 
 def known_adapters() -> list[str]:
@@ -90,6 +110,25 @@ def known_schemes() -> list[str]:
     return [AUTO_SCHEME, *entries(ID_SCHEMES)]
 
 
+def known_stages() -> list[str]:
+    """Return the names of the installed stages, sorted."""
+    return list(entries(STAGES))
+
+
+def known_header_formats() -> list[str]:
+    """Return what may be named as a header format: the installed ones and the two that go with any of them, sorted."""
+    return sorted([*entries(HEADER_FORMATS), BAGGAGE, CORRELATION])
+
+
+def own_header_formats() -> list[str]:
+    """Return those of them that tracebridge brings."""
+    return [
+        name
+        for name in known_header_formats()
+        if (entry := entries(HEADER_FORMATS).get(name)) is None or entry.package == OWN_PACKAGE
+    ]
+
+
 def adapter_class(name: str) -> type[Adapter]:
     """Import and return an adapter's class.
 
@@ -97,10 +136,22 @@ def adapter_class(name: str) -> type[Adapter]:
     """
     from tracebridge.plugins.options import DeliveryOptions
 
-    loaded = load(ADAPTERS, name)
-    options = getattr(loaded, "Options", None)
-    if not (isinstance(options, type) and issubclass(options, DeliveryOptions)):
-        where = entries(ADAPTERS)[name].value
-        raise ConfigError(f'adapter "{name}" ({where}) has no Options class derived from DeliveryOptions')
-    checked: type[Adapter] = loaded
+    checked: type[Adapter] = _with_options(ADAPTERS, name, DeliveryOptions)
     return checked
+
+
+def stage_class(name: str) -> type[Stage]:
+    """Import and return a stage's class. Raises ConfigError as `adapter_class` does."""
+    from tracebridge.plugins.stage import StageOptions
+
+    checked: type[Stage] = _with_options(STAGES, name, StageOptions)
+    return checked
+
+
+def _with_options(group: str, name: str, base: type[Any]) -> Any:
+    loaded = load(group, name)
+    options = getattr(loaded, "Options", None)
+    if not (isinstance(options, type) and issubclass(options, base)):
+        where = entries(group)[name].value
+        raise ConfigError(f'{_singular(group)} "{name}" ({where}) has no Options class derived from {base.__name__}')
+    return loaded

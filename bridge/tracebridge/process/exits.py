@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import threading
 import weakref
 from _thread import start_new_thread
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from tracebridge.masking.loggers import logger
 
@@ -46,18 +47,29 @@ def register(resident: Resident) -> None:
     _hook_multiprocessing()
 
 
+_exit: Literal["far", "begun", "over"] = "far"
+"""How far the end of this process has come. From its beginning on no thread can be started (Python 3.12), so signals wait for its end."""
+
+
 def _close_all() -> None:
-    for resident in list(_residents):
-        try:
-            resident.close()
-        except Exception:  # a bug of ours must not keep the others from delivering
-            _log.exception("closing a client at the end of the process failed")
-        except KeyboardInterrupt:  # somebody is there, and in a hurry
-            _log.warning("interrupted while delivering; what is still queued in memory is lost")
-            return
+    global _exit  # noqa: PLW0603 - there is one process
+    _exit = "begun"
+    try:
+        for resident in list(_residents):
+            try:
+                resident.close()
+            except Exception:  # a bug of ours must not keep the others from delivering
+                _log.exception("closing a client at the end of the process failed")
+    except KeyboardInterrupt:  # somebody is there, and in a hurry
+        _log.warning("interrupted while delivering; what is still queued in memory is lost")
+    finally:
+        _exit = "over"
+        Terminator.after_exit()
 
 
 def _after_fork() -> None:
+    global _exit  # noqa: PLW0603 - there is one process
+    _exit = "far"
     Terminator.after_fork_in_child()
     for resident in list(_residents):
         try:
@@ -93,6 +105,7 @@ class Terminator:
 
     The handler itself only starts a thread, because the main thread may hold a lock of ours when the signal comes, or one of
     threading's (hence `start_new_thread`); the thread sends the signal once more when it has finished, and that one is handed on.
+    A program may send it as its very last act (uvicorn does) and be exiting by then: the exit delivers, and hands it on.
     """
 
     _installed: Terminator | None = None
@@ -124,12 +137,22 @@ class Terminator:
         if cls._installed is not None:
             cls._installed._flushing = cls._installed._flushed = False
 
+    @classmethod
+    def after_exit(cls) -> None:
+        """Hand on the signal that came before or while everything was closed."""
+        if cls._installed is not None and cls._installed._flushing:
+            cls._installed._hand_on(signal.SIGTERM, None)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._flushed:
-            if not self._flushing:  # an impatient second signal changes nothing: what we do has its bound
-                self._flushing = True
+        if self._flushed or _exit == "over":
+            if _exit != "begun":
+                self._hand_on(number, frame)
+        elif not self._flushing:  # an impatient second signal changes nothing: what we do has its bound
+            self._flushing = True
+            if _exit == "far":
                 start_new_thread(self._flush, ())
-            return
+
+    def _hand_on(self, number: int, frame: FrameType | None) -> None:
         self._flushing = self._flushed = False
         before = self._before
         if callable(before):
@@ -145,9 +168,12 @@ class Terminator:
             threading.Thread(target=r.wind_down if ends else r.flush, args=(self._timeout_s,), daemon=True)
             for r in list(_residents)
         ]
+        with contextlib.suppress(RuntimeError):  # no thread can start any more: the exit has begun, and closes them
+            for thread in threads:
+                thread.start()
         for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(self._timeout_s + 1.0)
-        self._flushed = True
-        os.kill(os.getpid(), signal.SIGTERM)
+            if thread.ident is not None:
+                thread.join(self._timeout_s + 1.0)
+        if self._flushing:  # else the exit was quicker, and has handed it on
+            self._flushed = True
+            os.kill(os.getpid(), signal.SIGTERM)

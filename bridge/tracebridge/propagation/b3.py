@@ -11,7 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Final, NamedTuple
 
 from tracebridge.propagation.context import SAMPLED, RemoteParent
-from tracebridge.propagation.formats import OWS, Format, Headers, padded, shortest
+from tracebridge.propagation.formats import OWS, HeaderFormat, Headers, padded, shortest
 
 SINGLE = "b3"
 TRACE_ID, SPAN_ID, PARENT_ID, SAMPLED_NAME, FLAGS = (
@@ -99,5 +99,5 @@ def write_several(context: RemoteParent, headers: MutableMapping[str, str]) -> N
         headers[SAMPLED_NAME] = "1" if context.flags & SAMPLED else "0"
 
 
-SINGLE_FORMAT = Format("b3", FIELDS, read, write_single)
-MULTI_FORMAT = Format("b3multi", FIELDS, read, write_several)
+SINGLE_FORMAT = HeaderFormat("b3", FIELDS, read, write_single)
+MULTI_FORMAT = HeaderFormat("b3multi", FIELDS, read, write_several)

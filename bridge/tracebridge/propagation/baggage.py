@@ -20,8 +20,10 @@ MAX_HEADER = 4 * MAX_LENGTH  # characters that we look at
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"  # RFC 9110, 5.6.2
 _VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*+"  # baggage-octet
 _WS = r"[ \t]*+"
-_MEMBER = re.compile(rf"({_WORD}){_WS}={_WS}({_VALUE}){_WS}((?:;{_WS}{_WORD}(?:{_WS}={_WS}{_VALUE})?{_WS})*+)")
-_KEY = re.compile(_WORD)
+_member = re.compile(
+    rf"({_WORD}){_WS}={_WS}({_VALUE}){_WS}((?:;{_WS}{_WORD}(?:{_WS}={_WS}{_VALUE})?{_WS})*+)"
+).fullmatch
+_key = re.compile(_WORD).fullmatch
 _SAFE = "!#$&'()*-./:<=>?@[]^_`{|}~"  # baggage-octets that need no percent sign; + would, for readers that take it for a space
 
 
@@ -31,7 +33,7 @@ def read(text: str) -> str:
         return ""
     members: dict[str, str] = {}
     for each in text.split(","):
-        found = _MEMBER.fullmatch(each.strip(OWS))
+        found = _member(each.strip(OWS))
         if found is not None and found[1] not in members:
             properties = found[3].strip(OWS).replace(TAB, " ")
             members[found[1]] = f"{found[1]}={found[2]}{properties}"
@@ -48,9 +50,7 @@ def put(text: str, entries: Mapping[str, str]) -> str:
     """Return a valid header with entries set; a key that no header can carry is left out."""
     kept = [member for member in text.split(",") if member and member.partition("=")[0] not in entries]
     new = [
-        f"{key}={quote(str(value), safe=_SAFE, errors='replace')}"
-        for key, value in entries.items()
-        if _KEY.fullmatch(str(key))
+        f"{key}={quote(str(value), safe=_SAFE, errors='replace')}" for key, value in entries.items() if _key(str(key))
     ]
     return _cut(new + kept)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import MutableMapping
 
 from tracebridge.propagation.context import SAMPLED, DatadogContext, RemoteParent
-from tracebridge.propagation.formats import OWS, Format, Headers
+from tracebridge.propagation.formats import OWS, HeaderFormat, Headers
 
 TRACE_ID, PARENT_ID, PRIORITY, ORIGIN, TAGS = (
     f"x-datadog-{name}" for name in ("trace-id", "parent-id", "sampling-priority", "origin", "tags")
@@ -90,4 +90,4 @@ def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
         headers[TAGS] = ",".join(tags)
 
 
-FORMAT = Format("datadog", (TRACE_ID, PARENT_ID, PRIORITY, ORIGIN, TAGS), read, write)
+FORMAT = HeaderFormat("datadog", (TRACE_ID, PARENT_ID, PRIORITY, ORIGIN, TAGS), read, write)

@@ -15,7 +15,7 @@ OWS = " \t"
 """Optional white space around a header's value (RFC 9110, 5.6.3)."""
 
 
-class Format(NamedTuple):
+class HeaderFormat(NamedTuple):
     """One header format."""
 
     name: str

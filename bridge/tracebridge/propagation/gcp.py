@@ -9,7 +9,7 @@ import re
 from collections.abc import MutableMapping
 
 from tracebridge.propagation.context import SAMPLED, RemoteParent
-from tracebridge.propagation.formats import OWS, Format, Headers, padded
+from tracebridge.propagation.formats import OWS, HeaderFormat, Headers, padded
 
 TRACE_CONTEXT = "x-cloud-trace-context"
 
@@ -34,4 +34,4 @@ def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
     headers[TRACE_CONTEXT] = f"{context.trace_id}/{int(context.span_id or '', 16)};o={context.flags & SAMPLED}"
 
 
-FORMAT = Format("gcp", (TRACE_CONTEXT,), read, write)
+FORMAT = HeaderFormat("gcp", (TRACE_CONTEXT,), read, write)

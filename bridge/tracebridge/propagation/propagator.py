@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from importlib import import_module
-from typing import Any, Final
+import logging
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any
 
 import msgspec
 
+from tracebridge.errors import ConfigError
+from tracebridge.plugins.registry import BAGGAGE, CORRELATION, HEADER_FORMATS, OWN_PACKAGE, entries, load
 from tracebridge.propagation import baggage, correlation
 from tracebridge.propagation.carriers import Getter, Setter, getter_of, headers_in, setter_of
 from tracebridge.propagation.context import RemoteParent
-from tracebridge.propagation.formats import Format, Headers
+from tracebridge.propagation.formats import HeaderFormat, Headers
 
-FORMATS: Final[Mapping[str, str]] = {
-    "tracecontext": "tracecontext:FORMAT",
-    "b3": "b3:SINGLE_FORMAT",
-    "b3multi": "b3:MULTI_FORMAT",
-    "uber": "uber:FORMAT",
-    "xray": "xray:FORMAT",
-    "datadog": "datadog:FORMAT",
-    "gcp": "gcp:FORMAT",
-}
-"""The formats that carry IDs, each imported where a configuration names it. `baggage` and `correlation` go with any of them."""
-BAGGAGE, CORRELATION = "baggage", "correlation"
+COMPANY = {BAGGAGE, CORRELATION}  # headers that go with the IDs of any format
+_log = logging.getLogger("tracebridge")
 
 
 class Propagator:
@@ -31,8 +24,8 @@ class Propagator:
 
     def __init__(self, extract: Sequence[str], inject: Sequence[str], correlation_header: str) -> None:
         self._correlation = correlation_header.lower()
-        read = [format_named(name) for name in extract if name in FORMATS]
-        write = [format_named(name) for name in inject if name in FORMATS]
+        read = [format_named(name) for name in extract if name not in COMPANY]
+        write = [format_named(name) for name in inject if name not in COMPANY]
         self._reads = [each.read for each in read]
         self._reads_baggage, self._writes_baggage = BAGGAGE in extract, BAGGAGE in inject
         self._reads_correlation, self._writes_correlation = CORRELATION in extract, CORRELATION in inject
@@ -90,11 +83,47 @@ class Propagator:
         (setter or setter_of(carrier))(carrier, headers, self._owned)
 
 
-def format_named(name: str) -> Format:
-    """Return one of `FORMATS`."""
-    module, _, constant = FORMATS[name].partition(":")
-    found: Format = getattr(import_module(f"tracebridge.propagation.{module}"), constant)
-    return found
+def format_named(name: str) -> HeaderFormat:
+    """Return an installed header format. Raises ConfigError for a name that is not known, and for what is not a HeaderFormat.
+
+    One of another package is guarded: what it raises is counted as if the headers were not there, and logged once.
+    """
+    found = load(HEADER_FORMATS, name)
+    if not isinstance(found, HeaderFormat):
+        raise ConfigError(f'header format "{name}" is a {type(found).__name__}; it has to be a HeaderFormat')
+    return found if entries(HEADER_FORMATS)[name].package == OWN_PACKAGE else _guarded(found)
+
+
+def _guarded(format_: HeaderFormat) -> HeaderFormat:
+    told: set[str] = set()
+
+    def tell(error: Exception) -> None:
+        kind = type(error).__name__
+        if kind not in told:
+            told.add(kind)
+            _log.warning('header format "%s" failed (%s); the others go on', format_.name, kind)
+
+    def read(headers: Headers) -> RemoteParent | None:
+        try:
+            found = format_.read(headers)
+        except Exception as error:
+            tell(error)
+            return None
+        if found is None or isinstance(found, RemoteParent):
+            return found
+        tell(TypeError())
+        return None
+
+    def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
+        made: dict[str, str] = {}
+        try:
+            format_.write(context, made)
+        except Exception as error:
+            tell(error)
+            return
+        headers.update(made)
+
+    return format_._replace(read=read, write=write)
 
 
 NOTHING = RemoteParent(deferred=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from tracebridge.propagation import tracestate
 from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent
-from tracebridge.propagation.formats import OWS, Format, Headers
+from tracebridge.propagation.formats import OWS, HeaderFormat, Headers
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 ZERO_TRACE_ID, ZERO_SPAN_ID = "0" * 32, "0" * 16
@@ -59,4 +59,4 @@ def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
         headers[TRACESTATE] = context.trace_state
 
 
-FORMAT = Format("tracecontext", (TRACEPARENT, TRACESTATE), read, write)
+FORMAT = HeaderFormat("tracecontext", (TRACEPARENT, TRACESTATE), read, write)

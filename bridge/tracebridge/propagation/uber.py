@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from tracebridge.propagation import baggage
 from tracebridge.propagation.context import SAMPLED, RemoteParent
-from tracebridge.propagation.formats import OWS, Format, Headers, padded, shortest
+from tracebridge.propagation.formats import OWS, HeaderFormat, Headers, padded, shortest
 
 UBER, DEBUG_ID, MANUAL_BAGGAGE = "uber-trace-id", "jaeger-debug-id", "jaeger-baggage"
 PREFIX = "uberctx-"
@@ -62,4 +62,4 @@ def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
             headers[f"{PREFIX}{key.lower()}"] = quote(value, safe="")
 
 
-FORMAT = Format("uber", (UBER, DEBUG_ID, MANUAL_BAGGAGE), read, write, PREFIX)
+FORMAT = HeaderFormat("uber", (UBER, DEBUG_ID, MANUAL_BAGGAGE), read, write, PREFIX)

@@ -10,7 +10,7 @@ import re
 from collections.abc import MutableMapping
 
 from tracebridge.propagation.context import SAMPLED, RemoteParent
-from tracebridge.propagation.formats import OWS, Format, Headers, padded
+from tracebridge.propagation.formats import OWS, HeaderFormat, Headers, padded
 
 TRACE_ID = "x-amzn-trace-id"
 MAX_HEADER = 1024  # characters that we look at; AWS's own are below 256
@@ -45,4 +45,4 @@ def write(context: RemoteParent, headers: MutableMapping[str, str]) -> None:
     )
 
 
-FORMAT = Format("xray", (TRACE_ID,), read, write)
+FORMAT = HeaderFormat("xray", (TRACE_ID,), read, write)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tracebridge.errors import InvalidParameterError, misuse
+from tracebridge.masking.patterns import compiled
 from tracebridge.plugins.adapter import RUN_TAG
 from tracebridge.reading.search import DEFAULT_MAX_RESULTS, NEWEST_FIRST, Condition, Field, Order, Query, Scalar
 
@@ -52,9 +53,9 @@ _ORDERS: Mapping[str, Any] = {"trace_id": "trace_id", "request_id": "trace_id"} 
 }
 _WIRE_HEX = re.compile(r"[0-9a-f]{32}")
 
-_TOKEN = re.compile(
+_token_at = re.compile(
     r"""\s*(?:
-        (?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
+        (?P<text>'(?:[^']++|'')*+'|"(?:[^"]++|"")*+")
       | (?P<number>[+-]?\d+(?:\.\d+)?)(?![\w.])
       | (?P<operator><=|>=|!=|=|<|>|(?:NOT\s+)?IN(?=\s*\()|[IR]?LIKE\b|IS\s+(?:NOT\s+)?NULL\b)
       | (?P<truth>(?:true|false)\b)
@@ -63,7 +64,7 @@ _TOKEN = re.compile(
       | (?P<identifier>[A-Za-z_]\w*(?:\.(?:attributes\.)?(?:`[^`]+`|"[^"]+"|[\w.\-]+))?)
     )""",
     re.VERBOSE | re.IGNORECASE,
-)
+).match
 
 
 LARGEST = 2**63 - 1
@@ -138,7 +139,7 @@ def build_query(
 def _tokens(text: str) -> Iterator[_Token]:
     place, end = 0, len(text.rstrip())
     while place < end:
-        found = _TOKEN.match(text, place)
+        found = _token_at(text, place)
         if found is None or found.lastgroup is None:
             raise _outside(text, place)
         yield _Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup))
@@ -256,8 +257,8 @@ def _condition(identifier: str, operator: Any, value: Any) -> Condition:
 
 def _compiles(text: str, operator: str) -> bool:
     try:
-        return operator != "RLIKE" or re.compile(text) is not None
-    except (re.error, RecursionError, OverflowError):
+        return operator != "RLIKE" or compiled(text, linear=False) is not None
+    except ValueError:
         return False
 
 

@@ -61,8 +61,10 @@ class Condition(msgspec.Struct, frozen=True):
         if self.operator == "RLIKE":
             return text
         flags, text = ("(?is)", text.lower()) if self.operator == "ILIKE" else ("(?s)", text)
-        wild = {"%": ".*", "_": "."}
-        return rf"{flags}\A{''.join(wild.get(char) or re.escape(char) for char in text)}\Z"
+        first, *others = ["".join("." if char == "_" else re.escape(char) for char in part) for part in text.split("%")]
+        # each part between two % where it first comes, and no other try: so it takes time linear in the text
+        between = "".join(f"(?>.*?{part})" for part in others[:-1] if part)
+        return rf"{flags}\A{first}{between}{f'.*{others[-1]}' if others else ''}\Z"
 
 
 class Order(msgspec.Struct, frozen=True):

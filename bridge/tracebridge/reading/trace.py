@@ -268,7 +268,8 @@ def trace_of(
         response_preview=_preview(root.outputs),
         tags=all_tags,
         trace_metadata=_metadata(ordered, all_tags),
-        experiment_id=(root.trace.experiment_id if isinstance(root, Span) else root.record.experiment_id) or None,
+        experiment_id=(root.trace.experiment_id if isinstance(root, Span) else root.record.experiment_id)
+        or DEFAULT_EXPERIMENT,
         client_request_id=root.trace_id if root.trace_id != root.wire_trace_id else None,
     )
     return Trace(info, TraceData(list(ordered) if include_spans else []))

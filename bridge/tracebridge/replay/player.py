@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracebridge.client import Client
-from tracebridge.delivery.worker import GAVE_UP
+from tracebridge.delivery.books import GAVE_UP
 from tracebridge.records.record import SpanRecord
 from tracebridge.replay.lines import Position
 from tracebridge.replay.seen import Seen, key_of

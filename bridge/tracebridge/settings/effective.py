@@ -24,7 +24,7 @@ from tracebridge.settings.scalars import resolve
 from tracebridge.settings.tree import Node
 
 COMMENT_COLUMN: Final = 64  # where sources stand, unless a value is longer
-_PLAIN = re.compile(r"[0-9.]+[A-Za-z]+|[A-Za-z_./~][\w./@%+-]*(?::[\w./@%+-]+)*")
+_is_plain = re.compile(r"[0-9.]+[A-Za-z]+|[A-Za-z_./~][\w./@%+-]*(?::[\w./@%+-]+)*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,16 @@ def effective(loaded: Loaded) -> list[Entry]:
     destinations = _child(tree, "adapters")
     for name, chosen in settings.adapters.items():
         entries += _options(chosen.options, _child(destinations, name), ("adapters", name))
+    if settings.stages:
+        stages = [{chosen.name: _plain(chosen.options)} for chosen in settings.stages]
+        entries.append(Entry(("stages",), stages, _origin(_child(tree, "stages"))))
     return entries
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    """Return options as one value, because what stands in a list has no keys of its own."""
+    entries = _options(options, None, ())
+    return {".".join(entry.path): entry.value for entry in entries}
 
 
 def _options(options: Any, node: Node | None, path: tuple[str, ...]) -> Iterator[Entry]:
@@ -168,7 +177,7 @@ def _flow(value: Any) -> str:
 
 def _scalar(text: str) -> str:
     """Return text plain where YAML takes it for that text, else in quotes."""
-    if _PLAIN.fullmatch(text) and resolve(text) == text:
+    if _is_plain(text) and resolve(text) == text:
         return text
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

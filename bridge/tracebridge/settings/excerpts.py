@@ -27,12 +27,12 @@ _MARKS: Final = frozenset(" \t-?:,[]{}")  # what stands between keys and values
 _MARKED = re.compile(r"[&*!|>%@`]\S*")
 _QUERY = re.compile(r"(?<=[?&])[^\s&\"']*=[^\s&\"']*")  # of an address
 _SCHEME = re.compile(r"\b(?:bearer|basic)\s+([^\s\"',}]+)", re.IGNORECASE)
-_HARMLESS = re.compile(
+_harmless = re.compile(
     r"""\$\{[A-Za-z_:0-9]+\}|true|false|null|~|auto|hash|error|join|report|close|default|none|mask|drop|block|drop_oldest
     |gzip|protobuf|json|stdout|stderr|[0-9]{1,6}(?:\.[0-9]{1,3})?\ ?(?:[nuµm]?s|[mhdB]|[kKMGT]i?B)?|\.{1,2}/[\w./-]+
     |(?:[a-z]+://)?(?:[\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}(?:/[\w./-]*)?|[a-z]+://[\w.-]+(?:/[\w./-]*)?""",
     re.VERBOSE,
-)
+).fullmatch
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _MORE_SECRET_WORDS: Final = ("pwd", "pass", "auth", "bearer", "key", "headers", "header", "pin", "login", "signature")
 
@@ -56,7 +56,7 @@ def is_harmless(text: str) -> bool:
     >>> is_harmless("http://localhost:4318"), is_harmless("10s"), is_harmless("hunter2"), is_harmless("http://a:b@c")
     (True, True, False, False)
     """
-    return _HARMLESS.fullmatch(text.strip().strip("\"'")) is not None
+    return _harmless(text.strip().strip("\"'")) is not None
 
 
 @dataclass(frozen=True, slots=True)

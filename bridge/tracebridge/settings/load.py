@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tracebridge.errors import ConfigError
-from tracebridge.settings.model import AdapterSettings, Settings
+from tracebridge.settings.model import AdapterSettings, Settings, StageSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CONFIG_VARIABLE: Final = "TRACEBRIDGE_CONFIG"
 URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 FILE_FORMAT = "1.0"
+NAMED = ("adapters", "stages")  # keys that are no options of ours, but names of what is installed
 DEFAULT_STORE = "./tracebridge.db"
 MAPPING = "the configuration given in code"
 Source = str | os.PathLike[str] | Mapping[str, Any] | Settings | None
@@ -131,23 +132,25 @@ def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str], source: 
 def _read(
     node: Node, problems: list[Any], source: str, document: Document | None, environ: Mapping[str, str]
 ) -> Loaded:
-    from tracebridge.settings.adapters import adapters_of
     from tracebridge.settings.environment import with_propagators, with_resource
+    from tracebridge.settings.plugins import adapters_of, stages_of
     from tracebridge.settings.reader import BAD, OptionsReader, keys_of
     from tracebridge.settings.tree import Node
 
     reader = OptionsReader(problems)
     settings: Any = BAD
     chosen: dict[str, AdapterSettings] = {}
+    stages: tuple[StageSettings, ...] = ()
     destinations: dict[str, Node] = {}
     if node.value is None and not node.unset:
         node = Node({}, node.place)
     if isinstance(node.value, dict):
         node = with_propagators(with_resource(node, environ), environ)
-        rest = {key: child for key, child in node.value.items() if key != "adapters"}
+        rest = {key: child for key, child in node.value.items() if key not in NAMED}
         chosen = adapters_of(reader, node, environ, destinations)
+        stages = stages_of(reader, node)
         node = Node(rest, node.place, node.key_places)
-        for key in set(rest) - set(keys_of(Settings)):  # `adapters` is a key too, though not an option
+        for key in set(rest) - set(keys_of(Settings)):
             reader.unknown_key(key, rest.pop(key), "", node.key_places.get(key, node.place), _top_level())
     settings = reader.options(Settings, node, "")
     if settings is not BAD and settings.file_format != FILE_FORMAT:
@@ -156,7 +159,7 @@ def _read(
     if problems or settings is BAD:
         raise _failure(problems, source, document)
     tree = Node({**node.value, "adapters": Node(destinations)}, node.place, node.key_places)
-    return Loaded(dataclasses.replace(settings, adapters=chosen), tree)
+    return Loaded(dataclasses.replace(settings, adapters=chosen, stages=stages), tree)
 
 
 def _failure(problems: Sequence[Problem], source: str, document: Document | None = None) -> ConfigError:
@@ -168,7 +171,7 @@ def _failure(problems: Sequence[Problem], source: str, document: Document | None
 def _top_level() -> list[str]:
     from tracebridge.settings.reader import keys_of
 
-    return [*keys_of(Settings), "adapters"]
+    return [*keys_of(Settings), *NAMED]
 
 
 def _default_settings(environ: Mapping[str, str], if_unwritable: IfUnwritable) -> Settings:

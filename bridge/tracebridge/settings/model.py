@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,17 +13,20 @@ from tracebridge.masking.known import KnownSecrets, secrets_of_address
 from tracebridge.masking.patterns import masker
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.options import (
+    Age,
     AttributeValue,
     DeliveryOptions,
     Duration,
     FilePath,
     Function,
+    HeaderFormatName,
     IdScheme,
     PrivateUrl,
     Secret,
     Size,
     option,
 )
+from tracebridge.plugins.stage import StageOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +44,6 @@ class ResourceSettings:
         name = self.attributes.get("service.name", "-")
         if not isinstance(name, str) or not name:
             raise ValueError("attributes.service.name must be text with something in it; put it in quotes")
-
-
-HeaderFormat = Literal["tracecontext", "baggage", "b3", "b3multi", "uber", "xray", "datadog", "gcp", "correlation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +85,12 @@ class TraceIdSettings:
 class PropagationSettings:
     """Which headers carry a trace into this process and out of it."""
 
-    extract: list[HeaderFormat] = option(
+    extract: list[HeaderFormatName] = option(
         factory=lambda: ["tracecontext", "baggage"],
         help="Header formats that are read; the first one that names a parent span wins.",
         examples=[["tracecontext", "baggage", "b3", "uber"]],
     )
-    inject: list[HeaderFormat] = option(
+    inject: list[HeaderFormatName] = option(
         factory=lambda: ["tracecontext", "baggage"],
         help="Header formats that are written, all of them each time: this is how a migration runs.",
         examples=[["tracecontext", "baggage", "b3"]],
@@ -177,6 +178,18 @@ SMALLEST_DISK_JOURNAL = 2**20  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnclaimedSettings:
+    """What waits in the journal's directory for adapters that this configuration does not name."""
+
+    max_age: Age = option(
+        math.inf, help="Drop what ended longer ago, counted under the adapter's name.", examples=["30d"], minimum=1
+    )
+    max_bytes: Size | None = option(
+        None, help="Drop the oldest of it when it takes more than this; without it, it waits.", examples=["1GiB"]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class JournalSettings:
     """The queue between finished spans and delivery: in memory, or on disk where it survives the process."""
 
@@ -195,6 +208,15 @@ class JournalSettings:
         "drop_oldest", help="When full: forget the oldest for the adapters that lag, or make the caller wait first."
     )
     block_timeout: Duration = option(1.0, help="Longest wait of one call with on_full: block.", minimum=0)
+    max_directory_bytes: Size | None = option(
+        None,
+        help="Most that the whole folder may hold: above it, what dead processes left is dropped, the oldest first; without it, no bound.",
+        examples=["8GiB"],
+        minimum=SMALLEST_DISK_JOURNAL,
+    )
+    unclaimed: UnclaimedSettings = option(
+        factory=UnclaimedSettings, help="What waits there for adapters that this configuration does not name."
+    )
     fsync: Literal["never", "interval", "always"] = option(
         "interval",
         help="On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk.",
@@ -223,6 +245,17 @@ class AdapterSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """One stage."""
+
+    name: str
+    """The key in the file: `redact_customer` or `redact_customer/second`."""
+    type: str
+    """The part before the slash: an entry point of `tracebridge.stages`."""
+    options: StageOptions
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """A whole, checked configuration."""
 
@@ -240,6 +273,7 @@ class Settings:
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
+    stages: Sequence[StageSettings] = ()
     disabled: bool = False
     """True when OTEL_SDK_DISABLED switches tracing off."""
 

@@ -6,6 +6,7 @@ of it is shown, and which pattern the JSON Schema gives for it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from urllib.parse import urlsplit
 
 from tracebridge.errors import ConfigError
 from tracebridge.plugins.options import PrivateUrl
-from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, known_schemes, load
+from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, known_header_formats, known_schemes, load
 from tracebridge.settings.problems import ProblemKind
 from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
 
 MAX_INT: Final = 2**63 - 1  # what SQLite, protobuf and the system's calls take
+NEVER: Final = "never"
 MAX_SECONDS: Final = 100 * 365.25 * 86400  # threads cannot wait for 300 years
 
 
@@ -53,6 +55,14 @@ def _duration(value: Any, _: Mapping[str, Any]) -> float:
     if seconds > MAX_SECONDS:
         raise Wrong("out-of-range", "a duration of at most 100 years")
     return seconds
+
+
+def _age(value: Any, metadata: Mapping[str, Any]) -> float:
+    return math.inf if value == NEVER else _duration(value, metadata)
+
+
+def _show_age(seconds: float) -> str:
+    return NEVER if seconds == math.inf else show_duration(seconds)
 
 
 def _size(value: Any, _: Mapping[str, Any]) -> int:
@@ -137,6 +147,14 @@ def _scheme(value: Any, _: Mapping[str, Any]) -> str:
     return text
 
 
+def _header_format(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    known = known_header_formats()
+    if text not in known:
+        raise Wrong("wrong-value", f"one of {', '.join(known)}", known)
+    return text
+
+
 def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
     items = value if isinstance(value, list) else [value]
     if any(not isinstance(item, (str, int, float)) for item in items) or len({type(item) for item in items}) > 1:
@@ -146,8 +164,10 @@ def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
+_DURATION = rf"({_NUMBER}\s*(ns|us|µs|ms|s|m|h|d)\s*)+"
 FORMS: Mapping[str, Form] = {
-    "duration": Form("duration", _duration, rf"^({_NUMBER}\s*(ns|us|µs|ms|s|m|h|d)\s*)+$", show_duration),
+    "duration": Form("duration", _duration, rf"^{_DURATION}$", show_duration),
+    "age": Form(f"duration or {NEVER}", _age, rf"^({NEVER}|{_DURATION})$", _show_age),
     "size": Form(
         "size", _size, rf"^{_NUMBER}\s*(B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?$", lambda size: show_size(int(size))
     ),
@@ -156,5 +176,6 @@ FORMS: Mapping[str, Form] = {
     "attribute": Form("text, number, true | false, or a list of these", _attribute, ""),
     "class": Form("pkg.mod:Name", _class, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),
     "function": Form("pkg.mod:function", _function, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),
+    "header_format": Form("header format", _header_format, r"^[A-Za-z0-9_.-]+$"),
     "scheme": Form("ID scheme", _scheme, r"^[A-Za-z0-9_.-]+$"),
 }

@@ -26,6 +26,8 @@ ProblemKind = Literal[
     "unreadable-file",
     "unknown-adapter",
     "broken-adapter",
+    "unknown-stage",
+    "broken-stage",
     "unknown-scheme",
     "broken-scheme",
     "bad-key",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-_DURATION = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>ns|us|µs|ms|s|m|h|d)")
+_duration = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>ns|us|µs|ms|s|m|h|d)").match
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?")
+_size = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?").fullmatch
 _BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
@@ -24,7 +24,7 @@ def parse_duration(value: object) -> float | None:
         return None
     total, rest = 0.0, value.strip()
     while rest:
-        found = _DURATION.match(rest)
+        found = _duration(rest)
         if found is None:
             return None
         total += float(found["number"]) * _SECONDS[found["unit"]]
@@ -40,7 +40,7 @@ def parse_size(value: object) -> int | None:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value if value >= 0 else None
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = _size(value.strip()) if isinstance(value, str) else None
     if found is None or len(found["number"]) > 30:
         return None
     return int(float(found["number"]) * _BYTES[found["unit"] or "B"])

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from tracebridge.plugins.options import Secret
-from tracebridge.plugins.registry import adapter_class
+from tracebridge.plugins.registry import adapter_class, known_stages, own_header_formats, stage_class
 from tracebridge.settings.model import Settings
 from tracebridge.settings.parsers import FORMS
 from tracebridge.settings.reader import hints_of, is_required, keys_of
@@ -51,9 +51,30 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
         "additionalProperties": False,
         "examples": [{"zipkin": {"endpoint": "http://localhost:9411/api/v2/spans"}}],
     }
+    schema["properties"]["stages"] = _stages(definitions)
     schema["required"] = ["adapters"]
     schema["$defs"] = definitions
     return schema
+
+
+def _stages(definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the list of stages, and add those that are installed to the definitions."""
+    patterns = {}
+    for name in known_stages():
+        options = stage_class(name).Options
+        definitions[f"stage {name}"] = {**_object(options, None), "type": ["object", "null"]}
+        patterns[f"^{re.escape(name)}(/\\S(.*\\S)?)?$"] = {
+            "$ref": f"#/$defs/stage {name}",
+            "description": _first_paragraph(options),
+        }
+    one = {"type": "object", "minProperties": 1, "maxProperties": 1, "patternProperties": patterns}
+    return {
+        "type": "array",
+        "description": "What happens to finished spans before they are queued, in order: each stage under `type` or `type/name`, with its options.",
+        "items": {"anyOf": [{"type": "string"}, one]},
+        "default": [],
+        "examples": [[{"redact_customer": {"on_error": "hold_back"}}]],
+    }
 
 
 def _object(options: type[Any], default: Any) -> dict[str, Any]:
@@ -120,6 +141,8 @@ def _form(mark: str, metadata: Any) -> dict[str, Any]:
     if mark == "attribute":
         one: list[dict[str, Any]] = [{"type": kind} for kind in ("string", "boolean", "number")]
         return {"anyOf": [*one, *({"type": "array", "items": item} for item in one)]}
+    if mark == "header_format":
+        return {"anyOf": [{"enum": own_header_formats()}, {"type": "string", "pattern": pattern}]}
     choices: list[dict[str, Any]] = [{"type": "string", "pattern": pattern}, REFERENCE]
     if mark == "duration":
         choices.insert(1, {"const": 0})

@@ -8,18 +8,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Final
 
-from tracebridge.plugins.registry import ADAPTERS, entries
+from tracebridge.plugins.registry import ADAPTERS, OWN_PACKAGE, entries
 from tracebridge.settings.schema import json_schema
 from tracebridge.settings.typed import typed_mapping
-
-DISTRIBUTION: Final = "tracebridge"
 
 
 def shipped_adapters() -> list[str]:
     """Return the adapters that this package brings."""
-    return [name for name, entry in entries(ADAPTERS).items() if entry.package == DISTRIBUTION]
+    return [name for name, entry in entries(ADAPTERS).items() if entry.package == OWN_PACKAGE]
 
 
 def shipped_schema() -> str:

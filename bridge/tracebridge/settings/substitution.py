@@ -14,9 +14,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
-_BODY = re.compile(r"(?:env:)?(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)(?::-(?P<default>[^\n]*))?")
-_PREFIX = re.compile(r"(?!env:)(?P<prefix>[a-zA-Z][a-zA-Z0-9_]*):(?![-?=+])")
+_REFERENCE = re.compile(r"\$\{([^}]*+)(\}|\Z)")  # to the end where it is not closed, so that nothing is passed twice
+_body = re.compile(r"(?:env:)?(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)(?::-(?P<default>[^\n]*))?").fullmatch
+_prefix = re.compile(r"(?!env:)(?P<prefix>[a-zA-Z][a-zA-Z0-9_]*):(?![-?=+])").match
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -43,8 +43,10 @@ def substitute(text: str, environ: Mapping[str, str]) -> Substituted:
     result = Substituted(text)
 
     def replace(found: re.Match[str]) -> str:
+        if not found[2]:
+            return found[0]
         result.changed = True
-        body = _BODY.fullmatch(found[1])
+        body = _body(found[1])
         if body is None:
             result.malformed.append(_fault(found[1]))
             return ""
@@ -65,7 +67,7 @@ def _fault(body: str) -> str:
     """Say what is wrong with the inside of a reference, without what might be a default value."""
     if not body.strip():
         return "`${}` names no variable"
-    other = _PREFIX.match(body)
+    other = _prefix(body)
     if other:
         return f"`${{{other['prefix']}:…}}`: only `env:` is known before the name of a variable"
     name = re.match(r"(?:env:)?([a-zA-Z_][a-zA-Z0-9_]*)", body)

@@ -49,6 +49,11 @@ def typed_mapping(adapters: Iterable[str]) -> str:
     whole = made.pop(_name(Settings)) + _field(
         "adapters", "Mapping[str, AdapterConfig]", "Destinations, each under `type` or `type/name`."
     )
+    whole += _field(
+        "stages",
+        "Sequence[str | Mapping[str, Any]]",
+        "What happens to finished spans before they are queued, in order.",
+    )
     return "\n\n".join([HEAD, *made.values(), anybody, whole])
 
 

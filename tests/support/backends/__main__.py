@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from support.backends.cache import MissingServerError
-from support.backends.servers import FETCH
+from support.backends.cache import MissingServerError, prune
+from support.backends.fetching import FETCH
 
 
 def main() -> int:
@@ -17,6 +17,7 @@ def main() -> int:
         except MissingServerError as error:
             print(f"{name}: {error}", file=sys.stderr)
             failed = 1
+    prune()
     return failed
 
 

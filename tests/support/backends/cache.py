@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 REQUIRE = "TRACEBRIDGE_REQUIRE_SERVERS"
@@ -41,6 +41,20 @@ def locked(name: str) -> Iterator[Path]:
         yield folder
 
 
+@contextlib.contextmanager
+def go_environment() -> Iterator[dict[str, str]]:
+    """Give an environment in which Go keeps modules and compiled packages in the cache folder; one build at a time."""
+    with locked("go") as folder:
+        own = {"GOMODCACHE": str(folder / "modules"), "GOCACHE": str(folder / "compiled"), "GOFLAGS": "-modcacherw"}
+        yield {**own, **os.environ, "CGO_ENABLED": "0"}
+
+
+def prune() -> None:
+    """Delete what only the building of binaries needed: some GB."""
+    with locked("go") as folder:
+        shutil.rmtree(folder)
+
+
 def need(*tools: str) -> None:
     """Raise MissingServerError unless every tool is on the PATH."""
     for tool in tools:
@@ -48,11 +62,11 @@ def need(*tools: str) -> None:
             raise MissingServerError(f"{tool} is not installed")
 
 
-def run(what: str, command: Sequence[str], cwd: Path) -> None:
+def run(what: str, command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None) -> None:
     """Run one step of fetching, saying so; raise MissingServerError with the end of its output when it fails."""
     print(f"[backends] {what} …", file=sys.stderr, flush=True)
     started = time.monotonic()
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise MissingServerError(f"{what} failed: {(done.stderr or done.stdout)[-2000:]}")
     print(f"[backends] {what}: {time.monotonic() - started:.0f}s", file=sys.stderr, flush=True)

@@ -51,6 +51,11 @@ class ServerProcess:
             start_new_session=True,
         )
 
+    @property
+    def group(self) -> int:
+        """The process group that holds the server and whatever it started."""
+        return self._process.pid
+
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Wait until the probe says yes; raise with the log's end when the server dies or takes too long."""
         deadline = time.monotonic() + START_TIMEOUT_S

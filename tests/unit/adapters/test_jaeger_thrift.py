@@ -11,7 +11,7 @@ import pytest
 
 from support.http_server import RecordingServer
 from tracebridge import Client
-from tracebridge.errors import ConfigError, Misconfigured, Rejected, Retryable, TooLarge
+from tracebridge.errors import Ambiguous, ConfigError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.plugins.adapter import Context, Sent
 from tracebridge.plugins.options import Secret
 from tracebridge.records.record import Resource, SpanRecord
@@ -105,10 +105,10 @@ def test_a_collector_gets_one_batch_by_post():
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(400, Rejected), (413, TooLarge), (500, Retryable), (503, Retryable), (404, Misconfigured)]
+    ("status", "error"), [(400, Rejected), (413, TooLarge), (500, Ambiguous), (503, Retryable), (404, Misconfigured)]
 )
 def test_a_collectors_refusal_says_what_to_do(status, error):
-    """A 400 is the data's fault, a full queue (500) is tried again, a 404 is a person's to mend."""
+    """A 400 is the data's fault, a 500 may be a full queue or the data's fault, a 404 is a person's to mend."""
     server = RecordingServer((status, "text/plain", b"no"))
     adapter = JaegerThriftAdapter(JaegerThriftOptions(endpoint=server.url), Context("j", OWN))
     with pytest.raises(error, match=f"HTTP {status}"):

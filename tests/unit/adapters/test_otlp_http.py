@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -18,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from support.cases import CASES, Build
 from support.http_server import RecordingServer
 from support.otlp_view import by_id, hex_ids_to_base64, said
-from tracebridge.errors import Misconfigured, Rejected, TooLarge
+from tracebridge.errors import Ambiguous, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.plugins.adapter import Context, Sent
 from tracebridge.plugins.options import Secret
 from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions, traces_url
@@ -145,6 +146,17 @@ def test_a_2xx_with_any_other_words_means_taken(server, make, content_type, body
         (413, JSON, b"{}", TooLarge, "413"),
         (400, JSON, b"span 3 is bad", Rejected, "span 3 is bad"),
         (500, JSON, b"no retry, says OTLP", Rejected, "no retry"),
+        (
+            400,
+            PROTOBUF,
+            Status(code=3, message="span 3 is bad").SerializeToString(),
+            Rejected,
+            "HTTP 400: span 3 is bad$",
+        ),
+        (503, PROTOBUF, Status(code=14, message="full").SerializeToString(), Retryable, "HTTP 503: full$"),
+        (400, PROTOBUF, b"words", Rejected, "HTTP 400: words$"),
+        (400, PROTOBUF, Status(code=3).SerializeToString(), Rejected, "HTTP 400$"),
+        (520, JSON, b"", Ambiguous, "520"),
     ],
 )
 def test_wrong_answers_are_judged(server, make, status, content_type, body, expected, hint):

@@ -425,15 +425,132 @@ def test_headers_that_can_be_read_once_are_the_applications_too(client, delivere
 
 
 def test_other_asgi_scopes_pass_through(client, delivered):
-    """lifespan is no request."""
+    """What is no request is the application's alone."""
     seen = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["type"])
 
-    asyncio.run(TraceAsgi(app, client)({"type": "lifespan"}, None, None))
+    asyncio.run(TraceAsgi(app, client)({"type": "another"}, None, None))
     asyncio.run(TraceAsgi(app, client)({"type": "websocket", "path": "/ws", "headers": []}, None, None))
-    assert (seen, [r.name for r in delivered(client)]) == (["lifespan", "websocket"], ["WEBSOCKET"])
+    assert (seen, [r.name for r in delivered(client)]) == (["another", "websocket"], ["WEBSOCKET"])
+
+
+# ---------------------------------------------------------------------- the life of a server
+
+
+def lived(app: Any, client: Client) -> list[tuple[str, int]]:
+    """Let a server start and shut down; return what it was told, each with how many spans had been delivered by then."""
+    messages = iter(["lifespan.startup", "lifespan.shutdown"])
+    told: list[tuple[str, int]] = []
+
+    async def receive() -> Any:
+        return {"type": next(messages)}
+
+    async def send(message: Any) -> None:
+        told.append((message["type"], client.stats().adapters["memory"].exported))
+
+    asyncio.run(TraceAsgi(app, client)({"type": "lifespan"}, receive, send))
+    return told
+
+
+def starts_and_stops(client: Client, answer: str = "complete") -> Any:
+    """An application that traces when it starts and when it shuts down."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for step in ("startup", "shutdown"):
+            assert await receive() == {"type": f"lifespan.{step}"}
+            with client.span(step):
+                pass
+            if answer:
+                await send({"type": f"lifespan.{step}.{answer if step == 'shutdown' else 'complete'}"})
+
+    return app
+
+
+@pytest.fixture
+def patient(make_client) -> Client:
+    """A client that sends nothing before it is asked to."""
+    return make_client(adapters={"memory": {"sending_queue": {"flush_interval": "1h"}}})
+
+
+@pytest.mark.parametrize("answer", ["complete", "failed"])
+def test_what_is_queued_is_delivered_before_the_server_hears_that_it_may_end(answer, patient):
+    """A server may die of its signal as soon as it has heard it; the client goes on, because others may share it."""
+    told = lived(starts_and_stops(patient, answer), patient)
+    assert told == [("lifespan.startup.complete", 0), (f"lifespan.shutdown.{answer}", 2)]
+    patient.start_trace("afterwards").end()
+    assert patient.stats().misuse == {}
+
+
+def test_an_application_that_shuts_down_without_a_word_is_delivered(patient):
+    """Returning is an answer, too."""
+    assert lived(starts_and_stops(patient, ""), patient) == []
+    assert patient.stats().adapters["memory"].exported == 2
+
+
+def test_an_application_that_fails_as_it_shuts_down_is_delivered_and_fails(patient):
+    """Its error is the server's."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(2):
+            await receive()
+        with patient.span("shutdown"):
+            raise RuntimeError("the pool is gone")
+
+    with pytest.raises(RuntimeError, match="the pool is gone"):
+        lived(app, patient)
+    assert patient.stats().adapters["memory"].exported == 1
+
+
+@pytest.mark.parametrize("knows", ["raises", "returns"])
+def test_where_the_application_has_no_lifespan_the_middleware_has_one(knows, patient):
+    """Django raises; without an answer the server would not tell of its shutdown."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with patient.span("asked"):
+            if knows == "raises":
+                raise ValueError("only HTTP connections")
+
+    assert lived(app, patient) == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
+
+
+def test_an_application_that_fails_to_start_is_not_talked_over(patient):
+    """It has asked for the message, so it knows the protocol, and its failure is one."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise RuntimeError("no database")
+
+    with pytest.raises(RuntimeError, match="no database"):
+        lived(app, patient)
+
+
+def test_a_shutdown_waits_for_a_destination_within_the_bound_and_says_what_is_left(make_client, caplog):
+    """Once, and without holding up the loop's other tasks."""
+    client = make_client(
+        adapters={"memory": {}, "zipkin": {"endpoint": "http://127.0.0.1:1/api/v2/spans"}},
+        lifecycle={"shutdown_timeout": "200ms"},
+    )
+    ticks = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def tick() -> None:
+            while True:
+                ticks.append(1)
+                await asyncio.sleep(0.001)
+
+        task = asyncio.create_task(tick())
+        await starts_and_stops(client)(scope, receive, send)
+        task.cancel()
+
+    told = lived(app, client)
+    assert told == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 2)]
+    assert [r.getMessage() for r in caplog.records if "shuts down" in r.getMessage()] == [
+        "the server shuts down with spans undelivered: {'zipkin': 2}"
+    ]
+    assert len(ticks) > 2
+    client.close(0)
 
 
 @both

@@ -1,8 +1,8 @@
 """SpanRecords from MLflow's JSON of traces: the answers of its API (`/api/3.0/mlflow/traces/get` and `batchGet`) and what `Trace.to_json` writes.
 
 The API has spans in OTLP's shape, IDs in base64, and attribute values as MLflow understood them; `to_json` has mappings in which each value is JSON text
-(read in MLflow 3.17; MLflow 2 wrote its own names). MLflow keeps no kind, scope, flags or resource with a span: resource attributes are among
-the trace's tags, from which the root gets its service name back.
+(read in MLflow 3.18; MLflow 2 wrote its own names). MLflow keeps no scope, flags or resource with a span (and before 3.18 no kind): resource
+attributes are among the trace's tags, from which the root gets its service name back.
 """
 
 from __future__ import annotations
@@ -94,11 +94,15 @@ def _trace(trace: Mapping[str, Any], place: str, absorb: Absorb) -> Decoded:
     read = otlp_json_reader.read_spans([_as_otlp(span) for span in spans], partial(_absorbed, absorb), f"{place}.spans")
     records = []
     for record in read.records:
-        own = {key: text for key, text in record.tags.items() if (key, text) != (_NAME_TAG, record.name)}
+        own = {  # MLflow's own tags are not among those that are shown; of the others the trace's are as they are now
+            key: text
+            for key, text in record.tags.items()
+            if key.startswith(_OWN_TAGS) and (key, text) != (_NAME_TAG, record.name)
+        }
         records.append(
             msgspec.structs.replace(
                 record,
-                tags={**tags, **own} if record.is_root else own,
+                tags={**tags, **own} if record.is_root else record.tags,
                 resource=Resource({"service.name": service}) if service and record.is_root else None,
                 experiment_id=experiment if isinstance(experiment, str) else "",
             )

@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.masking.printable import printable_json
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge_adapters.dialects import absorb, attributes_of
 from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
-from tracebridge_adapters.formats.spanlog.line import END, one_line
+from tracebridge_adapters.formats.spanlog.line import END
 from tracebridge_adapters.formats.spanlog.writer import Writer, level_of
 
 _encode = msgspec.json.Encoder().encode
@@ -36,7 +37,7 @@ class OtlpWriter(Writer):
         flat.truncated = counts
         if not self._carries_resource(record):
             record = msgspec.structs.replace(record, resource=Resource({"service.name": flat.service}))
-        return one_line(otlp_json.encode([record], self._attributes_of)[:-1] + b"," + _encode(flat)[1:]) + b"\n"
+        return printable_json(otlp_json.encode([record], self._attributes_of)[:-1] + b"," + _encode(flat)[1:]) + b"\n"
 
 
 def decode(data: bytes, trace_id_attribute: str) -> Decoded:

@@ -1,4 +1,4 @@
-"""OTLP's answer: how many spans a server did not take, and why (`ExportTraceServiceResponse`, partial success)."""
+"""OTLP's answers: how many spans a server did not take, and why (`ExportTraceServiceResponse`, partial success; `google.rpc.Status`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 from tracebridge_adapters.formats.shared.protobuf_fields import fields, signed
 
-JSON_TYPE = "application/json"
+JSON_TYPE, PROTOBUF_TYPE = "application/json", "application/x-protobuf"
 
 
 def read_partial_success(body: bytes, content_type: str) -> tuple[int, str]:
@@ -39,3 +39,19 @@ def _from_protobuf(body: bytes) -> tuple[int, str]:
                 elif inner == 2 and isinstance(value, bytes):
                     message = value.decode("utf-8", "replace")
     return rejected, message
+
+
+def refusal_words(body: bytes, content_type: str) -> str | None:
+    """Return the message of a refusal (OTLP specification: a `google.rpc.Status`); None when the body is no such thing.
+
+    >>> refusal_words(b"\\x08\\x0e\\x12\\x10queue is full :(", "application/x-protobuf")
+    'queue is full :('
+    """
+    if content_type != PROTOBUF_TYPE:
+        return None
+    try:
+        found = dict(fields(body))
+    except ValueError:
+        return None
+    message = found.get(2, b"")
+    return message.decode("utf-8", "replace") if isinstance(message, bytes) else None

@@ -8,7 +8,6 @@ as doubles. What users logged stands only inside `attributes`, `inputs`, `output
 from __future__ import annotations
 
 import datetime
-import re
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -130,17 +129,6 @@ ALWAYS: Final = ("service", "span_name", "span_kind", "start_time", "start_time_
 """What a line has besides what the struct requires."""
 AT_THE_END: Final = ("end_time_unix_nano", "duration_ms", "duration_ns", "span_status")
 """What a `span.end` line has besides."""
-
-_BREAKING = re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2[\x80-\x9f]")
-
-
-def one_line(data: bytes) -> bytes:
-    """Return JSON with every character escaped that some reader takes for the end of a line or for a terminal's command.
-
-    JSON's own rules already escape what is below U+0020; these are the C1 controls (NEL among them) and the separators U+2028 and U+2029.
-    """
-    return _BREAKING.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), data)
-
 
 _NANO_DIGITS = 9
 _SECONDS_REMEMBERED = 64

@@ -10,10 +10,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from tracebridge.masking.printable import printable_json
 from tracebridge.records.record import UNKNOWN_SERVICE, EndCause, Kind, Resource, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ResourceChoice
 from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, MAX_NAME, Render, cap_names, cut_to_size, has_long_names
-from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Level, What, one_line, rfc3339
+from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Level, What, rfc3339
 from tracebridge_adapters.formats.spanlog.mend import mended
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
 from tracebridge_adapters.formats.spanlog.rare import is_common, set_rare
@@ -139,7 +140,7 @@ class Writer:
         if self._dress is not None:
             self._dress(line, record, self._project)
         data = _encode(line)
-        return data + b"\n" if data.isascii() else one_line(data) + b"\n"
+        return printable_json(data) + b"\n"
 
     def _carries_resource(self, record: SpanRecord) -> bool:
         return self._resource == "always" or (self._resource == "root" and record.parent_id is None)

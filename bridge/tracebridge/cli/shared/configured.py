@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
+from tracebridge.cli.shared.output import echo
 from tracebridge.settings.load import IfUnwritable, Loaded, load
 
 CONFIG_HELP = (
@@ -19,5 +18,5 @@ def configured(config: str | None, *, if_unwritable: IfUnwritable, tells_all: bo
     """
     loaded = load(config, if_unwritable=if_unwritable)
     if loaded.by == "MLFLOW_TRACKING_URI" or (tells_all and loaded.by == "TRACEBRIDGE_CONFIG"):
-        click.echo(f"destinations: {loaded.told}", err=True)
+        echo(f"destinations: {loaded.told}", err=True)
     return loaded

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracebridge.cli.shared.output import terminal
 from tracebridge.replay.inputs import STDIN
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ class Progress:
 
     def __init__(self, files: Sequence[str], *, growing: bool, quiet: bool) -> None:
         from rich import progress
-        from rich.console import Console
 
-        console = Console(stderr=True)
+        console = terminal(stderr=True)
         self._sizes = {} if growing else {path: Path(path).stat().st_size for path in files if path != STDIN}
         self._before, self._path = 0, ""
         columns: list[Any] = [progress.SpinnerColumn(), progress.TextColumn("{task.description}")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,9 @@ from typing import Any
 
 import click
 
+from tracebridge.cli.shared.output import echo
 from tracebridge.cli.shared.words import count
+from tracebridge.masking.patterns import compiled
 from tracebridge.replay.envelopes.own import NAMES, OwnEnvelope
 from tracebridge.replay.inputs import UnreadableError
 from tracebridge.replay.reader import Found
@@ -49,31 +50,31 @@ strict_option = click.option("--strict", is_flag=True, help="Exit with 1 when a 
 def own_envelope(prefix: str | None, field: str | None, envelopes: Sequence[str]) -> OwnEnvelope:
     """Return what --prefix, --field and --envelope say. Raises BadParameter."""
     try:
-        return OwnEnvelope(re.compile(prefix.encode()) if prefix else None, field, frozenset(envelopes))
-    except re.error as error:
-        raise click.BadParameter(f"{prefix!r} is not a regular expression: {error}", param_hint="--prefix") from error
+        return OwnEnvelope(compiled(prefix.encode()) if prefix else None, field, frozenset(envelopes))
+    except ValueError as error:
+        raise click.BadParameter(f"{prefix!r}: {error}", param_hint="--prefix") from error
 
 
 def complain(error: UnreadableError) -> None:
     """Say at once which file cannot be read."""
-    click.echo(f"error: {error}", err=True)
+    echo(f"error: {error}", err=True)
 
 
 def tell(found: Found) -> None:
     """Say on stderr what could not be read or restored."""
     if found.lines and not (found.span_lines or found.damaged):
-        click.echo(
+        echo(
             "no line holds a span; when a formatter or shipper of your own wraps the lines, --prefix and --field say how",
             err=True,
         )
     for damage in found.damage:
-        click.echo(f"damaged: {damage}", err=True)
+        echo(f"damaged: {damage}", err=True)
     if found.damaged > len(found.damage):
-        click.echo(f"damaged: {found.damaged - len(found.damage)} more places", err=True)
+        echo(f"damaged: {found.damaged - len(found.damage)} more places", err=True)
     for missing in found.gaps.missing():
-        click.echo(f"missing: {missing}", err=True)
+        echo(f"missing: {missing}", err=True)
     for note, lines in found.notes.items():
-        click.echo(f"not restored: {note} ({count(lines, 'line')})", err=True)
+        echo(f"not restored: {note} ({count(lines, 'line')})", err=True)
 
 
 def as_json(found: Found) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def stopped_by_signals() -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        click.echo(f"{signal.Signals(number).name}: finishing what is in hand; once more to end at once", err=True)
+        echo(f"{signal.Signals(number).name}: finishing what is in hand; once more to end at once", err=True)
 
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tracebridge.masking.patterns import Pattern
 from tracebridge.replay.envelopes.prefixes import NAMED
 from tracebridge.replay.envelopes.unwrapping import NO_JSON, as_line, decode
 
@@ -22,7 +23,7 @@ _SPACE = re.compile(r"\s*")
 class OwnEnvelope:
     """What the user says of the lines: nothing, by default."""
 
-    prefix: re.Pattern[bytes] | None = None
+    prefix: Pattern | None = None
     """What stands in front of each line."""
     field: str | None = None
     """The field, of a JSON object a line, that holds the line: a name, or names with dots between. Nothing else tells such an object from an

@@ -28,7 +28,7 @@ _NO_LEVEL = r"(?!(?i:TRACE|TRC|DEBUG|DBG|INFO|INF|NOTICE|WARN(?:ING)?|WRN|ERROR|
 
 
 def _compiled(pattern: str) -> re.Pattern[bytes]:
-    return re.compile(pattern.encode("latin-1"))
+    return re.compile(rb"\A" + pattern.encode("latin-1"))  # so that no use of it looks further into a line
 
 
 CRI = _compiled(rf"{_TIME} (stdout|stderr) ([FP])(?::[FP])* ")

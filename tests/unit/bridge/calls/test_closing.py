@@ -174,3 +174,74 @@ def test_tags_of_a_trace_that_was_closed_or_never_was_are_counted(make_client, t
     client.delete_trace_tag(nothing.trace_id, "team")
     counted = client.stats().misuse
     assert (counted["late_tag"], counted["tag_of_noop"]) == (2, 2)
+
+
+@pytest.fixture
+def held(make_client, monkeypatch):
+    """A client with a span in a `send` that goes on when it is told to, and how to tell it."""
+    client = make_client()
+    adapter = client.adapter("memory")
+    sending, go, send = threading.Event(), threading.Event(), adapter.send
+
+    def wait(body, spans):
+        sending.set()
+        assert go.wait(60)
+        return send(body, spans)
+
+    monkeypatch.setattr(adapter, "send", wait)
+    client.start_trace("root").end()
+    assert sending.wait(60)
+    yield client, go
+    go.set()
+
+
+def test_a_second_close_waits_for_the_first(held):
+    """Whoever closes second may be about to end the process: when it returns, what can be delivered has been."""
+    client, go = held
+    seen = []
+
+    def close():
+        client.close(60)
+        seen.append(client.stats().adapters["memory"].exported)
+
+    closing = [threading.Thread(target=close) for _ in range(3)]
+    for thread in closing:
+        thread.start()
+    deadline = time.monotonic() + 0.5
+    while not seen and time.monotonic() < deadline:
+        time.sleep(0.01)
+    go.set()
+    for thread in closing:
+        thread.join()
+    assert seen == [1, 1, 1]
+
+
+def test_a_second_close_waits_no_longer_than_its_own_bound(held, caplog):
+    """The first may have been given an hour."""
+    client, go = held
+    first = threading.Thread(target=client.close, args=(3600,))
+    first.start()
+    while not client._closed:
+        time.sleep(0.001)
+    client.close(0)
+    assert first.is_alive()
+    go.set()
+    first.join()
+    said = [record.getMessage() for record in caplog.records if "another thread" in record.getMessage()]
+    assert said == ["another thread has been closing this client for more than 0s; it is not waited for"]
+
+
+def test_a_close_in_the_middle_of_its_own_threads_close_returns_at_once(make_client, monkeypatch):
+    """A signal handler may do that; waiting would be waiting for itself."""
+    client = make_client()
+    returned = []
+
+    def close_again():
+        client.close(3600)
+        returned.append(True)
+
+    monkeypatch.setattr(client.adapter("memory"), "close", close_again)
+    closing = threading.Thread(target=client.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert returned == [True]

@@ -5,102 +5,20 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from support.delivery import QUICK, Bench, Scripted, until
 from support.journals import Life, record
 from tracebridge import Client
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.worker import Delivery
-from tracebridge.errors import Misconfigured, Rejected, Retryable
-from tracebridge.journal.accounts import Accounts, AdapterAccount
-from tracebridge.journal.base import encode_record
-from tracebridge.journal.memory import MemoryJournal
+from tracebridge.errors import Ambiguous, Misconfigured, Rejected, Retryable
 from tracebridge.plugins.adapter import Part, Sent
 from tracebridge.plugins.options import DeliveryOptions, RetryOnFailure, SendingQueue
 from tracebridge.records.record import Resource, SpanRecord
-
-QUICK = RetryOnFailure(initial_interval=0.005, max_interval=0.01)
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait until something is so; the test goes on after a minute all the same, and says what it is instead."""
-    deadline = time.monotonic() + 60
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.005)
-
-
-class Scripted:
-    """A destination that does what a test says, request by request."""
-
-    max_batch_spans = 1000
-    max_batch_bytes: int | None = None
-
-    def __init__(self, send: Callable[[int, list[str]], Sent] = lambda number, names: Sent()) -> None:
-        self.requests: list[list[str]] = []
-        self.script = send
-        self.closed = False
-        self.unencodable: set[str] = set()
-
-    def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        if self.unencodable & {record.name for record in records}:
-            raise TypeError("cannot say this")
-        assert all(record.resource is not None for record in records)
-        return ",".join(record.name for record in records).encode()
-
-    def send(self, body: bytes, spans: int) -> Sent:
-        names = body.decode().split(",")
-        assert len(names) == spans
-        self.requests.append(names)
-        return self.script(len(self.requests), names)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Bench:
-    """One delivery over a journal of its own."""
-
-    def __init__(self, adapter: Any, *, queue: SendingQueue | None = None, retry: RetryOnFailure = QUICK) -> None:
-        self.accounts = Accounts()
-        self.accounts.adapters["x"] = AdapterAccount()
-        self.journal = MemoryJournal(self.accounts, max_bytes=10**6)
-        self.letters = DeadLetters()
-        options = DeliveryOptions(sending_queue=queue or SendingQueue(flush_interval=0), retry_on_failure=retry)
-        cursor = self.journal.cursor("x")
-        self.delivery = Delivery(
-            "x", adapter, options, cursor, self.accounts, self.letters, Resource({"service.name": "s"})
-        )
-        self.delivery.start()
-
-    def add(self, *names: str) -> None:
-        """Queue records, all before the worker sees the first."""
-        with self.accounts.lock:
-            for name in names:
-                self.journal.append(encode_record(SpanRecord(bytes(16), bytes(8), None, name, 1, 2)))
-
-    def flush(self, timeout_s: float = 60) -> bool:
-        """Wait until all is settled."""
-        with self.accounts.lock:
-            end = self.journal.end
-            self.delivery.request_flush(end)
-            self.accounts.lock.notify_all()
-            return self.accounts.lock.wait_for(lambda: self.delivery.flushed(end), timeout_s)
-
-    def close(self, timeout_s: float = 30) -> int:
-        """Close and return how many were left."""
-        with self.accounts.lock:
-            self.delivery.request_close(time.monotonic() + timeout_s)
-            self.accounts.lock.notify_all()
-        return self.delivery.join()
-
-    @property
-    def stats(self) -> Any:
-        """The adapter's columns."""
-        with self.accounts.lock:
-            return self.delivery.stats(time.monotonic())
 
 
 def test_a_batch_waits_for_company_but_not_for_ever():
@@ -144,11 +62,11 @@ def test_an_exporter_that_exits_is_repeated_like_one_that_fails(error):
 
 
 def test_a_failing_send_is_repeated_with_the_same_body():
-    """Unknown exceptions are retried like refusals, and counted as nothing."""
+    """What asks for time and what asks for a person are both waited for, and counted as nothing."""
 
     def send(number: int, names: list[str]) -> Sent:
         if number <= 3:
-            raise [Retryable("later"), ValueError("bug"), Misconfigured("who are you")][number - 1]
+            raise [Retryable("later"), Misconfigured("who are you"), Retryable("later")][number - 1]
         return Sent()
 
     adapter = Scripted(send)
@@ -160,14 +78,15 @@ def test_a_failing_send_is_repeated_with_the_same_body():
     bench.close()
 
 
-def test_a_bounded_retry_ends_as_dead_letters():
-    """max_elapsed_time gives a batch up, with its reason and message."""
-    adapter = Scripted(lambda number, names: (_ for _ in ()).throw(Retryable("storage failed", bounded=True)))
+@pytest.mark.parametrize("error", [Retryable("storage failed"), Ambiguous("storage failed"), OSError("storage failed")])
+def test_max_elapsed_time_ends_in_dead_letters(error):
+    """It gives a batch up, with its reason and message."""
+    adapter = Scripted(lambda number, names: (_ for _ in ()).throw(error))
     bench = Bench(adapter, retry=RetryOnFailure(initial_interval=0.005, max_interval=0.01, max_elapsed_time=0.05))
     bench.add("a", "b")
     assert bench.flush()
     assert bench.stats.dropped == {"retries_exhausted": 2}
-    assert [(letter.record.name, letter.message) for letter in bench.letters.list()] == [
+    assert sorted((letter.record.name, letter.message) for letter in bench.letters.list()) == [
         ("a", "storage failed"),
         ("b", "storage failed"),
     ]
@@ -335,7 +254,7 @@ def test_a_process_that_dies_between_two_bodies_of_a_claim_loses_none_of_its_spa
     delivery.start()
     until(lambda: len(adapter.requests) == 2)
     with life.accounts.lock:
-        delivery._stopped = True  # whatever comes now, this process does not hear it
+        delivery._books.stopped = True  # whatever comes now, this process does not hear it
     life.die()
     answer.set()
     heir = Life(tmp_path, names=("x",))

@@ -15,7 +15,6 @@ from support.journals import Life, number_of, record
 from tracebridge import Client
 from tracebridge.errors import ConfigError
 from tracebridge.journal import folder as folder_module
-from tracebridge.journal.adoption import read_folder
 from tracebridge.journal.base import decode_record
 from tracebridge.journal.folder import Folder, folders, is_alive
 from tracebridge.journal.inspect import Outside
@@ -375,32 +374,18 @@ def test_a_forked_child_does_not_keep_its_parents_folder_alive(tmp_path):
     assert (before, after) == (True, False)
 
 
-def test_an_adopted_backlog_larger_than_the_budget_is_delivered_piece_by_piece(tmp_path):
-    """Segments queue as there is room; nothing is dropped for them, and they are dropped for nothing."""
+def test_an_adopted_backlog_larger_than_the_budget_costs_the_living_nothing(tmp_path):
+    """Its bytes are not of this process's budget: nothing is dropped for it, and it is dropped for nothing."""
     big = Life(tmp_path, 64 * 2**20, ("a",))
     big.append(*range(4000), size=1000)
     big.die()
     small = Life(tmp_path, 2**20, ("a",))
-    small.append(9001)
-    [path] = [path for path in folders(tmp_path) if not is_alive(path)]
-    folder = Folder.take(path)
-    assert folder is not None
-    left = read_folder(folder, ["a"])
-    folder.pending = len(left.segments)
-    got: list[int] = []
-    number = 9002
-    for segment in left.segments:
-        while True:
-            with small.accounts.lock:
-                if small.journal.room_for(segment):
-                    small.journal.adopt(segment, folder)
-                    break
-            got += small.take("a", 500)
-        small.append(number, size=1000)
-        number += 1
-    got += small.take("a")
-    assert sorted(got) == [*range(4000), *range(9001, number)]
+    small.append(9000)
+    small.adopt(tmp_path)
+    small.append(*range(9001, 9500), size=1000)
     assert small.dropped() == {"a": 0}
+    got = small.take("a")
+    assert sorted(got) == [*range(4000), *range(9000, 9500)]
     small.close()
     assert list(folders(tmp_path)) == []
 
@@ -421,22 +406,40 @@ def test_a_claim_half_settled_is_owed_from_there_on_or_whole_when_its_order_is_n
     heir.close()
 
 
-def test_a_segment_that_begins_where_an_empty_one_was_adopted_keeps_what_it_owes(tmp_path):
-    """Two segments may have the same first position when one holds no finished span; what one owes says nothing of the other."""
-    dead = Life(tmp_path)
-    dead.start(9)
-    dead.die()
-    folder = Folder.take(next(folders(tmp_path)))
-    life = Life(tmp_path)
-    life.append(1)
-    left = read_folder(folder, ["a", "b"])
-    folder.pending = len(left.segments)
+def test_the_living_and_the_dead_share_a_claim(tmp_path):
+    """What ended here comes first, over as many segments as it takes; what is left of a batch, and half at least, is of the dead."""
+    for first in range(0, 30, 10):
+        dead = Life(tmp_path, names=("a",))
+        dead.append(*range(first, first + 10))
+        dead.die()
+    life = Life(tmp_path, names=("a",), segment=SEGMENT)
+    life.append(*range(100, 160))
+    life.adopt(tmp_path)
     with life.accounts.lock:
-        life.journal.adopt(left.segments[0], folder)
-    life.append(2, 3)
-    assert life.take("a", 2) == [1, 2]
+        claims = [life.cursors["a"].claim(20, 10**6) for _ in range(4)]
+    assert [[number_of(data) for data in claim.records] for claim in claims] == [
+        [*range(100, 110), *range(10)],
+        [*range(110, 120), *range(10, 20)],
+        [*range(120, 130), *range(20, 30)],
+        [*range(130, 150)],
+    ]
     life.die()
-    later = Life(tmp_path)
-    later.adopt(tmp_path)
-    assert sorted(later.take("a")) == [3, 9]
-    assert sorted(later.take("b")) == [1, 2, 3, 9]
+
+
+def test_batches_of_one_take_turns(tmp_path):
+    """Neither the living nor the dead wait for ever."""
+    dead = Life(tmp_path, names=("a",))
+    dead.append(1, 2)
+    dead.die()
+    life = Life(tmp_path, names=("a",))
+    life.append(11, 12, 13)
+    life.adopt(tmp_path)
+    got = []
+    for _ in range(5):
+        with life.accounts.lock:
+            claim = life.cursors["a"].claim(1, 10**6)
+            got += [number_of(data) for data in claim.records]
+            life.cursors["a"].settle(claim, 1)
+    assert got == [11, 1, 12, 2, 13]
+    life.close()
+    assert list(folders(tmp_path)) == []

@@ -10,8 +10,8 @@ import zlib
 from pathlib import Path
 
 from support.journals import Life, record
+from tracebridge.journal.backlog import MOST_ADOPTED
 from tracebridge.journal.base import decode_record
-from tracebridge.journal.disk import MOST_ADOPTED
 from tracebridge.journal.folder import STATS, Folder, folders
 from tracebridge.journal.maintenance import Keeper
 
@@ -99,24 +99,39 @@ def test_a_newer_version_is_left_alone_with_a_clear_error(tmp_path, caplog):
     life.close()
 
 
-def test_another_configurations_spans_are_left_to_it(tmp_path, caplog):
-    """Adapters that are not configured here may be elsewhere: an error says so, and nothing is touched."""
-    path = left_behind(tmp_path, 1, names=("theirs",))
+def test_what_another_configuration_is_owed_waits_for_it(tmp_path, caplog):
+    """It is counted under the adapter's name, said once, and nothing is touched."""
+    path = left_behind(tmp_path, 1, 2, names=("theirs",))
     life = Life(tmp_path)
-    keeper(life).look()
-    assert "other adapters than those of this configuration" in caplog.text
-    assert (life.take("a"), len(segments(path)), life.journal.stats().left_alone) == ([], 1, 1)
+    kept = keeper(life)
+    kept.look()
+    kept._adopt_at = 0.0
+    kept.look()
+    assert caplog.text.count("2 spans wait for theirs, which this configuration does not name") == 1
+    assert (life.take("a"), len(segments(path)), life.journal.stats().unclaimed) == ([], 1, {"theirs": 2})
     life.close()
+    later = Life(tmp_path, names=("theirs",))
+    keeper(later).look()
+    assert later.take("theirs") == [1, 2]
+    later.close()
+    assert list(folders(tmp_path)) == []
 
 
-def test_spans_for_an_adapter_that_is_no_longer_named_are_told(tmp_path, caplog):
-    """The others get theirs; the loss is said with its number."""
-    left_behind(tmp_path, 1, 2, names=("a", "gone"))
+def test_what_an_adapter_is_owed_that_is_no_longer_named_stays_when_the_others_have_theirs(tmp_path):
+    """Finished spans and open ones: each adapter gets its own once, in whatever process it is named again."""
+    left_behind(tmp_path, 1, 2, opened=(3,), names=("a", "gone"))
     life = Life(tmp_path)
-    keeper(life).look()
-    assert life.take("a") == [1, 2]
-    assert "2 spans were still to go to adapters that the configuration no longer names" in caplog.text
+    kept = keeper(life)
+    kept.look()
+    assert life.take("a") == [1, 2, 3]
+    kept.look()
+    assert life.journal.stats().unclaimed == {"gone": 3}
     life.close()
+    later = Life(tmp_path, names=("a", "gone"))
+    keeper(later).look()
+    assert (later.take("gone"), later.take("a")) == ([1, 2, 3], [])
+    later.close()
+    assert list(folders(tmp_path)) == []
 
 
 def test_foreign_files_are_nobodys_business(tmp_path):
@@ -133,9 +148,10 @@ def test_foreign_files_are_nobodys_business(tmp_path):
     life.close()
 
 
-def test_a_backlog_larger_than_the_budget_waits_and_nothing_else_does(tmp_path):
+def test_a_backlog_larger_than_there_is_room_for_waits_and_nothing_else_does(tmp_path):
     """Syncing and numbers go on meanwhile; what waits is counted; all of it is delivered in order, nothing dropped for it."""
-    left_behind(tmp_path, *range(4000), size=1000, max_bytes=64 * 2**20, names=("a",))
+    for first in range(0, 4000, 1000):
+        left_behind(tmp_path, *range(first, first + 1000), size=1000, max_bytes=64 * 2**20, names=("a",))
     life = Life(tmp_path, 2**20, ("a",))
     kept = keeper(life)
     life.append(9000)
@@ -175,7 +191,8 @@ def test_hundreds_of_dead_processes_do_not_use_up_the_file_descriptors(tmp_path)
 
 def test_stopping_leaves_what_waits_to_the_next_process(tmp_path):
     """Its lock is given back, its spans are there."""
-    left_behind(tmp_path, *range(4000), size=1000, max_bytes=64 * 2**20, names=("a",))
+    for first in range(0, 4000, 1000):
+        left_behind(tmp_path, *range(first, first + 1000), size=1000, max_bytes=64 * 2**20, names=("a",))
     life = Life(tmp_path, 2**20, ("a",))
     kept = keeper(life)
     kept.look()

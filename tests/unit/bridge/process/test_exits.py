@@ -103,7 +103,8 @@ def test_a_fork_in_the_middle_of_a_trace_doubles_and_loses_nothing(tmp_path):
         assert client.stats().adapters["store"].exported == 2, client.stats()
     """
     done = run(program, tmp_path / "s.db")
-    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stderr.splitlines()  # one word of the end that was not the child's
+    assert (done.returncode, len(said), "of trace forked not found or already ended" in said[0]) == (0, 1, True)
     assert stored(tmp_path / "s.db") == dict.fromkeys(("root", "queued before the fork", "in the child"), "finished")
 
 
@@ -219,3 +220,89 @@ def test_a_client_that_fails_at_exit_does_not_keep_the_others_from_delivering(mo
     exits._close_all()
     assert [each.closed for each in sound] == [1, 1]
     assert [r.message for r in caplog.records] == ["closing a client at the end of the process failed"]
+
+
+LAST_ACT = """
+    import os, signal, sys, threading, time
+    from tracebridge import Client
+    from tracebridge_adapters.memory import MemoryAdapter
+
+    def slow(self, body, spans):
+        time.sleep(0.5)
+        os.write(1, b"delivered;")
+        return send(self, body, spans)
+
+    send, MemoryAdapter.send = MemoryAdapter.send, slow
+    {before}
+    client = Client(config={{
+        "adapters": {{"memory": {{"sending_queue": {{"flush_interval": "1h"}}}}}},
+        "lifecycle": {{"flush_on_sigterm": True, "shutdown_timeout": "30s"}},
+    }})
+    client.start_trace("root").end()
+"""
+
+
+def last_act(code: str, before: str = "") -> tuple[str, int]:
+    """Run a program with a slow destination that ends in a certain way; return what it wrote and how it ended."""
+    program = textwrap.dedent(LAST_ACT).format(before=before) + textwrap.dedent(code)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr == ""
+    return done.stdout, done.returncode
+
+
+ENDS = {
+    "raises the signal and returns": "signal.raise_signal(signal.SIGTERM)",
+    "restores our handler first": """
+        ours = signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.raise_signal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, ours)
+        signal.raise_signal(signal.SIGTERM)
+    """,
+    "raises it, and once more": "for _ in range(2): signal.raise_signal(signal.SIGTERM)",
+    "is closing by then": """
+        threading.Timer(0.2, signal.raise_signal, [signal.SIGTERM]).start()
+        client.close()
+    """,
+    "is exiting by then": """
+        threading.Thread(target=lambda: (time.sleep(0.2), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
+    """,
+    "is being closed by a thread": """
+        threading.Thread(target=client.close, daemon=True).start()
+        time.sleep(0.1)
+        signal.raise_signal(signal.SIGTERM)
+    """,
+    "has other things to do at its exit": """
+        import atexit
+        atexit._run_exitfuncs()
+        signal.raise_signal(signal.SIGTERM)
+    """,
+}
+
+
+@pytest.mark.parametrize("code", ENDS.values(), ids=ENDS.keys())
+def test_a_sigterm_as_the_last_act_of_a_program_loses_nothing(code):
+    """The exit and the signal's flush wait for each other, and then the signal takes its course."""
+    assert last_act(code) == ("delivered;", -signal.SIGTERM)
+
+
+def test_a_handler_of_the_applications_is_called_once_after_the_exit_has_delivered():
+    """It was there before ours, so the signal is its own as soon as all is delivered."""
+    before = "signal.signal(signal.SIGTERM, lambda *_: os.write(1, b'handled;'))"
+    assert last_act("signal.raise_signal(signal.SIGTERM)", before) == ("delivered;handled;", 0)
+
+
+def test_a_child_never_waits_for_a_close_of_its_parents():
+    """The thread that was closing is not in it."""
+    code = """
+        import warnings
+        warnings.simplefilter("ignore")
+        threading.Thread(target=client.close, daemon=True).start()
+        while not client._closed: time.sleep(0.001)
+        pid = os.fork()
+        if pid == 0:
+            client.close()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        os.write(1, b"child;")
+    """
+    assert last_act(code) == ("child;delivered;", 0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from support.headers import FORMATS
 from tracebridge import Client, RemoteParent
-from tracebridge.propagation.propagator import FORMATS
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 OTHER, OTHER_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -72,6 +72,7 @@ KINDS: dict[str, tuple[str | bytes, int, int]] = {
     "conflict": ("adapters: {log: {path: a.log}}\n", 1, 17),
     "unreadable-file": ("adapters: {zipkin: {tls: {ca_file: /gone.pem}}}\n", 1, 36),
     "unknown-adapter": ("adapters: {zipkim: {}}\n", 1, 12),
+    "unknown-stage": (GOOD + "stages: [redact_custmer]\n", 2, 10),
     "bad-key": ("adapters: {zipkin/: {}}\n", 1, 12),
     "missing-key": (GOOD.replace("{memory: {}}", ""), 1, 10),
     "unset-variable": ("adapters: {zipkin: {endpoint: '${GONE}'}}\n", 1, 31),
@@ -125,7 +126,9 @@ def test_every_kind_has_an_example_on_the_page() -> None:
 
 def test_every_kind_has_a_test() -> None:
     """Here, but for what only an installed package can break: see the tests of the registry, and the page."""
-    assert set(KINDS) | {"broken-adapter", "broken-scheme", "not-installed"} == set(get_args(ProblemKind))
+    assert set(KINDS) | {"broken-adapter", "broken-scheme", "broken-stage", "not-installed"} == set(
+        get_args(ProblemKind)
+    )
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:

@@ -135,3 +135,75 @@ def test_an_address_is_masked_on_the_short_way_too(make_client, delivered):
         for _ in range(2):
             client.start_span("s", attributes={"http.url": "https://h/?token=1"}).end()
     assert [r.attributes.get("http.url") for r in delivered(client)][:2] == ["https://h/?token=[redacted]"] * 2
+
+
+def test_credentials_within_messages_stack_traces_and_status_messages_are_masked(client, delivered):
+    """Whoever raises puts into the message what is at hand, and the traceback repeats it."""
+    root = client.start_trace("r")
+    try:
+        try:
+            raise ValueError("401 for https://me:canary-1@h/x?token=canary-2")
+        except ValueError as cause:
+            raise RuntimeError("sent Authorization: Bearer canary-3, password='canary-4'") from cause
+    except RuntimeError as error:
+        root.record_exception(error)
+    root.add_event(SpanEvent("log", attributes={"log.message": "Cookie: a=canary-5; b=canary-5"}))
+    root.end()
+    (record,) = delivered(client)
+    assert "canary" not in repr(record)
+    assert "password='[redacted]'" in record.status_message
+    assert record.redacted > 5
+
+
+@pytest.mark.parametrize("where", ["attributes", "inputs"])
+def test_lists_of_headers_are_masked_as_text_and_as_bytes(client, delivered, where):
+    """ASGI's and WSGI's pairs, HAR's names and values; pairs that name no secret stay, and so do their other fields."""
+    headers = {
+        "asgi": [(b"authorization", b"Bearer canary"), (b"x-api-key", b"canary"), (b"accept", b"*/*"), (b"x", b"Bearer canary")],
+        "wsgi": [("Set-Cookie", "a=canary"), ("Accept", "*/*")],
+        "har": [{"name": "Cookie", "value": "canary", "comment": "c"}, {"key": "api_key", "value": "canary"}, {"name": "n", "value": 1}],
+        "words": ["token", "parser"],
+        "alone": b"Basic Y2FuYXJ5",
+    }  # fmt: skip
+    client.start_trace("r", **{where: headers}).end()
+    (record,) = delivered(client)
+    assert getattr(record, where) == {
+        "asgi": [[b"authorization", MASK], [b"x-api-key", MASK], [b"accept", b"*/*"], [b"x", MASK]],
+        "wsgi": [["Set-Cookie", MASK], ["Accept", "*/*"]],
+        "har": [{"name": "Cookie", "value": MASK, "comment": "c"}, {"key": "api_key", "value": MASK}, {"name": "n", "value": 1}],
+        "words": ["token", "parser"],
+        "alone": MASK,
+    }  # fmt: skip
+    assert record.redacted == 7
+
+
+@pytest.mark.parametrize("inputs", [{"name": "token", "value": "canary"}, [["token", "canary"]], {"a": [["token", "canary"]]}, [{"a": {"key": "token", "value": "canary"}}]])  # fmt: skip
+def test_plain_payloads_are_looked_at_for_pairs_on_the_fast_path_too(client, delivered, inputs):
+    """Nothing about them is out of the ordinary but the secret."""
+    client.start_trace("r", inputs=inputs).end()
+    (record,) = delivered(client)
+    assert ("canary" in repr(record), record.redacted) == (False, 1)
+
+
+def test_patterns_are_looked_for_in_bytes(make_client, delivered):
+    """What is found is text with the rest of it; bytes without it stay bytes."""
+    client = make_client(redaction={"deny_values": ["cust-[0-9]+"]})
+    client.start_trace("r", attributes={"a": [b"by cust-77", b"\xff\x00"]}).end()
+    assert delivered(client)[0].attributes == {"a": [f"by {MASK}", b"\xff\x00"]}
+
+
+def test_addresses_in_lists_and_in_other_attributes_are_masked(client, delivered):
+    """Headers are recorded as lists; what stands behind the # is looked at as well."""
+    given = {
+        "http.request.header.referer": ["https://h/?token=canary"],
+        "http.response.header.location": ["https://h/cb#access_token=canary&state=1"],
+        "url.fragment": "id_token=canary&state=1",
+        "db.connection_string": "postgres://me:canary@h/db",
+    }
+    client.start_trace("r", attributes=given).end()
+    assert delivered(client)[0].attributes == {
+        "http.request.header.referer": [f"https://h/?token={MASK}"],
+        "http.response.header.location": [f"https://h/cb#access_token={MASK}&state=1"],
+        "url.fragment": f"id_token={MASK}&state=1",
+        "db.connection_string": f"postgres://{MASK}@h/db",
+    }
