@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
+from tracebridge.calls.core import SPAN_LOCKS
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
 from tracebridge.calls.managers import Managers
@@ -99,6 +100,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _build(self) -> None:
         parts = build(self._settings)
         self.accounts = parts.accounts
+        self.span_locks = tuple([threading.RLock() for _ in range(SPAN_LOCKS)])
         self.reducer = parts.reducer
         self.resource = parts.resource
         self._journal = parts.journal
@@ -278,6 +280,19 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._decide_all()
         self.flush(timeout_s)
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            "a client cannot be pickled, because its threads and its journal belong to this process; pass its configuration (a path, a mapping) and make "
+            "a client of it there, or fork: a forked child's client starts over by itself"
+        )
+
+    def __copy__(self) -> Client:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Client:
+        """Stay the same client in a copy of what holds it."""
+        return self
+
     def __enter__(self) -> Client:
         return self
 
@@ -331,7 +346,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             for span_id in trace.spans:
                 trace.ended.add(span_id)
             trace.spans = {}
-            trace.roots = []
+            trace.roots = ()
             trace.late_since = None
             self._table.add(trace)
             trace.done = True  # its first span here starts this process's workers

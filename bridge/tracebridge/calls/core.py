@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
 
 from tracebridge.calls.misuse import Misuse, log
@@ -12,6 +13,7 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.journal.base import Journal
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent, read_kind
 from tracebridge.records.record import Event, Kind, Link, Resource
@@ -31,6 +33,7 @@ class Closing(Exception):
 
 
 AFTER_CLOSE = "start_after_close"
+SPAN_LOCKS = 16  # so that threads which set attributes seldom meet
 INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 
 
@@ -55,6 +58,8 @@ class Core(Misuse):
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
     _propagator: Propagator
     _most_attributes: int
+    span_locks: tuple[RLock, ...]
+    """Open spans share them (`Span._lock`). They are held for a few instructions of ours, never while code of the application runs."""
     shares_current: bool
     """Whether what is current here is OpenTelemetry's current span too."""
     keeps_open: bool
@@ -115,7 +120,8 @@ class Core(Misuse):
             kind = type(given)
             try:
                 time_ns = -1 if kind is bool else int(given) if kind is float else int(operator.index(given))
-            except Exception:  # NaN, infinity, and whatever is no number
+            except BaseException as error:  # NaN, infinity, and whatever is no number
+                raise_interrupt(error)
                 time_ns = -1
             if 0 <= time_ns < 2**63:
                 return time_ns

@@ -20,11 +20,13 @@ from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.plugins.adapter import RUN_TAG
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace, context_of, live_trace
 from tracebridge.spans.noop import AnySpan
-from tracebridge.spans.span import MAX_NAME, OwnId, Place, Span
+from tracebridge.spans.place import Place
+from tracebridge.spans.span import MAX_NAME, OwnId, Span
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
 CUT_AWAY = "trace_id_cut_away"  # how IDs from elsewhere that cannot be sent on are counted
@@ -99,7 +101,7 @@ class Roots(Recording):
             if attributes is not None:
                 span.fill(attributes)
             if inputs is not None:
-                span.set_inputs(inputs)
+                span.inputs = span.payload(inputs)
             if (
                 links is not None
                 or start_time_ns is not None
@@ -125,7 +127,7 @@ class Roots(Recording):
                     raise Closing
                 trace = span.trace = self._table.add(trace) if known is None else known.joined_by(trace)
                 trace.spans[span.span_id] = span
-                trace.roots.append(span)
+                trace.roots = (*trace.roots, span)
                 trace.late_since = None
                 self.accounts.started += 1
                 self.accounts.open += 1
@@ -158,7 +160,8 @@ class Roots(Recording):
         """Return what the generator makes; None, counted, when it fails or makes what can be no ID."""
         try:
             made = self.ids.generated(name, attributes)
-        except Exception as error:
+        except BaseException as error:
+            raise_interrupt(error)
             self.warn(
                 GENERATE,
                 f"trace_ids.generate made no ID for {self.reducer.show(name)!r}, a random one is used: "
@@ -276,14 +279,15 @@ class Roots(Recording):
 
     def _set_up(self, span: Span, name: Any, span_type: Any, start_time_ns: Any, links: Any) -> None:
         """Take the arguments that most spans do not have, whatever they are."""
-        reducer, tally = self.reducer, span.tally
+        reducer, tally = self.reducer, span.tally  # its creator has it alone
         span.name = reducer.text(name, tally)[:MAX_NAME]
         span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
         span.start_time_ns = self.instant(start_time_ns, span.trace, tally)
         try:
             for link in () if links is None else links:
                 span.add_link(link)
-        except Exception:  # not even a list
+        except BaseException as error:  # not even a list
+            raise_interrupt(error)
             span.dropped_links += 1
 
     def _own(self, span: Span, own_id: SpanId) -> None:
