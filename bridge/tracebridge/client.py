@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
+from tracebridge.calls.core import SPAN_LOCKS
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
 from tracebridge.calls.managers import Managers
@@ -99,6 +100,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _build(self) -> None:
         parts = build(self._settings)
         self.accounts = parts.accounts
+        self.span_locks = tuple([threading.RLock() for _ in range(SPAN_LOCKS)])
         self.reducer = parts.reducer
         self.resource = parts.resource
         self._journal = parts.journal
@@ -344,7 +346,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             for span_id in trace.spans:
                 trace.ended.add(span_id)
             trace.spans = {}
-            trace.roots = []
+            trace.roots = ()
             trace.late_since = None
             self._table.add(trace)
             trace.done = True  # its first span here starts this process's workers

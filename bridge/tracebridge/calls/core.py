@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
 
 from tracebridge.calls.misuse import Misuse, log
@@ -32,6 +33,7 @@ class Closing(Exception):
 
 
 AFTER_CLOSE = "start_after_close"
+SPAN_LOCKS = 16  # so that threads which set attributes seldom meet
 INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 
 
@@ -56,6 +58,8 @@ class Core(Misuse):
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
     _propagator: Propagator
     _most_attributes: int
+    span_locks: tuple[RLock, ...]
+    """Open spans share them (`Span._lock`). They are held for a few instructions of ours, never while code of the application runs."""
     shares_current: bool
     """Whether what is current here is OpenTelemetry's current span too."""
     keeps_open: bool

@@ -18,6 +18,7 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.records.entities import SpanStatus, SpanStatusCode
 from tracebridge.records.record import EndCause, StatusCode
+from tracebridge.records.values import Tally
 from tracebridge.spans.live import ENDED_SPANS_REMEMBERED, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID
 from tracebridge.spans.span import KEEP_ERROR, Span
@@ -114,11 +115,12 @@ class Ending(Recording):
         if trace.spans.pop(span_id, None) is None:
             self._unknown_end(trace.shown_id, span_id)
             return
+        span.cause = cause  # changes by others are refused from here on, and what was under way is counted
         try:
             if attributes is not None:
-                span.fill(attributes)
+                span.take_attributes(attributes)
             if outputs is not None:
-                span.set_outputs(outputs)
+                span.outputs = span.payload(outputs)
             if status is KEEP_ERROR or status is None:
                 if span.code == _UNSET and cause is _FINISHED:
                     span.code = _OK
@@ -127,7 +129,9 @@ class Ending(Recording):
             if end_time_ns is None:
                 span.end_time_ns = trace.anchor_ns + self._ticks()
             else:
-                span.end_time_ns = self.instant(end_time_ns, trace, span.tally)
+                tally = Tally()
+                span.end_time_ns = self.instant(end_time_ns, trace, tally)
+                span.mark(tally)
         except TracebridgeError:  # `lifecycle.strict`: the span ends all the same
             trace.spans[span_id] = span
             self.end(span, end_time_ns=end_time_ns, cause=cause)
@@ -135,9 +139,10 @@ class Ending(Recording):
         except Exception:
             self._broken("end_span")
             span.end_time_ns = trace.anchor_ns + self._ticks()
-        span.cause = cause
+        attributes_now = span.attributes_now.copy()  # in one step: other threads may be setting some
+        inputs, outputs_now, events = span.inputs, span.outputs, span.event_records
         if (
-            span.harmless
+            span.harmless  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED
             and trace.plain
             and self._stages.fast_path
@@ -153,17 +158,17 @@ class Ending(Recording):
                 span.end_time_ns,
                 span.kind,
                 span.code,
-                span.attributes_now,  # plain values: nothing runs while they are encoded that could change it
+                attributes_now,
                 span.span_type,
                 trace.custom_id,
             ]
             if (
-                span.inputs is not None
-                or span.outputs is not None
-                or span.event_records
+                inputs is not None
+                or outputs_now is not None
+                or events is not None
                 or (span.parent_raw is None and trace.custom_id is not None)
             ):
-                fields += (_FINISHED.value, "", *later_fields(span, trace))
+                fields += (_FINISHED.value, "", *later_fields(span, trace, inputs, outputs_now, events))
             try:
                 data: Encoded | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
@@ -196,7 +201,9 @@ class Ending(Recording):
     def _after_end(self, trace: LiveTrace, *, is_root: bool) -> None:
         """Do what few ends are followed by."""
         if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
-            trace.ended.age()
+            with self.accounts.mutex:
+                if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:  # another thread may have been first
+                    trace.ended.age()
         if self._journal.commits:
             self._journal.commit()
         if is_root and trace.late_since is not None:
@@ -207,7 +214,7 @@ class Ending(Recording):
         if span.cause is not _FINISHED:
             self._table.note_closed(span)
         if span in trace.roots:
-            trace.roots.remove(span)
+            trace.roots = tuple([root for root in trace.roots if root is not span])
             trace.last_root = span.span_id, span.raw_id
             trace.late_since = None if trace.roots else self._ticks()
         if not trace.spans:

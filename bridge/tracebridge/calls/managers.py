@@ -19,7 +19,8 @@ from tracebridge.propagation.context import RemoteParent
 from tracebridge.records.entities import Link, SpanStatus, SpanStatusCode
 from tracebridge.spans.context import Frame, Left, current, current_span
 from tracebridge.spans.noop import AnySpan
-from tracebridge.spans.span import KEEP_ERROR, Place, Span
+from tracebridge.spans.place import Place
+from tracebridge.spans.span import KEEP_ERROR, Span
 
 
 class SpanManager(msgspec.Struct, eq=False):

@@ -10,19 +10,22 @@ from msgspec.structs import replace
 from tracebridge.calls.queueing import Queueing
 from tracebridge.journal.base import encode_record
 from tracebridge.propagation.context import SAMPLED
-from tracebridge.records.record import EndCause, SpanRecord
+from tracebridge.records.record import EndCause, Event, SpanRecord, StatusCode, Value
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.span import Span
 from tracebridge.stages.stage import Encoded
 
 _FINISHED = EndCause.FINISHED
+_ERROR = int(StatusCode.ERROR)
 _UNFINISHED = EndCause.UNFINISHED.value
 
 
-def later_fields(span: Span, trace: LiveTrace) -> tuple[Any, ...]:
+def later_fields(
+    span: Span, trace: LiveTrace, inputs: Value, outputs: Value, events: list[Event] | None
+) -> tuple[Any, ...]:
     """Return the fields of SpanRecord from `status_message` on, as far as a span of plain values may have any."""
-    upto_events = ("", span.inputs, span.outputs, span.event_records or ())
+    upto_events = ("", inputs, outputs, () if events is None else tuple(events))
     if span.parent_raw is None and trace.custom_id is not None:
         return (*upto_events, (), {}, trace.scheme)
     return upto_events
@@ -33,18 +36,20 @@ class Recording(Queueing):
 
     def started(self, span: Span, trace: LiveTrace) -> bytes | None:
         """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
+        attributes_now = span.attributes_now.copy()  # of a root others may have got hold already
+        inputs, outputs, events = span.inputs, span.outputs, span.event_records
         if not (span.harmless and trace.plain and self._stages.fast_path):
             return self._encoded_open(span, trace)
         try:
             # the fields of SpanRecord up to `opened_at`
             fields = [
                 trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
-                span.attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
+                attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
             ]  # fmt: skip
             if span.parent_raw is None and trace.tags:
                 return self._encoded_open(span, trace)
-            if span.inputs is not None or span.parent_raw is None:
-                fields += later_fields(span, trace)
+            if inputs is not None or span.parent_raw is None:
+                fields += later_fields(span, trace, inputs, outputs, events)
             return encode_record(fields)
         except Exception:  # text that UTF-8 cannot carry, most likely
             return self._encoded_open(span, trace)
@@ -100,14 +105,14 @@ class Recording(Queueing):
         if span.origin is not None and not span.origin.flags & SAMPLED and self._drops_unsampled:
             return None
         try:
-            return self._stages.encode(self._record(span, trace, cause))
+            return self._stages.encode(self._snapshot(span, trace, cause))
         except Exception:  # lone surrogates; a value that only claims to be a plain one
             return self._encoded_mended(span, trace, cause)
 
     def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded:
         """Encode a span some of whose values the encoder cannot take, mended and marked."""
         try:
-            return self._stages.encode(self._mended(self._record(span, trace, cause)))
+            return self._stages.encode(self._mended(self._snapshot(span, trace, cause)))
         except Exception:
             self._broken("end_span")
             return encode_record(self._bare_record(span, trace))
@@ -128,6 +133,11 @@ class Recording(Queueing):
         )
         return replace(mended, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated)
 
+    def _snapshot(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
+        """Return a record that nobody else holds a part of: stages and the encoder take their time over it."""
+        with span._lock:
+            return self._record(span, trace, cause)
+
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
         tally, origin = span.counts, span.origin
         is_root = span.parent_id is None or span in trace.roots
@@ -140,7 +150,7 @@ class Recording(Queueing):
             end_time_ns=span.end_time_ns or 0,
             kind=span.kind,
             status=span.code,
-            status_message=span.status_message,
+            status_message=span.status_message if span.code == _ERROR else "",
             attributes=span.attributes_now.copy(),
             inputs=span.inputs,
             outputs=span.outputs,

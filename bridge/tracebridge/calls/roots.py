@@ -25,7 +25,8 @@ from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, remot
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace, context_of, live_trace
 from tracebridge.spans.noop import AnySpan
-from tracebridge.spans.span import MAX_NAME, OwnId, Place, Span
+from tracebridge.spans.place import Place
+from tracebridge.spans.span import MAX_NAME, OwnId, Span
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
 CUT_AWAY = "trace_id_cut_away"  # how IDs from elsewhere that cannot be sent on are counted
@@ -100,7 +101,7 @@ class Roots(Recording):
             if attributes is not None:
                 span.fill(attributes)
             if inputs is not None:
-                span.set_inputs(inputs)
+                span.inputs = span.payload(inputs)
             if (
                 links is not None
                 or start_time_ns is not None
@@ -126,7 +127,7 @@ class Roots(Recording):
                     raise Closing
                 trace = span.trace = self._table.add(trace) if known is None else known.joined_by(trace)
                 trace.spans[span.span_id] = span
-                trace.roots.append(span)
+                trace.roots = (*trace.roots, span)
                 trace.late_since = None
                 self.accounts.started += 1
                 self.accounts.open += 1
@@ -278,7 +279,7 @@ class Roots(Recording):
 
     def _set_up(self, span: Span, name: Any, span_type: Any, start_time_ns: Any, links: Any) -> None:
         """Take the arguments that most spans do not have, whatever they are."""
-        reducer, tally = self.reducer, span.tally
+        reducer, tally = self.reducer, span.tally  # its creator has it alone
         span.name = reducer.text(name, tally)[:MAX_NAME]
         span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
         span.start_time_ns = self.instant(start_time_ns, span.trace, tally)

@@ -30,7 +30,8 @@ from tracebridge.records.values import Tally
 from tracebridge.spans.context import current_span
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID, AnySpan
-from tracebridge.spans.span import MAX_NAME, Place, Span
+from tracebridge.spans.place import Place
+from tracebridge.spans.span import MAX_NAME, Span
 
 
 class Starting(Roots):
@@ -156,7 +157,7 @@ class Starting(Roots):
                 else:
                     span.fill(attributes)
             if inputs is not None:
-                span.set_inputs(inputs)
+                span.inputs = span.payload(inputs)
             if (
                 links is not None
                 or start_time_ns is not None

@@ -40,8 +40,9 @@ class LiveTrace(msgspec.Struct, eq=False):
     """The open spans by span ID."""
     ended: RecentKeys = msgspec.field(default_factory=_ended)
     """IDs of spans that have ended while the trace goes on: they can still be parents."""
-    roots: list[Span] = []
-    """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace."""
+    roots: tuple[Span, ...] = ()
+    """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace. Replaced under the lock, never
+    changed: others look without it."""
     last_root: tuple[str, bytes] | None = None
     """The ID of the root that ended last, as hex and as bytes."""
     tags: dict[str, str] = {}
@@ -71,8 +72,9 @@ class LiveTrace(msgspec.Struct, eq=False):
 
     @property
     def root(self) -> Span | None:
-        """The open root that came last. One look, because another thread may be ending it."""
-        return next(iter(self.roots[-1:]), None)
+        """The open root that came last."""
+        roots = self.roots
+        return roots[-1] if roots else None
 
     @property
     def shown_id(self) -> str:

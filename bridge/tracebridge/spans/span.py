@@ -7,20 +7,19 @@ call. No member raises because of data, and every member exists on every path.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
-from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex
 
 import msgspec
 
 from tracebridge.errors import TraceFinishedError
 from tracebridge.process.interrupts import raise_interrupt
-from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, stack_trace
-from tracebridge.records.fast_path import MOST_AT_ONCE
+from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, stack_trace
 from tracebridge.records.mlflow_span import DESCRIPTION, LOG_LEVEL, MlflowMembers, SpanLogLevel, read_log_level
 from tracebridge.records.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.records.record import Link as LinkRecord
 from tracebridge.records.values import Tally
+from tracebridge.spans.place import Place, show_place
+from tracebridge.spans.taking import Taking
 
 if TYPE_CHECKING:
     from tracebridge.calls.core import Core
@@ -37,14 +36,11 @@ class OwnId(NamedTuple):
     scheme: str
 
 
-Place = tuple[CodeType, int]
-"""Where a span was opened: a code object and an instruction offset in it; the line is looked up only when shown."""
-
 KEEP_ERROR: Any = object()
 """The default status of an end: OK for a clean span, but an ERROR recorded before stays."""
 
 
-class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
+class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     """One open (or ended) span. Safe to use from any thread.
 
     A msgspec struct because one is built in a fifth of the time of a class with `__slots__` (0.2 against 0.9 µs).
@@ -141,18 +137,16 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     def set_inputs(self, inputs: Any) -> None:
         """Record what goes in; None means not set."""
         if inputs is not None and self._open():
-            plain = self.calls.reducer.plain_payload(inputs)
-            self.inputs = self.calls.reducer.payload(inputs, self.tally) if plain is None else plain
-            if self.calls.keeps_open:
-                self.calls.note(self, inputs=self.inputs)
+            self.inputs = taken = self.payload(inputs)
+            if self.cause is not None or self.calls.keeps_open:
+                self._changed(inputs=taken)
 
     def set_outputs(self, outputs: Any) -> None:
         """Record what comes out; None means not set."""
         if outputs is not None and self._open():
-            plain = self.calls.reducer.plain_payload(outputs)
-            self.outputs = self.calls.reducer.payload(outputs, self.tally) if plain is None else plain
-            if self.calls.keeps_open:
-                self.calls.note(self, outputs=self.outputs)
+            self.outputs = taken = self.payload(outputs)
+            if self.cause is not None or self.calls.keeps_open:
+                self._changed(outputs=taken)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Record one attribute; an earlier value of the same key is replaced."""
@@ -160,29 +154,29 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
             given = {key: value}
         except BaseException as error:  # a key that no dict takes
             raise_interrupt(error)
-            given = {self.calls.reducer.text(key, self.tally): value}
+            given = {self._text(key): value}
         self.set_attributes(given)
 
     def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Record several attributes; earlier values of the same keys are replaced."""
         if attributes is not None and self._open():
-            filled = self.fill(attributes)
-            if self.calls.keeps_open:
-                self.calls.note(self, attributes=filled)
+            added = self.take_attributes(attributes)
+            if self.cause is not None or self.calls.keeps_open:
+                self._changed(attributes=added)
 
     def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:
         """Record a status: "OK", "ERROR", "UNSET" or a SpanStatus. Anything else counts as misuse and as ERROR."""
         if self._open():
             self.take_status(status)
-            if self.calls.keeps_open:
-                self.calls.note(self, status_message=self.status_message)
+            if self.cause is not None or self.calls.keeps_open:
+                self._changed(status_message=self.status_message)
 
     def set_span_type(self, span_type: str) -> None:
         """Record the span's type, such as `SpanType.LLM`."""
         if self._open():
-            self.span_type = self.calls.reducer.text(span_type, self.tally)[:MAX_NAME]
-            if self.calls.keeps_open:
-                self.calls.note(self, span_type=self.span_type)
+            self.span_type = taken = self._text(span_type)[:MAX_NAME]
+            if self.cause is not None or self.calls.keeps_open:
+                self._changed(span_type=taken)
 
     def set_description(self, description: str) -> None:
         """Record what the span is about, as the attribute `mlflow.spanDescription`."""
@@ -203,62 +197,65 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
         if not self._open():
             return
-        calls = self.calls
-        records = self.event_records
-        if records is None:
-            with calls.accounts.lock:  # another thread may be adding a first one as well
-                records = self.event_records
-                if records is None:
-                    records = self.event_records = []
-        if len(records) >= calls.limits.event_count_limit:
-            self.dropped_events += 1
-            self.harmless = False
-            return
-        made = calls.plain_event(event) or calls.event_record(event, self.trace, self.tally)
-        records.append(made)
-        if calls.keeps_open:
-            calls.note(self, events=(made,))
+        calls, records = self.calls, self.event_records
+        most = calls.limits.event_count_limit
+        made = None
+        if records is None or len(records) < most:  # what is over is not even looked at
+            made = calls.plain_event(event)
+            if made is None:
+                tally = Tally()
+                made = calls.event_record(event, self.trace, tally)
+                self.mark(tally)
+        with self._lock:
+            if self.event_records is None:
+                self.event_records = []
+            if made is None or len(self.event_records) >= most:
+                made = None
+                self.harmless = False
+                self.dropped_events += 1
+            else:
+                self.event_records.append(made)
+        if made is not None and (self.cause is not None or calls.keeps_open):
+            self._changed(events=(made,))
 
     def add_link(self, link: Link) -> None:
         """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""
         if not self._open():
             return
-        self.harmless = False
-        records = self.link_records
-        if records is None:
-            with self.calls.accounts.lock:
-                records = self.link_records
-                if records is None:
-                    records = self.link_records = []
-        made = None
-        if len(records) < self.calls.limits.link_count_limit:
-            made = self.calls.link_record(link, self.tally)
-        if made is None:
-            self.dropped_links += 1
-        else:
-            records.append(made)
-            if self.calls.keeps_open:
-                self.calls.note(self, links=(made,))
+        calls, records = self.calls, self.link_records
+        most = calls.limits.link_count_limit
+        made, tally = None, Tally()
+        if records is None or len(records) < most:
+            made = calls.link_record(link, tally)
+        self.mark(tally)
+        with self._lock:
+            if self.link_records is None:
+                self.link_records = []
+            if made is None or len(self.link_records) >= most:
+                made = None
+                self.dropped_links += 1
+            else:
+                self.link_records.append(made)
+        if made is not None and (self.cause is not None or calls.keeps_open):
+            self._changed(links=(made,))
 
     def record_exception(self, exception: BaseException | str) -> None:
         """Record an exception as an event and the status as ERROR."""
+        message = self._text(exception)
         if issubclass(type(exception), BaseException):
             kind = type(exception).__name__
-            message = self.calls.reducer.text(exception, self.tally)
             attributes = {
                 "exception.type": kind,
                 "exception.message": message,
                 "exception.stacktrace": stack_trace(exception),
             }
         else:
-            kind, message = "", self.calls.reducer.text(exception, self.tally)
-            attributes = {"exception.message": message}
+            kind, attributes = "", {"exception.message": message}
         self.add_event(SpanEvent("exception", attributes=attributes))
         if self._open():
-            self.code = int(StatusCode.ERROR)
-            self.status_message = f"{kind}: {message}" if kind else message
-            if self.calls.keeps_open:
-                self.calls.note(self, status_message=self.status_message)
+            self._say_status(StatusCode.ERROR, f"{kind}: {message}" if kind else message)
+            if self.cause is not None or self.calls.keeps_open:
+                self._changed(status_message=self.status_message)
 
     def end(
         self,
@@ -289,66 +286,16 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     # ------------------------------------------------------------------ for the core, not for applications
 
     @property
-    def tally(self) -> Tally:
-        """The counts of what had to be done to this span's values."""
-        if self.counts is None:
-            self.counts = Tally()
-        self.harmless = False  # something about this span is out of the ordinary
-        return self.counts
-
-    @property
     def opened_at(self) -> str:
         """`file:line` of the call that opened the span."""
-        code, offset = self.place
-        known = _shown_places.get((id(code), offset))
-        return known[1] if known is not None else _show_place(code, offset)
+        return show_place(self.place)
 
-    def fill(self, attributes: Any) -> dict[str, Value]:
-        """Add attributes, reduced, up to the limit of keys, and return what was added; what is over is counted."""
-        reducer = self.calls.reducer
-        limit = self.calls.limits.attribute_count_limit
-        if type(attributes) is dict and len(attributes) > max(MOST_AT_ONCE, limit):
-            attributes = self._first_of(attributes, max(MOST_AT_ONCE, limit))
-        reduced = reducer.plain(attributes)
-        if reduced is None:
-            reduced = reducer.attributes(attributes, self.tally)
-            self.harmless = False
-        into = self.attributes_now
-        if len(into) + len(reduced) <= limit:
-            into.update(reduced)  # one step under the interpreter: other threads may be setting some as well
-            return reduced
-        added = {}
-        for key, value in reduced.items():
-            if key in into or len(into) < limit:
-                added[key] = into[key] = value
-            else:
-                self.dropped_attributes += 1
-                self.harmless = False
-        return added
-
-    def _first_of(self, attributes: dict[Any, Any], most: int) -> dict[Any, Any]:
-        """Return the first so many attributes of an enormous mapping: judging each of ten thousand keys would cost milliseconds."""
-        taken = attributes.copy()
-        self.dropped_attributes += len(taken) - most
-        self.harmless = False
-        return dict(islice(taken.items(), most))
-
-    def take_status(self, status: Any) -> None:
-        """Record a status; one that means nothing is counted and recorded as ERROR with its text."""
-        found = read_status(status)
-        if found is None:
-            found = (StatusCode.ERROR, f"unknown status {self.calls.reducer.show(status)}")
-            self.code, self.status_message = int(found[0]), self.calls.reducer.text(found[1], self.tally)
-            self.calls.refuse(
-                "bad_status",
-                f"unknown status: {self.calls.told(status)}; the span is recorded as ERROR. Give OK, ERROR or UNSET.",
-            )
-            return
-        self.code = int(found[0])
-        if found[0] is not StatusCode.ERROR:
-            self.status_message = ""
-            return
-        self.status_message = self.calls.reducer.text(found[1], self.tally)
+    def _changed(self, **fields: Any) -> None:
+        """Tell a journal on disk what was set. While another thread ended the span it may have come too late, which is counted."""
+        if self.cause is not None:
+            self._open()
+        else:
+            self.calls.note(self, **fields)
 
     def _open(self) -> bool:
         if self.cause is None:
@@ -360,24 +307,6 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
             TraceFinishedError,
         )
         return False
-
-
-PLACES_REMEMBERED = 4096  # a program has few; a journal on disk asks for one with every start
-
-_shown_places: dict[tuple[int, int], tuple[CodeType, str]] = {}
-"""By identity, because the hash of a code object costs as much as looking the line up; the object itself keeps that from being reused."""
-
-
-def _show_place(code: CodeType, offset: int) -> str:
-    shown = code.co_filename
-    for start, end, line in code.co_lines():
-        if start <= offset < end and line is not None:
-            shown = f"{code.co_filename}:{line}"
-            break
-    if len(_shown_places) >= PLACES_REMEMBERED:
-        _shown_places.clear()
-    _shown_places[id(code), offset] = (code, shown)
-    return shown
 
 
 def member(given: Any, name: str) -> Any:
