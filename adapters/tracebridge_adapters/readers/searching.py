@@ -43,9 +43,9 @@ def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:
         limit = max(BATCH, query.max_results) + len(seen)
         traces, more = fetch(first, last, limit)
         fresh = [in_order(trace) for trace in traces if trace and trace[0].trace_id not in seen]
-        for trace in sorted(fresh, key=_start_ms, reverse=True):
+        for trace in sorted(fresh, key=start_ms, reverse=True):
             looked_at += 1
-            start = _start_ms(trace)
+            start = start_ms(trace)
             seen = {*seen, trace[0].trace_id} if start >= last else {trace[0].trace_id}
             last = min(last, start)
             if matches(trace, query.conditions, folds_names=folds_names):
@@ -59,7 +59,8 @@ def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:
     return Page(found)
 
 
-def _start_ms(trace: Sequence[SpanRecord]) -> int:
+def start_ms(trace: Sequence[SpanRecord]) -> int:
+    """Return the millisecond in which a trace started."""
     return min(span.start_time_ns for span in trace) // MS
 
 

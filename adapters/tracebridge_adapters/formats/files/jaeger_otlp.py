@@ -41,7 +41,8 @@ def _restored(record: SpanRecord) -> SpanRecord:
         key: value for key, value in record.attributes.items() if key != OWN_MARK and not key.startswith(OWN_MARKS)
     }
     links = tuple([_replace(link, attributes=_without_type(link)) for link in record.links])
-    record = _replace(record, attributes=attributes, links=links)
+    kind = record.kind or int(Kind.INTERNAL)  # Jaeger's own protocol leaves it out; OTLP lets receivers assume it
+    record = _replace(record, attributes=attributes, links=links, kind=kind)
     return _from_tags(record) if record.scope == _NO_SCOPE else record
 
 
@@ -59,7 +60,6 @@ def _from_tags(record: SpanRecord) -> SpanRecord:
     return _replace(
         record,
         name="" if record.name == n.UNKNOWN_OPERATION else record.name,
-        kind=record.kind or int(Kind.INTERNAL),
         trace_state=record.trace_state or trace_state,
         scope=scope,
         attributes=tags,
