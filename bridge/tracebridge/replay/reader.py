@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from tracebridge.masking.printable import printable
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.plugins.format import Decoded, Format
+from tracebridge.plugins.format import Decoded, Format, OtherLineError
 from tracebridge.plugins.registry import FORMATS, entries, load
 from tracebridge.plugins.signing import Key
-from tracebridge.replay.envelopes.hints import hint
+from tracebridge.replay.envelopes.hints import hint, looks_like_a_span
 from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.envelopes.unwrapping import MAX_LEVELS, Unwrapper
 from tracebridge.replay.gaps import Gaps
-from tracebridge.replay.lines import Line
+from tracebridge.replay.lines import TOO_LONG, Line
 
 MAX_DAMAGE = 100  # places of damage that are kept to be shown; the rest is counted
 MAX_REASON = 300  # characters of one
@@ -111,8 +111,8 @@ class SpanReader:
         """Return what a line holds; None for a line without spans, counted for what it is. Never raises."""
         found = self._found
         found.lines += 1
-        if not line.whole:
-            self.note_damage(line.number, "longer than any line that holds spans")
+        if line.fault:
+            self._note_fault(line)
             return None
         try:
             held = self._look_into(self._own.without_prefix(line.text), line.number)
@@ -144,6 +144,8 @@ class SpanReader:
                     return [self._verified(form.decode(text))]
                 except UnverifiedError as error:
                     unverified = error
+                except OtherLineError:
+                    continue
                 except ValueError as error:
                     reason = reason or str(error)
         if text and level < MAX_LEVELS:
@@ -189,6 +191,17 @@ class SpanReader:
         if damage and not held:
             raise ValueError("; ".join(damage))
         return [*held, Decoded([], damage=damage)] if damage else held
+
+    def _note_fault(self, line: Line) -> None:
+        """Count what is only the beginning of a line or a document: as damage where spans may be in it."""
+        if (
+            line.fault == TOO_LONG
+            or looks_like_a_span(line.text)
+            or any(f.looks_right(line.text) for f in self._formats)
+        ):
+            self.note_damage(line.number, line.fault)
+        else:
+            self._found.other_lines += 1
 
     def finish(self) -> None:
         """The file has ended: count what began like a span, in parts, and whose last part never came."""

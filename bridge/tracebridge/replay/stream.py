@@ -10,7 +10,8 @@ from tracebridge.plugins.format import Decoded
 from tracebridge.plugins.signing import Key
 from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.follower import Follower
-from tracebridge.replay.lines import Line, Position, UnreadableError, expand, identity, read_lines
+from tracebridge.replay.inputs import UnreadableError, expand, identity
+from tracebridge.replay.lines import Line, Position, read_lines
 from tracebridge.replay.reader import BARE, Found, SpanReader, installed_formats
 
 

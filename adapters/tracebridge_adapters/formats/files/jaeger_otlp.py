@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Kind, Link, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import DISPLACED
 from tracebridge_adapters.formats.jaeger import names as n
@@ -24,14 +25,15 @@ class _Answer(msgspec.Struct):
     result: msgspec.Raw
 
 
-def decode(data: bytes | str, absorb: Callable[[dict[str, Value]], dict[str, Any]]) -> list[SpanRecord]:
-    """Return the spans of one answer, of any number of traces. Raises ValueError for what is no answer of that API.
+def decode(data: bytes | str, absorb: Callable[[dict[str, Value]], dict[str, Any]]) -> Decoded:
+    """Return the spans of one answer, of any number of traces. Raises ValueError for what is not an answer of that API.
 
     `absorb` splits a span's attributes into record fields.
     """
     try:
         answer = msgspec.json.decode(data, type=_Answer)
-        return [_restored(record) for record in json_reader.decode(bytes(answer.result), absorb)]
+        read = json_reader.decode(bytes(answer.result), absorb)
+        return Decoded([_restored(record) for record in read.records], damage=read.damage)
     except ValueError as error:
         raise ValueError(f"not an answer of Jaeger's query API: {error}") from error
 

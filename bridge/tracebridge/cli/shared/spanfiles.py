@@ -14,7 +14,7 @@ from tracebridge.cli.shared.output import echo
 from tracebridge.cli.shared.words import count
 from tracebridge.masking.patterns import compiled
 from tracebridge.replay.envelopes.own import NAMES, OwnEnvelope
-from tracebridge.replay.lines import UnreadableError
+from tracebridge.replay.inputs import UnreadableError
 from tracebridge.replay.reader import Found
 
 paths_argument = click.argument("paths", metavar="FILE...", nargs=-1, required=True)
