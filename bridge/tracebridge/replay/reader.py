@@ -117,9 +117,7 @@ class SpanReader:
         try:
             held = self._look_into(self._own.without_prefix(line.text), line.number)
         except ValueError as error:
-            if isinstance(error, UnverifiedError):
-                found.forged_lines += error.signed
-                found.unsigned_lines += not error.signed
+            self._note_unverified(error)
             self.note_damage(line.number, str(error))
             return None
         if not held:
@@ -179,6 +177,11 @@ class SpanReader:
             raise UnverifiedError(fault, signed=True)
         return decoded
 
+    def _note_unverified(self, error: ValueError) -> None:
+        if isinstance(error, UnverifiedError):
+            self._found.forged_lines += error.signed
+            self._found.unsigned_lines += not error.signed
+
     def _look_into_each(self, texts: Sequence[bytes], number: int, level: int) -> list[Decoded]:
         """Return what several texts on one line hold; what is wrong with one of them does not keep the others out."""
         held: list[Decoded] = []
@@ -187,6 +190,7 @@ class SpanReader:
             try:
                 held += self._look_into(text, number, level)
             except ValueError as error:
+                self._note_unverified(error)
                 damage.append(str(error))
         if damage and not held:
             raise ValueError("; ".join(damage))
