@@ -9,7 +9,7 @@ from opentelemetry import trace as otel
 
 from tracebridge.propagation.context import RemoteParent
 from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode
-from tracebridge.spans.context import LEFT_HERE, Left, Owner, has, leftovers
+from tracebridge.spans.context import Left, Owner, has, leftovers, outlives
 from tracebridge.spans.span import MAX_NAME, Span
 
 
@@ -32,7 +32,7 @@ class Shadow(otel.Span):
 
     def _outlived(self) -> bool:
         """Whether this context is one that outlives the block: a copy, made while the span was current."""
-        return self.owner.held is LEFT_HERE and has(self.owner)
+        return outlives(self.owner) and has(self.owner)
 
     def _speaks(self) -> bool:
         """Whether the span is not left yet, or outlived."""

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, Literal, Protocol
 
 from tracebridge.masking.loggers import logger
+from tracebridge.process.threads import background
 
 _log = logger("tracebridge")
 
@@ -164,10 +165,7 @@ class Terminator:
     def _flush(self) -> None:
         """Deliver; where nothing else handles the signal the process ends now, so its open spans end too."""
         ends = self._before == signal.SIG_DFL
-        threads = [
-            threading.Thread(target=r.wind_down if ends else r.flush, args=(self._timeout_s,), daemon=True)
-            for r in list(_residents)
-        ]
+        threads = [background(r.wind_down if ends else r.flush, arguments=(self._timeout_s,)) for r in list(_residents)]
         with contextlib.suppress(RuntimeError):  # no thread can start any more: the exit has begun, and closes them
             for thread in threads:
                 thread.start()
