@@ -61,7 +61,11 @@ class LogOptions(DeliveryOptions):
     resource: ResourceChoice = option("always", help="Which lines carry the resource.")
     max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=MIN_LINE_BYTES)
     extra_lines: list[ExtraLine] = option(factory=list, help="Lines besides the one that every finished span gets.")
-    sign: SignOptions | None = option(None, help="Sign every line, so that `replay --verify` knows it for ours.")
+    sign: SignOptions | None = option(
+        None,
+        help="Sign every line, so that `replay --verify` knows it for ours.",
+        examples=[{"id": "2026-11", "key": "${env:SPAN_LINE_KEY}"}],
+    )
 
     def __post_init__(self) -> None:
         """Refuse a stream without its target and a target without its stream."""
