@@ -48,7 +48,8 @@ def test_a_folder_without_a_checkout_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
-def test_instructions_grow_with_the_spans_and_with_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice the spans cost twice the instructions, within a few percent."""
-    few, twice, thrice = (instructions.instructions("spans", count) for count in (100, 200, 300))
-    assert thrice - twice == pytest.approx(twice - few, rel=0.25)
+def test_callgrind_counts_the_instructions_of_the_thread_that_calls() -> None:
+    """A process that starts ten spans takes a countable number of them; one that fails is an error with what it said."""
+    assert instructions.instructions("spans", 10) > 1_000_000
+    with pytest.raises(RuntimeError, match="nothing here"):
+        instructions.instructions("nothing here", 1)
