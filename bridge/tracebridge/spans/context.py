@@ -122,7 +122,7 @@ def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
     while frame is not None:
         if (
             frame.core is core
-            and (trace is None or frame.span.trace is trace)
+            and (trace is None or frame.span._trace is trace)
             and (frame.span.cause is None or outlives(frame.owner))
         ):
             return frame.span

@@ -301,7 +301,7 @@ def test_a_parent_that_is_outlived_is_never_forgotten(client, delivered):
     """However many spans of its trace have ended since."""
     with client.trace("root") as root, client.span("inner"):
         outliving = contextvars.copy_context()
-    root.trace.ended.young.clear()
+    root._trace.ended.young.clear()
     outliving.run(lambda: client.span("late").__enter__().end())
     assert parents(delivered(client))["late"] == "inner"
 
