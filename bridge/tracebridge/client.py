@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
@@ -277,6 +277,19 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._flush_open()
         self._decide_all()
         self.flush(timeout_s)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            "a client cannot be pickled, because its threads and its journal belong to this process; pass its configuration (a path, a mapping) and make "
+            "a client of it there, or fork: a forked child's client starts over by itself"
+        )
+
+    def __copy__(self) -> Client:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Client:
+        """Stay the same client in a copy of what holds it."""
+        return self
 
     def __enter__(self) -> Client:
         return self

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Mu
 from typing import TYPE_CHECKING, Any
 
 from tracebridge.masking.loggers import logger
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.record import Kind
 
 if TYPE_CHECKING:
@@ -251,7 +252,8 @@ def _named(client: Client, namer: Namer | None, given: Mapping[str, Any], otherw
         return otherwise
     try:
         return namer(given)
-    except Exception as error:
+    except BaseException as error:
+        raise_interrupt(error)
         client.warn("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
         return otherwise
 

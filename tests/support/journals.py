@@ -17,10 +17,12 @@ from tracebridge.records.record import Resource, SpanRecord
 NAMES = ("a", "b")
 
 
-def record(number: int, size: int = 0, **fields: Any) -> bytes:
+def record(number: int, size: int = 0, name: str = "", **fields: Any) -> bytes:
     """A finished span that knows its number."""
     span_id = number.to_bytes(8, "big")
-    return encode_record(SpanRecord(b"t" * 16, span_id, None, "x" * size, 1, 2, attributes={"n": number}, **fields))
+    return encode_record(
+        SpanRecord(b"t" * 16, span_id, None, name or "x" * size, 1, 2, attributes={"n": number}, **fields)
+    )
 
 
 def number_of(data: bytes) -> int:

@@ -12,6 +12,7 @@ from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.ids.wire import names_span, span_bytes
 from tracebridge.journal.base import Journal
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent, read_kind
 from tracebridge.records.record import Event, Kind, Link, Resource
@@ -115,7 +116,8 @@ class Core(Misuse):
             kind = type(given)
             try:
                 time_ns = -1 if kind is bool else int(given) if kind is float else int(operator.index(given))
-            except Exception:  # NaN, infinity, and whatever is no number
+            except BaseException as error:  # NaN, infinity, and whatever is no number
+                raise_interrupt(error)
                 time_ns = -1
             if 0 <= time_ns < 2**63:
                 return time_ns

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tracebridge.calls.core import Core
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation import baggage as baggage_header
 from tracebridge.propagation import tracestate
 from tracebridge.propagation.carriers import Getter, Setter
@@ -94,7 +95,8 @@ class Propagating(Core):
                 except (TypeError, AttributeError):  # names or values that are no text
                     pass
             return propagator.extract(carrier, getter)
-        except Exception as error:
+        except BaseException as error:
+            raise_interrupt(error)
             self.warn(
                 "unreadable_carrier", f"headers cannot be read from a {type(carrier).__name__}: {type(error).__name__}"
             )

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.ids.random_ids import shared_ids
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.entities import read_kind, read_status
 from tracebridge.records.record import EndCause, Event, Kind, Link, SpanRecord, StatusCode
 
@@ -205,7 +206,8 @@ def _times(start_ns: Any, end_ns: Any) -> dict[str, int]:
 def _text(given: Any) -> str:
     try:
         return "" if given is None else str.__str__(str(given))
-    except Exception:
+    except BaseException as error:
+        raise_interrupt(error)
         return f"<{type(given).__name__}>"
 
 

@@ -20,6 +20,7 @@ from tracebridge.ids.random_ids import shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.plugins.adapter import RUN_TAG
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent, remote_parent
 from tracebridge.records.values import Tally
 from tracebridge.spans.live import LiveTrace, context_of, live_trace
@@ -158,7 +159,8 @@ class Roots(Recording):
         """Return what the generator makes; None, counted, when it fails or makes what can be no ID."""
         try:
             made = self.ids.generated(name, attributes)
-        except Exception as error:
+        except BaseException as error:
+            raise_interrupt(error)
             self.warn(
                 GENERATE,
                 f"trace_ids.generate made no ID for {self.reducer.show(name)!r}, a random one is used: "
@@ -283,7 +285,8 @@ class Roots(Recording):
         try:
             for link in () if links is None else links:
                 span.add_link(link)
-        except Exception:  # not even a list
+        except BaseException as error:  # not even a list
+            raise_interrupt(error)
             span.dropped_links += 1
 
     def _own(self, span: Span, own_id: SpanId) -> None:

@@ -41,8 +41,8 @@ def command(context: click.Context, config: str | None, give_up: float | None, a
 
     What running processes hold is left to them. What does not arrive in time stays for the next run.
 
-    Exits with 0 when everything has arrived, 1 when not (some is still there, was refused, or could not be read), 78 when the
-    configuration is wrong, 130 when it was interrupted.
+    Exits with 0 when everything has arrived, 1 when not (some is still there, for a destination that the configuration does not name too, was
+    refused, or could not be read), 78 when the configuration is wrong, 130 when it was interrupted.
     """
     from tracebridge.client import Client
     from tracebridge.journal.folder import folders
@@ -60,14 +60,15 @@ def command(context: click.Context, config: str | None, give_up: float | None, a
         while anything and not _is_done(stats) and not stop.is_set():
             if deadline is not None and time.monotonic() >= deadline:
                 break
-            client.flush(LOOK_EVERY_S)
-            stop.wait(0.0 if stats.journal.looked else LOOK_EVERY_S)
+            if not client.flush(LOOK_EVERY_S):
+                stop.wait(LOOK_EVERY_S)
             stats = client.stats()
             bars.show(stats)
         complete = not anything or _is_done(stats)
         client.close(timeout_s=None if complete else 0.0)
         stats = client.stats()
-    arrived = complete and not stats.journal.left_alone and not any(b.dropped for b in stats.adapters.values())
+    left = stats.journal.left_alone or stats.journal.unclaimed
+    arrived = complete and not left and not any(b.dropped for b in stats.adapters.values())
     _report(stats, arrived, as_json)
     if stop.is_set():
         context.exit(EXIT_INTERRUPTED)
@@ -127,6 +128,7 @@ def _report(stats: Stats, arrived: bool, as_json: bool) -> None:
             "adapters": adapters,
             "waiting": journal.waiting,
             "left_alone": journal.left_alone,
+            "unclaimed": journal.unclaimed,
         }
         echo_json({**outcome, "damaged": journal.damaged, "torn": journal.torn})
         return
@@ -138,6 +140,11 @@ def _report(stats: Stats, arrived: bool, as_json: bool) -> None:
             f"{name}: {books.adopted:,} found, {books.exported + books.sent:,} delivered, "
             f"{books.queued:,} still there{failing}, {dropped:,} dropped{why}",
             err=True,  # standard output may be a destination
+        )
+    for name, spans in journal.unclaimed.items():
+        echo(
+            f"{name}: {spans:,} still there; this configuration does not name it (see: tracebridge journal --help)",
+            err=True,
         )
     if journal.damaged:
         echo(f"{count(journal.damaged, 'damaged stretch')} could not be read and set aside", err=True)

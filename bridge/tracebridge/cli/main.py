@@ -34,6 +34,7 @@ COMMANDS = {
     "tail": "Draw the traces in files as they complete.",
     "stats": "Show what waits in a journal, by process and destination.",
     "drain": "Deliver a journal that was left behind.",
+    "journal": "List, move or drop what dead processes left, by destination.",
     "dead": "List, send again or drop what destinations refused.",
 }
 """What each command is for; here, so that the list of commands imports none of them."""

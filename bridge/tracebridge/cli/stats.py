@@ -157,6 +157,10 @@ def _said(writer: Writer) -> list[str]:
         said.append(f"{count(journal['in_memory_only'], 'span')} in memory only at first, because the disk had no room")
     if journal.get("waiting"):
         said.append(f"{count(journal['waiting'], 'span')} of dead processes waiting for room")
+    for name, spans in journal.get("unclaimed", {}).items():
+        said.append(f"{count(spans, 'span')} of dead processes wait for {name}, which it does not name")
+    for name, reasons in journal.get("dropped", {}).items():
+        said.append(f"{name} dropped {', '.join(f'{spans:,} {reason}' for reason, spans in reasons.items())}")
     if writer.left_open:
         said.append(f"{count(writer.left_open, 'span')} open when it died")
     return said

@@ -12,6 +12,7 @@ from tracebridge.ids.headers import datadog_text, span_in, xray_text
 from tracebridge.ids.scheme import SPAN_BYTES
 from tracebridge.ids.schemes import WireId, derive, find_scheme, takers
 from tracebridge.ids.standards import MLFLOW_PREFIX, ulid_text, uuid_text
+from tracebridge.process.interrupts import raise_interrupt
 
 SPAN_PLACE = "{span_id}"  # stands in a header for the span that the ID alone does not say
 
@@ -74,7 +75,8 @@ def explain_span(span: SpanId) -> Explained:
 def _written(back: Callable[[bytes], str | None] | None, wire: bytes) -> str | None:
     try:
         return None if back is None else back(wire)
-    except Exception:  # somebody else's scheme
+    except BaseException as error:  # somebody else's scheme
+        raise_interrupt(error)
         return None
 
 

@@ -14,6 +14,7 @@ from tracebridge.ids.scheme import SPAN_BYTES
 from tracebridge.ids.schemes import AUTO, RANDOM_SCHEME, WireId, derive, find_scheme, shown_id
 from tracebridge.ids.wire import is_trace_id
 from tracebridge.masking.loggers import logger
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.settings.model import TraceIdSettings
 
 _ZEROS = "0" * 16
@@ -115,7 +116,8 @@ def load_function(key: str, given: Any) -> Callable[..., Any] | None:
     module, _, name = str(given).partition(":")
     try:
         found: Any = attrgetter(name)(import_module(module))
-    except Exception as error:
+    except BaseException as error:
+        raise_interrupt(error)
         raise ConfigError(f"{key}: {shown_id(given)} cannot be used: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise ConfigError(f"{key}: {shown_id(given)} is no function")

@@ -16,6 +16,7 @@ from tracebridge.ids.headers import AWS, W3C, XRAY, is_traceparent
 from tracebridge.ids.scheme import SPAN_BYTES, TRACE_BYTES, Refused, Scheme
 from tracebridge.ids.standards import HASH, MLFLOW, UUID, UUID_DASHED
 from tracebridge.plugins import registry
+from tracebridge.process.interrupts import raise_interrupt
 
 MAX_CUSTOM_ID = 512  # characters
 RANDOM_SCHEME = "random"  # what `WireId.scheme` says of an ID that we made
@@ -143,7 +144,8 @@ def _derived(text: str, scheme: str, size: int) -> bytes:
         derived = way(text)
     except Refused:
         raise
-    except Exception as error:  # somebody else's scheme; ours raise nothing else
+    except BaseException as error:  # somebody else's scheme; ours raise nothing else
+        raise_interrupt(error)
         raise ConfigError(f"scheme {scheme} failed with {type(error).__name__}: {error}") from error
     if type(derived) is not bytes or len(derived) != size:
         raise ConfigError(f"scheme {scheme} must return {size} bytes")

@@ -6,6 +6,7 @@ records like any other. That makes the reading repeatable: a process that dies w
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from tracebridge.records.record import EndCause, Resource, SpanRecord, StatusCod
 UNFINISHED = "unfinished: the process ended before the span did"
 MOST_SET_ASIDE = 256 * 2**20  # bytes that are kept of what was damaged; the oldest goes first
 MOST_FILES_ASIDE = 10_000
+_ASIDE = re.compile(r"\d{20}-\d+-[0-9a-f]{8}-\d+(\.seg|-\d+\.bin(\.new)?)")
 
 _log = logger("tracebridge.journal")
 _decode_resource = msgspec.msgpack.Decoder(Resource).decode
@@ -118,6 +120,11 @@ class Left:
         """Return what is owed by the adapters' names, as far as the writer or `adapters` tell them; `? (hash)` for the others."""
         return named(self.owed, [*adapters, *self.folder.adapters()])
 
+    def owners_named(self, name: str, adapters: Sequence[str] = ()) -> list[bytes]:
+        """Return which of those that are owed something `by_name` calls so, by their hashes."""
+        known = [*adapters, *self.folder.adapters()]
+        return [key for key in self.owed if name in named({key: 1}, known)]
+
     def close(self) -> None:
         """Leave the folder as it is, to whoever comes next."""
         for segment in self.segments:
@@ -178,7 +185,7 @@ def _read(left: Left, adapters: Sequence[str], between: Callable[[], None], alwa
         segment.trim()
         owners.update(_count_owed(segment, adapters, left.owed))
     if left.damaged and is_folder(aside):
-        prune(aside, most_files=MOST_FILES_ASIDE, most_bytes=MOST_SET_ASIDE)
+        prune(aside, _ASIDE, most_files=MOST_FILES_ASIDE, most_bytes=MOST_SET_ASIDE)
     pending = len(opened.spans) + len(opened.held)
     left.owed.update(dict.fromkeys(owners, pending))
     left.is_written = not pending or not owners

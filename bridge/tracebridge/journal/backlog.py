@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tracebridge.journal.adoption import Left
 from tracebridge.journal.cursor import DiskCursor
@@ -63,6 +64,8 @@ class Backlog:
         """Called when there is room for more."""
         self.gave_back = False
         """Whether a folder was given back that holds something for others."""
+        self.others: dict[Path, dict[str, int]] = {}
+        """What folders in hand, and those that were given back since, hold for adapters that are not ours, by their names."""
         self._cursors = cursors
         self._most_bytes = most_bytes
         self._taken: dict[Segment, TakenFolder] = {}
@@ -88,6 +91,9 @@ class Backlog:
         """Take a folder over; return how many of its records each adapter had not settled."""
         taken, cursors = TakenFolder(left), self._cursors()
         owed = dict.fromkeys((cursor.name for cursor in cursors), 0)
+        others = {name: spans for name, spans in left.by_name(list(owed)).items() if name not in owed}
+        if others:
+            self.others[left.folder.path] = others
         for segment in left.segments:
             segment.release()
             self._taken[segment] = taken

@@ -330,6 +330,9 @@ class DiskJournal(StoredLog):
     def stats(self) -> JournalStats:
         """Return what the journal holds. Locked."""
         found = self.found
+        unclaimed = Counter(found.unclaimed)
+        for others in self.backlog.others.values():
+            unclaimed.update(others)
         return JournalStats(
             bytes=self._size + self.backlog.size,
             in_memory_only=self._in_memory_only,
@@ -340,6 +343,6 @@ class DiskJournal(StoredLog):
             damaged=found.damaged,
             torn=found.torn,
             looked=found.looked,
-            unclaimed=dict(found.unclaimed),
+            unclaimed=dict(unclaimed),
             dropped={name: dict(reasons) for name, reasons in found.dropped.items()},
         )

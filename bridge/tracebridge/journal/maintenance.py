@@ -47,7 +47,7 @@ class Keeper:
         *,
         sync: bool,
         numbers: Callable[[], bytes],
-        bounds: DirectoryBounds = DirectoryBounds(),
+        bounds: DirectoryBounds | None = None,
         decide: Decide = keep_all,
     ) -> None:
         self._journal = journal
@@ -159,10 +159,15 @@ class Keeper:
         self._to_look = None
         self._unclaimed.drop_over()
         unclaimed = self._unclaimed.spans()
+        backlog = self._journal.backlog
         with self._journal.lock:
             self._journal.found.unclaimed = unclaimed
+            backlog.others = {
+                path: others for path, others in backlog.others.items() if path not in self._unclaimed and path.exists()
+            }
             self._journal.found.looked = True
             self._journal.lock.notify_all()  # flush() and close() wait for the first look
+            unclaimed = dict(self._journal.stats().unclaimed)
         self._say_what_was_found(unclaimed)
 
     def _say_what_was_found(self, unclaimed: dict[str, int]) -> None:

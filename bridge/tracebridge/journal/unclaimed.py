@@ -128,6 +128,10 @@ class Unclaimed:
         """Whether spans that were open have to be written down, too, because they may have to go."""
         return self._bounds != Bounds()
 
+    def __contains__(self, path: Path) -> bool:
+        """Return whether a folder was found to owe our adapters nothing."""
+        return path in self._waiting
+
     def is_known(self, path: Path) -> bool:
         """Return whether a folder is as it was when it was found to owe our adapters nothing."""
         waiting = self._waiting.get(path)

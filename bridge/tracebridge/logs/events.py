@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from tracebridge.masking.loggers import logger
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.entities import SpanEvent
 from tracebridge.spans.context import below, current
 from tracebridge.spans.span import Span
@@ -66,7 +67,8 @@ class CaptureLogs(logging.Handler):
             return
         try:
             _add_event(lambda: _attributes_of(record))
-        except Exception:
+        except BaseException as error:
+            raise_interrupt(error)
             self.handleError(record)
 
 
@@ -83,7 +85,8 @@ def _message_of(record: logging.LogRecord) -> str:
     """Return the message, without its arguments where they do not fit: the other handlers tell the application."""
     try:
         return record.getMessage()
-    except Exception:
+    except BaseException as error:
+        raise_interrupt(error)
         return str(record.msg)
 
 
@@ -107,7 +110,8 @@ def capture_logs(
     """
     try:
         _add_event(lambda: _attributes_of_event(method_name, event_dict))
-    except Exception as error:
+    except BaseException as error:
+        raise_interrupt(error)
         _complain(type(error).__name__)
     return event_dict
 

@@ -5,8 +5,10 @@ Where our files stand, other things may: a pipe would be waited for, and a symbo
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -24,6 +26,14 @@ def read_regular(path: Path) -> bytes:
     """Return what stands in a file. Raises OSError, for anything but a regular file too."""
     with open(open_regular(path, os.O_RDONLY), "rb") as file:
         return file.read()
+
+
+def is_plain_file(path: Path) -> bool:
+    """Return whether it is a regular file, and no symbolic link to one; not when it may not be looked at."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def is_folder(path: Path) -> bool:
@@ -53,17 +63,15 @@ def write_private(path: Path, data: bytes) -> None:
         raise
 
 
-def prune(folder: Path, *, most_files: int, most_bytes: int) -> int:
-    """Delete the oldest files of a folder, by name, until it holds no more than that; return how many went.
+def prune(folder: Path, ours: re.Pattern[str], *, most_files: int, most_bytes: int) -> int:
+    """Delete the oldest of our files in a folder, by name, until it holds no more of them than that; return how many went.
 
     What cannot be deleted stays. Raises OSError when the folder cannot be listed.
     """
     files = []
-    for path in sorted(folder.iterdir()):
-        try:
+    for path in sorted(path for path in folder.iterdir() if ours.fullmatch(path.name)):
+        with contextlib.suppress(OSError):  # somebody else was faster
             files.append((path, path.lstat().st_size))
-        except OSError:  # somebody else was faster
-            continue
     total, gone = sum(size for _, size in files), 0
     for path, size in files:
         if len(files) - gone <= most_files and total <= most_bytes:

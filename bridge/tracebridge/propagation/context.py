@@ -12,6 +12,7 @@ import msgspec
 from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.wire import is_span_id, is_trace_id, names_span, span_bytes
+from tracebridge.process.interrupts import raise_interrupt
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
@@ -78,7 +79,8 @@ def remote_parent(given: Any, ids: Identity) -> RemoteParent:
         return _read_parent(given, ids)
     except TracebridgeError:
         raise
-    except Exception:  # an object that will not even be asked
+    except BaseException as error:  # an object that will not even be asked
+        raise_interrupt(error)
         raise _no_parent(given) from None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.record import Kind, StatusCode
 
 
@@ -65,7 +66,8 @@ class SpanEvent:
         kind = type(exception).__name__
         try:
             message = str(exception)
-        except Exception:
+        except BaseException as error:
+            raise_interrupt(error)
             message = f"<{kind}>"
         told = {"exception.message": message, "exception.type": kind, "exception.stacktrace": stack_trace(exception)}
         return cls("exception", attributes=told)
@@ -78,7 +80,8 @@ def stack_trace(error: Any) -> str:
     """Return an exception's stack trace, its end where it is long."""
     try:
         text = "".join(traceback.format_exception(error)).strip()
-    except Exception:  # a broken __str__ or __cause__ chain
+    except BaseException as raised:  # a broken __str__ or __cause__ chain
+        raise_interrupt(raised)
         return f"<{type(error).__name__}: no stack trace>"
     return text if len(text) <= MAX_STACKTRACE else "…" + text[-MAX_STACKTRACE:]
 
@@ -132,7 +135,8 @@ def read_status(status: Any) -> tuple[StatusCode, str] | None:
         if issubclass(kind, Enum):
             return read_status(status.name)
         return read_status(str.__str__(status)) if issubclass(kind, str) else None
-    except Exception:  # an object that will not even be asked
+    except BaseException as error:  # an object that will not even be asked
+        raise_interrupt(error)
         return None
 
 
@@ -153,7 +157,8 @@ def read_kind(kind: Any) -> int | None:
             return read_kind(str.__str__(kind.name))
         if issubclass(given, str):
             return _KINDS.get(str.__str__(kind).upper().removeprefix("SPAN_KIND_"))
-    except Exception:  # an object that will not even be asked
+    except BaseException as error:  # an object that will not even be asked
+        raise_interrupt(error)
         return None
     number = int.__int__(kind) if issubclass(given, int) and given is not bool else -1
     return number if 0 <= number <= max(Kind) else None

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.masking.names import is_credential
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.known_keys import MAX_LEARNT_KEY, KnownKeys
 from tracebridge.records.record import Value
 
@@ -42,13 +43,14 @@ class Plain:
         if type(given) is not dict or len(given) > MOST_AT_ONCE:
             return None
         taken = given.copy()  # one step under the interpreter: nobody can change it while it is read
-        if not self._known.issuperset(taken) and not self._keys.learn(taken):
-            return None
         values = taken.values()
         try:
+            if not self._known.issuperset(taken) and not self._keys.learn(taken):
+                return None
             if self._seen.issuperset(values):
                 return taken
-        except TypeError:  # one that cannot be hashed: a list, a dict
+        except BaseException as error:  # one that cannot be hashed, such as a list, or will not be
+            raise_interrupt(error)
             return None
         limit = self._text_limit
         for value in values:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from enum import Enum, IntEnum
 from typing import Any
 
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.entities import Link, SpanEvent, SpanStatus
 from tracebridge.records.record import Event, Kind, SpanRecord, StatusCode
 from tracebridge.records.record import Link as LinkRecord
@@ -43,7 +44,8 @@ def read_log_level(level: Any) -> SpanLogLevel | None:
         if isinstance(level, str):
             return SpanLogLevel.__members__.get(level.strip().upper())
         return None if isinstance(level, bool) else SpanLogLevel(level)
-    except Exception:  # an object that will not even be asked
+    except BaseException as error:  # an object that will not even be asked
+        raise_interrupt(error)
         return None
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.fast_path import NODE_COST, Plain
 from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Value
@@ -130,7 +131,8 @@ class Reducer:
                     return {key: given[key] for key in list(given)}
                 except (KeyError, RuntimeError):  # changed while it was read
                     continue
-                except Exception:
+                except BaseException as error:
+                    raise_interrupt(error)
                     break
         tally.repaired += 1
         return {"tracebridge.unreadable_attributes": self._of_object(given, tally)}
@@ -166,7 +168,8 @@ class Reducer:
             if issubclass(kind, _AS_TEXT):
                 return self.text(str(value), tally)
             return self._container(value, budget, tally, text_limit)
-        except Exception:
+        except BaseException as error:
+            raise_interrupt(error)
             tally.repaired += 1
             return self._of_object(value, Tally())
 
@@ -230,7 +233,8 @@ class Reducer:
             try:
                 shown = show(value)
                 return self._clean(str.__str__(shown), min(self._text_limit, MAX_TEXT_FROM_OBJECT), tally)
-            except Exception:  # noqa: S112 - the next one may work, and the last line always does
+            except BaseException as error:
+                raise_interrupt(error)
                 continue
         tally.repaired += 1
         return f"<{type(value).__name__}: unprintable>"

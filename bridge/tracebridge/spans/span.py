@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 from types import CodeType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex
 
 import msgspec
 
 from tracebridge.errors import TraceFinishedError
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode, read_status, stack_trace
 from tracebridge.records.fast_path import MOST_AT_ONCE
 from tracebridge.records.mlflow_span import DESCRIPTION, LOG_LEVEL, MlflowMembers, SpanLogLevel, read_log_level
@@ -157,7 +158,8 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """Record one attribute; an earlier value of the same key is replaced."""
         try:
             given = {key: value}
-        except Exception:  # a key that no dict takes
+        except BaseException as error:  # a key that no dict takes
+            raise_interrupt(error)
             given = {self.calls.reducer.text(key, self.tally): value}
         self.set_attributes(given)
 
@@ -268,6 +270,19 @@ class Span(MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """End the span, as `client.end_span` does. Ending the root completes the trace."""
         self.calls.end(self, outputs, attributes, status, end_time_ns)
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            "a span cannot be pickled, because it is open in this process only; pass span.trace_id and span.span_id, or the headers that "
+            "client.inject(span, headers) fills, and start spans below it there with parent=client.extract(headers)"
+        )
+
+    def __copy__(self) -> Span:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Span:
+        """Stay the same span in a copy of what holds it, such as a framework's state."""
+        return self
+
     def __repr__(self) -> str:
         return f"Span(name={self.name!r}, trace_id={self.trace_id!r}, span_id={self.span_id!r})"
 
@@ -369,5 +384,6 @@ def member(given: Any, name: str) -> Any:
     """Return a member of something handed in, or None when it has none or will not tell."""
     try:
         return getattr(given, name, None)
-    except Exception:
+    except BaseException as error:
+        raise_interrupt(error)
         return None

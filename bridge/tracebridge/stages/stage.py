@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from tracebridge.journal.accounts import StageAccount
 from tracebridge.journal.base import decode_record, encode_record
 from tracebridge.plugins.stage import Drop, Hold, HoldingStage, Stage
+from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.record import EndCause, SpanRecord
 from tracebridge.stages.holding import Held
 
@@ -119,7 +120,8 @@ class Stages:
         self._inside[thread] = user.name, time.monotonic()
         try:
             verdict: Any = user.stage.process(record)
-        except Exception as error:
+        except BaseException as error:
+            raise_interrupt(error)
             return self._failed(user, error)
         finally:
             self._inside.pop(thread, None)
@@ -146,13 +148,14 @@ class Stages:
                 else encode_record(self.redact(left))
                 for body, record in zip(bodies, records, strict=True)
             ]  # fmt: skip
-        except Exception as error:
+        except BaseException as error:
+            raise_interrupt(error)
             self._failed(user, error)
             return list(bodies)
         user.account.dropped[""] += out.count(None)
         return out
 
-    def _failed(self, user: NamedStage, error: Exception) -> _Failed:
+    def _failed(self, user: NamedStage, error: BaseException) -> _Failed:
         """Count a failure of a stage, and say the first of each kind, without the text of what was raised by it."""
         user.account.failed += 1
         kind = type(error).__name__
@@ -183,7 +186,7 @@ def _is_key(key: Any) -> bool:
     return isinstance(key, (bytes, bytearray)) and len(key) <= 255
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Return what was raised and where; our own words for a verdict that is none, never those of a stage."""
     frame = error.__traceback__
     if frame is None:

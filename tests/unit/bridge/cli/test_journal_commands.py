@@ -467,3 +467,83 @@ def test_every_command_has_help_with_an_example(command):
     """What it does, its options, and how it is typed."""
     done = run(*command, "--help")
     assert (done.exit_code, "Example" in done.stdout) == (0, True)
+
+
+# ---------------------------------------------------------------------- what a destination is owed under another name
+
+
+def renamed(config: Path, before: str, after: str) -> None:
+    """Call a destination otherwise."""
+    config.write_text(config.read_text().replace(f"{before}:", f"{after}:"))
+
+
+def test_what_nobody_here_names_is_listed_and_is_still_there_after_drain(config, server):
+    """Under the name that it was owed to, with how many spans, of how many processes; and said where it is left."""
+    server.script = answers(503)
+    killed(config, spans=3)
+    server.script = answers(200, b"{}")
+    renamed(config, "otlp_http", "otlp_http/main")
+    [listed] = [json.loads(line) for line in run("journal", "list", "--config", config, "--json").stdout.splitlines()
+                if "otlp_http" in line]  # fmt: skip
+    assert listed.pop("oldest_unix_s") == pytest.approx(time.time(), abs=600)
+    assert listed == {"adapter": "otlp_http", "spans": 4, "processes": 1, "named": False}
+    drained = run("drain", "--config", config)
+    assert (drained.exit_code, "otlp_http: 4 still there; this configuration does not name it" in drained.stderr) == (
+        1,
+        True,
+    )
+    table = [line.split() for line in run("journal", "list", "--config", config).stdout.splitlines()]
+    assert [(row[0], row[1], row[2], row[-1]) for row in table[1:]] == [("otlp_http", "4", "1", "no")]
+    assert json.loads(run("drain", "--config", config, "--json").stdout)["unclaimed"] == {"otlp_http": 4}
+
+
+def test_a_renamed_destination_takes_over_and_everything_arrives(config, server):
+    """`journal move`, then whatever process comes: nothing twice, nothing left."""
+    server.script = answers(503)
+    killed(config, spans=3)
+    server.script = answers(200, b"{}")
+    renamed(config, "otlp_http", "otlp_http/main")
+    run("drain", "--config", config)
+    moved = run("journal", "move", "otlp_http", "otlp_http/main", "--config", config)
+    assert (moved.exit_code, moved.stdout) == (0, "4 spans of 1 process moved from otlp_http to otlp_http/main\n")
+    drained = run("drain", "--config", config)
+    assert (drained.exit_code, "otlp_http/main: 4 found, 4 delivered" in drained.stderr) == (0, True)
+    assert server.arrived == {"s0": 1, "s1": 1, "s2": 1, "root": 1}
+    again = run("journal", "move", "otlp_http", "otlp_http/main", "--config", config)
+    assert (again.exit_code, again.stderr) == (
+        1,
+        "dead processes have left nothing for otlp_http; see: tracebridge journal list\n",
+    )
+
+
+def test_nothing_is_moved_to_a_name_that_the_configuration_does_not_have(config):
+    """A slip of the pen would only hide it elsewhere."""
+    killed(config, spans=1)
+    wrong = run("journal", "move", "otlp_http", "otlp_htp", "--config", config)
+    assert (wrong.exit_code, "the configuration names otlp_http, memory" in wrong.stderr) == (2, True)
+
+
+def test_what_is_dropped_by_hand_is_gone_and_the_rest_is_not(config, server, tmp_path):
+    """One destination's, as JSON; exit codes say whether there was anything."""
+    server.script = answers(503)
+    killed(config, spans=3)
+    spans = tmp_path / "spans"
+    dropped = run("journal", "drop", "otlp_http", "--journal", spans, "--json")
+    assert (dropped.exit_code, json.loads(dropped.stdout)) == (0, {"spans": 4, "processes": 1, "left_alone": 0})
+    assert run("journal", "drop", "otlp_http", "--journal", spans).exit_code == 1
+    [listed] = [json.loads(line) for line in run("journal", "list", "--journal", spans, "--json").stdout.splitlines()]
+    assert (listed["adapter"], listed["spans"], listed["named"]) == ("memory", 1, None)
+    assert run("drain", "--config", config).exit_code == 0
+    assert run("journal", "list", "--journal", spans).stderr == "dead processes have left nothing\n"
+    assert server.arrived == {}
+
+
+def test_a_running_process_keeps_what_it_holds(config, server, tmp_path):
+    """Commands change what dead ones left, and nothing else."""
+    server.script = answers(503)
+    with Client(config=str(config)) as client:
+        client.start_trace("mine").end()
+        assert run("journal", "drop", "otlp_http", "--journal", tmp_path / "spans").exit_code == 1
+        server.script = answers(200, b"{}")
+        assert client.flush(60)
+    assert server.arrived == {"mine": 1}

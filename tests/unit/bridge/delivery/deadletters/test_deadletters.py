@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import re
 from pathlib import Path
 
 from google.protobuf import json_format
@@ -110,19 +111,35 @@ def test_a_refusal_that_goes_while_it_is_looked_at_is_not_there(tmp_path, monkey
     """Another process may drop it, or its own pruning, between one call and the next."""
     files = DeadFiles(tmp_path)
     refusal = files.write("a", "rejected", "no", [span(1)])
-    monkeypatch.setattr(Path, "exists", lambda _: True)
+    monkeypatch.setattr("tracebridge.delivery.deadletters.files.is_plain_file", lambda _: True)
     files.remove(refusal.id)
     assert files.find(refusal.id) is None
 
 
 def test_the_oldest_files_go_when_there_are_too_many(tmp_path):
-    """By number and by size, and no others."""
+    """By number and by size, and no others: what is not ours neither goes nor counts."""
+    ours = re.compile(r"\d\d")
+    (tmp_path / "0 notes").write_bytes(bytes(100_000))
     for number in range(10):
         (tmp_path / f"{number:02d}").write_bytes(bytes(100))
-    assert prune(tmp_path, most_files=8, most_bytes=10_000) == 2
-    assert prune(tmp_path, most_files=8, most_bytes=350) == 5
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["07", "08", "09"]
-    assert prune(tmp_path, most_files=8, most_bytes=350) == 0
+    assert prune(tmp_path, ours, most_files=8, most_bytes=10_000) == 2
+    assert prune(tmp_path, ours, most_files=8, most_bytes=350) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0 notes", "07", "08", "09"]
+    assert prune(tmp_path, ours, most_files=8, most_bytes=350) == 0
+
+
+def test_the_oldest_go_first_though_the_clock_was_set_back(tmp_path, monkeypatch):
+    """In one process and from one process to the next: what was refused last is there, under its own time."""
+    monkeypatch.setattr("tracebridge.delivery.deadletters.files.MOST_FILES", 10)
+    monkeypatch.setattr("tracebridge.delivery.deadletters.files.PRUNE_EVERY", 1)
+    for set_back_s in (0, 3600, 7200):
+        now = 1_764_045_000 - set_back_s
+        monkeypatch.setattr("time.time_ns", lambda now=now: now * 10**9)
+        files = DeadFiles(tmp_path)
+        written = [files.write("a", "rejected", f"{set_back_s} {number}", [span(number)]) for number in range(3)]
+    kept = files.all()
+    assert [refusal.message for refusal in kept][-4:] == ["3600 2", "7200 0", "7200 1", "7200 2"]
+    assert [refusal.time_unix_s for refusal in written] == [1_764_045_000 - 7200] * 3
 
 
 def test_files_stay_bounded_while_everything_is_refused(tmp_path, monkeypatch):
