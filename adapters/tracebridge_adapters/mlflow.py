@@ -79,13 +79,13 @@ class MlflowAdapter:
     def __init__(self, options: MlflowOptions, context: Context) -> None:
         from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats.otlp import protobuf
-        from tracebridge_adapters.formats.otlp.answer import read_partial_success
+        from tracebridge_adapters.formats.otlp.answer import is_answer, read_partial_success
         from tracebridge_adapters.readers.mlflow import MlflowReader
         from tracebridge_adapters.readers.mlflow_experiment import MlflowExperiment
         from tracebridge_adapters.wires.http import HttpWire
         from tracebridge_adapters.wires.http_get import HttpReader
 
-        self._read_partial_success = read_partial_success
+        self._read_partial_success, self._is_answer = read_partial_success, is_answer
         self._encode = protobuf.encode
         self._shown = showing("mlflow", context.trace_id_attribute)
         headers, endpoint = headers_of(options), options.endpoint.rstrip("/")
@@ -132,7 +132,8 @@ class MlflowAdapter:
                 raise Rejected(f"{said}; the trace was started with experiment_id={experiment!r}") from error
             raise
         rejected, message = self._read_partial_success(answer.body, answer.content_type)
-        return Sent(rejected=rejected, message=answer.without_secrets(message))
+        doubt = "" if self._is_answer(answer.body, answer.content_type) else answer.doubt
+        return Sent(rejected=rejected, message=answer.without_secrets(message), doubt=doubt)
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of a trace in MLflow's UI; None before the experiment is known."""

@@ -64,6 +64,11 @@ class HttpAnswer:
         text = self.without_secrets(self.text if words is None else words)
         return f": {text}" if text else ""
 
+    @property
+    def doubt(self) -> str:
+        """What speaks against a success whose words are none of the protocol's."""
+        return f"it answered {self.status}{self.quoted()}"
+
     def without_secrets(self, text: str) -> str:
         """Return words of the server as a message may quote them."""
         return clean(text, MAX_QUOTED)
