@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tracebridge.errors import Misconfigured, Rejected
 from tracebridge.plugins.adapter import RUN_TAG, Context, Part, Sent, TraceReader
 from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.options import PLACE
+from tracebridge_adapters.options import PLACE, check_headers
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord, Value
@@ -58,7 +58,9 @@ class MlflowOptions(DeliveryOptions):
     )
 
     def __post_init__(self) -> None:
-        """Refuse a template without its place, and settings of TLS that contradict each other."""
+        """Refuse what no header can carry, a template without its place, and settings of TLS that contradict each other."""
+        placed = {"token": self.token, "workspace": self.workspace, "experiment_id": self.experiment_id}
+        check_headers({**self.headers, **{name: value for name, value in placed.items() if value}})
         if self.ui is not None and PLACE not in self.ui:
             raise ValueError(f"ui must have {PLACE} where the ID of the trace belongs")
         if self.tls.insecure_skip_verify and self.tls.ca_file is not None:

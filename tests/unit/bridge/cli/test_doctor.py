@@ -78,7 +78,6 @@ def test_one_of_several(file: Path) -> None:
     assert CliRunner().invoke(main, ["doctor", "--config", str(file), "--only", "nobody"]).exit_code == 2
 
 
-
 def test_a_wrong_configuration_is_told_first(tmp_path: Path) -> None:
     """Exit 78, before anything is connected to."""
     (tmp_path / "bridge.yaml").write_text("adapters: {zipkim: {}}")
