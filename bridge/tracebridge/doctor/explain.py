@@ -33,7 +33,9 @@ def explain(error: Exception, kind: str, options: Any, address: Address | None, 
         return _http(error, error.status, said, kind, options, address)
     if isinstance(error.status, str) and error.status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
         return _credentials(said, options, kind)
-    if isinstance(error.status, str) and "header with status" in said:  # an HTTP server that also speaks HTTP/2
+    if isinstance(error.status, str) and (
+        "header with status" in said or "END_STREAM" in said
+    ):  # an HTTP server that also speaks HTTP/2
         return _not_grpc(address)
     if error.status in {"UNIMPLEMENTED", "NOT_FOUND"}:
         return Trouble(
