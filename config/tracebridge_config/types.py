@@ -89,6 +89,76 @@ class JaegerThriftConfig(TypedDict, total=False):
     """How an ill destination is waited for."""
 
 
+class KafkaTlsConfig(TypedDict, total=False):
+    """TLS towards the brokers."""
+
+    enabled: bool
+    """Whether the brokers' ports speak TLS."""
+    ca_file: str | os.PathLike[str] | None
+    """PEM file of the authorities to trust instead of the system's."""
+    cert_file: str | os.PathLike[str] | None
+    """PEM file of the client certificate."""
+    key_file: str | os.PathLike[str] | None
+    """PEM file of the client certificate's private key."""
+    insecure_skip_verify: bool
+    """Accept any certificate. For tests only."""
+
+
+class SaslConfig(TypedDict, total=False):
+    """How the brokers know this program; unused without a username."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+    """How the password is proved."""
+    username: str | None
+    """The account, where the brokers want one."""
+    password: str | None
+    """Its password."""
+
+
+class KafkaConfig(TypedDict, total=False):
+    """Options of the `kafka` adapter."""
+
+    brokers: Sequence[str]
+    """Where to ask for the cluster, as host:port."""
+    topic: str | None
+    """The topic; by default otlp_spans, or zipkin for the two Zipkin encodings."""
+    encoding: Literal["otlp_proto", "otlp_json", "zipkin_json", "zipkin_proto"]
+    """How a message's value is written."""
+    key: Literal["trace_id", "none"]
+    """What chooses the partition: the trace ID (32 lower-case hex digits, as Collectors write it; one message a trace), or nothing (one message a batch)."""
+    partitioner: Literal["fnv1a", "murmur2", "crc32"]
+    """How a key chooses its partition: as Collectors do, as Java's client, or as librdkafka. All that write to a topic should use the same."""
+    compression: Literal["zstd", "lz4", "snappy", "gzip", "none"]
+    """How messages are compressed."""
+    max_message_bytes: str | int
+    """Most bytes of a message before compression; not above the topic's max.message.bytes."""
+    timeout: str | Literal[0]
+    """Longest wait for the acknowledgement of a batch; a broker's fail-over takes many seconds."""
+    tls: KafkaTlsConfig | None
+    """TLS towards the brokers."""
+    sasl: SaslConfig | None
+    """The account, where the brokers want one."""
+    client_id: str
+    """The name under which brokers log and limit this program."""
+    properties: Mapping[str, str]
+    """Further properties of librdkafka, for what has no option here."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type."""
+    sending_queue: SendingQueueConfig | None
+    """How spans are grouped into requests."""
+    retry_on_failure: RetryOnFailureConfig | None
+    """How an ill destination is waited for."""
+
+
+class SignConfig(TypedDict, total=False):
+    """The key that signs lines, for `tracebridge replay --verify`."""
+
+    key: str
+    """The key, 32 characters or more, the same where lines are verified; from the environment."""
+    id: str
+    """The key's name, which stands on each line: a new one for a new key."""
+
+
 class LogConfig(TypedDict, total=False):
     """Options of the `log` adapter."""
 
@@ -108,6 +178,8 @@ class LogConfig(TypedDict, total=False):
     """Longest line, in bytes."""
     extra_lines: Sequence[Literal["span.start", "span.event", "trace.end"]]
     """Lines besides the one that every finished span gets."""
+    sign: SignConfig | None | None
+    """Sign every line, so that `replay --verify` knows it for ours."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -422,6 +494,7 @@ class JournalConfig(TypedDict, total=False):
 AdapterConfig = (
     ConsoleConfig
     | JaegerThriftConfig
+    | KafkaConfig
     | LogConfig
     | MemoryConfig
     | MlflowConfig

@@ -224,7 +224,7 @@ def test_jaeger_gives_the_records_back(jaeger, salt, case):
     adapter.close()
 
     def expected(record: SpanRecord) -> SpanRecord:
-        left = kept.by_jaeger(record)
+        left = kept.by_jaeger(kept.in_micros(record))
         attributes = {key: value for key, value in left.attributes.items() if (key, value) != ("error", False)}
         counts = {name: getattr(record, name) for name in ("dropped_attributes", "dropped_events", "dropped_links")}
         return replace(left, attributes=attributes, **counts)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from support import kept, readback
-from support.cases import CASES
+from support.backends.cache import REQUIRE, MissingServerError
+from support.backends.jaeger import start_jaeger_2
+from support.backends.process import http
+from support.cases import CASES, Build
 from tracebridge import Client, ReadError, SpanType, TraceNotFoundError
 from tracebridge.cli import main
 from tracebridge.errors import InvalidParameterError
@@ -21,6 +25,7 @@ from tracebridge.plugins.adapter import Context, TraceReader
 from tracebridge.plugins.options import Secret
 from tracebridge.reading.search import Condition, Query
 from tracebridge.records.record import SpanRecord
+from tracebridge_adapters.jaeger_thrift import JaegerThriftAdapter, JaegerThriftOptions
 from tracebridge_adapters.otlp_grpc import OtlpGrpcAdapter, OtlpGrpcOptions
 from tracebridge_adapters.otlp_http import OtlpHttpAdapter, OtlpHttpOptions
 from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions
@@ -68,7 +73,7 @@ def test_jaeger_2_gives_the_records_back(jaeger_2, salt, case):
     """Jaeger 2, fed by OTLP over HTTP; it is asked not to move spans about."""
     options = OtlpHttpOptions(endpoint=jaeger_2.otlp_http, query_endpoint=jaeger_2.query_url)
     records = case.records(salt)
-    assert there_and_back(OtlpHttpAdapter(options, CONTEXT), records) == each(records, kept.by_jaeger)
+    assert there_and_back(OtlpHttpAdapter(options, CONTEXT), records) == each(records, kept.by_jaeger_2)
 
 
 @every_case
@@ -214,3 +219,99 @@ def test_a_query_endpoint_of_another_system_is_told_from_an_unknown_trace(zipkin
         assert [span.name for span in client.get_trace("ab" * 16).data.spans] == ["open"]
         root.end()
         client.close(timeout_s=0)
+
+
+# ---------------------------------------------------------------------- a Jaeger in memory, and a span of somebody else's
+
+FEW = 30
+
+
+@pytest.fixture(scope="module")
+def small_jaeger() -> Iterator[Any]:
+    """A Jaeger 2 that holds few traces, one of which, with a NaN in it, its older API cannot write."""
+    try:
+        server = start_jaeger_2(max_traces=FEW)
+    except MissingServerError as error:
+        if os.environ.get(REQUIRE):
+            pytest.fail(str(error))
+        pytest.skip(f"no Jaeger 2 on this machine: {error}")
+    now = str(time.time_ns())
+    attributes = [{"key": "x", "value": {"doubleValue": "NaN"}}, {"key": "region", "value": {"stringValue": "eu"}}]
+    span = {
+        "traceId": "ab" * 16,
+        "spanId": "cd" * 8,
+        "name": "odd",
+        "startTimeUnixNano": now,
+        "endTimeUnixNano": now,
+        "attributes": attributes,
+    }
+    service = {"attributes": [{"key": "service.name", "value": {"stringValue": "alien"}}]}
+    body = {"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [span]}]}]}
+    assert http.request("POST", f"{server.otlp_http}/v1/traces", json=body).status == 200
+    yield server
+    server.process.stop()
+
+
+def test_a_jaeger_that_holds_few_traces_and_an_odd_one_is_searched_as_any_other(small_jaeger, service):
+    """It answers 500 to a search for more than it may hold, and its older API to a list with a NaN in it; every trace is found all the same."""
+    otlp = {"endpoint": small_jaeger.otlp_http, "query_endpoint": small_jaeger.query_url}
+    config = {"resource": {"attributes": {"service.name": service}}, "adapters": {"otlp_http": otlp}}
+    with Client(config=config) as client:
+        now = time.time_ns()
+        for n in range(FEW - 1):  # the odd one is older than all, and of another service
+            attributes = {"region": "eu", "n": n}
+            client.start_trace(
+                f"job {n}", trace_id=f"{service}-{n}", attributes=attributes, start_time_ns=now + n * 10**7
+            ).end()
+        assert client.flush(60)
+        assert len(poll(lambda: client.search_traces(max_results=100), FEW)) == FEW
+        pages, token = [], None
+        while True:
+            page = client.search_traces(max_results=7, page_token=token)
+            pages += [trace.info.trace_id for trace in page]
+            token = page.token
+            if token is None:
+                break
+        assert sorted(pages) == sorted(["ab" * 16, *(f"{service}-{n}" for n in range(FEW - 1))])
+        found = client.search_traces(filter_string="attributes.region = 'eu' AND attributes.n >= 20")
+        assert sorted(trace.info.trace_id for trace in found) == [f"{service}-{n}" for n in range(20, FEW - 1)]
+        assert [
+            trace.data.spans[0].name
+            for trace in client.search_traces(filter_string="service = 'alien' AND attributes.region = 'eu'")
+        ] == ["odd"]
+        assert client.get_trace(f"{service}-3").data.spans[0].attributes == {"region": "eu", "n": 3}
+
+
+def test_what_came_in_jaegers_own_protocol_is_read_from_its_newer_api_as_it_was_sent(jaeger_2, salt):
+    """Scope, trace state, counts of what was dropped and an empty name: Jaeger 2 shows them as attributes."""
+    pytest.importorskip("thrift")
+    options = JaegerThriftOptions(endpoint=jaeger_2.thrift_http, query_endpoint=jaeger_2.query_url)
+    (marks,) = [case for case in CASES if case.name == "marks"]
+    build = Build(salt)
+    records = [*marks.records(salt), build.span("", build.span("root"))]
+    by_trace = [
+        [record for record in records if record.trace_id == wire] for wire in {record.trace_id for record in records}
+    ]
+    for group in by_trace:
+        adapter = JaegerThriftAdapter(options, CONTEXT)
+        for part in adapter.encode(group):
+            adapter.send(part.body, len(part.records))
+        back = {
+            record.span_id: record
+            for record in poll(lambda group=group, adapter=adapter: adapter.reader.get(group[0].trace_id), len(group))
+        }
+        adapter.close()
+        left = [kept.by_jaeger_2(kept.in_micros(record)) for record in group]
+        for field in (
+            "name",
+            "kind",
+            "scope",
+            "trace_state",
+            "dropped_attributes",
+            "dropped_events",
+            "dropped_links",
+            "attributes",
+        ):
+            assert {record.span_id: getattr(record, field) for record in left} == {
+                key: getattr(record, field) for key, record in back.items()
+            }

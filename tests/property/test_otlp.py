@@ -22,9 +22,9 @@ from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 from tracebridge_adapters.formats.otlp import protobuf_reader as otlp_protobuf_reader
 
 ENCODINGS = {
-    "protobuf": (otlp_protobuf.encode, otlp_protobuf_reader.decode),
-    "json": (otlp_json.encode_request, otlp_json_reader.decode),
-    "json in a file": (otlp_json.encode, otlp_json_reader.decode),
+    "protobuf": (otlp_protobuf.encode, lambda body, absorb: otlp_protobuf_reader.decode(body, absorb).records),
+    "json": (otlp_json.encode_request, lambda body, absorb: otlp_json_reader.decode(body, absorb).records),
+    "json in a file": (otlp_json.encode, lambda body, absorb: otlp_json_reader.decode(body, absorb).records),
 }
 DIALECTS = ("openinference", "mlflow", "genai")
 

@@ -51,6 +51,12 @@ def collector() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def kafka() -> Iterator[Any]:
+    """A real Kafka of one node."""
+    yield from _server("kafka")
+
+
+@pytest.fixture(scope="session")
 def mlflow() -> Iterator[Any]:
     """A real MLflow server."""
     yield from _server("mlflow")

@@ -35,13 +35,17 @@ def by_zipkin(record: SpanRecord) -> SpanRecord:
     )
 
 
-def by_jaeger(record: SpanRecord) -> SpanRecord:
-    """Microseconds, lists and maps as text, links without attributes, no counts of what was dropped, no remote mark."""
+def in_micros(record: SpanRecord) -> SpanRecord:
+    """Microseconds, as Jaeger's own protocol has them."""
     start = record.start_time_ns // 1000
+    end = record.end_time_ns if record.end_before_start else (start + record.duration_ns // 1000) * 1000
+    return replace(record, start_time_ns=start * 1000, end_time_ns=end)
+
+
+def by_jaeger(record: SpanRecord) -> SpanRecord:
+    """Lists and maps as text, links without attributes, no counts of what was dropped, no remote mark; tags among the attributes."""
     return replace(
         record,
-        start_time_ns=start * 1000,
-        end_time_ns=record.end_time_ns if record.end_before_start else (start + record.duration_ns // 1000) * 1000,
         attributes={**record.tags, **{k: v if isinstance(v, int) else jaeger_value(v) for k, v in record.attributes.items()}},
         tags={},
         links=tuple([Link(link.trace_id, link.span_id) for link in record.links]),
@@ -50,6 +54,13 @@ def by_jaeger(record: SpanRecord) -> SpanRecord:
         dropped_links=0,
         parent_is_remote=False,
     )  # fmt: skip
+
+
+def by_jaeger_2(record: SpanRecord) -> SpanRecord:
+    """Everything; tags are among the attributes, and a span without length ends a nanosecond after its start."""
+    longer = record.end_time_ns == record.start_time_ns
+    attributes = {**record.tags, **record.attributes}
+    return replace(record, attributes=attributes, tags={}, end_time_ns=record.end_time_ns + longer)
 
 
 def by_mlflow(record: SpanRecord) -> SpanRecord:

@@ -14,7 +14,7 @@ from tracebridge.records.span_identity import in_order
 from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.jaeger_apis import TOO_DEEP, JaegerApi, choose_api
-from tracebridge_adapters.readers.searching import LOOKBACK_MS, search
+from tracebridge_adapters.readers.searching import LOOKBACK_MS, search, start_ms
 from tracebridge_adapters.wires.http_get import HttpReader
 
 MAX_FOUND = 100  # traces that one custom ID is looked up for
@@ -69,14 +69,32 @@ class JaegerReader:
     def _ask(
         self, conditions: Sequence[Condition], services: Sequence[str], first_ms: int, last_ms: int, limit: int
     ) -> tuple[list[list[SpanRecord]], bool]:
-        """Ask each service for what surely holds all that match; Jaeger cannot say every condition."""
+        """Ask each service for what surely holds all that match; Jaeger cannot say every condition.
+
+        A service that has more is listed down to some moment only: what others have from before it comes another time, in its turn.
+        """
         traces: dict[bytes, list[SpanRecord]] = {}
-        more = False
+        down_to = first_ms
         for service in services:
+            found, from_ms = self._newest(service, conditions, first_ms, last_ms, limit)
+            traces.update({trace[0].trace_id: trace for trace in found})
+            down_to = max(down_to, from_ms)
+        everything = list(traces.values())
+        return [trace for trace in everything if start_ms(trace) >= down_to] or everything, down_to > first_ms
+
+    def _newest(
+        self, service: str, conditions: Sequence[Condition], first_ms: int, last_ms: int, limit: int
+    ) -> tuple[list[list[SpanRecord]], int]:
+        """Return the newest traces of a service, and from which moment on they are all.
+
+        Of more than were asked for a storage need not give the newest: Jaeger 2's memory gives any. So the time is narrowed until all fit.
+        """
+        while True:
             found, asked = self._list(service, conditions, first_ms, last_ms, limit)
-            more = more or len(found) >= asked
-            traces.update({trace[0].trace_id: trace for trace in found if trace})
-        return list(traces.values()), more
+            if len(found) < asked or first_ms >= last_ms:
+                return found, first_ms
+            middle = sorted(map(start_ms, found))[len(found) // 2]
+            first_ms = max(first_ms + 1, min(middle, last_ms))
 
     def _list(
         self, service: str, conditions: Sequence[Condition], first_ms: int, last_ms: int, limit: int
@@ -85,7 +103,8 @@ class JaegerReader:
         while True:
             asked = limit if self._most is None else min(limit, self._most)
             try:
-                return self._api().newest(service, conditions, first_ms, last_ms, asked), asked
+                found = self._api().newest(service, conditions, first_ms, last_ms, asked)
+                return [trace for trace in found if trace], asked
             except DeliveryError as error:
                 if TOO_DEEP not in str(error) or asked == 1:
                     raise

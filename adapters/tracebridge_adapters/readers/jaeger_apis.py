@@ -17,6 +17,7 @@ from tracebridge.reading.search import Condition
 from tracebridge.records.record import SpanRecord, Value
 from tracebridge_adapters.formats.files import jaeger_otlp
 from tracebridge_adapters.formats.jaeger import json_reader as jaeger_json
+from tracebridge_adapters.readers.searching import kept
 from tracebridge_adapters.wires.http_get import HttpReader
 
 Absorb = Callable[[dict[str, Value]], dict[str, Any]]
@@ -79,7 +80,7 @@ class JaegerApi1:
 
     def _decoded(self, document: bytes) -> list[Trace]:
         try:
-            return jaeger_json.decode(document, self._absorb)
+            return kept(jaeger_json.decode(document, self._absorb), self._server.shown_url)
         except ValueError as error:
             raise _foreign(self._server, error) from error
 
@@ -132,7 +133,7 @@ class JaegerApi3:
         if document is None:
             return []
         try:
-            return jaeger_otlp.decode(document, self._absorb)
+            return kept([jaeger_otlp.decode(document, self._absorb)], self._server.shown_url)[0]
         except ValueError as error:
             raise _foreign(self._server, error) from error
 

@@ -16,7 +16,7 @@ from tracebridge_adapters.dialects import absorb
 from tracebridge_adapters.formats.files import mlflow_json
 from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.mlflow_experiment import UNKNOWN, MlflowExperiment
-from tracebridge_adapters.readers.searching import search
+from tracebridge_adapters.readers.searching import kept, search
 from tracebridge_adapters.wires.http_get import HttpReader
 
 TRACES = "/api/3.0/mlflow/traces"
@@ -125,7 +125,7 @@ class MlflowReader:
 
     def _decoded(self, document: bytes) -> list[list[SpanRecord]]:
         try:
-            return mlflow_json.decode(document, self._absorb)
+            return kept(mlflow_json.decode(document, self._absorb), self._server.shown_url)
         except ValueError as error:
             raise self._foreign(error) from error
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tracebridge.errors import InvalidParameterError
+from tracebridge.masking.printable import printable
 from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT
+from tracebridge.plugins.format import Decoded
 from tracebridge.reading.search import NEWEST_FIRST, Condition, Page, Query
 from tracebridge.records.record import SpanRecord, StatusCode, Value
 from tracebridge.records.span_identity import in_order
@@ -16,10 +19,25 @@ from tracebridge.records.span_identity import in_order
 MS: Final = 1_000_000  # nanoseconds
 LOOKBACK_MS: Final = 7 * 86_400_000  # how far a search goes back when it does not say: Zipkin's own QUERY_LOOKBACK
 MAX_LOOKED_AT: Final = 2_000  # traces fetched for one page; a search that matches little then says where to go on
+MAX_TOLD: Final = 10  # spans that could not be read, of one answer
 BATCH: Final = 100  # traces fetched at once, at least
+
+_log = logging.getLogger("tracebridge.readers")
 
 Fetch = Callable[[int, int, int], tuple[list[list[SpanRecord]], bool]]
 """(first ms, last ms, limit) -> the newest traces that started in between, at most so many, and whether there may be more."""
+
+
+def kept(traces: Sequence[Decoded], whose: str) -> list[list[SpanRecord]]:
+    """Return the spans of each trace that could be read, and log what could not. Raises ValueError when none could."""
+    damage = [reason for trace in traces for reason in trace.damage]
+    if damage and not any(trace.records for trace in traces):
+        raise ValueError(damage[0])
+    for reason in damage[:MAX_TOLD]:
+        _log.warning("%s: a span was left out: %s", whose, printable(reason))
+    if len(damage) > MAX_TOLD:
+        _log.warning("%s: %d more spans were left out", whose, len(damage) - MAX_TOLD)
+    return [trace.records for trace in traces]
 
 
 def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:
@@ -43,9 +61,9 @@ def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:
         limit = max(BATCH, query.max_results) + len(seen)
         traces, more = fetch(first, last, limit)
         fresh = [in_order(trace) for trace in traces if trace and trace[0].trace_id not in seen]
-        for trace in sorted(fresh, key=_start_ms, reverse=True):
+        for trace in sorted(fresh, key=start_ms, reverse=True):
             looked_at += 1
-            start = _start_ms(trace)
+            start = start_ms(trace)
             seen = {*seen, trace[0].trace_id} if start >= last else {trace[0].trace_id}
             last = min(last, start)
             if matches(trace, query.conditions, folds_names=folds_names):
@@ -59,7 +77,8 @@ def search(query: Query, fetch: Fetch, *, folds_names: bool = False) -> Page:
     return Page(found)
 
 
-def _start_ms(trace: Sequence[SpanRecord]) -> int:
+def start_ms(trace: Sequence[SpanRecord]) -> int:
+    """Return the millisecond in which a trace started."""
     return min(span.start_time_ns for span in trace) // MS
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from tracebridge.errors import Misconfigured
 from tracebridge.plugins.adapter import Context
+from tracebridge.plugins.format import Decoded
 from tracebridge.reading.search import Condition, Page, Query
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.records.span_identity import in_order
@@ -16,7 +17,7 @@ from tracebridge_adapters.dialects import DISPLACED, absorb
 from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
 from tracebridge_adapters.formats.zipkin import tags as zipkin_tags
 from tracebridge_adapters.options import link_of
-from tracebridge_adapters.readers.searching import LOOKBACK_MS, search
+from tracebridge_adapters.readers.searching import LOOKBACK_MS, kept, search
 from tracebridge_adapters.wires.http_get import HttpReader
 
 _DOUBLED = {DISPLACED + key for key in (zipkin_tags.PEER_SERVICE, zipkin_tags.PEER_ADDRESS, zipkin_tags.PEER_PORT)}
@@ -80,15 +81,14 @@ class ZipkinReader:
 
     def _decoded(self, document: bytes) -> list[list[SpanRecord]]:
         try:
-            return [self._trace(bytes(trace)) for trace in msgspec.json.decode(document, type=list[msgspec.Raw])]
+            traces = [self._trace(bytes(trace)) for trace in msgspec.json.decode(document, type=list[msgspec.Raw])]
+            return kept(traces, self._server.shown_url)
         except ValueError as error:
             raise Misconfigured(f"{self._server.shown_url}: {error}; is query_endpoint a Zipkin?") from error
 
-    def _trace(self, document: bytes) -> list[SpanRecord]:
+    def _trace(self, document: bytes) -> Decoded:
         read = zipkin_json_reader.decode(document, self._absorb)
-        if read.damage and not read.records:
-            raise ValueError(f"not an answer of Zipkin's API: {read.damage[0]}")
-        return [_plain(record) for record in read.records]
+        return Decoded([_plain(record) for record in read.records], damage=read.damage)
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of the trace in Zipkin's UI."""

@@ -38,12 +38,14 @@ EPILOG = """Examples:
 def _installed(_context: click.Context, _option: click.Parameter, name: str) -> str:
     """Return the name of an installed format. Raises BadParameter with those that are known."""
     from tracebridge.errors import did_you_mean
-    from tracebridge.plugins.registry import FORMATS, entries
+    from tracebridge.plugins.registry import FORMATS, entries, load
 
     known = entries(FORMATS)
     name = name if name in known else SHORT_NAMES.get(name, name)
     if name not in known:
         raise click.BadParameter(f'unknown format "{name}"{did_you_mean(name, known)} (known: {", ".join(known)})')
+    if not hasattr(load(FORMATS, name), "encode"):
+        raise click.BadParameter(f'format "{name}" can be read, but not written')
     return name
 
 

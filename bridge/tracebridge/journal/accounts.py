@@ -10,6 +10,7 @@ move, and a reader that takes it sees books that balance.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from _thread import start_new_thread
@@ -21,7 +22,10 @@ import msgspec
 
 INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
-NAPS = 50  # then the holder is no caller of ours that was interrupted, but somebody who works on the journal
+HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+NAPS = (
+    50 if HAS_GIL else 0
+)  # then the holder is no caller of ours that was interrupted, but somebody who works on the journal
 
 
 class AdapterAccount:
@@ -79,9 +83,9 @@ class Accounts:
     def wait_turn(self) -> None:
         """Take the lock that `acquire(False)` did not get.
 
-        A thread that blocks in it owns it before it may run, because the interpreter's own lock comes after. Until then whoever runs
-        comes here and blocks, too, and soon every call is handed from thread to thread by the system: with 16 threads that
-        cost six times the call. One that naps owns nothing; the holder has been interrupted by now, and goes on meanwhile.
+        Under a global interpreter lock, a thread that blocks in it owns it before it may run. Until then whoever runs comes here and blocks,
+        too, and soon every call is handed from thread to thread by the system: with 16 threads that cost six times the call. One that naps
+        owns nothing; the holder has been interrupted by now, and goes on meanwhile. Without one the holder is running, and soon done.
         """
         for _ in range(NAPS):
             time.sleep(NAP_S)

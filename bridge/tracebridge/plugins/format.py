@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.signing import Proof
 from tracebridge.records.record import SpanRecord
 
 
@@ -27,10 +28,16 @@ class Decoded(msgspec.Struct, frozen=True):
     """Who numbered the line, where lines are numbered: missing numbers of one writer are lost lines."""
     seq: int = 0
     """The line's number, counted from 1 by its writer; 0 when it has none."""
+    proof: Proof | None = None
+    """Who wrote the line, and that it was not changed, where lines are signed."""
+
+
+class OtherLineError(ValueError):
+    """What looked right is nevertheless an ordinary log line: no span, and no damage."""
 
 
 class Format(Protocol):
-    """Spans as lines of text (one line, one or more spans), both ways."""
+    """Spans as lines of text (one line, one or more spans), or as documents of several lines. One that has `encode` too is a `WritableFormat`."""
 
     def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
         """Build; no I/O."""
@@ -41,8 +48,15 @@ class Format(Protocol):
         ...
 
     def decode(self, line: bytes) -> Decoded:
-        """Return the spans of one line, exactly as they were where the format promises it. Raises ValueError when it is none of ours."""
+        """Return the spans of one line, exactly as they were where the format promises it.
+
+        Raises ValueError when it is none of ours, OtherLineError when it is an application's own line.
+        """
         ...
+
+
+class WritableFormat(Format, Protocol):
+    """A format both ways."""
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return these records (at least one) as whole lines, each with its newline."""

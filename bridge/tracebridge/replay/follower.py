@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tracebridge.replay.lines import STDIN, Line, Position, UnreadableError, expand, follow, identity
+from tracebridge.replay.inputs import STDIN, UnreadableError, expand, identity
+from tracebridge.replay.lines import Line, Position, follow
 
 LOOK_EVERY_S = 0.2  # how often files at rest are looked at
 RESCAN_EVERY_S = 5.0  # how often directories are looked through for new files

@@ -1,49 +1,40 @@
-"""Lines of files, directories and standard input: plain, gzip or zstd, finished or still growing.
+"""Lines of files: finished or still growing, with the JSON documents among them put together.
 
-A file's kind is told by its first bytes, never by its name. Files of a directory come oldest first, so that what was rotated
-away is read before what is written now. Lines keep their number and the offset behind them, so that reading can be resumed.
+Lines keep their number and the offset behind them, so that reading can be resumed.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import io
 import os
-import sys
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
-from tracebridge.errors import TracebridgeError
+from tracebridge.replay.documents import Document, opens_document
+from tracebridge.replay.inputs import STDIN, go_to, open_input, told_as_unreadable
 
-STDIN = "-"
-MAX_LINE = 64 * 2**20  # bytes of one line that is looked at; what is longer is passed over and counted
-_BUFFER = 2**20
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-
-
-class UnreadableError(TracebridgeError):
-    """A file cannot be opened, or ends or breaks in the middle of its compression."""
-
-    error_code = "INVALID_PARAMETER_VALUE"
+MAX_LINE = 64 * 2**20  # bytes of one line or document that is looked at; what is longer is passed over and counted
+PIECE = 2**20  # bytes that are read of a line at once
+TOO_LONG = "longer than any line that holds spans"
+CUT_OFF = "the document ends in the middle of a value"
+_BOM = b"\xef\xbb\xbf"
+_THRIFT_LIST = b"\x0c\x00"  # a list of structs in Thrift's binary protocol; no text begins so
 
 
 class Line(NamedTuple):
-    """One line without its newline."""
+    """One line without its newline, or a JSON document."""
 
     text: bytes
     number: int
     """From 1."""
     end: int
     """Bytes of the (uncompressed) file up to and with its newline."""
-    whole: bool = True
-    """False for a line that is longer than `MAX_LINE`; `text` is its beginning then."""
+    fault: str = ""
+    """What is wrong with it: `text` is only its beginning then."""
     ended: bool = True
-    """False for the last line of a file whose newline is not there: more of it may still come."""
+    """False for what a later run has to read again: the last line of a file whose newline is not there, a part of a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,82 +47,110 @@ class Position:
     """Lines that are done."""
 
 
-def expand(paths: Sequence[str]) -> list[str]:
-    """Return the files that are meant: `-` and files as given, directories as the files below them, oldest first.
+class Assembler:
+    """Makes lines of the pieces of a file, read from a position on."""
 
-    Raises UnreadableError for a path that is not there.
-    """
-    out: list[str] = []
-    for path in paths:
-        if path != STDIN and not Path(path).exists():
-            raise UnreadableError(f"{path}: there is no such file or directory")
-        if path == STDIN or not Path(path).is_dir():
-            out.append(path)
-            continue
-        found = [(_modified(name), name) for name in _below(path)]
-        out.extend(name for _, name in sorted(found))
-    return out
+    def __init__(self, at: Position) -> None:
+        self._at_end, self._number = at.end, at.number
+        self._in_line = False
+        self._long: list[bytes] | None = None
+        self._document: Document | None = None
+        self._first_number = self._document_at = 0
 
+    def take(self, piece: bytes) -> Iterator[Line]:
+        """Take the next line with its newline, or at least `PIECE` bytes of one; yield what is complete."""
+        if not self._at_end:
+            piece = self._without_mark(piece)
+        begins, self._in_line = not self._in_line, piece[-1:] != b"\n"
+        self._at_end += len(piece)
+        self._number += begins
+        if self._document is not None:
+            piece = yield from self._go_on(self._document, piece, begins)
+        if piece and begins:
+            yield from self._begin(piece)
+        elif piece:
+            yield from self._lengthen(piece)
 
-def _below(path: str) -> Iterator[str]:
-    """Yield the files below a folder; `os.walk` takes one that is removed under it for empty, where a glob would raise."""
-    for folder, _, names in os.walk(path):
-        for name in names:
-            file = Path(folder, name)
-            if file.is_file():
-                yield str(file)
+    def finish(self) -> Iterator[Line]:
+        """Yield what is there of a document or a line that has not ended."""
+        document = self._document
+        if document is not None:
+            yield from self._close(document, self._at_end) if document.closed else self._leave(document)
+        elif self._long is not None:
+            yield self._line(b"".join(self._long), ended=False)
+            self._long = None
 
+    def _without_mark(self, piece: bytes) -> bytes:
+        self._at_end = len(_BOM) if piece.startswith(_BOM) else 0
+        return piece.removeprefix(_BOM)
 
-def _modified(path: str) -> int:
-    try:
-        return Path(path).stat().st_mtime_ns
-    except OSError:  # moved away by a rotation meanwhile; who opens it will find out
-        return 0
+    def _begin(self, piece: bytes) -> Iterator[Line]:
+        if piece[-1:] == b"\n":
+            text = piece[:-1]
+            if not opens_document(text):
+                yield Line(text, self._number, self._at_end)
+                return
+        elif len(piece) < PIECE:  # the end of the file
+            yield Line(piece, self._number, self._at_end, ended=False)
+            return
+        elif piece[0] not in b"{[":
+            self._long = [piece]
+            return
+        self._document, self._first_number = Document(piece), self._number
+        self._document_at = self._at_end - len(piece)
 
+    def _lengthen(self, piece: bytes) -> Iterator[Line]:
+        """Add to a line that is longer than a piece and not a document."""
+        if self._long is None:
+            return
+        if sum(map(len, self._long)) <= MAX_LINE:
+            self._long.append(piece)
+        if not self._in_line:
+            text, self._long = b"".join(self._long).removesuffix(b"\n"), None
+            yield self._line(text)
 
-@contextmanager
-def open_input(path: str) -> Iterator[BinaryIO]:
-    """Open a file or standard input, unpacking gzip and zstd. Raises UnreadableError."""
-    try:
-        raw = sys.stdin.buffer if path == STDIN else Path(path).open("rb", buffering=_BUFFER)  # noqa: SIM115 - closed below
-        file = raw if hasattr(raw, "peek") else io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER)
-        first = cast(io.BufferedReader, file).peek(4)[:4]
-    except OSError as error:
-        raise UnreadableError(f"{path}: {error.strerror or error}") from error
-    try:
-        if first.startswith(_GZIP):
-            yield io.BufferedReader(gzip.GzipFile(fileobj=file), _BUFFER)
-        elif first == _ZSTD:
-            yield _unpack_zstd(path, file)
-        else:
-            yield file
-    finally:
-        if path != STDIN:
-            raw.close()
+    def _line(self, text: bytes, *, ended: bool = True) -> Line:
+        fault = TOO_LONG if len(text) > MAX_LINE else ""
+        return Line(text[:MAX_LINE], self._number, self._at_end, fault, ended)
 
+    def _go_on(self, document: Document, piece: bytes, begins: bool) -> Generator[Line, None, bytes]:
+        """Add to the document; return what is not a part of it any more."""
+        if begins and not document.may_go_on_with(piece):
+            yield from self._leave(document)
+            return piece
+        rest = b""
+        if begins and document.closes_within(piece):
+            piece, rest = piece[:1], piece[1:]
+        for text in document.add(piece):
+            yield Line(text, self._first_number, self._at_end, ended=False)
+        if document.cannot_be or document.held > MAX_LINE:
+            yield from self._leave(document, TOO_LONG if not document.cannot_be else CUT_OFF)
+        elif document.closed and (rest or not self._in_line):
+            yield from self._close(document, self._at_end - len(rest))
+        return rest
 
-def _unpack_zstd(path: str, file: BinaryIO) -> BinaryIO:
-    try:
-        import zstandard
-    except ImportError:
-        raise UnreadableError(f"{path} is zstd; pip install 'tracebridge[zstd]' to read it") from None
-    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
-    return io.BufferedReader(reader, _BUFFER)
+    def _close(self, document: Document, end: int) -> Iterator[Line]:
+        self._document = None
+        text = document.rest()
+        if text:
+            yield Line(text.rstrip(), self._first_number, end)
 
-
-def identity(path: str) -> str:
-    """Return what tells a file from others though it is renamed and grows: device, inode, and its first line.
-
-    Empty for standard input, which cannot be read again, and for a file without a whole line. Raises UnreadableError.
-    """
-    if path == STDIN:
-        return ""
-    with open_input(path) as file, _told_as_unreadable(path):
-        first = file.readline(MAX_LINE)
-        status = Path(path).stat()
-    if not first.endswith(b"\n"):
-        return ""
-    return f"{status.st_dev}-{status.st_ino}-{hashlib.sha256(first).hexdigest()[:32]}"
+    def _leave(self, document: Document, fault: str = CUT_OFF) -> Iterator[Line]:
+        """Give up a document: its whole elements are read, what it was not is lines again."""
+        self._document = None
+        if not document.in_parts and all(line[:1] in (b"{", b"[") for line in document.lines[1:]):
+            end = self._document_at
+            for number, line in enumerate(document.lines, self._first_number):
+                end += len(line)
+                yield Line(line.removesuffix(b"\n"), number, end)
+            return
+        whole = list(document.take_apart()) if not document.in_parts else []
+        for text in (*whole, document.rest() if document.in_parts else b""):
+            if text:
+                yield Line(text, self._first_number, self._at_end, ended=False)
+        yield Line(document.unfinished()[:MAX_LINE], self._first_number, self._at_end, fault, ended=False)
+        if self._in_line:
+            self._long = []  # what follows on this line is passed over
 
 
 def read_lines(path: str, start: Position | None = None) -> Iterator[Line]:
@@ -140,57 +159,22 @@ def read_lines(path: str, start: Position | None = None) -> Iterator[Line]:
     Raises UnreadableError when the file cannot be opened or its compression breaks off.
     """
     at = start or Position()
-    with open_input(path) as file, _told_as_unreadable(path):
+    with open_input(path) as file, told_as_unreadable(path):
         if at.end:
-            _go_to(file, at.end)
-        yield from _lines(file, at)
+            go_to(file, at.end)
+        elif isinstance(file, io.BufferedReader) and file.peek(2)[:2] == _THRIFT_LIST:
+            yield from _whole_file(file)
+            return
+        lines = Assembler(at)
+        while piece := file.readline(PIECE):
+            yield from lines.take(piece)
+        yield from lines.finish()
 
 
-@contextmanager
-def _told_as_unreadable(path: str) -> Iterator[None]:
-    """Tell of damage within a file in one way, whoever unpacks it."""
-    try:
-        yield
-    except (EOFError, zlib.error, OSError) as error:
-        raise UnreadableError(f"{path}: cannot be read further: {error}") from error
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] != "zstandard":
-            raise
-        raise UnreadableError(f"{path}: cannot be read further: {error}") from error
-
-
-def _go_to(file: BinaryIO, end: int) -> None:
-    """Skip so many bytes: what is packed cannot be entered in the middle."""
-    if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO):
-        file.seek(end)
-        return
-    while end > 0 and (passed := file.read(min(end, _BUFFER))):
-        end -= len(passed)
-
-
-def _lines(file: BinaryIO, at: Position) -> Iterator[Line]:
-    end, number = at.end, at.number
-    while text := file.readline(MAX_LINE):
-        end += len(text)
-        number += 1
-        if text[-1:] == b"\n":
-            yield Line(text[:-1], number, end)
-            continue
-        if len(text) < MAX_LINE:
-            yield Line(text, number, end, ended=False)
-        else:
-            end += _pass_over(file)
-            yield Line(text, number, end, whole=False)
-
-
-def _pass_over(file: BinaryIO) -> int:
-    """Read up to the next newline and return how many bytes that was."""
-    passed = 0
-    while text := file.readline(_BUFFER):
-        passed += len(text)
-        if text[-1:] == b"\n":
-            break
-    return passed
+def _whole_file(file: BinaryIO) -> Iterator[Line]:
+    """Yield a binary file as one line."""
+    text = file.read(MAX_LINE + 1)
+    yield Line(text[:MAX_LINE], 1, len(text), TOO_LONG if len(text) > MAX_LINE else "")
 
 
 def follow(path: str, start: Position | None = None, *, stop: Callable[[], bool]) -> Iterator[Line | None]:
@@ -217,20 +201,20 @@ def follow(path: str, start: Position | None = None, *, stop: Callable[[], bool]
 
 def _follow_one(path: str, file: BinaryIO, at: Position, stop: Callable[[], bool]) -> Iterator[Line | None]:
     """Yield the lines of one incarnation of a growing file: until it is moved away and read, or truncated."""
-    end, number, pending = at.end, at.number, b""
+    lines, end, pending = Assembler(at), at.end, b""
     file.seek(end)
     gone = False
     while True:
-        while text := file.readline(MAX_LINE):
+        while text := file.readline(PIECE):
             pending += text
-            if pending[-1:] == b"\n" or len(pending) >= MAX_LINE:
-                end, number = end + len(pending), number + 1
-                whole = pending[-1:] == b"\n"
-                yield Line(pending.removesuffix(b"\n"), number, end, whole)
+            if pending[-1:] == b"\n" or len(pending) >= PIECE:
+                end += len(pending)
+                yield from lines.take(pending)
                 pending = b""
         if gone:
             if pending:
-                yield Line(pending, number + 1, end + len(pending), ended=False)
+                yield from lines.take(pending)
+            yield from lines.finish()
             return
         if stop():
             return

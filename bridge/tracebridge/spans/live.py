@@ -40,8 +40,9 @@ class LiveTrace(msgspec.Struct, eq=False):
     """The open spans by span ID."""
     ended: RecentKeys = msgspec.field(default_factory=_ended)
     """IDs of spans that have ended while the trace goes on: they can still be parents."""
-    roots: list[Span] = []
-    """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace."""
+    roots: tuple[Span, ...] = ()
+    """Open roots, oldest first: one, or several segments with `on_duplicate: join`; none for a remote trace. Replaced under the lock, never
+    changed: others look without it."""
     last_root: tuple[str, bytes] | None = None
     """The ID of the root that ended last, as hex and as bytes."""
     tags: dict[str, str] = {}
@@ -71,8 +72,9 @@ class LiveTrace(msgspec.Struct, eq=False):
 
     @property
     def root(self) -> Span | None:
-        """The open root that came last. One look, because another thread may be ending it."""
-        return next(iter(self.roots[-1:]), None)
+        """The open root that came last."""
+        roots = self.roots
+        return roots[-1] if roots else None
 
     @property
     def shown_id(self) -> str:
@@ -90,15 +92,15 @@ def live_trace(wire: WireId, custom_id: str | None, anchor_ns: int) -> LiveTrace
 
 def context_of(span: Span) -> RemoteParent:
     """Return the context of an open span, as other processes are told it."""
-    trace, origin = span.trace, span.origin
+    trace, origin = span._trace, span._origin
     if origin is None:
-        return RemoteParent(trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id)
+        return RemoteParent(trace.outgoing_id, span._span_id, trace.flags, "", trace.custom_id, span._parent_id)
     return msgspec.structs.replace(
         origin,
         trace_id=trace.outgoing_id,
-        span_id=span.span_id,
+        span_id=span._span_id,
         correlation_id=trace.custom_id,
-        parent_id=span.parent_id,
+        parent_id=span._parent_id,
     )
 
 
@@ -138,8 +140,8 @@ class LiveTable:
 
     def note_closed(self, span: Span) -> None:
         """Remember a span that we ended ourselves, and its trace."""
-        self.closed_spans.add(span.span_id)
-        self.closed[span.trace.hex_id] = span.trace  # in one step: others look without the lock
+        self.closed_spans.add(span._span_id)
+        self.closed[span._trace.hex_id] = span._trace  # in one step: others look without the lock
         if len(self.closed) > CLOSED_TRACES_REMEMBERED:
             del self.closed[next(iter(self.closed))]
 

@@ -13,7 +13,18 @@ ZIPKIN_VERSION, PHOENIX_VERSION = "3.6.1", "20.26.1"
 JAEGER_1_VERSION, JAEGER_2_VERSION, COLLECTOR_VERSION = "1.62.0", "2.13.0", "0.165.1"
 MLFLOW_VERSION, MLFLOW_DEPENDENCIES_OF = "3.18.0", "3.17.2"
 DDTRACE_VERSION, ATHERIS_VERSION = "4.16.0", "3.0.0"
+KAFKA_VERSION, SCALA_VERSION = "4.4.0", "2.13"
 GO_MODULES = Path(__file__).parent / "go"
+
+KAFKA_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tracebridge</groupId><artifactId>kafka</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_{scala}</artifactId><version>{version}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"""
 
 
 def zipkin_jar() -> Path:
@@ -29,6 +40,25 @@ def zipkin_jar() -> Path:
             (fresh / jar.name).rename(jar)
         need("java")
         return jar
+
+
+def kafka_jars() -> Path:
+    """Return the folder of Kafka's jars, fetched from Maven Central when it is not cached."""
+    with locked("kafka") as folder:
+        jars = folder / KAFKA_VERSION
+        if not jars.exists():
+            need("java", "mvn")
+            (folder / "pom.xml").write_text(KAFKA_POM.format(scala=SCALA_VERSION, version=KAFKA_VERSION))
+            fresh = folder / "fresh"
+            shutil.rmtree(fresh, ignore_errors=True)
+            run(
+                "fetching Kafka",
+                ["mvn", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={fresh}"],
+                folder,
+            )
+            fresh.rename(jars)
+        need("java")
+        return jars
 
 
 def go_binary(name: str, version: str, binary: str, package: str, linker: str = "") -> Path:
@@ -106,6 +136,7 @@ FETCH = {
     "jaeger": jaeger_1_binary,
     "jaeger_2": jaeger_2_binary,
     "collector": collector_binary,
+    "kafka": kafka_jars,
     "mlflow": mlflow_script,
     "phoenix": phoenix_script,
     "ddtrace": ddtrace_python,

@@ -70,6 +70,22 @@ class ServerProcess:
         self.stop()
         raise RuntimeError(f"{self.name} was not ready after {START_TIMEOUT_S:g}s:\n{tail}")
 
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def wait(self) -> int:
+        """Wait until the process has ended, and close its log; return its code."""
+        code = self._process.wait(START_TIMEOUT_S)
+        self._log.close()
+        return code
+
     def log_tail(self) -> str:
         """Return the last lines of the server's log."""
         text = (self.folder / "server.log").read_text(errors="replace")

@@ -7,6 +7,7 @@ from typing import Any
 
 from support.backends.collector import start_collector
 from support.backends.jaeger import start_jaeger, start_jaeger_2
+from support.backends.kafka import start_kafka
 from support.backends.mlflow import start_mlflow
 from support.backends.phoenix import start_phoenix
 from support.backends.zipkin import start_zipkin
@@ -16,6 +17,7 @@ START = {
     "jaeger": start_jaeger,
     "jaeger_2": start_jaeger_2,
     "collector": start_collector,
+    "kafka": start_kafka,
     "mlflow": start_mlflow,
     "phoenix": start_phoenix,
 }

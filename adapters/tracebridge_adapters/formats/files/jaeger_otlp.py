@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Kind, Link, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import DISPLACED
 from tracebridge_adapters.formats.jaeger import names as n
@@ -24,14 +25,15 @@ class _Answer(msgspec.Struct):
     result: msgspec.Raw
 
 
-def decode(data: bytes | str, absorb: Callable[[dict[str, Value]], dict[str, Any]]) -> list[SpanRecord]:
-    """Return the spans of one answer, of any number of traces. Raises ValueError for what is no answer of that API.
+def decode(data: bytes | str, absorb: Callable[[dict[str, Value]], dict[str, Any]]) -> Decoded:
+    """Return the spans of one answer, of any number of traces. Raises ValueError for what is not an answer of that API.
 
     `absorb` splits a span's attributes into record fields.
     """
     try:
         answer = msgspec.json.decode(data, type=_Answer)
-        return [_restored(record) for record in json_reader.decode(bytes(answer.result), absorb)]
+        read = json_reader.decode(bytes(answer.result), absorb)
+        return Decoded([_restored(record) for record in read.records], damage=read.damage)
     except ValueError as error:
         raise ValueError(f"not an answer of Jaeger's query API: {error}") from error
 
@@ -41,7 +43,8 @@ def _restored(record: SpanRecord) -> SpanRecord:
         key: value for key, value in record.attributes.items() if key != OWN_MARK and not key.startswith(OWN_MARKS)
     }
     links = tuple([_replace(link, attributes=_without_type(link)) for link in record.links])
-    record = _replace(record, attributes=attributes, links=links)
+    kind = record.kind or int(Kind.INTERNAL)  # Jaeger's own protocol leaves it out; OTLP lets receivers assume it
+    record = _replace(record, attributes=attributes, links=links, kind=kind)
     return _from_tags(record) if record.scope == _NO_SCOPE else record
 
 
@@ -59,7 +62,6 @@ def _from_tags(record: SpanRecord) -> SpanRecord:
     return _replace(
         record,
         name="" if record.name == n.UNKNOWN_OPERATION else record.name,
-        kind=record.kind or int(Kind.INTERNAL),
         trace_state=record.trace_state or trace_state,
         scope=scope,
         attributes=tags,

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import msgspec
-
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import absorb, attributes_of
 from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
-
-_SPANS = frozenset({"resourceSpans", "resource_spans"})
 
 
 class OtlpJsonLines:
@@ -25,15 +21,17 @@ class OtlpJsonLines:
         self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
 
     def looks_right(self, line: bytes) -> bool:
-        """Whether the line is an object that names resource spans."""
-        return line[:1] == b"{" and (b'"resourceSpans"' in line or b'"resource_spans"' in line)
+        """Whether the line is JSON that names resource spans, or Tempo's batches of them."""
+        return line[:1] in (b"{", b"[") and (
+            b'"resourceSpans"' in line or b'"resource_spans"' in line or (b'"batches"' in line and b"Spans" in line)
+        )
 
     def decode(self, line: bytes) -> Decoded:
-        """Return the spans of one line. Raises ValueError when it is no OTLP JSON."""
-        records = otlp_json_reader.decode(line, self._absorb)
-        if not records and _SPANS.isdisjoint(msgspec.json.decode(line)):
-            raise ValueError("not OTLP JSON: an object without resourceSpans, which only mentions the word")
-        return Decoded(records)
+        """Return the spans of one line. Raises ValueError when it is not OTLP JSON, or holds no span that can be read."""
+        read = otlp_json_reader.decode(line, self._absorb)
+        if read.damage and not read.records:
+            raise ValueError(f"not OTLP JSON: {'; '.join(read.damage)}")
+        return read
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line for all of these records."""

@@ -12,10 +12,11 @@ import msgspec
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import SpanRecord
-from tracebridge_adapters.formats.files.spanlog_otlp import records_of
+from tracebridge_adapters.formats.files import spanlog_otlp
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Line
 from tracebridge_adapters.formats.spanlog.nested import NOTE, is_nested
 from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_otel, record_of
+from tracebridge_adapters.formats.spanlog.signing import proof_of
 from tracebridge_adapters.formats.spanlog.writer import Writer
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -71,14 +72,17 @@ class SpanlogLines:
                 shown = read(given)
                 nested = [NOTE] if is_nested(given) else []
                 if "resourceSpans" in given and shown.event == END:
-                    notes = notes_of(shown, has_resource=True)
-                    return Decoded(
-                        records_of(line, self._trace_id_attribute), notes, writer=shown.writer, seq=shown.seq
+                    held = spanlog_otlp.decode(line, self._trace_id_attribute)
+                    if held.damage and not held.records:
+                        raise ValueError("; ".join(held.damage))
+                    return msgspec.structs.replace(
+                        held, notes=notes_of(shown, has_resource=True), writer=shown.writer, seq=shown.seq
                     )
             _refuse_twice(line, shown)
             if shown.event != END:
                 return Decoded([])
-            return Decoded([record_of(shown)], notes_of(shown) + nested, writer=shown.writer, seq=shown.seq)
+            notes = notes_of(shown) + nested
+            return Decoded([record_of(shown)], notes, writer=shown.writer, seq=shown.seq, proof=proof_of(shown))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
             raise ValueError(f"not a {SCHEMA} line: {error}") from error
 

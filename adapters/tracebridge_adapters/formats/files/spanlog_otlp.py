@@ -13,6 +13,7 @@ import msgspec
 
 from tracebridge.masking.printable import printable_json
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge_adapters.dialects import absorb, attributes_of
 from tracebridge_adapters.formats.otlp import json as otlp_json
@@ -39,6 +40,6 @@ class OtlpWriter(Writer):
         return printable_json(otlp_json.encode([record], self._attributes_of)[:-1] + b"," + _encode(flat)[1:]) + b"\n"
 
 
-def records_of(data: bytes, trace_id_attribute: str) -> list[SpanRecord]:
+def decode(data: bytes, trace_id_attribute: str) -> Decoded:
     """Return the spans of the OTLP part. Raises ValueError."""
     return otlp_json_reader.decode(data, partial(absorb, trace_id_attribute=trace_id_attribute))

@@ -21,8 +21,8 @@ class ZipkinJsonLines:
         self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
 
     def looks_right(self, line: bytes) -> bool:
-        """Whether the line is an array or an object that names Zipkin's `traceId` and is no OTLP."""
-        return line.lstrip()[:1] in {b"[", b"{"} and b'"traceId"' in line and b'"resourceSpans"' not in line
+        """Whether the line is an array or an object that names Zipkin's `traceId` and `id` and is not OTLP."""
+        return line[:1] in (b"[", b"{") and b'"traceId"' in line and b'"id"' in line and b'Spans"' not in line
 
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of one line. Raises ValueError when it is no Zipkin JSON, or holds no span that can be read."""

@@ -1,174 +1,191 @@
 """OTLP JSON to SpanRecords.
 
-Every form that protobuf's JSON mapping allows is read: enum names, numbers as text and text as numbers, snake_case keys, nulls for what
-is absent. Files of `TracesData` lines come back through `decode` line by line.
+Read are `TracesData` and `ExportTraceServiceRequest`, those of before 2022 (`instrumentationLibrarySpans`), Tempo's answers (`batches`, `trace`) and
+Jaeger's (`result`). A span whose IDs cannot be told is left out and named with its place; anything else that is broken is repaired, counted in the
+record's `repaired`, and read on.
 """
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
+from tracebridge.records.values import Tally
+from tracebridge_adapters.formats.otlp.json_values import attributes, count, enum, get, identifier, items, text, time_ns
 from tracebridge_adapters.formats.otlp.protobuf import FLAG_IS_REMOTE, OWN_SCOPE
 
 Absorb = Callable[[dict[str, Value]], dict[str, Any]]
 W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
+CONTAINERS = ("resourceSpans", "resource_spans", "batches")
+_AROUND = ("trace", "result")  # objects around them, in answers of Tempo 2 and Jaeger 2
+_GROUPS = ("scopeSpans", "instrumentationLibrarySpans")
+_NOT_GROUPS = {"resource", "schemaUrl", "schema_url"}
 
 _decode = msgspec.json.Decoder().decode
-_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def decode(data: bytes | str, absorb: Absorb) -> list[SpanRecord]:
-    """Return the records of one TracesData (or ExportTraceServiceRequest) object.
+def decode(data: bytes | str, absorb: Absorb) -> Decoded:
+    """Return the records of one object, or of a list of them.
 
-    `absorb` splits a span's attributes into record fields. Raises ValueError for what is no OTLP JSON.
+    `absorb` splits a span's attributes into record fields. Raises ValueError for what is not OTLP JSON.
     """
     try:
         document = _decode(data)
-        records = []
-        for resource_spans in _get(document, "resourceSpans", []):
-            given = _get(resource_spans, "resource", {})
-            resource = Resource(_attributes(given), _text(resource_spans, "schemaUrl"))
-            for scope_spans in _get(resource_spans, "scopeSpans", []):
-                shown = _get(scope_spans, "scope", {})
-                scope = Scope(
-                    _text(shown, "name"), _text(shown, "version"), _attributes(shown), _text(scope_spans, "schemaUrl")
-                )
-                own = None if scope == OWN_SCOPE else scope
-                records += [_span(span, resource, own, absorb) for span in _get(scope_spans, "spans", [])]
-    except (
-        msgspec.DecodeError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        OverflowError,
-        RecursionError,
-    ) as error:
+        out = Decoded([])
+        for part in document if isinstance(document, list) and document else [document]:
+            name, groups = _groups_of(part)
+            for number, given in enumerate(groups):
+                _resource_spans(given, f"{name}[{number}]", absorb, out)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ValueError(f"not OTLP JSON: {error}") from error
-    return records
+    return out
 
 
-def _get(given: Any, key: str, default: Any) -> Any:
-    """Return a field under its lowerCamelCase or its original snake_case name; null means absent."""
-    value = given.get(key)
-    if value is None:
-        value = given.get("".join(f"_{char.lower()}" if char.isupper() else char for char in key))
-    return default if value is None else value
+def _groups_of(document: Any) -> tuple[str, list[Any]]:
+    """Return the name of the list of resource spans, and the list. Raises ValueError."""
+    if not isinstance(document, dict):
+        raise ValueError(f"{document!r:.40} is not an object")
+    for name in CONTAINERS:
+        if document.get(name) is not None:
+            return name, items(document, name)
+    for name in _AROUND:
+        if isinstance(document.get(name), dict):
+            return _groups_of(document[name])
+    if any(name in document for name in CONTAINERS):  # null: none
+        return CONTAINERS[0], []
+    raise ValueError("an object without resourceSpans, which only mentions the word")
 
 
-def _text(given: Any, key: str) -> str:
-    value = _get(given, key, "")
-    if not isinstance(value, str):
-        raise ValueError(f"{key} is no text: {value!r:.40}")
-    return value
+def _resource_spans(given: Any, place: str, absorb: Absorb, out: Decoded) -> None:
+    try:
+        tally = Tally()
+        resource = Resource(attributes(get(given, "resource", {}), tally), text(given, "schemaUrl", tally))
+        groups = [(name, items(given, name)) for name in _GROUPS if get(given, name) is not None]
+        if not groups and not given.keys() <= _NOT_GROUPS:
+            raise ValueError(f"it has no {_GROUPS[0]} but {', '.join(map(repr, given.keys() - _NOT_GROUPS)):.80}")
+    except ValueError as error:
+        out.damage.append(f"{place}: {error}")
+        return
+    for name, found in groups:
+        for number, group in enumerate(found):
+            _scope_spans(group, f"{place}.{name}[{number}]", resource, absorb, out)
 
 
-def _enum(value: Any, kind: type[Kind] | type[StatusCode], prefix: str) -> int:
-    """Return an enum's number; one of a later version of the specification is read as 0, which means "not said"."""
-    if isinstance(value, str) and not value.isdecimal():
-        return int(kind[value.removeprefix(prefix)])
-    return int(value) if int(value) in {int(member) for member in kind} else 0
+def _scope_spans(given: Any, place: str, resource: Resource, absorb: Absorb, out: Decoded) -> None:
+    try:
+        tally = Tally()
+        shown = get(given, "scope") or get(given, "instrumentationLibrary", {})
+        scope = Scope(
+            text(shown, "name", tally),
+            text(shown, "version", tally),
+            attributes(shown, tally),
+            text(given, "schemaUrl", tally),
+        )
+        spans = items(given, "spans")
+    except ValueError as error:
+        out.damage.append(f"{place}: {error}")
+        return
+    own = None if scope == OWN_SCOPE else scope
+    _spans(spans, f"{place}.spans", resource, own, absorb, out)
 
 
-def _id(given: Any, key: str, size: int) -> bytes:
-    text = _text(given, key)
-    raw = bytes.fromhex(text)
-    if len(raw) != size or not any(raw):
-        raise ValueError(f"{key} {text!r} is no ID of {size} bytes")
-    return raw
+def read_spans(spans: Sequence[Any], absorb: Absorb, place: str) -> Decoded:
+    """Return the records of spans by themselves, without a resource; `place` is where they stand."""
+    out = Decoded([])
+    _spans(spans, place, None, None, absorb, out)
+    return out
 
 
-def _span(span: Any, resource: Resource, scope: Scope | None, absorb: Absorb) -> SpanRecord:
-    parent = _text(span, "parentSpanId")
-    status = _get(span, "status", {})
-    flags = int(_get(span, "flags", W3C_SAMPLED))
-    absorbed = absorb(_attributes(span))
+def _spans(
+    spans: Sequence[Any], place: str, resource: Resource | None, scope: Scope | None, absorb: Absorb, out: Decoded
+) -> None:
+    for number, span in enumerate(spans):
+        try:
+            out.records.append(_span(span, resource, scope, absorb))
+        except (ValueError, RecursionError) as error:
+            out.damage.append(f"{place}[{number}]: {error}")
+
+
+def _span(span: Any, resource: Resource | None, scope: Scope | None, absorb: Absorb) -> SpanRecord:
+    tally = Tally()
+    trace_id, span_id = identifier(span, "traceId", 16), identifier(span, "spanId", 8)
+    status = get(span, "status", {})
+    if not isinstance(status, dict):
+        status, tally.repaired = {"code": status}, tally.repaired + 1
+    flags = count(span, "flags", tally) if get(span, "flags") is not None else W3C_SAMPLED
+    links = list(_links(span, tally))
+    absorbed = absorb(attributes(span, tally))
+    start_ns, end_ns = time_ns(span, "startTimeUnixNano", tally), time_ns(span, "endTimeUnixNano", tally)
+    fields: dict[str, Any] = {
+        "end_time_ns": end_ns or start_ns,
+        "dropped_attributes": count(span, "droppedAttributesCount", tally),
+        "dropped_events": count(span, "droppedEventsCount", tally),
+        "dropped_links": count(span, "droppedLinksCount", tally) + links.count(None),
+        "parent_id": _parent(span, tally),
+        "name": text(span, "name", tally),
+        "kind": enum(get(span, "kind", 0), Kind, "SPAN_KIND_", tally),
+        "status": enum(get(status, "code", 0), StatusCode, "STATUS_CODE_", tally),
+        "status_message": text(status, "message", tally),
+        "trace_state": text(span, "traceState", tally),
+        "events": tuple(_events(span, tally)),
+        **absorbed,
+    }
+    fields["repaired"] = fields.get("repaired", 0) + tally.repaired
     return SpanRecord(
-        trace_id=_id(span, "traceId", 16),
-        span_id=_id(span, "spanId", 8),
-        parent_id=_id(span, "parentSpanId", 8) if parent.strip("0") else None,
-        name=_text(span, "name"),
-        start_time_ns=int(_get(span, "startTimeUnixNano", 0)),
-        end_time_ns=absorbed.pop("end_time_ns", int(_get(span, "endTimeUnixNano", 0))),
-        kind=_enum(_get(span, "kind", 0), Kind, "SPAN_KIND_"),
-        status=_enum(_get(status, "code", 0), StatusCode, "STATUS_CODE_"),
-        status_message=_text(status, "message"),
-        events=tuple([_event(event) for event in _get(span, "events", [])]),
-        links=tuple([_link(link) for link in _get(span, "links", [])]),
-        trace_state=_text(span, "traceState"),
+        trace_id=trace_id,
+        span_id=span_id,
+        start_time_ns=start_ns,
+        links=tuple([link for link in links if link is not None]),
         flags=flags & 0xFF,
         parent_is_remote=bool(flags & FLAG_IS_REMOTE),
-        dropped_attributes=int(_get(span, "droppedAttributesCount", 0)),
-        dropped_events=int(_get(span, "droppedEventsCount", 0)),
-        dropped_links=int(_get(span, "droppedLinksCount", 0)),
         scope=scope,
         resource=resource,
-        **absorbed,
+        **fields,
     )
 
 
-def _event(event: Any) -> Event:
-    return Event(
-        _text(event, "name"),
-        int(_get(event, "timeUnixNano", 0)),
-        _attributes(event),
-        int(_get(event, "droppedAttributesCount", 0)),
-    )
+def _parent(span: Any, tally: Tally) -> bytes | None:
+    given = get(span, "parentSpanId", "")
+    if not given or (isinstance(given, str) and not given.strip("0")):
+        return None
+    try:
+        return identifier(span, "parentSpanId", 8)
+    except ValueError:
+        if isinstance(given, str) and not given.rstrip("=").strip("A"):  # zero in base64
+            return None
+        tally.repaired += 1
+        return None
 
 
-def _link(link: Any) -> Link:
-    return Link(
-        _id(link, "traceId", 16),
-        _id(link, "spanId", 8),
-        _text(link, "traceState"),
-        _attributes(link),
-        int(_get(link, "droppedAttributesCount", 0)),
-        int(_get(link, "flags", 0)),
-    )
+def _events(span: Any, tally: Tally) -> Iterator[Event]:
+    for event in get(span, "events", ()):
+        if isinstance(event, dict):
+            yield Event(
+                text(event, "name", tally),
+                time_ns(event, "timeUnixNano", tally),
+                attributes(event, tally),
+                count(event, "droppedAttributesCount", tally),
+            )
+        else:
+            tally.repaired += 1
 
 
-def _attributes(holder: Any) -> dict[str, Value]:
-    return _pairs(_get(holder, "attributes", []))
-
-
-def _pairs(pairs: Any) -> dict[str, Value]:
-    return {_text(pair, "key"): _value(pair.get("value")) for pair in pairs}
-
-
-def _value(given: Any) -> Value:
-    """Return an AnyValue's value: the one of its fields that is there."""
-    for key, read in _READERS.items():
-        value = _get(given or {}, key, None)
-        if value is not None:
-            return read(value)
-    return None
-
-
-def _same(kind: type) -> Callable[[Any], Value]:
-    def read(value: Any) -> Value:
-        if type(value) is not kind:
-            raise ValueError(f"{value!r:.40} is no {kind.__name__}")
-        return value
-
-    return read
-
-
-def _double(value: Any) -> float:
-    return _SPECIAL[value] if isinstance(value, str) and value in _SPECIAL else float(value)
-
-
-_READERS: dict[str, Callable[[Any], Value]] = {
-    "stringValue": _same(str),
-    "boolValue": _same(bool),
-    "intValue": int,
-    "doubleValue": _double,
-    "arrayValue": lambda value: [_value(item) for item in _get(value, "values", [])],
-    "kvlistValue": lambda value: _pairs(_get(value, "values", [])),
-    "bytesValue": base64.b64decode,
-}
+def _links(span: Any, tally: Tally) -> Iterator[Link | None]:
+    """Yield the links of a span, None for one that refers to nothing."""
+    for link in get(span, "links", ()):
+        try:
+            yield Link(
+                identifier(link, "traceId", 16),
+                identifier(link, "spanId", 8),
+                text(link, "traceState", tally),
+                attributes(link, tally),
+                count(link, "droppedAttributesCount", tally),
+                count(link, "flags", tally),
+            )
+        except ValueError:
+            tally.repaired += 1
+            yield None

@@ -1,7 +1,7 @@
 """OTLP protobuf to SpanRecords: the plain reader, for replay and for proving the fast writer.
 
-A field of a kind other than the specification's, a text that is no UTF-8 and an ID of the wrong size make the whole body no OTLP;
-fields that are not known here are passed over, as protobuf asks.
+A field of a kind other than the specification's, a text that is no UTF-8 and an ID of the wrong size cost the span that they are in, outside of spans
+the whole body; fields that are not known here are passed over, as protobuf asks.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.otlp.protobuf import FLAG_IS_REMOTE, OWN_SCOPE
 from tracebridge_adapters.formats.shared.protobuf_fields import Message, double, signed
@@ -18,26 +19,31 @@ W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, aft
 MAX_DEPTH = 100  # messages inside messages; protobuf's own limit
 
 
-def decode(data: bytes, absorb: Absorb) -> list[SpanRecord]:
-    """Return the records of one TracesData (or ExportTraceServiceRequest) message.
+def decode(data: bytes, absorb: Absorb) -> Decoded:
+    """Return the records of one TracesData (or ExportTraceServiceRequest) message; a span that cannot be read is left out and named.
 
-    `absorb` splits a span's attributes into record fields. Raises ValueError for what is no OTLP protobuf.
+    `absorb` splits a span's attributes into record fields. Raises ValueError for what is not OTLP protobuf.
     """
+    out = Decoded([])
     try:
-        return [record for message in Message(data).messages(1) for record in _resource_spans(message, absorb)]
+        for number, message in enumerate(Message(data).messages(1)):
+            _resource_spans(message, f"resource_spans[{number}]", absorb, out)
     except (ValueError, TypeError) as error:
         raise ValueError(f"not OTLP protobuf: {error}") from error
+    return out
 
 
-def _resource_spans(message: Message, absorb: Absorb) -> list[SpanRecord]:
+def _resource_spans(message: Message, place: str, absorb: Absorb, out: Decoded) -> None:
     resource = Resource(_attributes(message.message(1), 1), message.text(3))
-    out = []
-    for scope_spans in message.messages(2):
+    for group, scope_spans in enumerate(message.messages(2)):
         shown = scope_spans.message(1)
         scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3), scope_spans.text(3))
         own = None if scope == OWN_SCOPE else scope
-        out += [_span(span, resource, own, absorb) for span in scope_spans.messages(2)]
-    return out
+        for number, span in enumerate(scope_spans.messages(2)):
+            try:
+                out.records.append(_span(span, resource, own, absorb))
+            except (ValueError, TypeError) as error:
+                out.damage.append(f"{place}.scope_spans[{group}].spans[{number}]: {error}")
 
 
 def _span(span: Message, resource: Resource, scope: Scope | None, absorb: Absorb) -> SpanRecord:

@@ -7,11 +7,24 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.plugins.format import Decoded
+from tracebridge.plugins.format import Decoded, OtherLineError
 from tracebridge_adapters.dialects import spelled
 from tracebridge_adapters.formats.zipkin.reader import Absorb, read_all
 from tracebridge_adapters.formats.zipkin.v1 import is_v1, to_v2
 
+_ZIPKINS_OWN = {"localEndpoint", "remoteEndpoint", "binaryAnnotations", "shared"}
+_KEYS = _ZIPKINS_OWN | {
+    "traceId",
+    "id",
+    "parentId",
+    "name",
+    "kind",
+    "timestamp",
+    "duration",
+    "annotations",
+    "tags",
+    "debug",
+}
 _decode = msgspec.json.Decoder().decode
 
 
@@ -19,11 +32,17 @@ def decode(data: bytes | str, absorb: Absorb) -> Decoded:
     """Return the records of a JSON array of spans (or of one span), v1 or v2, told apart span by span.
 
     `absorb` splits a span's tags into record fields. A span that cannot be read is left out and named. Raises ValueError for what is
-    no JSON, and for JSON that is neither an array nor an object.
+    not JSON, and for JSON that is neither an array nor an object; OtherLineError for an application's own object that has such IDs.
     """
     document, notes = _parse(data)
     if isinstance(document, dict):
+        if not document.keys() <= _KEYS and document.keys().isdisjoint(_ZIPKINS_OWN):
+            raise OtherLineError("an object with traceId and id that is not a span")
         document = [document]
+    elif isinstance(document, list) and any(
+        isinstance(each, list) for each in document
+    ):  # traces, as Zipkin's API has them
+        document = [span for each in document for span in (each if isinstance(each, list) else [each])]
     if not isinstance(document, list):
         raise ValueError("not Zipkin JSON: neither an array of spans nor a span")
     spans = [two for span in document for two in (to_v2(span) if is_v1(span) else [span])]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracebridge.cli.shared.output import terminal
-from tracebridge.replay.lines import STDIN
+from tracebridge.replay.inputs import STDIN
 
 if TYPE_CHECKING:
     from tracebridge.client import Client

@@ -14,7 +14,7 @@ from tracebridge.cli.shared.output import echo
 from tracebridge.cli.shared.words import count
 from tracebridge.masking.patterns import compiled
 from tracebridge.replay.envelopes.own import NAMES, OwnEnvelope
-from tracebridge.replay.lines import UnreadableError
+from tracebridge.replay.inputs import UnreadableError
 from tracebridge.replay.reader import Found
 
 paths_argument = click.argument("paths", metavar="FILE...", nargs=-1, required=True)
@@ -84,6 +84,8 @@ def as_json(found: Found) -> dict[str, Any]:
         "span_lines": found.span_lines,
         "other_lines": found.other_lines,
         "damaged_lines": found.damaged_lines,
+        "unsigned_lines": found.unsigned_lines,
+        "forged_lines": found.forged_lines,
         "spans": found.spans,
         "damaged_spans": found.damaged_spans,
         "missing_lines": found.gaps.count(),

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
-from tracebridge.plugins.format import Format
+from tracebridge.plugins.format import WritableFormat
 from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.process.private_files import (
     is_plain_file,
@@ -68,7 +68,9 @@ class DeadFiles:
 
     def __init__(self, folder: Path, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
         self.folder = folder
-        self._format: Format = load(FORMATS, FORMAT)(trace_id_attribute)  # now: a worker must not import, see `Adapter`
+        self._format: WritableFormat = load(FORMATS, FORMAT)(
+            trace_id_attribute
+        )  # now: a worker must not import, see `Adapter`
         self._written = 0
         self._last = 0
 

@@ -10,7 +10,8 @@ import pytest
 import zstandard
 
 from tracebridge.replay import lines as module
-from tracebridge.replay.lines import Line, Position, UnreadableError, expand, identity, read_lines
+from tracebridge.replay.inputs import UnreadableError, expand, identity
+from tracebridge.replay.lines import Line, Position, read_lines
 
 TEXT = b"one\ntwo\n\nfour"
 LINES = [Line(b"one", 1, 4), Line(b"two", 2, 8), Line(b"", 3, 9), Line(b"four", 4, 13, ended=False)]

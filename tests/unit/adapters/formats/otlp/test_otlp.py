@@ -49,7 +49,9 @@ def test_json_says_every_field_to_protobufs_own_json_decoder(case):
 def test_our_own_reader_gives_the_records_back(case):
     """decode(encode(records)) == records, tags aside: they are attributes on the wire."""
     records = sorted(case.records("otlp"), key=lambda r: r.span_id)
-    back = sorted(otlp_json_reader.decode(otlp_json.encode(records, ATTRIBUTES), absorb), key=lambda r: r.span_id)
+    back = sorted(
+        otlp_json_reader.decode(otlp_json.encode(records, ATTRIBUTES), absorb).records, key=lambda r: r.span_id
+    )
     for before, after in zip(records, back, strict=True):
         assert {**before.attributes, **before.tags} == after.attributes
         for name in ("trace_id", "span_id", "parent_id", "name", "kind", "status", "status_message", "inputs", "outputs",
@@ -81,7 +83,7 @@ ODD = {"a": math.nan, "b": math.inf, "c": [1.5, -math.inf], "d": {"e": math.nan}
 def test_odd_floats_keep_their_type_in_files():
     """NaN and the infinities are written as protobuf's JSON mapping writes them, and read back."""
     body = otlp_json.encode([Build("nan").span("s", attributes=ODD)], ATTRIBUTES)
-    (back,) = otlp_json_reader.decode(body, absorb)
+    (back,) = otlp_json_reader.decode(body, absorb).records
     assert repr(ODD) == repr(back.attributes)
 
 
@@ -124,7 +126,7 @@ def test_lone_surrogates_never_raise():
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"[]", b"{", b'{"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}]', b"null", b'"x"']
+    "junk", [b"", b"[]", b"{", b'{"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}', b"null", b'"x"']
 )
 def test_what_is_no_otlp_json_is_a_clear_error(junk):
     """decode raises ValueError and nothing else."""
@@ -139,7 +141,7 @@ def test_every_form_of_the_json_mapping_is_read():
         b'"b7ad6b7169203331","name":"x","kind":"SPAN_KIND_CLIENT","start_time_unix_nano":1,"end_time_unix_nano":"2",'
         b'"status":{"code":"STATUS_CODE_ERROR"}}]}]}]}'
     )
-    (record,) = otlp_json_reader.decode(body, absorb)
+    (record,) = otlp_json_reader.decode(body, absorb).records
     assert (record.kind, record.status, record.start_time_ns, record.end_time_ns) == (
         Kind.CLIENT,
         StatusCode.ERROR,
