@@ -57,7 +57,7 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except DeliveryError as error:
-        raise misuse(ReadError, str(error)) from error
+        raise misuse(ReadError, str(error)) from None  # what is behind it has words of the server, uncleaned
 
 
 class Reading(Core):
