@@ -109,8 +109,8 @@ class Left:
 
     @property
     def size(self) -> int:
-        """Bytes that its segments take."""
-        return sum(segment.size for segment in self.segments)
+        """Bytes that its records take."""
+        return sum(segment.at for segment in self.segments)
 
     def owed_to(self, adapters: Sequence[str]) -> int:
         """Return how many spans these adapters are owed, each counted for itself."""
@@ -182,7 +182,6 @@ def _read(left: Left, adapters: Sequence[str], between: Callable[[], None], alwa
         left.segments.append(segment)
         found = _read_segment(segment, left, opened, aside)
         segment.resource = resource = found or resource or Resource()
-        segment.trim()
         owners.update(_count_owed(segment, adapters, left.owed))
     if left.damaged and is_folder(aside):
         prune(aside, _ASIDE, most_files=MOST_FILES_ASIDE, most_bytes=MOST_SET_ASIDE)

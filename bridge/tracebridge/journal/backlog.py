@@ -44,12 +44,19 @@ class TakenFolder:
         if not self.pending:
             self.left.folder.release()
 
+    def give_back(self) -> None:
+        """Leave what is pending to the next process, without the disk space that no record took."""
+        for segment in self.pending:
+            segment.trim()
+        self.left.folder.release()
+
 
 @dataclass(frozen=True)
 class PutBack:
     """A folder that only destinations which are failing wait for."""
 
-    path: str
+    taken: TakenFolder
+    """Still ours; whoever has called gives it back, without the journal's lock."""
     adapters: frozenset[str]
     spans: int
 
@@ -59,11 +66,13 @@ class Backlog:
 
     def __init__(self, cursors: Callable[[], Sequence[DiskCursor]], most_bytes: int) -> None:
         self.size = 0
-        """Bytes that they take."""
+        """Bytes that their records take."""
         self.on_room: Callable[[], object] = lambda: None
         """Called when there is room for more."""
         self.gave_back = False
         """Whether a folder was given back that holds something for others."""
+        self.untrimmed: list[Segment] = []
+        """Those that were taken over and still have disk space that no record took."""
         self.others: dict[Path, dict[str, int]] = {}
         """What folders in hand, and those that were given back since, hold for adapters that are not ours, by their names."""
         self._cursors = cursors
@@ -82,7 +91,7 @@ class Backlog:
         if len(self._taken) + len(left.segments) > MOST_STUCK:
             return False
         busy = [segment for taken in self.folders if not self._is_stuck(taken) for segment in taken.pending]
-        return self._fits(len(busy), sum(segment.size for segment in busy), left)
+        return self._fits(len(busy), sum(segment.at for segment in busy), left)
 
     def _fits(self, segments: int, size: int, left: Left) -> bool:
         return not segments or (segments + len(left.segments) <= MOST_ADOPTED and size + left.size <= self._most_bytes)
@@ -97,7 +106,8 @@ class Backlog:
         for segment in left.segments:
             segment.release()
             self._taken[segment] = taken
-            self.size += segment.size
+            self.untrimmed.append(segment)
+            self.size += segment.at
             for cursor in cursors:
                 owed[cursor.name] += cursor.adopt(segment)
         for segment in left.segments:
@@ -110,13 +120,23 @@ class Backlog:
         if segment not in self._taken or any(cursor.owes(segment) for cursor in cursors):
             return
         taken = self._taken.pop(segment)
-        self.size -= segment.size
+        self.size -= segment.at
         taken.settle(segment, [cursor.name for cursor in cursors])
         self.gave_back = self.gave_back or taken.keeps
         self.on_room()
 
+    def trim(self) -> None:
+        """Cut what has been in hand for a while to what it holds. Called without the lock, because it may take as long as a disk does.
+
+        What is delivered at once is not worth it.
+        """
+        segments, self.untrimmed = self.untrimmed, []
+        for segment in segments:
+            if segment in self._taken:
+                segment.trim()
+
     def put_back(self) -> list[PutBack]:
-        """Give back the folders that only destinations which are failing wait for, and that no request is under way with."""
+        """Take out the folders that only destinations which are failing wait for, and that no request is under way with."""
         back = []
         for taken in self.folders:
             owing = [cursor for cursor in self._cursors() if any(cursor.owes(segment) for segment in taken.pending)]
@@ -126,10 +146,8 @@ class Backlog:
             owed = [cursor.hand_back(segment) for segment in taken.pending for cursor in owing]
             for segment in taken.pending:
                 del self._taken[segment]
-                self.size -= segment.size
-            taken.left.folder.release()
-            names = frozenset(cursor.name for cursor in owing)
-            back.append(PutBack(str(taken.left.folder.path), names, sum(owed)))
+                self.size -= segment.at
+            back.append(PutBack(taken, frozenset(cursor.name for cursor in owing), sum(owed)))
         return back
 
     def _is_stuck(self, taken: TakenFolder) -> bool:
@@ -148,14 +166,14 @@ class Backlog:
             if freed >= size:
                 break
             if sum(cursor.lose_left(segment, reason) for cursor in self._cursors()):
-                freed += segment.size
+                freed += segment.at
                 self.settle(segment)
         return freed
 
     def close(self) -> None:
         """Give everything back to the next process."""
         for taken in self.folders:
-            taken.left.folder.release()
+            taken.give_back()
 
     def after_fork_in_child(self) -> None:
         """Let go of what is the parent's."""

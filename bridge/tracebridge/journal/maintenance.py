@@ -19,6 +19,7 @@ from tracebridge.journal.segment import NewerVersionError
 from tracebridge.journal.unclaimed import Bounds, Unclaimed, give_back
 from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import write_private
+from tracebridge.process.threads import background
 
 TICK_S = 1.0  # how often the numbers are written, and the longest that `fsync: interval` leaves unsynced
 ADOPT_EVERY_S = 30.0  # how often folders of processes that died meanwhile are looked for
@@ -69,10 +70,10 @@ class Keeper:
         """What this look has found so far."""
         self._waiting: Left | None = None
         """What was read and not queued yet, because there was no room."""
-        self._put_back: dict[str, PutBack] = {}
-        """What was given back because its destinations are failing and others need the room, by the folder's path."""
+        self._put_back: dict[str, tuple[frozenset[str], int]] = {}
+        """By the path of a folder that was given back because others need the room: the destinations, all failing, that wait for it, and spans."""
         self._tick_at = self._adopt_at = self._bound_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="tracebridge-journal", daemon=True)
+        self._thread = background(self._run, "tracebridge-journal")
 
     def has_work(self) -> bool:
         """Whether other processes have, or left, folders in the directory."""
@@ -130,6 +131,7 @@ class Keeper:
         while more and not self._stop.is_set():
             with self._journal.lock:
                 more = self._journal.look_after_disk()
+        self._journal.backlog.trim()
         if self._sync:
             self._journal.sync()
         self._journal.speak()
@@ -227,19 +229,22 @@ class Keeper:
     def _admit(self) -> None:
         """Hand what was read to the journal when there is room."""
         journal = self._journal
+        back: list[PutBack] = []
         with journal.lock:
             left = self._waiting
-            if (
-                left is not None and not self._stop.is_set()
-            ):  # asked under the lock: what is adopted before the journal closes, its close lets go of
+            # asked under the lock: what is adopted before the journal closes, its close lets go of
+            if left is not None and not self._stop.is_set():
                 if not journal.backlog.has_room_for(left):
-                    self._put_back.update((back.path, back) for back in journal.backlog.put_back())
+                    back = journal.backlog.put_back()
                 if journal.backlog.has_room_for(left):
                     self._waiting = None
                     journal.adopt(left)
+            self._put_back.update((str(one.taken.left.folder.path), (one.adapters, one.spans)) for one in back)
             waiting = self._waiting.finished if self._waiting else 0
-            journal.found.waiting = waiting + sum(back.spans for back in self._put_back.values())
+            journal.found.waiting = waiting + sum(spans for _, spans in self._put_back.values())
             journal.lock.notify_all()
+        for one in back:
+            one.taken.give_back()
 
     def _is_put_back(self, path: Path) -> bool:
         """Return whether only destinations that are still failing wait for a folder."""
@@ -247,7 +252,7 @@ class Keeper:
         if back is None:
             return False
         accounts = self._journal.accounts.adapters
-        if path.exists() and all(accounts[name].retrying_since is not None for name in back.adapters):
+        if path.exists() and all(accounts[name].retrying_since is not None for name in back[0]):
             return True
         del self._put_back[str(path)]
         return False
@@ -260,6 +265,7 @@ class Keeper:
         if most is None or time.monotonic() < self._bound_at or not self._journal.found.looked:
             return
         self._bound_at = time.monotonic() + BOUND_EVERY_S
+        self._journal.backlog.trim()  # no span has to go for bytes that hold nothing
         over = bytes_in(self._journal.directory) - most
         if over <= 0:
             return

@@ -330,14 +330,20 @@ class Segment:
     # ------------------------------------------------------------------ the end
 
     def trim(self) -> None:
-        """Give back the disk space that no record took. Only for a segment that nobody writes to any more, and that is ours."""
-        if self._fd < 0 or self.at >= self.size:
+        """Give back the disk space that no record took. Only for a segment that nobody writes records to any more, and that is ours."""
+        if self.path is None or self.at >= self.size:
             return
         try:
-            os.ftruncate(self._fd, self.at)
-            self._memory, self.size = mmap.mmap(self._fd, self.at), self.at
-        except OSError:  # no file of ours any more, or no room for another mapping: it stays as long as it is
+            fd = open_regular(self.path, os.O_RDWR)
+        except OSError:  # somebody has deleted it
             return
+        try:
+            os.ftruncate(fd, self.at)
+            self._memory, self.size = mmap.mmap(fd, self.at), self.at
+        except OSError:  # an ill disk, or no room for another mapping: it stays as long as it is
+            return
+        finally:
+            os.close(fd)
 
     def remove(self) -> None:
         """Delete the file. Who still reads the mapping may go on."""

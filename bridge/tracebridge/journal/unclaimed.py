@@ -65,6 +65,7 @@ def give_back(left: Left) -> None:
     while left.is_written and left.segments and not left.segments[0].owed():
         left.segments.pop(0).remove()
     for segment in left.segments:
+        segment.trim()
         segment.release()
     left.folder.release()
 

@@ -41,7 +41,7 @@ AUTO_SCHEME = "auto"
 BAGGAGE, CORRELATION = "baggage", "correlation"
 """Headers that go with the IDs of any format: no entry points, but names wherever a header format is named."""
 OWN_PACKAGE = "tracebridge"
-SLOW_IMPORT_S = 1.0  # the log names a module that takes longer to import
+SLOW_IMPORT_S = 2.0  # the log names a module of another package that takes longer to import
 _GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES, STAGES, HEADER_FORMATS)
 
 
@@ -85,7 +85,7 @@ def load(group: str, name: str) -> Any:
         raise ConfigError(f'{what} "{name}" of {entry.package} cannot be imported from {entry.value}: {why}') from error
     finally:
         took_s = time.perf_counter() - started
-        if took_s > SLOW_IMPORT_S:
+        if took_s > SLOW_IMPORT_S and entry.package != OWN_PACKAGE:
             _log.warning('%s "%s" of %s took %.1f s to import', what, name, entry.package, took_s)
 
 

@@ -16,6 +16,7 @@ from tracebridge_adapters.formats.files import spanlog_otlp
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Line
 from tracebridge_adapters.formats.spanlog.nested import NOTE, is_nested
 from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_otel, record_of
+from tracebridge_adapters.formats.spanlog.signing import proof_of
 from tracebridge_adapters.formats.spanlog.tolerance import notes_of_odd
 from tracebridge_adapters.formats.spanlog.writer import Writer
 
@@ -79,7 +80,7 @@ class SpanlogLines:
         if shown.event != END:
             return Decoded([])
         try:
-            return Decoded([record_of(shown)], notes_of(shown), writer=shown.writer, seq=shown.seq)
+            return self._decoded(record_of(shown), shown, notes_of(shown))
         except ValueError:
             return None
 
@@ -97,7 +98,14 @@ class SpanlogLines:
         _refuse_twice(line, shown)
         if shown.event != END:
             return Decoded([])
-        return Decoded([record_of(shown)], notes_of(shown) + notes, writer=shown.writer, seq=shown.seq)
+        record = record_of(shown)
+        if odd:
+            record = msgspec.structs.replace(record, repaired=record.repaired + len(odd))
+        return self._decoded(record, shown, notes_of(shown) + notes)
+
+    @staticmethod
+    def _decoded(record: SpanRecord, shown: Line, notes: list[str]) -> Decoded:
+        return Decoded([record], notes, writer=shown.writer, seq=shown.seq, proof=proof_of(shown))
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line a record, uncut and unnumbered."""

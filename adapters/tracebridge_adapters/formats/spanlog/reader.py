@@ -76,7 +76,7 @@ def read(given: dict[str, Any]) -> tuple[Line, list[str]]:
         if name != "event" or named.get("event") is None:
             named[name] = default
     try:
-        return msgspec.convert(named, Line), []
+        return msgspec.convert(named, Line, strict=False), []  # some shippers make numbers text
     except (msgspec.ValidationError, RecursionError):
         return fitted(named)
 

@@ -1,8 +1,7 @@
 """Span lines that a shipper rewrote: only what a span cannot be without is required, everything else is taken as it can be.
 
 Filebeat and Logstash add `tags` of their own, Lua makes `74105.0` of an integer, syslog-ng's json-parser makes every value text, and some
-write null for what is absent. A field that is not as it was written is read in the nearest way, or left out; each is named and counted in the
-record's `repaired`.
+write null for what is absent. A field that is not as it was written is read in the nearest way, or left out; each is named, to be counted in the record's `repaired`.
 """
 
 from __future__ import annotations
@@ -47,7 +46,6 @@ def fitted(named: Mapping[str, Any]) -> tuple[Line, list[str]]:
         line = msgspec.convert(fields, Line)
     except msgspec.ValidationError as error:  # an ID, or the schema
         raise ValueError(str(error)) from error
-    line.repaired += len(odd)
     return line, odd
 
 

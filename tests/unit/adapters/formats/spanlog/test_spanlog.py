@@ -431,7 +431,7 @@ def test_a_field_that_a_shipper_changed_is_read_in_the_nearest_way_and_counted(c
     (back,) = decoded.records
     odd = [note for note in decoded.notes if note.endswith("was not as it was written")]
     assert back == msgspec.structs.replace(whole, **expected, repaired=len(odd))
-    assert len(odd) in {1, 2}
+    assert len(odd) <= 2
 
 
 @pytest.mark.parametrize(
