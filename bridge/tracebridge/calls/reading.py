@@ -57,7 +57,7 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except DeliveryError as error:
-        raise misuse(ReadError, str(error)) from error
+        raise misuse(ReadError, str(error)) from None  # what is behind it has words of the server, uncleaned
 
 
 class Reading(Core):
@@ -253,7 +253,7 @@ class Reading(Core):
             (name, reader) for name, delivery in self._deliveries.items() if (reader := reader_of(delivery.adapter))
         ]
         if found:
-            return next((pair for pair in found if isinstance(pair[1], TraceEditor)), found[0])
+            return min(found, key=lambda pair: self._rank(*pair))
         if required:
             raise misuse(
                 NoReaderError,
@@ -261,6 +261,12 @@ class Reading(Core):
                 "its query_endpoint.",
             )
         return None
+
+    def _rank(self, name: str, reader: TraceReader) -> int:
+        """Return how late a destination is read: the store before a server that can be edited, and that before the others."""
+        if isinstance(self._deliveries[name].adapter, TraceEditor):
+            return 0
+        return 1 if isinstance(reader, TraceEditor) else 2
 
     def _need_reader(self) -> tuple[str, TraceReader]:
         reader = self._reader(required=True)

@@ -13,6 +13,7 @@ from tracebridge.doctor.explain import explain
 from tracebridge.doctor.findings import Outcome, Step, Trouble
 from tracebridge.doctor.probe import Address, Heard, address_of, listen, reach
 from tracebridge.errors import TracebridgeError
+from tracebridge.masking.foreign import clean
 from tracebridge.plugins.adapter import Adapter, Context, Sent, TraceReader, reader_of
 from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.registry import adapter_class
@@ -37,9 +38,7 @@ def examine(chosen: AdapterSettings, settings: Settings, *, read_back_s: float =
     try:
         adapter = adapter_class(chosen.type)(options, context)
     except (TracebridgeError, ValueError, OSError, ImportError) as error:
-        outcome.problem = Trouble(
-            "not-usable", " ".join(str(error).split()), "see `tracebridge adapters` for what it needs"
-        )
+        outcome.problem = Trouble("not-usable", clean(error), "see `tracebridge adapters` for what it needs")
         return outcome
     try:
         _examine(adapter, chosen, marked_span(resource, settings.trace_ids.max_bits), outcome, read_back_s)
@@ -142,7 +141,7 @@ def _read_back(
         while not (found := reader.get(record.trace_id)) and time.perf_counter() - started < wait_s:
             time.sleep(0.2)
     except Exception as error:
-        message = f"the span was taken, but cannot be read back: {' '.join(str(error).split())}"
+        message = f"the span was taken, but cannot be read back: {clean(error)}"
         advice = "query_endpoint is the base address of the query API (Jaeger: 16686, Zipkin: 9411), or leave it out"
         outcome.problem = Trouble("query-endpoint", message, advice)
         return

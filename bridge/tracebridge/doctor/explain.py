@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from tracebridge.doctor.findings import Trouble
 from tracebridge.doctor.probe import Address, Heard, tls_trouble
 from tracebridge.errors import DeliveryError, Misconfigured, Rejected, TooLarge
+from tracebridge.masking.foreign import clean
 
 PATHS = {
     "zipkin": "Zipkin takes spans at /api/v2/spans; write the whole address",
@@ -20,7 +21,7 @@ _AUTHORIZED = ("authorization", "api-key", "x-api-key", "token", "x-honeycomb-te
 
 def explain(error: Exception, kind: str, options: Any, address: Address | None, heard: Callable[[], Heard]) -> Trouble:
     """Return why a span was not taken. `heard` listens at the port; it is called only when the error itself does not tell."""
-    said = " ".join(str(error).split())
+    said = clean(error)
     if not isinstance(error, DeliveryError):
         return Trouble(
             "not-usable",

@@ -21,6 +21,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tracebridge.errors import ConfigError
+from tracebridge.masking.foreign import clean
 from tracebridge.plugins import installed
 from tracebridge.plugins.installed import Entry
 
@@ -81,7 +82,7 @@ def load(group: str, name: str) -> Any:
     except ConfigError:  # the module itself says what it lacks, such as an extra, and what to do
         raise
     except Exception as error:
-        why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        why = clean(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {clean(error)}"
         raise ConfigError(f'{what} "{name}" of {entry.package} cannot be imported from {entry.value}: {why}') from error
     finally:
         took_s = time.perf_counter() - started

@@ -340,3 +340,12 @@ def test_what_mlflow_calls_attributes_of_a_trace_are_its_fields(reader):
         )
     ]
     assert found == [["x"]] * 5 + [[]]
+
+
+def test_the_store_is_read_before_any_server(tmp_path):
+    """It keeps every field, whatever stands first in the file."""
+    adapters = {"mlflow": {"endpoint": "http://127.0.0.1:9"}, "store": {"path": str(tmp_path / "s.db")}}
+    client = Client(config={"adapters": adapters})
+    client.start_trace("r", trace_id="x").end()
+    assert client.get_trace("x").info.trace_id == "x"
+    client.close(timeout_s=0)

@@ -107,7 +107,7 @@ def test_headers_that_are_sent_are_named_and_their_values_are_not(serve: Any) ->
     )
     assert outcome.problem is not None
     assert "what is sent in Authorization, x-tenant" in outcome.problem.advice
-    assert outcome.problem.message.endswith("no: *** is unknown; check the credentials")
+    assert outcome.problem.message.endswith("no: Bearer *** is unknown; check the credentials")
     assert "c4n4ry" not in repr(outcome)
 
 
