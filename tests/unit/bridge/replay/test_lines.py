@@ -11,7 +11,7 @@ import zstandard
 
 from tracebridge.replay import lines as module
 from tracebridge.replay.inputs import UnreadableError, expand, identity
-from tracebridge.replay.lines import Line, Position, read_lines
+from tracebridge.replay.lines import TOO_LONG, Line, Position, read_lines
 
 TEXT = b"one\ntwo\n\nfour"
 LINES = [Line(b"one", 1, 4), Line(b"two", 2, 8), Line(b"", 3, 9), Line(b"four", 4, 13, ended=False)]
@@ -39,7 +39,7 @@ def test_a_line_without_end_is_passed_over_and_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_LINE", 8)
     path = tmp_path / "app.log"
     path.write_bytes(b"x" * 100 + b"\nshort\n")
-    assert list(read_lines(str(path))) == [Line(b"x" * 8, 1, 101, whole=False), Line(b"short", 2, 107)]
+    assert list(read_lines(str(path))) == [Line(b"x" * 8, 1, 101, TOO_LONG), Line(b"short", 2, 107)]
 
 
 def test_a_packed_file_that_breaks_off_gives_what_it_has_and_then_says_so(tmp_path):
