@@ -47,5 +47,9 @@ def start_mlflow() -> MLflow:
     )
     url = f"http://127.0.0.1:{port}"
     process.wait_until(answers(f"{url}/health"))
-    made = client.request("POST", f"{url}/api/2.0/mlflow/experiments/create", json={"name": "tracebridge"})
-    return MLflow(url, made.json()["experiment_id"], script, process)
+    try:
+        made = client.request("POST", f"{url}/api/2.0/mlflow/experiments/create", json={"name": "tracebridge"})
+        return MLflow(url, made.json()["experiment_id"], script, process)
+    except BaseException:
+        process.stop()
+        raise
