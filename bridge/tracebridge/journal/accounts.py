@@ -63,13 +63,8 @@ class _Condition(threading.Condition):
         super().__init__(mutex)
         self._mutex = mutex
 
-    @property
-    def __enter__(self) -> Callable[[], bool]:  # type: ignore[override]
-        return self._mutex.__enter__
-
-    @property
-    def __exit__(self) -> Callable[..., None]:  # type: ignore[override]
-        return self._mutex.__exit__
+    __enter__ = property(lambda self: self._mutex.__enter__)  # type: ignore[assignment]
+    __exit__ = property(lambda self: self._mutex.__exit__)  # type: ignore[assignment]
 
 
 class Accounts:
