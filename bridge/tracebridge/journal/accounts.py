@@ -63,8 +63,8 @@ class _Condition(threading.Condition):
         super().__init__(mutex)
         self._mutex = mutex
 
-    __enter__ = property(lambda self: self._mutex.__enter__)  # type: ignore[assignment]
-    __exit__ = property(lambda self: self._mutex.__exit__)  # type: ignore[assignment]
+    __enter__ = property(lambda self: self._mutex.__enter__)
+    __exit__ = property(lambda self: self._mutex.__exit__)
 
 
 class Accounts:
