@@ -14,6 +14,7 @@ from benchmarks import (
     lifecycle,
     lines,
     memory,
+    realistic,
     replay,
     shapes,
     sources,
@@ -23,6 +24,6 @@ from benchmarks import (
 from benchmarks.harness import Case
 
 THEMES = (
-    lifecycle, durable, encoding, lines, endtoend, steady, memory, startup, growth, shapes, hostile, ids, headers, configuration, sources, replay,
+    realistic, lifecycle, durable, encoding, lines, endtoend, steady, memory, startup, growth, shapes, hostile, ids, headers, configuration, sources, replay,
 )  # fmt: skip
 CASES: dict[str, Case] = {case.name: case for theme in THEMES for case in theme.CASES}

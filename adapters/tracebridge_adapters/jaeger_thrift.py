@@ -108,8 +108,8 @@ class JaegerThriftAdapter:
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Send the datagram, which nobody confirms, or POST the body."""
-        self._wire.post(body)
-        return Sent(confirmed=self._confirmed)
+        answer = self._wire.post(body)
+        return Sent(confirmed=self._confirmed, doubt=answer.doubt if answer is not None and answer.body else "")
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of a trace in the destination's own UI, as far as the options tell it."""

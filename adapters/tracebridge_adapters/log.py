@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.plugins.adapter import Context, Sent
-from tracebridge.plugins.options import DeliveryOptions, FilePath, option
+from tracebridge.plugins.options import DeliveryOptions, FilePath, Secret, option
+from tracebridge.plugins.signing import Key
 from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ProfileName, ResourceChoice
 
 if TYPE_CHECKING:
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
 MAX_BATCH_SPANS = 1_000
 DEFAULT_MAX_LINE_BYTES = 15_000  # container runtimes split lines at 16 KiB
 MIN_LINE_BYTES = 4_096  # what is never cut fits in (in otlp_json: but for an ID of control characters), and a pipe takes as much in one piece
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignOptions:
+    """The key that signs lines, for `tracebridge replay --verify`."""
+
+    key: Secret = option(
+        help="The key, 32 characters or more, the same where lines are verified; from the environment.",
+        examples=["${env:SPAN_LINE_KEY}"],
+    )
+    id: str = option(
+        "1", help="The key's name, which stands on each line: a new one for a new key.", examples=["2026-11"]
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a key that cannot be used."""
+        Key(self.id, self.key.reveal())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +61,11 @@ class LogOptions(DeliveryOptions):
     resource: ResourceChoice = option("always", help="Which lines carry the resource.")
     max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=MIN_LINE_BYTES)
     extra_lines: list[ExtraLine] = option(factory=list, help="Lines besides the one that every finished span gets.")
+    sign: SignOptions | None = option(
+        None,
+        help="Sign every line, so that `replay --verify` knows it for ours.",
+        examples=[{"id": "2026-11", "key": "${env:SPAN_LINE_KEY}"}],
+    )
 
     def __post_init__(self) -> None:
         """Refuse a stream without its target and a target without its stream."""
@@ -54,6 +77,8 @@ class LogOptions(DeliveryOptions):
             raise ValueError("logger goes with stream: logger or stream: structlog")
         if self.project is not None and self.profile != "gcp":
             raise ValueError("project goes with profile: gcp")
+        if self.sign is not None and self.profile == "otlp_json":
+            raise ValueError("sign does not go with profile: otlp_json, whose spans stand in a form of OpenTelemetry's")
 
 
 class LogAdapter:
@@ -75,6 +100,7 @@ class LogAdapter:
             max_line_bytes=options.max_line_bytes,
             extra_lines=options.extra_lines,
             project=options.project or "",
+            key=None if options.sign is None else Key(options.sign.id, options.sign.key.reveal()),
         )
         self._numbering = self._writer.numbering(secrets.token_hex(4))
         self._lock = threading.Lock()  # with max_in_flight above 1: numbers are given in the order of the lines

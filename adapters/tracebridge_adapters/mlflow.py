@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tracebridge.errors import Misconfigured, Rejected
 from tracebridge.plugins.adapter import RUN_TAG, Context, Part, Sent, TraceReader
 from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.options import PLACE
+from tracebridge_adapters.options import PLACE, check_headers
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord, Value
@@ -58,7 +58,9 @@ class MlflowOptions(DeliveryOptions):
     )
 
     def __post_init__(self) -> None:
-        """Refuse a template without its place, and settings of TLS that contradict each other."""
+        """Refuse what no header can carry, a template without its place, and settings of TLS that contradict each other."""
+        placed = {"token": self.token, "workspace": self.workspace, "experiment_id": self.experiment_id}
+        check_headers({**self.headers, **{name: value for name, value in placed.items() if value}})
         if self.ui is not None and PLACE not in self.ui:
             raise ValueError(f"ui must have {PLACE} where the ID of the trace belongs")
         if self.tls.insecure_skip_verify and self.tls.ca_file is not None:
@@ -79,13 +81,13 @@ class MlflowAdapter:
     def __init__(self, options: MlflowOptions, context: Context) -> None:
         from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats.otlp import protobuf
-        from tracebridge_adapters.formats.otlp.answer import read_partial_success
+        from tracebridge_adapters.formats.otlp.answer import is_answer, read_partial_success
         from tracebridge_adapters.readers.mlflow import MlflowReader
         from tracebridge_adapters.readers.mlflow_experiment import MlflowExperiment
         from tracebridge_adapters.wires.http import HttpWire
         from tracebridge_adapters.wires.http_get import HttpReader
 
-        self._read_partial_success = read_partial_success
+        self._read_partial_success, self._is_answer = read_partial_success, is_answer
         self._encode = protobuf.encode
         self._shown = showing("mlflow", context.trace_id_attribute)
         headers, endpoint = headers_of(options), options.endpoint.rstrip("/")
@@ -132,7 +134,8 @@ class MlflowAdapter:
                 raise Rejected(f"{said}; the trace was started with experiment_id={experiment!r}") from error
             raise
         rejected, message = self._read_partial_success(answer.body, answer.content_type)
-        return Sent(rejected=rejected, message=answer.without_secrets(message))
+        doubt = "" if self._is_answer(answer.body, answer.content_type) else answer.doubt
+        return Sent(rejected=rejected, message=answer.without_secrets(message), doubt=doubt)
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of a trace in MLflow's UI; None before the experiment is known."""

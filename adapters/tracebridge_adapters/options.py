@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tracebridge.plugins.options import DeliveryOptions, Url, option
+from tracebridge.plugins.options import DeliveryOptions, Secret, Url, option
+from tracebridge.settings.wire_text import wrong_name, wrong_value
 
 Dialect = Literal["openinference", "mlflow", "genai"]
 """Under which names a destination shows inputs, outputs and span types; see `tracebridge_adapters.dialects`."""
@@ -29,11 +31,20 @@ class ReadableOptions(DeliveryOptions):
     )
 
     def __post_init__(self) -> None:
-        """Refuse a template without its place, and an address that paths cannot be added to."""
+        """Refuse headers that cannot be sent, a template without its place, and an address that paths cannot be added to."""
+        check_headers(getattr(self, "headers", {}))
         if self.ui is not None and PLACE not in self.ui:
             raise ValueError(f"ui must have {PLACE} where the ID of the trace belongs")
         if self.query_endpoint is not None and "?" in self.query_endpoint:
             raise ValueError("query_endpoint must be a base address, without a ?")
+
+
+def check_headers(headers: Mapping[str, str | Secret]) -> None:
+    """Raise ValueError for headers that HTTP cannot carry; a file's have been read by the same rules. The value is not told."""
+    for name, value in headers.items():
+        wrong = wrong_name(name) or wrong_value(value.reveal() if isinstance(value, Secret) else value)
+        if wrong:
+            raise ValueError(f"header {name!r}: {wrong}")
 
 
 def link_of(template: str | None, trace_id: bytes) -> str | None:

@@ -50,10 +50,10 @@ class OtlpHttpAdapter:
         from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats.otlp import json as otlp_json
         from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
-        from tracebridge_adapters.formats.otlp.answer import read_partial_success, refusal_words
+        from tracebridge_adapters.formats.otlp.answer import is_answer, read_partial_success, refusal_words
         from tracebridge_adapters.wires.http import HttpWire
 
-        self._read_partial_success = read_partial_success
+        self._read_partial_success, self._is_answer = read_partial_success, is_answer
         self._attributes_of = showing(options.dialect, context.trace_id_attribute)
         self._encode = otlp_json.encode_request if options.encoding == "json" else otlp_protobuf.encode
         self._wire = HttpWire(
@@ -85,7 +85,8 @@ class OtlpHttpAdapter:
         """POST the body and read `partial_success` from the answer."""
         answer = self._wire.post(body)
         rejected, message = self._read_partial_success(answer.body, answer.content_type)
-        return Sent(rejected=rejected, message=answer.without_secrets(message))
+        doubt = "" if self._is_answer(answer.body, answer.content_type) else answer.doubt
+        return Sent(rejected=rejected, message=answer.without_secrets(message), doubt=doubt)
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of a trace in the destination's own UI, as far as the options tell it."""

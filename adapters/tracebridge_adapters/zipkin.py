@@ -13,6 +13,7 @@ from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord
 
+SPANS_PATH = "/api/v2/spans"
 MAX_BATCH_SPANS = 10_000
 MAX_BATCH_BYTES = 8 * 2**20  # servers take 10 MiB
 CONTENT_TYPES = {"json": "application/json", "protobuf": "application/x-protobuf"}
@@ -45,6 +46,7 @@ class ZipkinAdapter:
         from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats.zipkin import json as zipkin_json
         from tracebridge_adapters.formats.zipkin import protobuf as zipkin_proto
+        from tracebridge_adapters.readers.zipkin_health import ZipkinHealth
         from tracebridge_adapters.wires.http import HttpWire
 
         self._attributes_of = showing(options.dialect, context.trace_id_attribute)
@@ -58,6 +60,12 @@ class ZipkinAdapter:
             content_type=CONTENT_TYPES[options.encoding],
             on_500="ambiguous",
             max_connections=options.sending_queue.max_in_flight,
+        )
+        base = options.endpoint.partition("?")[0].removesuffix(SPANS_PATH)
+        self._health = (
+            None
+            if base == options.endpoint
+            else ZipkinHealth(base, headers=options.headers, timeout_s=options.timeout, tls=options.tls)
         )
         self._ui = options.ui
         self.reader = None
@@ -76,8 +84,12 @@ class ZipkinAdapter:
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """POST the body."""
-        self._wire.post(body)
-        return Sent()
+        answer = self._wire.post(body)
+        return Sent(doubt=answer.doubt if answer.body else "")
+
+    def illness(self) -> str:
+        """Return what Zipkin says of its storage: it answers 202 to spans that it cannot store."""
+        return self._health.illness() if self._health is not None else ""
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of a trace in the destination's own UI, as far as the options tell it."""
@@ -86,3 +98,5 @@ class ZipkinAdapter:
     def close(self) -> None:
         """Close the connections."""
         self._wire.close()
+        if self._health is not None:
+            self._health.close()

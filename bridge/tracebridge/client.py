@@ -86,10 +86,10 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._settings = settings
         self._wall, self._ticks = clock.wall_ns, clock.ticks_ns
         self._lifecycle = settings.lifecycle
-        self.limits = settings.limits
-        self._most_attributes = self.limits.attribute_count_limit
-        self.ids = Identity(settings.trace_ids)
-        self.shares_current = settings.opentelemetry.current_span == "shared"
+        self._limits = settings.limits
+        self._most_attributes = self._limits.attribute_count_limit
+        self._ids = Identity(settings.trace_ids)
+        self._shares_current = settings.opentelemetry.current_span == "shared"
         propagation = settings.propagation
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
         self._drops_unsampled = propagation.unsampled == "drop"
@@ -99,19 +99,19 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def _build(self) -> None:
         parts = build(self._settings)
-        self.accounts = parts.accounts
-        self.span_locks = tuple([threading.RLock() for _ in range(SPAN_LOCKS)])
-        self.reducer = parts.reducer
-        self.resource = parts.resource
+        self._accounts = parts.accounts
+        self._span_locks = tuple([threading.RLock() for _ in range(SPAN_LOCKS)])
+        self._reducer = parts.reducer
+        self._resource = parts.resource
         self._journal = parts.journal
-        self.keeps_open = parts.journal.keeps_open
+        self._keeps_open = parts.journal.keeps_open
         self._keeper = keeper_of(parts.journal, self._settings, self.stats, parts.stages)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
         self._holding = Holding()
         self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
-        self._janitor = Janitor(self.close_overdue)
+        self._janitor = Janitor(self._close_overdue)
         self._running = False
         self._closed = False
 
@@ -124,14 +124,14 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def get_active_trace(self, trace_id: str | TraceId) -> Span | None:
         """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here."""
-        trace = self.find(trace_id)
+        trace = self._find(trace_id)
         return None if trace is None else trace.root
 
     # ------------------------------------------------------------------ the books
 
     def stats(self) -> Stats:
         """Return a frozen picture of every counter, taken at one instant."""
-        accounts = self.accounts
+        accounts = self._accounts
         now = time.monotonic()
         with accounts.lock:
             return Stats(
@@ -165,10 +165,10 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         `lifecycle.shutdown_timeout`.
         """
         timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
-        with self.accounts.lock:
+        with self._accounts.lock:
             end = self._request_flush()
             deliveries = self._deliveries.values()
-            self.accounts.wait_for(lambda: self._left_is_over() and all(d.flushed(end) for d in deliveries), timeout_s)
+            self._accounts.wait_for(lambda: self._left_is_over() and all(d.flushed(end) for d in deliveries), timeout_s)
             return self._has_looked() and all(d.flushed(end) and not d.left for d in deliveries)
 
     def _request_flush(self) -> int:
@@ -176,7 +176,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         end = self._journal.end
         for delivery in self._deliveries.values():
             delivery.request_flush(end)
-        self.accounts.lock.notify_all()
+        self._accounts.lock.notify_all()
         return end
 
     def _has_looked(self) -> bool:
@@ -226,20 +226,20 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._end_what_is_open()
         self._decide_all()
         self._janitor.stop()
-        with self.accounts.lock:
+        with self._accounts.lock:
             deadline = time.monotonic() + timeout_s
             self._request_flush()
-            self.accounts.wait_for(self._left_is_over, timeout_s)
+            self._accounts.wait_for(self._left_is_over, timeout_s)
             for delivery in self._deliveries.values():
                 delivery.request_close(deadline)
-            self.accounts.lock.notify_all()
+            self._accounts.lock.notify_all()
         lost = {name: left for name, delivery in self._deliveries.items() if (left := delivery.join())}
         if self._keeper is not None:
             self._keeper.stop()
-        with self.accounts.lock:
+        with self._accounts.lock:
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
-            self.accounts.closed = True
+            self._accounts.closed = True
         if kept:
             _log.info(
                 "closed after %gs with %d spans undelivered; they wait in %s",
@@ -253,22 +253,22 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def _end_what_is_open(self) -> None:
         """End and mark every open span, those of threads that are starting or ending one just now too."""
-        if self.accounts.is_inside():  # called in the middle of a call of ours: the other threads wait for this one
+        if self._accounts.is_inside():  # called in the middle of a call of ours: the other threads wait for this one
             self._flush_open()
             return
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
-            with self.accounts.lock:
-                if not self.accounts.open:  # and none comes after it: what starts looks at `_off` under the same lock
+            with self._accounts.lock:
+                if not self._accounts.open:  # and none comes after it: what starts looks at `_off` under the same lock
                     return
             if not self._flush_open():
                 time.sleep(SETTLE_S / 1_000)  # other threads are at it
 
     def _flush_open(self) -> int:
         """End and mark what is open just now; return how many spans there were."""
-        return sum(self.close_spans(trace, EndCause.FLUSHED) for trace in self._table.all())
+        return sum(self._close_spans(trace, EndCause.FLUSHED) for trace in self._table.all())
 
-    def wind_down(self, timeout_s: float) -> None:
+    def _wind_down(self, timeout_s: float) -> None:
         """Do what `close` does for a process that is about to die of a signal while its threads go on tracing.
 
         A journal on disk stays open to the last instant: what ends between here and the death is in it, for the next process.
@@ -304,7 +304,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _on_first_trace(self) -> None:
         if self._running:
             return
-        with self.accounts.lock:
+        with self._accounts.lock:
             if self._running or self._closed:
                 return
             self._running = True
@@ -316,15 +316,15 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def _on_late_children(self, trace: LiveTrace) -> None:
         if self._lifecycle.late_children <= 0:
-            self.close_spans(trace, EndCause.ABANDONED)
+            self._close_spans(trace, EndCause.ABANDONED)
         else:
             self._janitor.poke()
 
     def _on_first_hold(self) -> None:
-        if not self.accounts.held:
+        if not self._accounts.held:
             self._janitor.poke()
 
-    def after_fork_in_child(self) -> None:
+    def _after_fork_in_child(self) -> None:
         """Start over in a forked child: the parent keeps its records, its open spans and its connections.
 
         The child may start spans under the parent's open spans, not end them.

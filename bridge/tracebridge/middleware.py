@@ -254,7 +254,7 @@ def _named(client: Client, namer: Namer | None, given: Mapping[str, Any], otherw
         return namer(given)
     except BaseException as error:
         raise_interrupt(error)
-        client.warn("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
+        client._warn("name_failed", f"the middleware's `name` failed, the method is used: {type(error).__name__}")
         return otherwise
 
 

@@ -14,6 +14,7 @@ from tracebridge.errors import ConfigError
 from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount, Stats, now_unix_s
 from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
+from tracebridge.masking.foreign import clean
 from tracebridge.plugins.adapter import Context
 from tracebridge.plugins.registry import adapter_class, stage_class
 from tracebridge.plugins.stage import StageContext
@@ -76,7 +77,9 @@ def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) ->
         except ConfigError:
             raise
         except Exception as error:
-            raise ConfigError(f'stage "{chosen.name}" cannot be built: {type(error).__name__}: {error}') from error
+            raise ConfigError(
+                f'stage "{chosen.name}" cannot be built: {type(error).__name__}: {clean(error)}'
+            ) from None
         account = accounts.stages[chosen.name] = StageAccount()
         stages.append(NamedStage(chosen.name, stage, chosen.options.on_error, account))
     holding = [stage.name for stage in stages if stage.holds]

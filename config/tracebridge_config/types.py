@@ -150,6 +150,15 @@ class KafkaConfig(TypedDict, total=False):
     """How an ill destination is waited for."""
 
 
+class SignConfig(TypedDict, total=False):
+    """The key that signs lines, for `tracebridge replay --verify`."""
+
+    key: str
+    """The key, 32 characters or more, the same where lines are verified; from the environment."""
+    id: str
+    """The key's name, which stands on each line: a new one for a new key."""
+
+
 class LogConfig(TypedDict, total=False):
     """Options of the `log` adapter."""
 
@@ -169,6 +178,8 @@ class LogConfig(TypedDict, total=False):
     """Longest line, in bytes."""
     extra_lines: Sequence[Literal["span.start", "span.event", "trace.end"]]
     """Lines besides the one that every finished span gets."""
+    sign: SignConfig | None | None
+    """Sign every line, so that `replay --verify` knows it for ours."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None

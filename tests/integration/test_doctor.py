@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from support.backends.zipkin import start_zipkin
 from tracebridge.cli import main
 
 pytestmark = pytest.mark.server
@@ -49,14 +50,19 @@ def test_real_servers_take_the_span_and_give_it_back(zipkin, jaeger, jaeger_2, m
     assert [name for name, each in found.items() if not each["link"]] == ["zipkin/jaeger"]
 
 
-def test_each_mix_up_is_told_by_its_name(zipkin, jaeger, jaeger_2, mlflow, tmp_path):
+def test_each_mix_up_is_told_by_its_name(zipkin, jaeger, jaeger_2, collector, mlflow, tmp_path):
     """gRPC and HTTP ports, UI ports, schemes, paths and systems confused: the cause is the one a person can act on."""
     https = jaeger_2.otlp_http.replace("http:", "https:")
     wrong = {
         "zipkin/wrong-path": {"endpoint": f"{zipkin.url}/api/v2/span"},
         "zipkin/redirect": {"endpoint": f"{zipkin.url}/"},
         "zipkin/query-endpoint": {"endpoint": zipkin.spans_url, "query_endpoint": jaeger.query_url},
-        "otlp_http/wrong-path": {"endpoint": zipkin.url},
+        "otlp_http/zipkin-port": {"endpoint": zipkin.url},
+        "otlp_http/zipkin-port2": {"endpoint": collector.zipkin_url.removesuffix("/api/v2/spans")},
+        "otlp_http/foreign-answer": {"endpoint": collector.health_url},
+        "zipkin/foreign-answer": {"endpoint": f"{collector.health_url}/api/v2/spans"},
+        "jaeger_thrift/foreign-answer": {"endpoint": collector.health_url},
+        "otlp_http/wrong-path": {"endpoint": f"{jaeger.otlp_http}/somewhere"},
         "otlp_http/grpc-port": {"endpoint": jaeger.otlp_grpc},
         "otlp_http/grpc-port2": {"endpoint": jaeger_2.otlp_grpc},
         "otlp_http/web-page": {"endpoint": jaeger.query_url},
@@ -66,8 +72,26 @@ def test_each_mix_up_is_told_by_its_name(zipkin, jaeger, jaeger_2, mlflow, tmp_p
         "otlp_grpc/http-port2": {"endpoint": mlflow.url},
         "otlp_grpc/http-port3": {"endpoint": zipkin.url},
         "otlp_http/not-read-back": {"endpoint": jaeger.otlp_http, "query_endpoint": jaeger_2.query_url},
+        "mlflow/unknown-experiment": {"endpoint": mlflow.url, "experiment_id": "777"},
+        "otlp_http/unknown-experiment": {
+            "endpoint": mlflow.url,
+            "dialect": "mlflow",
+            "headers": {"x-mlflow-experiment-id": "777"},
+        },
         "otlp_http/refused-span": {"endpoint": mlflow.url},  # without its dialect no experiment is named
     }
     code, found = doctor(tmp_path, wrong)
     causes = {name: each["problem"] and each["problem"]["cause"] for name, each in found.items()}
     assert (code, causes) == (1, {name: name.partition("/")[2].rstrip("23") for name in wrong})
+
+
+def test_a_zipkin_that_cannot_store_is_told_though_it_takes_the_span(tmp_path):
+    """It answers 202; what it says of itself is asked too."""
+    zipkin = start_zipkin(STORAGE_TYPE="elasticsearch", ES_HOSTS="http://127.0.0.1:9")
+    try:
+        code, found = doctor(tmp_path, {"zipkin": {"endpoint": zipkin.spans_url}})
+    finally:
+        zipkin.process.stop()
+    problem = found["zipkin"]["problem"]
+    assert (code, problem["cause"]) == (1, "ill")
+    assert "ElasticsearchStorage" in problem["message"]

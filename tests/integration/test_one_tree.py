@@ -91,7 +91,7 @@ def instrumented(client) -> Iterator[TracerProvider]:
 def tree(jaeger: Any, client: Client, root: Any, count: int) -> list[tuple[str, str, str]]:
     """(parent, span, kind) of every span that Jaeger has of the trace, by names, sorted."""
     assert client.flush()
-    record = SpanRecord(bytes.fromhex(root.wire_trace_id), root.raw_id, None, "", 0, 0)
+    record = SpanRecord(bytes.fromhex(root.wire_trace_id), root._raw_id, None, "", 0, 0)
     spans = readback.jaeger_says(jaeger, [record] * count)
     names = {span_id: span["name"] for span_id, span in spans.items()}
     assert {span["service"] for span in spans.values()} == {"one-tree"}

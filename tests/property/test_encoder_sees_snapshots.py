@@ -94,11 +94,11 @@ def test_what_is_changed_while_a_span_is_encoded_is_not_in_its_bytes(
             spoil(held)
             for trace in client._table.all():
                 for span in [*trace.roots, *trace.spans.copy().values(), *made]:
-                    span.attributes_now["late"] = span.name
-                    if span.event_records is not None:
-                        span.event_records.append(Event("late", 1))
-                    if span.link_records is not None:
-                        span.link_records.append(span.link_records[0])
+                    span._attributes["late"] = span.name
+                    if span._events is not None:
+                        span._events.append(Event("late", 1))
+                    if span._links is not None:
+                        span._links.append(span._links[0])
 
         made: list[Any] = []
         meddling.meddlers.append(meddle)

@@ -40,7 +40,7 @@ def delivered(
     client = Client(config={"adapters": {"memory": {}}}, clock=Still())
     client._stages.fast_path = short
     if not short:
-        client.reducer.plain = client.reducer.plain_payload = refused
+        client._reducer.plain = client._reducer.plain_payload = refused
     span = client.start_trace(span_id=SPAN_ID, **root)
     below = client.start_span("child", span.trace_id, SPAN_ID, span_id=CHILD_ID, **child)
     for event in events:

@@ -129,10 +129,10 @@ def crash(client: Client) -> None:
     assert client._keeper is not None
     client._keeper._stop.set()  # before the folders that it holds are counted
     client._keeper._poke.set()
-    with client.accounts.lock:
+    with client._accounts.lock:
         for delivery in client._deliveries.values():
             delivery._books.stopped = True
-        client.accounts.lock.notify_all()
+        client._accounts.lock.notify_all()
         journal = client._journal
         assert isinstance(journal, DiskJournal)
         journal._closed = True

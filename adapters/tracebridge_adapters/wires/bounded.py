@@ -6,6 +6,7 @@ leave that to their user for the body and give no hold on the headers; here ever
 
 from __future__ import annotations
 
+import http
 import http.client
 import io
 import socket
@@ -13,6 +14,10 @@ import time
 from typing import Any
 
 import urllib3
+
+
+class SwitchedError(http.client.HTTPException):
+    """The server goes on in another protocol: no answer will come on this connection."""
 
 
 class _BoundedReader(io.RawIOBase):
@@ -45,6 +50,19 @@ class _BoundedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **options)
         self.fp.close()
         self.fp = io.BufferedReader(_BoundedReader(sock))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return the status of the final answer: any number of interim ones may come before it (RFC 9110, 15.2).
+
+        http.client skips a 100 alone, and takes a 102 or 103 for the answer and what follows for the next one's.
+        """
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                raise SwitchedError("answered 101 Switching Protocols, which was not asked for")
+            if not 100 < status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 class _Connection(urllib3.connection.HTTPConnection):

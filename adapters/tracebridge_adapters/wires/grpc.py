@@ -22,6 +22,7 @@ RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVA
 MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}
 NAME = re.compile(r"[0-9a-z_.-]+")
 TLS_WORDS = ("SSL_ERROR", "Ssl handshake", "CERTIFICATE_VERIFY", "TSI_PROTOCOL_FAILURE", "Peer name")
+ANSWERED_AS_HTTP = ("Received http2 header with status", "Data frame with END_STREAM")  # where gRPC has trailers
 NOT_GRPC = ("Failed parsing HTTP/2", "http1.x server")
 MAX_RECONNECT_MS = 5_000  # gRPC's own 120,000 would keep a server that is back waiting for two minutes
 DEFAULT_PORTS = {"http": 80, "https": 443}  # gRPC's own is 443 for both
@@ -128,6 +129,8 @@ class GrpcWire:
             return Misconfigured(f"{said}; check the scheme and tls.ca_file")
         if code == "UNAVAILABLE" and any(word in details for word in NOT_GRPC):
             return Misconfigured(f"{said}; is this a gRPC port, and the scheme right?")
+        if code not in RETRYABLE | MISCONFIGURED and any(word in details for word in ANSWERED_AS_HTTP):
+            return Misconfigured(f"{said}; a web server answered; is this a gRPC port?")
         if code in RETRYABLE:
             return Retryable(said, after_s=retry_delay_s(error.trailing_metadata() or ()))
         if code in MISCONFIGURED:

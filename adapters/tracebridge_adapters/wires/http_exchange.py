@@ -35,6 +35,13 @@ _CONNECTION = re.compile(
 )  # urllib3's name of a connection, old and new
 
 
+PAGE_LOOK = 65_536  # bytes in which a web page has to begin: a comment with a licence may come first
+_PROLOGUE = re.compile(
+    rb"\A(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff|\s|<\?(?:(?!\?>).)*+\?>|<!--(?:(?!-->).)*+-->)*+", re.DOTALL
+)
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<body")
+
+
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """What a server said, whatever its status."""
@@ -48,9 +55,10 @@ class HttpAnswer:
     @property
     def is_page(self) -> bool:
         """Whether it is a web page: no system that takes or gives spans answers with one."""
-        return self.body[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")) or (
-            bool(self.body) and self.content_type == "text/html"
-        )
+        if self.body and self.content_type in {"text/html", "application/xhtml+xml"}:
+            return True
+        text = self.body[:PAGE_LOOK].replace(b"\0", b"")  # UTF-16 has them
+        return _PROLOGUE.sub(b"", text, count=1).lower().startswith(_PAGES)
 
     @property
     def text(self) -> str:
@@ -63,6 +71,11 @@ class HttpAnswer:
             return ""
         text = self.without_secrets(self.text if words is None else words)
         return f": {text}" if text else ""
+
+    @property
+    def doubt(self) -> str:
+        """What speaks against a success whose words are none of the protocol's."""
+        return f"it answered {self.status}{self.quoted()}"
 
     def without_secrets(self, text: str) -> str:
         """Return words of the server as a message may quote them."""
@@ -115,6 +128,8 @@ class HttpExchange:
         """
         import urllib3
 
+        from tracebridge_adapters.wires.bounded import SwitchedError
+
         deadline = time.monotonic() + self._timeout_s
         try:
             with _unnoticed():
@@ -144,6 +159,11 @@ class HttpExchange:
             ) from error
         except urllib3.exceptions.ReadTimeoutError as error:
             raise Retryable(f"{self.shown_url}: the answer took longer than {self._timeout_s:g}s") from error
+        except urllib3.exceptions.ProtocolError as error:
+            said = f"{self.shown_url}: {self._reason(error)}"
+            if error.args and isinstance(error.args[-1], SwitchedError):
+                raise Misconfigured(f"{said}; is this the right port?") from error
+            raise Retryable(said) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Retryable(f"{self.shown_url}: {self._reason(error)}") from error
         content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -40,10 +40,10 @@ INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 class Core(Misuse):
     """The state behind the calls; `Client` fills it in."""
 
-    limits: LimitsSettings
-    resource: Resource
+    _limits: LimitsSettings
+    _resource: Resource
     """What produces the spans."""
-    ids: Identity
+    _ids: Identity
     """This client's schemes, width and generator of IDs."""
     _journal: Journal
     _stages: Stages
@@ -58,22 +58,22 @@ class Core(Misuse):
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
     _propagator: Propagator
     _most_attributes: int
-    span_locks: tuple[RLock, ...]
+    _span_locks: tuple[RLock, ...]
     """Open spans share them (`Span._lock`). They are held for a few instructions of ours, never while code of the application runs."""
-    shares_current: bool
+    _shares_current: bool
     """Whether what is current here is OpenTelemetry's current span too."""
-    keeps_open: bool
+    _keeps_open: bool
     """Whether the journal wants to know of open spans and what is set on them."""
 
     def _on_first_trace(self) -> None:
         """Start the workers, once."""
         raise NotImplementedError
 
-    def end(self, span: Span, outputs: Any, attributes: Any, status: Any, end_time_ns: Any) -> None:
+    def _end(self, span: Span, outputs: Any, attributes: Any, status: Any, end_time_ns: Any) -> None:
         """End a live span (`tracebridge.calls.ending`)."""
         raise NotImplementedError
 
-    def note(self, span: Span, **fields: Any) -> None:
+    def _note(self, span: Span, **fields: Any) -> None:
         """Tell a journal on disk what was set on an open span (`tracebridge.calls.recording`)."""
         raise NotImplementedError
 
@@ -81,7 +81,7 @@ class Core(Misuse):
         """A root has ended with children open."""
         raise NotImplementedError
 
-    def find(self, key: Any) -> LiveTrace | None:
+    def _find(self, key: Any) -> LiveTrace | None:
         """Return an open trace by any spelling of its ID, or None."""
         if issubclass(type(key), str):
             key = str.__str__(key)
@@ -90,31 +90,31 @@ class Core(Misuse):
                 return trace
         elif type(key) is not TraceId:
             return None
-        traces = (self._table.traces.get(wire.trace_id.hex()) for wire in self.ids.meanings(key))
+        traces = (self._table.traces.get(wire.trace_id.hex()) for wire in self._ids.meanings(key))
         return next((trace for trace in traces if trace is not None), None)
 
-    def has_finished(self, key: Any) -> bool:
+    def _has_finished(self, key: Any) -> bool:
         """Return whether a trace of that ID was open here and has finished, as far as is remembered."""
         if type(key) is TraceId:
-            key = self.ids.wire(key).trace_id.hex()
+            key = self._ids.wire(key).trace_id.hex()
         return issubclass(type(key), str) and str.__str__(key) in self._table.finished
 
-    def closed_trace(self, key: Any) -> LiveTrace | None:
+    def _closed_trace(self, key: Any) -> LiveTrace | None:
         """Return a trace by any spelling of its ID when we ended a span of it ourselves, as far as is remembered."""
         closed = self._table.closed
         if not closed or not issubclass(type(key), (str, TraceId)):
             return None
-        traces = (closed.get(wire.trace_id.hex()) for wire in self.ids.meanings(key))
+        traces = (closed.get(wire.trace_id.hex()) for wire in self._ids.meanings(key))
         return next((trace for trace in traces if trace is not None), None)
 
-    def read_span_id(self, key: Any) -> SpanId | None:
+    def _read_span_id(self, key: Any) -> SpanId | None:
         """Return what a caller addresses a span by, read; None for what can be no span ID."""
         try:
-            return self.ids.span(key)
+            return self._ids.span(key)
         except TracebridgeError:
             return None
 
-    def instant(self, given: Any, trace: LiveTrace, tally: Tally) -> int:
+    def _instant(self, given: Any, trace: LiveTrace, tally: Tally) -> int:
         """Return a time in Unix nanoseconds: what was given when it can be one, else now (marked)."""
         if given is not None:
             kind = type(given)
@@ -128,49 +128,49 @@ class Core(Misuse):
             tally.repaired += 1
         return trace.anchor_ns + self._ticks()
 
-    def plain_event(self, given: Any) -> Event | None:
+    def _plain_event(self, given: Any) -> Event | None:
         """Return the record of an event that is one of ours, of plain values; None for any other: `event_record` takes it."""
         if type(given) is not SpanEvent:
             return None
         name, time_ns = given.name, given.timestamp
-        attributes = self.reducer.plain(given.attributes)
+        attributes = self._reducer.plain(given.attributes)
         if attributes is None or type(name) is not str or type(time_ns) is not int or not 0 <= time_ns < 2**63:
             return None
-        if len(name) > self.limits.attribute_value_length_limit or not name.isascii():
+        if len(name) > self._limits.attribute_value_length_limit or not name.isascii():
             return None
         return Event(name, time_ns, attributes)
 
-    def event_record(self, given: Any, trace: LiveTrace, tally: Tally) -> Event:
+    def _event_record(self, given: Any, trace: LiveTrace, tally: Tally) -> Event:
         """Return the record of an event, whatever it is."""
-        reducer = self.reducer
+        reducer = self._reducer
         time_ns, name, attributes = member(given, "timestamp"), member(given, "name"), member(given, "attributes")
         return Event(
             reducer.text(given if name is None else name, tally),
-            self.instant(time_ns, trace, tally),
+            self._instant(time_ns, trace, tally),
             {} if attributes is None else reducer.attributes(attributes, tally),
         )
 
-    def link_record(self, link: Any, tally: Tally) -> Link | None:
+    def _link_record(self, link: Any, tally: Tally) -> Link | None:
         """Return a link with wire IDs, or None when its IDs are none."""
         span_id, trace_id = member(link, "span_id"), member(link, "trace_id")
         if not names_span(span_id) or not issubclass(type(trace_id), (str, TraceId)):
             return None
-        meant = self.ids.meanings(trace_id)
+        meant = self._ids.meanings(trace_id)
         if not meant:
             return None
         given, state = member(link, "attributes"), member(link, "trace_state")
-        attributes = {} if given is None else self.reducer.attributes(given, tally)
-        trace_state = "" if state is None else self.reducer.text(state, tally)
+        attributes = {} if given is None else self._reducer.attributes(given, tally)
+        trace_state = "" if state is None else self._reducer.text(state, tally)
         return Link(meant[0].trace_id, span_bytes(span_id), trace_state, attributes)
 
-    def kind_of(self, given: Any) -> int:
+    def _kind_of(self, given: Any) -> int:
         """Return the number of a span's kind; what means none is misuse, and INTERNAL."""
         kind = read_kind(given)
         if kind is not None:
             return kind
-        self.refuse(
+        self._refuse(
             "bad_kind",
-            f"unknown kind: {self.told(given)}; the span is recorded as INTERNAL. Give a name such as "
+            f"unknown kind: {self._told(given)}; the span is recorded as INTERNAL. Give a name such as "
             '"client", a member of an enumeration that has such names, or a number of OTLP from 0 to 5.',
         )
         return INTERNAL
@@ -178,19 +178,19 @@ class Core(Misuse):
     def _started_when_off(self) -> NoopSpan:
         """Hand out the no-op span: tracing is disabled, or the client is closed, which is misuse."""
         if self._closed:
-            self.refuse(AFTER_CLOSE, "a span was started after close(); it is not recorded.", ClosedError)
+            self._refuse(AFTER_CLOSE, "a span was started after close(); it is not recorded.", ClosedError)
         return NOOP
 
     def _not_started(self, where: str, *ids: Any) -> NoopSpan:
         """Answer for a start that failed inside. Raises InvalidParameterError when an ID is at fault, which no dict can look up."""
         for given in ids:
             if given is not None and not issubclass(type(given), (str, TraceId, SpanId)):
-                raise misuse(InvalidParameterError, f"{where}() was given {self.told(given)} as an ID; give text.")
+                raise misuse(InvalidParameterError, f"{where}() was given {self._told(given)} as an ID; give text.")
         return self._broken(where)
 
     def _broken(self, where: str) -> NoopSpan:
         """A bug of ours must not become the caller's: log the first, count all, hand out the no-op span."""
-        if self.accounts.note_misuse("internal_error"):
+        if self._accounts.note_misuse("internal_error"):
             log.exception("%s failed inside; tracing goes on", where)
         return NOOP
 

@@ -52,15 +52,15 @@ class Ending(Recording):
             trace_id = one_id(trace_id, request_id)
         trace = self._table.traces.get(trace_id) if trace_id.__class__ is str else None
         if trace is None:
-            trace = self.find(trace_id)
+            trace = self._find(trace_id)
         span = trace.spans.get(span_id) if trace is not None and span_id.__class__ is str else None
         if span is None:
-            own_id = None if trace is None else self.read_span_id(span_id)
+            own_id = None if trace is None else self._read_span_id(span_id)
             span = None if trace is None or own_id is None else trace.spans.get(own_id.wire_span_id)
         if span is None:
             self._unknown_end(trace_id, span_id)
         else:
-            self.end(span, outputs, attributes, status, end_time_ns)
+            self._end(span, outputs, attributes, status, end_time_ns)
 
     def end_trace(
         self,
@@ -81,22 +81,22 @@ class Ending(Recording):
         if type(key) is str and key == NOOP_TRACE_ID:
             return  # what it comes from has been said, or tracing is disabled
         if self._closed:
-            self.refuse("end_after_close", "a trace was ended after close(), which had ended it.", ClosedError)
+            self._refuse("end_after_close", "a trace was ended after close(), which had ended it.", ClosedError)
             return
         if self._off:
             return
-        trace = self.find(key)
+        trace = self._find(key)
         root = None if trace is None else trace.root
         if root is not None:
-            self.end(root, outputs, attributes, status, end_time_ns)
+            self._end(root, outputs, attributes, status, end_time_ns)
         elif self._closed_root(key):
-            self.accounts.note_late_end()
-        elif trace is not None or self.has_finished(key):
-            raise misuse(TraceFinishedError, f"Trace with ID {self.reducer.show(key)} already finished.")
+            self._accounts.note_late_end()
+        elif trace is not None or self._has_finished(key):
+            raise misuse(TraceFinishedError, f"Trace with ID {self._reducer.show(key)} already finished.")
         else:
-            raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(key)} not found.")
+            raise misuse(TraceNotFoundError, f"Trace with ID {self._reducer.show(key)} not found.")
 
-    def end(  # noqa: PLR0915 - the hot path stands in one piece
+    def _end(  # noqa: PLR0915 - the hot path stands in one piece
         self,
         span: Span,
         outputs: Any = None,
@@ -106,58 +106,58 @@ class Ending(Recording):
         cause: EndCause = _FINISHED,
     ) -> None:
         """End a live span; the first end wins. `Span.end` and every end call come here."""
-        trace, span_id = span.trace, span.span_id
-        if self.accounts.is_inside():
+        trace, span_id = span._trace, span.span_id
+        if self._accounts.is_inside():
             end_time_ns = trace.anchor_ns + self._ticks() if end_time_ns is None else end_time_ns
-            self.accounts.aside(self.end, span, outputs, attributes, status, end_time_ns, cause)
+            self._accounts.aside(self._end, span, outputs, attributes, status, end_time_ns, cause)
             return
         trace.ended.young.add(span_id)  # before it leaves: it is a possible parent at any moment
         if trace.spans.pop(span_id, None) is None:
             self._unknown_end(trace.shown_id, span_id)
             return
-        span.cause = cause  # changes by others are refused from here on, and what was under way is counted
+        span._cause = cause  # changes by others are refused from here on, and what was under way is counted
         try:
             if attributes is not None:
-                span.take_attributes(attributes)
+                span._take_attributes(attributes)
             if outputs is not None:
-                span.outputs = span.payload(outputs)
+                span._outputs = span._payload(outputs)
             if status is KEEP_ERROR or status is None:
-                if span.code == _UNSET and cause is _FINISHED:
-                    span.code = _OK
+                if span._code == _UNSET and cause is _FINISHED:
+                    span._code = _OK
             else:
-                span.take_status(status)
+                span._take_status(status)
             if end_time_ns is None:
-                span.end_time_ns = trace.anchor_ns + self._ticks()
+                span._end_time_ns = trace.anchor_ns + self._ticks()
             else:
                 tally = Tally()
-                span.end_time_ns = self.instant(end_time_ns, trace, tally)
-                span.mark(tally)
+                span._end_time_ns = self._instant(end_time_ns, trace, tally)
+                span._mark(tally)
         except TracebridgeError:  # `lifecycle.strict`: the span ends all the same
             trace.spans[span_id] = span
-            self.end(span, end_time_ns=end_time_ns, cause=cause)
+            self._end(span, end_time_ns=end_time_ns, cause=cause)
             raise
         except Exception:
             self._broken("end_span")
-            span.end_time_ns = trace.anchor_ns + self._ticks()
-        attributes_now = span.attributes_now.copy()  # in one step: other threads may be setting some
-        inputs, outputs_now, events = span.inputs, span.outputs, span.event_records
+            span._end_time_ns = trace.anchor_ns + self._ticks()
+        attributes_now = span._attributes.copy()  # in one step: other threads may be setting some
+        inputs, outputs_now, events = span.inputs, span.outputs, span._events
         if (
-            span.harmless  # looked at last, because it is set first (`Span.mark`)
+            span._fast_path  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED
             and trace.plain
             and self._stages.fast_path
-            and (span.parent_raw is not None or not trace.tags)
+            and (span._parent_raw is not None or not trace.tags)
         ):
             # the fields of SpanRecord up to the last that the common span has; the others are at their defaults
             fields = [
                 trace.trace_id,
-                span.raw_id,
-                span.parent_raw,
+                span._raw_id,
+                span._parent_raw,
                 span.name,
                 span.start_time_ns,
                 span.end_time_ns,
                 span.kind,
-                span.code,
+                span._code,
                 attributes_now,
                 span.span_type,
                 trace.custom_id,
@@ -166,16 +166,16 @@ class Ending(Recording):
                 inputs is not None
                 or outputs_now is not None
                 or events is not None
-                or (span.parent_raw is None and trace.custom_id is not None)
+                or (span._parent_raw is None and trace.custom_id is not None)
             ):
                 fields += (_FINISHED.value, "", *later_fields(span, trace, inputs, outputs_now, events))
             try:
                 data: Encoded | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
-                data = self.encoded(span, trace, cause)
+                data = self._encoded(span, trace, cause)
         else:
-            data = self.encoded(span, trace, cause)
-        accounts = self.accounts
+            data = self._encoded(span, trace, cause)
+        accounts = self._accounts
         is_root = trace.roots and span in trace.roots
         if not accounts.acquire(False):
             accounts.wait_turn()
@@ -201,7 +201,7 @@ class Ending(Recording):
     def _after_end(self, trace: LiveTrace, *, is_root: bool) -> None:
         """Do what few ends are followed by."""
         if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:
-            with self.accounts.mutex:
+            with self._accounts.mutex:
                 if len(trace.ended.young) > ENDED_SPANS_REMEMBERED:  # another thread may have been first
                     trace.ended.age()
         if self._journal.commits:
@@ -215,7 +215,7 @@ class Ending(Recording):
             self._table.note_closed(span)
         if span in trace.roots:
             trace.roots = tuple([root for root in trace.roots if root is not span])
-            trace.last_root = span.span_id, span.raw_id
+            trace.last_root = span.span_id, span._raw_id
             trace.late_since = None if trace.roots else self._ticks()
         if not trace.spans:
             trace.late_since = None
@@ -223,7 +223,7 @@ class Ending(Recording):
 
     def _closed_root(self, trace_id: Any) -> bool:
         """Return whether it was we who ended the root of a trace."""
-        trace = self.closed_trace(trace_id)
+        trace = self._closed_trace(trace_id)
         return trace is not None and trace.last_root is not None and trace.last_root[0] in self._table.closed_spans
 
     def _unknown_end(self, trace_id: Any, span_id: Any) -> None:
@@ -231,10 +231,10 @@ class Ending(Recording):
         if type(trace_id) is str and trace_id == NOOP_TRACE_ID:
             return
         if type(span_id) is str and span_id in self._table.closed_spans:
-            self.accounts.note_late_end()
+            self._accounts.note_late_end()
             return
-        show = self.reducer.show
-        self.refuse(
+        show = self._reducer.show
+        self._refuse(
             "end_of_unknown_span",
             f"Span with ID '{show(span_id)}' of trace {show(trace_id)} not found or already ended.",
             TraceNotFoundError,
@@ -242,28 +242,28 @@ class Ending(Recording):
 
     # ------------------------------------------------------------------ what nobody ended
 
-    def close_overdue(self) -> float | None:
+    def _close_overdue(self) -> float | None:
         """Close what has been open, or held, for too long; return seconds until the next look, None when nothing is."""
         now_s = self._ticks() / NANOSECONDS
         waits = [max(MIN_LOOK_S, self._lifecycle.max_open / 10)] if self._table.traces else []
-        if (soon := self.decide_due()) is not None:
+        if (soon := self._decide_due()) is not None:
             waits.append(soon)
         for trace in self._table.all():
             late_since = trace.late_since
             if late_since is not None:
                 left = late_since / NANOSECONDS + self._lifecycle.late_children - now_s
                 if left <= 0:
-                    self.close_spans(trace, EndCause.ABANDONED)
+                    self._close_spans(trace, EndCause.ABANDONED)
                 else:
                     waits.append(left)
             self._look_for_leaks(trace)
         return min(waits, default=None)
 
-    def close_spans(self, trace: LiveTrace, cause: EndCause) -> int:
+    def _close_spans(self, trace: LiveTrace, cause: EndCause) -> int:
         """End every open span of a trace for a reason of ours; return how many there were."""
         spans = list(trace.spans.copy().values())
         for span in spans:
-            self.end(span, cause=cause)
+            self._end(span, cause=cause)
         return len(spans)
 
     def _look_for_leaks(self, trace: LiveTrace) -> None:
@@ -276,12 +276,12 @@ class Ending(Recording):
                     "span %r of trace %s, opened at %s, has been open for over %gs; %s",
                     span.name,
                     trace.shown_id,
-                    span.opened_at,
+                    span._opened_at,
                     self._lifecycle.max_open,
                     "closing it" if closing else "end it, or set lifecycle.on_leak: close",
                 )
                 if closing:
-                    self.end(span, cause=EndCause.LEAKED)
+                    self._end(span, cause=EndCause.LEAKED)
 
 
 MIN_LOOK_S = 1.0  # the janitor never looks for leaks more often

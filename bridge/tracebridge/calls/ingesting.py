@@ -68,15 +68,15 @@ class Ingesting(Recording):
         """
         if self._off:
             if self._closed:
-                self.refuse(
+                self._refuse(
                     "ingest_after_close", "a record was ingested after close(); it is not delivered.", ClosedError
                 )
             return
-        if self.accounts.is_inside():
-            self.accounts.aside(self.ingest, record)
+        if self._accounts.is_inside():
+            self._accounts.aside(self.ingest, record)
             return
         data = self._ingested(record)
-        accounts = self.accounts
+        accounts = self._accounts
         if not accounts.acquire(False):
             accounts.wait_turn()
         try:
@@ -98,8 +98,8 @@ class Ingesting(Recording):
         try:
             given, record = record, mended(record)
             if record is not given and read_kind(given.kind) is None:
-                self.warn(
-                    "bad_kind", f"unknown kind of a record: {self.told(given.kind)}; the span is recorded as INTERNAL."
+                self._warn(
+                    "bad_kind", f"unknown kind of a record: {self._told(given.kind)}; the span is recorded as INTERNAL."
                 )
             trace = self._table.traces.get(record.trace_id.hex())
             if trace is not None and record.custom_trace_id is None and trace.custom_id is not None:
@@ -120,7 +120,7 @@ class Ingesting(Recording):
                 )
             )
             return encode_record(
-                _replace(bare, name=self.reducer.show(record.name)[:MAX_NAME], repaired=bare.repaired + 1)
+                _replace(bare, name=self._reducer.show(record.name)[:MAX_NAME], repaired=bare.repaired + 1)
             )
 
     def _plain_attributes(self, record: SpanRecord) -> dict[str, Value] | None:
@@ -135,12 +135,12 @@ class Ingesting(Recording):
             and len(record.name) <= MAX_NAME
             and len(record.attributes) <= self._most_attributes
         ):
-            return self.reducer.plain(record.attributes)
+            return self._reducer.plain(record.attributes)
         return None
 
     def _limited(self, record: SpanRecord) -> SpanRecord:
         """Apply the limits that our own spans meet at the call, and reduce every value to what can be recorded."""
-        tally, limits, text = Tally(), self.limits, self.reducer.text
+        tally, limits, text = Tally(), self._limits, self._reducer.text
         attributes, over = self._within(record.attributes, limits.attribute_count_limit, tally)
         texts = {name: text(getattr(record, name), tally) for name in _TEXTS}
         texts |= {name: text(own, tally) for name in _OPTIONAL_TEXTS if (own := getattr(record, name)) is not None}
@@ -149,11 +149,11 @@ class Ingesting(Recording):
             record,
             **texts,
             attributes=attributes,
-            inputs=None if record.inputs is None else self.reducer.payload(record.inputs, tally),
-            outputs=None if record.outputs is None else self.reducer.payload(record.outputs, tally),
+            inputs=None if record.inputs is None else self._reducer.payload(record.inputs, tally),
+            outputs=None if record.outputs is None else self._reducer.payload(record.outputs, tally),
             events=tuple([self._event(event, tally) for event in record.events[: limits.event_count_limit]]),
             links=tuple([self._link(link, tally) for link in record.links[: limits.link_count_limit]]),
-            tags={key: text(value, tally) for key, value in self.reducer.attributes(record.tags, tally).items()},
+            tags={key: text(value, tally) for key, value in self._reducer.attributes(record.tags, tally).items()},
             dropped_attributes=record.dropped_attributes + over,
             dropped_events=record.dropped_events + max(0, len(record.events) - limits.event_count_limit),
             dropped_links=record.dropped_links + max(0, len(record.links) - limits.link_count_limit),
@@ -163,21 +163,21 @@ class Ingesting(Recording):
 
     def _within(self, given: dict[str, Value], most: int, tally: Tally) -> tuple[dict[str, Value], int]:
         """Return recordable attributes, at most so many, and how many there were over that."""
-        reduced = self.reducer.attributes(given, tally)
+        reduced = self._reducer.attributes(given, tally)
         over = len(reduced) - most
         return (reduced, 0) if over <= 0 else (dict(list(reduced.items())[:most]), over)
 
     def _event(self, event: Event, tally: Tally) -> Event:
         return Event(
-            self.reducer.text(event.name, tally),
+            self._reducer.text(event.name, tally),
             event.time_ns,
-            self.reducer.attributes(event.attributes, tally) if event.attributes else {},
+            self._reducer.attributes(event.attributes, tally) if event.attributes else {},
             event.dropped_attributes,
         )
 
     def _link(self, link: Link, tally: Tally) -> Link:
-        attributes = self.reducer.attributes(link.attributes, tally) if link.attributes else {}
-        return _replace(link, trace_state=self.reducer.text(link.trace_state, tally), attributes=attributes)
+        attributes = self._reducer.attributes(link.attributes, tally) if link.attributes else {}
+        return _replace(link, trace_state=self._reducer.text(link.trace_state, tally), attributes=attributes)
 
     def _described(self, record: SpanRecord) -> SpanRecord:
         """Return the record with copies of its resource and its scope that can be recorded.
@@ -195,7 +195,7 @@ class Ingesting(Recording):
         )
 
     def _describe(self, resource: Any, scope: Any) -> Described:
-        tally, text, attributes = Tally(), self.reducer.text, self.reducer.attributes
+        tally, text, attributes = Tally(), self._reducer.text, self._reducer.attributes
         our_resource = our_scope = None
         if type(resource) is Resource:
             our_resource = Resource(attributes(resource.attributes, tally), text(resource.schema_url, tally))
@@ -215,11 +215,11 @@ class Ingesting(Recording):
         What it was is said by its type: its content has passed no redaction. An error is ours, or a library's, and says what is wrong.
         """
         key = f"{source}: {reason}"
-        with self.accounts.mutex:
-            self.accounts.rejected[key] += 1
-            first = self.accounts.rejected[key] == 1
+        with self._accounts.mutex:
+            self._accounts.rejected[key] += 1
+            first = self._accounts.rejected[key] == 1
         if first:
-            shown = self.reducer.show(foreign) if isinstance(foreign, Exception) else f"a {type(foreign).__name__}"
+            shown = self._reducer.show(foreign) if isinstance(foreign, Exception) else f"a {type(foreign).__name__}"
             log.warning("source %s rejected a span: %s (%s)", source, reason, shown)
 
 

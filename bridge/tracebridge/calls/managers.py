@@ -98,7 +98,7 @@ class Managers(Starting):
         arguments = (
             custom_id, parent, name, span_type, inputs, attributes, tags, experiment_id, start_time_ns, run_id, links, kind, span_id
         )  # fmt: skip
-        return SpanManager(self, self.begin_trace, arguments)
+        return SpanManager(self, self._begin_trace, arguments)
 
     def span(
         self,
@@ -150,7 +150,7 @@ class Managers(Starting):
             if here is None:
                 parent = CURRENT
             else:
-                trace_id = here.trace  # not its ID: it may have finished, or be finishing
+                trace_id = here._trace  # not its ID: it may have finished, or be finishing
                 parent_id = here.span_id if parent_id is None else parent_id
         return self.start_span(
             name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, parent=parent, kind=kind, span_id=span_id, _place=place
@@ -194,7 +194,7 @@ class TraceStack:
         """End the newest span of this stack in this context and return it; None (counted) when there is none."""
         frame = self._top()
         if frame is None:
-            self._client.refuse(
+            self._client._refuse(
                 "pop_of_empty_stack", "pop() found no span that this stack pushed in this thread or task."
             )
             return None

@@ -28,26 +28,26 @@ _SHOWN = (
 class Misuse:
     """What every part of the client says a wrong call with."""
 
-    accounts: Accounts
-    reducer: Reducer
+    _accounts: Accounts
+    _reducer: Reducer
     _lifecycle: LifecycleSettings
 
-    def refuse(self, what: str, message: str, error: type[TracebridgeError] = InvalidParameterError) -> None:
+    def _refuse(self, what: str, message: str, error: type[TracebridgeError] = InvalidParameterError) -> None:
         """Count a misuse of ours and say the first of its kind. Raises `error` when `lifecycle.strict` is true."""
-        self.warn(what, message)
+        self._warn(what, message)
         if self._lifecycle.strict:
             raise misuse(error, message)
 
-    def warn(self, what: str, message: str) -> None:
+    def _warn(self, what: str, message: str) -> None:
         """Count something that went wrong through no fault of the call, and say the first of its kind at WARNING with the place."""
-        if self.accounts.note_misuse(what):
+        if self._accounts.note_misuse(what):
             place = caller()
             log.warning("%s%s", message, f" (called at {place}; more of this is only counted)" if place else "")
 
-    def told(self, given: Any) -> str:
+    def _told(self, given: Any) -> str:
         """Return a value that a call was given as a message shows it: short ones in quotes, of others the type."""
         if issubclass(type(given), _SHOWN):
-            return repr(self.reducer.show(given))
+            return repr(self._reducer.show(given))
         return f"a {type(given).__name__}"
 
 

@@ -47,17 +47,17 @@ class Propagating(Core):
         if span is None:
             span = current_span(self, None)
         if span.__class__ is Span:
-            if span.origin is None:  # as `context_of` has it, without a call that costs a tenth of the whole
-                trace = span.trace
+            if span._origin is None:  # as `context_of` has it, without a call that costs a tenth of the whole
+                trace = span._trace
                 context = RemoteParent(
-                    trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id
+                    trace.outgoing_id, span._span_id, trace.flags, "", trace.custom_id, span._parent_id
                 )
             else:
                 context = context_of(span)
         else:
             if span is None or isinstance(span, NoopSpan):
                 return carrier
-            context = remote_parent(span, self.ids)
+            context = remote_parent(span, self._ids)
             if context.span_id is None:
                 return carrier
         if baggage or trace_state:
@@ -97,12 +97,12 @@ class Propagating(Core):
             return propagator.extract(carrier, getter)
         except BaseException as error:
             raise_interrupt(error)
-            self.warn(
+            self._warn(
                 "unreadable_carrier", f"headers cannot be read from a {type(carrier).__name__}: {type(error).__name__}"
             )
             return None
 
     def _texts(self, given: Mapping[Any, Any] | None) -> dict[str, str]:
         """Return keys and values as text, whatever they are."""
-        text, tally = self.reducer.text, Tally()
+        text, tally = self._reducer.text, Tally()
         return {text(key, tally): text(value, tally) for key, value in (given or {}).items()}

@@ -25,18 +25,18 @@ class Queueing(Core):
         if isinstance(made, Held):
             self._journal.hold(span, made.key, made.data)
             self._on_first_hold()
-            self.accounts.held += 1
+            self._accounts.held += 1
             return self._holding.add(made, span, time.monotonic())
         self._journal.forget(span)
         reason = STAGE_FAILED if isinstance(made, HeldBack) else "sampled"
-        for account in self.accounts.adapters.values():
+        for account in self._accounts.adapters.values():
             account.dropped[reason] += 1
         return None
 
     def _after_stages(self, made: Encoded | None, group: Group | None) -> None:
         """Do what a span that was not queued is followed by, without the lock."""
         if isinstance(made, HeldBack):
-            for name in self.accounts.adapters:
+            for name in self._accounts.adapters:
                 self._dead_letters.add(name, [made.record], STAGE_FAILED, f'stage "{made.stage}" failed on it')
         if group is not None:
             self._decide([group])
@@ -45,28 +45,28 @@ class Queueing(Core):
         """Ask the stage about held spans, and queue what it keeps."""
         for group in groups:
             left = self._stages.decide(group.key, [data for _, data in group.spans])
-            with self.accounts.lock:
+            with self._accounts.lock:
                 for (span, _), data in zip(group.spans, left, strict=True):
                     if data is None:
                         self._not_queued(span, None)
                     else:
                         self._journal.append(data, span)
-                    self.accounts.held -= 1
+                    self._accounts.held -= 1
 
-    def decide_due(self) -> float | None:
+    def _decide_due(self) -> float | None:
         """Ask about what has been held long enough; return seconds until the next look, None when there is nothing to look after."""
         if not self._stages.users:
             return None
         self._stages.name_stuck()
         now = time.monotonic()
-        with self.accounts.lock:
+        with self._accounts.lock:
             due, then = self._holding.take_due(now), self._holding.next_deadline
         self._decide(due)
         return LOOK_INTO_STAGES_S if then is None else max(0.0, min(then - now, LOOK_INTO_STAGES_S))
 
     def _decide_all(self) -> None:
         """Ask about everything that is held."""
-        with self.accounts.lock:
+        with self._accounts.lock:
             groups = self._holding.take_all()
         self._decide(groups)
 

@@ -57,7 +57,7 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except DeliveryError as error:
-        raise misuse(ReadError, str(error)) from error
+        raise misuse(ReadError, str(error)) from None  # what is behind it has words of the server, uncleaned
 
 
 class Reading(Core):
@@ -80,7 +80,7 @@ class Reading(Core):
         can be read back and the trace is not open here.
         """
         key = one_id(trace_id, request_id)
-        live = self.find(key)
+        live = self._find(key)
         spans: list[Any] = []  # the two halves of a call may share an ID, as Zipkin's do
         open_spans = {} if live is None else live.spans.copy()
         reader = self._reader(required=live is None)
@@ -97,7 +97,7 @@ class Reading(Core):
                 _log.warning("%s; only the open spans of the trace are told", error)
         spans += open_spans.values()
         if not spans:
-            raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(key)} not found.")
+            raise misuse(TraceNotFoundError, f"Trace with ID {self._reducer.show(key)} not found.")
         return trace_of(spans, live.tags if live is not None else None)
 
     @_answering()
@@ -156,18 +156,18 @@ class Reading(Core):
         Raises TraceNotFoundError, or NoReaderError when no configured adapter can be changed.
         """
         wanted = one_id(trace_id, request_id)
-        key, text = self.reducer.text(key, Tally()), self.reducer.text(value, Tally())
-        live = self.find(wanted)
+        key, text = self._reducer.text(key, Tally()), self._reducer.text(value, Tally())
+        live = self._find(wanted)
         if live is not None and (root := live.root) is not None:
-            if key not in live.tags and len(live.tags) >= self.limits.attribute_count_limit:
-                self.warn(
+            if key not in live.tags and len(live.tags) >= self._limits.attribute_count_limit:
+                self._warn(
                     "tag_over_limit",
                     f"a trace has {len(live.tags)} tags already, limits.attribute_count_limit; another is not kept",
                 )
                 return
             live.tags = {**live.tags, key: text}
-            if self.keeps_open:
-                self.note(root, tags={key: text})
+            if self._keeps_open:
+                self._note(root, tags={key: text})
             return
         if self._is_beyond(wanted):
             return
@@ -175,7 +175,7 @@ class Reading(Core):
         masked = self._stages.redact(SpanRecord(wire, bytes(8), None, "", 0, 0, tags={key: text}))
         for name, shown in masked.tags.items():
             if not editor.set_tag(wire, name, shown):
-                raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(wanted)} not found.")
+                raise misuse(TraceNotFoundError, f"Trace with ID {self._reducer.show(wanted)} not found.")
 
     @_answering()
     def delete_trace_tag(
@@ -185,12 +185,12 @@ class Reading(Core):
 
         Raises TraceNotFoundError for an unknown trace or tag, NoReaderError when no configured adapter can be changed.
         """
-        wanted, key = one_id(trace_id, request_id), self.reducer.text(key, Tally())
-        live = self.find(wanted)
+        wanted, key = one_id(trace_id, request_id), self._reducer.text(key, Tally())
+        live = self._find(wanted)
         if live is not None and live.roots:
             if key not in live.tags:
                 raise misuse(
-                    TraceNotFoundError, f"No tag with name: {key} in trace with ID {self.reducer.show(wanted)}."
+                    TraceNotFoundError, f"No tag with name: {key} in trace with ID {self._reducer.show(wanted)}."
                 )
             live.tags = {name: value for name, value in live.tags.items() if name != key}
             return
@@ -198,7 +198,7 @@ class Reading(Core):
             return
         editor, wire = self._editable(wanted)
         if not editor.delete_tag(wire, key):
-            raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {self.reducer.show(wanted)}.")
+            raise misuse(TraceNotFoundError, f"No tag with name: {key} in trace with ID {self._reducer.show(wanted)}.")
 
     @_answering()
     def delete_traces(
@@ -253,7 +253,7 @@ class Reading(Core):
             (name, reader) for name, delivery in self._deliveries.items() if (reader := reader_of(delivery.adapter))
         ]
         if found:
-            return next((pair for pair in found if isinstance(pair[1], TraceEditor)), found[0])
+            return min(found, key=lambda pair: self._rank(*pair))
         if required:
             raise misuse(
                 NoReaderError,
@@ -261,6 +261,12 @@ class Reading(Core):
                 "its query_endpoint.",
             )
         return None
+
+    def _rank(self, name: str, reader: TraceReader) -> int:
+        """Return how late a destination is read: the store before a server that can be edited, and that before the others."""
+        if isinstance(self._deliveries[name].adapter, TraceEditor):
+            return 0
+        return 1 if isinstance(reader, TraceEditor) else 2
 
     def _need_reader(self) -> tuple[str, TraceReader]:
         reader = self._reader(required=True)
@@ -270,13 +276,13 @@ class Reading(Core):
     def _is_beyond(self, wanted: str | TraceId | None) -> bool:
         """Return whether no tag can be changed any more through no fault of the caller's, and count it."""
         if type(wanted) is str and wanted == NOOP_TRACE_ID:
-            self.accounts.note_misuse("tag_of_noop")
+            self._accounts.note_misuse("tag_of_noop")
             return True
-        if self.closed_trace(wanted) is None or any(
+        if self._closed_trace(wanted) is None or any(
             isinstance(reader_of(d.adapter), TraceEditor) for d in self._deliveries.values()
         ):
             return False
-        self.warn("late_tag", "a tag came after its trace had been closed here, where nothing can be changed any more")
+        self._warn("late_tag", "a tag came after its trace had been closed here, where nothing can be changed any more")
         return True
 
     def _editable(self, wanted: str | TraceId | None) -> tuple[TraceEditor, bytes]:
@@ -286,7 +292,7 @@ class Reading(Core):
         self._wait_for(name)
         wires = self._wire_ids(adapter, "" if wanted is None else wanted)
         if not wires:
-            raise misuse(TraceNotFoundError, f"Trace with ID {self.reducer.show(wanted)} not found.")
+            raise misuse(TraceNotFoundError, f"Trace with ID {self._reducer.show(wanted)} not found.")
         return adapter, wires[0]
 
     def _wire_ids(self, adapter: TraceReader, given: str | TraceId) -> list[bytes]:
@@ -298,7 +304,7 @@ class Reading(Core):
         )
         if found:
             return found
-        return [wire.trace_id for wire in self.ids.meanings(given)]
+        return [wire.trace_id for wire in self._ids.meanings(given)]
 
     def _read(self, adapter: TraceReader, key: str | TraceId, live: LiveTrace | None) -> list[Any]:
         wires = [live.trace_id] if live is not None else self._wire_ids(adapter, key)
@@ -307,10 +313,10 @@ class Reading(Core):
     def _wait_for(self, name: str) -> None:
         """Give the reader's destination a bounded time to have what was queued before this call."""
         delivery = self._deliveries[name]
-        with self.accounts.lock:
+        with self._accounts.lock:
             end = self._journal.end
             delivery.request_flush(end)
-            self.accounts.lock.notify_all()
-            arrived = self.accounts.wait_for(lambda: delivery.flushed(end), READ_WAIT_S)
+            self._accounts.lock.notify_all()
+            arrived = self._accounts.wait_for(lambda: delivery.flushed(end), READ_WAIT_S)
         if not arrived:
             _log.warning("%s has not taken every span within %gs; reading what is there", name, READ_WAIT_S)

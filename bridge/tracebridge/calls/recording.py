@@ -26,7 +26,7 @@ def later_fields(
 ) -> tuple[Any, ...]:
     """Return the fields of SpanRecord from `status_message` on, as far as a span of plain values may have any."""
     upto_events = ("", inputs, outputs, () if events is None else tuple(events))
-    if span.parent_raw is None and trace.custom_id is not None:
+    if span._parent_raw is None and trace.custom_id is not None:
         return (*upto_events, (), {}, trace.scheme)
     return upto_events
 
@@ -34,42 +34,42 @@ def later_fields(
 class Recording(Queueing):
     """Records of live spans, through the stages and encoded."""
 
-    def started(self, span: Span, trace: LiveTrace) -> bytes | None:
+    def _started(self, span: Span, trace: LiveTrace) -> bytes | None:
         """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
-        attributes_now = span.attributes_now.copy()  # of a root others may have got hold already
-        inputs, outputs, events = span.inputs, span.outputs, span.event_records
-        if not (span.harmless and trace.plain and self._stages.fast_path):
+        attributes_now = span._attributes.copy()  # of a root others may have got hold already
+        inputs, outputs, events = span.inputs, span.outputs, span._events
+        if not (span._fast_path and trace.plain and self._stages.fast_path):
             return self._encoded_open(span, trace)
         try:
             # the fields of SpanRecord up to `opened_at`
             fields = [
-                trace.trace_id, span.raw_id, span.parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span.code,
-                attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span.opened_at,
+                trace.trace_id, span._raw_id, span._parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span._code,
+                attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span._opened_at,
             ]  # fmt: skip
-            if span.parent_raw is None and trace.tags:
+            if span._parent_raw is None and trace.tags:
                 return self._encoded_open(span, trace)
-            if inputs is not None or span.parent_raw is None:
+            if inputs is not None or span._parent_raw is None:
                 fields += later_fields(span, trace, inputs, outputs, events)
             return encode_record(fields)
         except Exception:  # text that UTF-8 cannot carry, most likely
             return self._encoded_open(span, trace)
 
     def _encoded_open(self, span: Span, trace: LiveTrace) -> bytes | None:
-        made = self.encoded(span, trace, EndCause.UNFINISHED)
+        made = self._encoded(span, trace, EndCause.UNFINISHED)
         return made if isinstance(made, bytes) else None
 
-    def note(self, span: Span, **fields: Any) -> None:
+    def _note(self, span: Span, **fields: Any) -> None:
         """Tell a journal on disk what was set on an open span: a record with nothing but that."""
-        trace = span.trace
-        if self.accounts.is_inside():
-            self.accounts.aside(partial(self.note, span, **fields))
+        trace = span._trace
+        if self._accounts.is_inside():
+            self._accounts.aside(partial(self._note, span, **fields))
             return
         if span.span_id not in trace.spans:
             return  # it is being set up, and its start record will say all
         try:
             record = SpanRecord(
                 trace.trace_id,
-                span.raw_id,
+                span._raw_id,
                 None,
                 "",
                 span.start_time_ns,
@@ -85,24 +85,24 @@ class Recording(Queueing):
             self._broken("set")
             return
         if isinstance(data, bytes):
-            with self.accounts.mutex:
+            with self._accounts.mutex:
                 self._journal.changed(span, data)
 
-    def tell_start(self, span: Span, data: bytes, interrupting: bool) -> None:
+    def _tell_start(self, span: Span, data: bytes, interrupting: bool) -> None:
         """Tell a journal on disk of an open span; a moment later when we are in the middle of another call. Called with the lock held."""
         if interrupting:
-            self.accounts.aside(self._tell_start_late, span, data)
+            self._accounts.aside(self._tell_start_late, span, data)
         else:
             self._journal.started(span, data)
 
     def _tell_start_late(self, span: Span, data: bytes) -> None:
-        with self.accounts.mutex:
-            if span.span_id in span.trace.spans:
+        with self._accounts.mutex:
+            if span.span_id in span._trace.spans:
                 self._journal.started(span, data)
 
-    def encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded | None:
+    def _encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded | None:
         """Return the span as the journal keeps it, or why it is not queued; None when whoever called us decided so for the trace."""
-        if span.origin is not None and not span.origin.flags & SAMPLED and self._drops_unsampled:
+        if span._origin is not None and not span._origin.flags & SAMPLED and self._drops_unsampled:
             return None
         try:
             return self._stages.encode(self._snapshot(span, trace, cause))
@@ -120,7 +120,7 @@ class Recording(Queueing):
     def _mended(self, record: SpanRecord) -> SpanRecord:
         tally = Tally()
         tally.repaired = record.repaired
-        text, attributes = self.reducer.text, self.reducer.attributes
+        text, attributes = self._reducer.text, self._reducer.attributes
         mended = replace(
             record,
             name=text(record.name, tally),
@@ -139,52 +139,52 @@ class Recording(Queueing):
             return self._record(span, trace, cause)
 
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
-        tally, origin = span.counts, span.origin
+        tally, origin = span._counts, span._origin
         is_root = span.parent_id is None or span in trace.roots
         return SpanRecord(
             trace_id=trace.trace_id,
-            span_id=span.raw_id,
-            parent_id=span.parent_raw,
+            span_id=span._raw_id,
+            parent_id=span._parent_raw,
             name=span.name,
             start_time_ns=span.start_time_ns,
             end_time_ns=span.end_time_ns or 0,
             kind=span.kind,
-            status=span.code,
-            status_message=span.status_message if span.code == _ERROR else "",
-            attributes=span.attributes_now.copy(),
+            status=span._code,
+            status_message=span._status_message if span._code == _ERROR else "",
+            attributes=span._attributes.copy(),
             inputs=span.inputs,
             outputs=span.outputs,
             span_type=span.span_type,
-            events=tuple(span.event_records or ()),
-            links=tuple(span.link_records or ()),
+            events=tuple(span._events or ()),
+            links=tuple(span._links or ()),
             tags=trace.tags if is_root else {},
             custom_trace_id=trace.custom_id,
             id_scheme=trace.scheme if is_root and trace.custom_id is not None else None,
             trace_state="" if origin is None else origin.trace_state,
             flags=SAMPLED if origin is None else origin.flags,
-            parent_is_remote=span.parent_is_remote,
+            parent_is_remote=span._parent_is_remote,
             debug=origin is not None and origin.debug,
             end_cause=cause.value,
-            opened_at="" if cause is _FINISHED else span.opened_at,
-            dropped_attributes=span.dropped_attributes,
-            dropped_events=span.dropped_events,
-            dropped_links=span.dropped_links,
+            opened_at="" if cause is _FINISHED else span._opened_at,
+            dropped_attributes=span._dropped_attributes,
+            dropped_events=span._dropped_events,
+            dropped_links=span._dropped_links,
             truncated=tally.truncated if tally is not None else 0,
             repaired=tally.repaired if tally is not None else 0,
             experiment_id=trace.experiment_id,
             custom_span_id=span.custom_span_id,
-            span_id_scheme=None if span.own_id is None else span.own_id.scheme,
+            span_id_scheme=None if span._own_id is None else span._own_id.scheme,
         )
 
     def _bare_record(self, span: Span, trace: LiveTrace) -> SpanRecord:
         """What is certain about a span, for the case that the rest of it broke something."""
         return SpanRecord(
             trace.trace_id,
-            span.raw_id,
-            span.parent_raw,
+            span._raw_id,
+            span._parent_raw,
             str(span.name).encode("utf-8", "backslashreplace").decode(),
             span.start_time_ns,
             span.end_time_ns or span.start_time_ns,
-            status=span.code,
+            status=span._code,
             repaired=1,
         )

@@ -38,7 +38,7 @@ CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
 class Roots(Recording):
     """Begins traces; and what every new span has in common."""
 
-    def begin_trace(  # noqa: PLR0915 - the hot path stands in one piece
+    def _begin_trace(  # noqa: PLR0915 - the hot path stands in one piece
         self,
         place: Place,
         custom_id: str | TraceId | None,
@@ -60,21 +60,21 @@ class Roots(Recording):
             return self._started_when_off()
         try:
             if kind is not INTERNAL and (type(kind) is not int or not 0 <= kind <= LAST_KIND):
-                kind = self.kind_of(kind)
+                kind = self._kind_of(kind)
             asked = type(parent) is str and parent == CURRENT
             near = current_parent(self) if asked else parent
             if asked and isinstance(near, Span) and near.cause is not None:
                 near = context_of(near)  # its trace may have finished: the new one is to have its ID
-            remote = None if near is None else self._continuable(remote_parent(near, self.ids))
+            remote = None if near is None else self._continuable(remote_parent(near, self._ids))
             tally = Tally()
             generated, gives_way = None, False
-            if custom_id is None and self.ids.generate is not None and not names_trace(remote):
+            if custom_id is None and self._ids.generate is not None and not names_trace(remote):
                 generated = custom_id = self._generated(name, attributes)
             trace = self._new_trace(custom_id, remote, tally)
             if tags is not None or experiment_id is not None or run_id is not None:
                 self._label(trace, tags, experiment_id, run_id, tally)
             parent_id = None if remote is None else remote.span_id
-            own_id = None if span_id is None else self.ids.span(span_id)
+            own_id = None if span_id is None else self._ids.span(span_id)
             raw_id, hex_id = shared_ids.span_id() if own_id is None else (own_id.wire, own_id.wire_span_id)
             span = Span(
                 self,
@@ -88,20 +88,20 @@ class Roots(Recording):
                 place,
                 kind,
                 span_type,
-                harmless=parent_id is None,
-                parent_is_remote=parent_id is not None and not asked,
-                origin=trace.origin,
+                _fast_path=parent_id is None,
+                _parent_is_remote=parent_id is not None and not asked,
+                _origin=trace.origin,
             )
             if tally.repaired or tally.truncated:
-                span.counts, span.harmless = tally, False
+                span._counts, span._fast_path = tally, False
             if own_id is not None:
                 self._own(span, own_id)
             if remote is not None and (told := told_by(remote, trace.custom_id)):
-                span.fill(told)
+                span._fill(told)
             if attributes is not None:
-                span.fill(attributes)
+                span._fill(attributes)
             if inputs is not None:
-                span.inputs = span.payload(inputs)
+                span._inputs = span._payload(inputs)
             if (
                 links is not None
                 or start_time_ns is not None
@@ -113,31 +113,31 @@ class Roots(Recording):
                 self._set_up(
                     span, name, span_type, span.start_time_ns if start_time_ns is None else start_time_ns, links
                 )
-            interrupting = self.accounts.is_inside()
-            if not self.accounts.acquire(False):
-                self.accounts.wait_turn()
+            interrupting = self._accounts.is_inside()
+            if not self._accounts.acquire(False):
+                self._accounts.wait_turn()
             try:
                 known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.custom_id or "")
                 if known is not None:
-                    gives_way = generated is not None and not self.ids.joins
+                    gives_way = generated is not None and not self._ids.joins
                     known = self._same_trace(known, trace, gives_way, custom_id is not None, remote is not None)
                 if own_id is not None:
                     self._refuse_known(span, known or trace)
                 if self._off:
                     raise Closing
-                trace = span.trace = self._table.add(trace) if known is None else known.joined_by(trace)
+                trace = span._trace = self._table.add(trace) if known is None else known.joined_by(trace)
                 trace.spans[span.span_id] = span
                 trace.roots = (*trace.roots, span)
                 trace.late_since = None
-                self.accounts.started += 1
-                self.accounts.open += 1
-                if self.keeps_open and (data := self.started(span, trace)) is not None:
-                    self.tell_start(span, data, interrupting)
+                self._accounts.started += 1
+                self._accounts.open += 1
+                if self._keeps_open and (data := self._started(span, trace)) is not None:
+                    self._tell_start(span, data, interrupting)
             finally:
-                self.accounts.release()
+                self._accounts.release()
             self._on_first_trace()
             if gives_way:
-                self.warn(GENERATE, "trace_ids.generate made the ID of a trace that is open; a random one is used.")
+                self._warn(GENERATE, "trace_ids.generate made the ID of a trace that is open; a random one is used.")
             return span
         except TracebridgeError:
             raise
@@ -147,9 +147,9 @@ class Roots(Recording):
             return self._not_started("start_trace", custom_id, span_id)
 
     def _label(self, trace: LiveTrace, tags: Any, experiment_id: Any, run_id: Any, tally: Tally) -> None:
-        text = self.reducer.text
+        text = self._reducer.text
         if tags is not None:
-            trace.tags = {key: text(value, tally) for key, value in self.reducer.attributes(tags, tally).items()}
+            trace.tags = {key: text(value, tally) for key, value in self._reducer.attributes(tags, tally).items()}
         if run_id is not None:
             trace.tags.setdefault(RUN_TAG, text(run_id, tally))
         if experiment_id is not None:
@@ -159,13 +159,13 @@ class Roots(Recording):
     def _generated(self, name: Any, attributes: Any) -> str | TraceId | None:
         """Return what the generator makes; None, counted, when it fails or makes what can be no ID."""
         try:
-            made = self.ids.generated(name, attributes)
+            made = self._ids.generated(name, attributes)
         except BaseException as error:
             raise_interrupt(error)
-            self.warn(
+            self._warn(
                 GENERATE,
-                f"trace_ids.generate made no ID for {self.reducer.show(name)!r}, a random one is used: "
-                f"{type(error).__name__}: {self.reducer.show(error)}",
+                f"trace_ids.generate made no ID for {self._reducer.show(name)!r}, a random one is used: "
+                f"{type(error).__name__}: {self._reducer.show(error)}",
             )
             return None
         return made
@@ -174,14 +174,14 @@ class Roots(Recording):
         if remote is not None:
             return self._continued_trace(custom_id, remote, tally)
         if custom_id is None:
-            return live_trace(self.ids.random(), None, self._wall() - self._ticks())
-        return self._live_trace(self.ids.wire(custom_id), custom_id, tally)
+            return live_trace(self._ids.random(), None, self._wall() - self._ticks())
+        return self._live_trace(self._ids.wire(custom_id), custom_id, tally)
 
     def _continuable(self, remote: RemoteParent) -> RemoteParent:
         """Return a context from elsewhere; one that came in a header, whoever sent it, without IDs of which nothing would be left here."""
-        if not remote.format or remote.trace_id is None or self.ids.fits(remote.trace_id):
+        if not remote.format or remote.trace_id is None or self._ids.fits(remote.trace_id):
             return remote
-        self.warn(
+        self._warn(
             CUT_AWAY,
             f"the trace ID {remote.trace_id} came in a header and ends with 16 zeros, which trace_ids.max_bits: 64 leaves "
             "nothing of; a trace of its own is started.",
@@ -193,8 +193,8 @@ class Roots(Recording):
 
         Raises InvalidParameterError when `trace_id` names another trace than the parent does.
         """
-        wire = None if custom_id is None else self.ids.wire(custom_id)
-        elsewhere = None if remote.trace_id is None else self.ids.cut(bytes.fromhex(remote.trace_id))
+        wire = None if custom_id is None else self._ids.wire(custom_id)
+        elsewhere = None if remote.trace_id is None else self._ids.cut(bytes.fromhex(remote.trace_id))
         if elsewhere is not None and wire is not None and elsewhere != wire.trace_id:
             raise misuse(
                 InvalidParameterError,
@@ -207,7 +207,7 @@ class Roots(Recording):
         if wire is None and elsewhere is not None and elsewhere.hex() != remote.trace_id:
             custom_id, wire = remote.trace_id, WireId(elsewhere, "hex")  # what is cut off here can still be searched
         if wire is None:
-            wire = self.ids.random() if elsewhere is None else WireId(elsewhere, RANDOM_SCHEME)
+            wire = self._ids.random() if elsewhere is None else WireId(elsewhere, RANDOM_SCHEME)
         trace = self._live_trace(wire, custom_id, tally)
         if remote.trace_id is None:  # the flags are the sender's, but whether the ID is random is ours to say
             remote = msgspec.structs.replace(remote, flags=remote.flags & SAMPLED | trace.flags & RANDOM)
@@ -220,14 +220,14 @@ class Roots(Recording):
     def _derived(self, custom_id: str) -> WireId | None:
         """Return the wire ID of an ID that came in a header; None when it can be none."""
         try:
-            return self.ids.wire(custom_id)
+            return self._ids.wire(custom_id)
         except TracebridgeError:
             return None
 
     def _live_trace(self, wire: WireId, given: str | TraceId | None, tally: Tally) -> LiveTrace:
         trace = live_trace(wire, None, self._wall() - self._ticks())
         if given is not None:
-            shown = self.reducer.text(given.text if type(given) is TraceId else given, tally)
+            shown = self._reducer.text(given.text if type(given) is TraceId else given, tally)
             trace.custom_id = None if shown == trace.hex_id else shown
         trace.plain = wire.scheme is not REMOTE
         return trace
@@ -243,7 +243,7 @@ class Roots(Recording):
         header, and names another trace here, is left out.
         """
         if gives_way:
-            new.identify(self.ids.random(), None)
+            new.identify(self._ids.random(), None)
             return None
         if not named and known.hex_id != new.hex_id:
             new.custom_id = None
@@ -268,10 +268,10 @@ class Roots(Recording):
                 f"trace_id {new.shown_id!r} derives the wire ID {new.hex_id} that the open trace {known.custom_id!r} "
                 "has; end that one first, or use another ID.",
             )
-        if known.roots and not has_parent and not self.ids.joins:
+        if known.roots and not has_parent and not self._ids.joins:
             raise misuse(
                 DuplicateTraceError,
-                f"Trace with ID {new.shown_id} is open already, started at {known.roots[-1].opened_at}; end it first, "
+                f"Trace with ID {new.shown_id} is open already, started at {known.roots[-1]._opened_at}; end it first, "
                 "give another ID, or set trace_ids.on_duplicate: join.",
             )
 
@@ -279,32 +279,32 @@ class Roots(Recording):
 
     def _set_up(self, span: Span, name: Any, span_type: Any, start_time_ns: Any, links: Any) -> None:
         """Take the arguments that most spans do not have, whatever they are."""
-        reducer, tally = self.reducer, span.tally  # its creator has it alone
-        span.name = reducer.text(name, tally)[:MAX_NAME]
-        span.span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
-        span.start_time_ns = self.instant(start_time_ns, span.trace, tally)
+        reducer, tally = self._reducer, span._tally  # its creator has it alone
+        span._name = reducer.text(name, tally)[:MAX_NAME]
+        span._span_type = "UNKNOWN" if span_type is None else reducer.text(span_type, tally)[:MAX_NAME]
+        span._start_time_ns = self._instant(start_time_ns, span._trace, tally)
         try:
             for link in () if links is None else links:
                 span.add_link(link)
         except BaseException as error:  # not even a list
             raise_interrupt(error)
-            span.dropped_links += 1
+            span._dropped_links += 1
 
     def _own(self, span: Span, own_id: SpanId) -> None:
         """Note the caller's own text for a span's ID, where it says more than the ID does."""
         if own_id.text != span.span_id:
-            span.own_id = OwnId(self.reducer.text(own_id.text, span.tally), own_id.matched)
+            span._own_id = OwnId(self._reducer.text(own_id.text, span._tally), own_id.matched)
 
     def _refuse_known(self, span: Span, trace: LiveTrace) -> None:
         """Raise DuplicateSpanError where the trace has a span of that ID; called with the lock held."""
         there = trace.spans.get(span.span_id)
-        if there is None and span.span_id not in trace.ended and span.raw_id != span.parent_raw:
+        if there is None and span.span_id not in trace.ended and span._raw_id != span._parent_raw:
             return
         if there is not None:
-            where = f"opened at {there.opened_at}"
+            where = f"opened at {there._opened_at}"
         else:
             where = "which has ended" if span.span_id in trace.ended else "the parent"
-        text = span.span_id if span.own_id is None else span.own_id.text
+        text = span.span_id if span._own_id is None else span._own_id.text
         raise misuse(
             DuplicateSpanError,
             f"span_id {shown_id(text)} ({span.span_id}) is that of another span of trace {trace.shown_id}, {where}; "

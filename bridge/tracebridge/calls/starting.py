@@ -70,7 +70,7 @@ class Starting(Roots):
         ValueError when both names of the ID are given.
         """
         frame = sys._getframe(1)
-        return self.begin_trace(
+        return self._begin_trace(
             (frame.f_code, frame.f_lasti), one_id(trace_id, request_id), parent, name, span_type, inputs, attributes,
             tags, experiment_id, start_time_ns, run_id, links, kind, span_id,
         )  # fmt: skip
@@ -119,10 +119,10 @@ class Starting(Roots):
             if trace is None:
                 if trace_id == NOOP_TRACE_ID:
                     return NOOP
-                trace = self.find(trace_id) or self._remote_trace(trace_id, parent_id)
+                trace = self._find(trace_id) or self._remote_trace(trace_id, parent_id)
             parent = trace.spans.get(parent_id)
             if parent is not None:
-                parent_raw = parent.raw_id
+                parent_raw = parent._raw_id
             else:
                 parent_id, parent_raw = self._parent_not_open(trace, parent_id)
                 parent = trace.spans.get(parent_id)
@@ -130,8 +130,8 @@ class Starting(Roots):
                 frame = sys._getframe(1)
                 _place = (frame.f_code, frame.f_lasti)
             if kind is not INTERNAL and (type(kind) is not int or not 0 <= kind <= LAST_KIND):
-                kind = self.kind_of(kind)
-            own_id = None if span_id is None else self.ids.span(span_id)
+                kind = self._kind_of(kind)
+            own_id = None if span_id is None else self._ids.span(span_id)
             try:
                 raw_id, hex_id = pop_span_id() if own_id is None else (own_id.wire, own_id.wire_span_id)
             except IndexError:
@@ -148,16 +148,16 @@ class Starting(Roots):
                 _place,
                 kind,
                 span_type,
-                origin=trace.origin if parent is None else parent.origin,
+                _origin=trace.origin if parent is None else parent._origin,
             )
             if attributes is not None:
-                plain = self.reducer.plain(attributes)
+                plain = self._reducer.plain(attributes)
                 if plain is not None and len(plain) <= self._most_attributes:
-                    span.attributes_now = plain
+                    span._attributes = plain
                 else:
-                    span.fill(attributes)
+                    span._fill(attributes)
             if inputs is not None:
-                span.inputs = span.payload(inputs)
+                span._inputs = span._payload(inputs)
             if (
                 links is not None
                 or start_time_ns is not None
@@ -170,10 +170,10 @@ class Starting(Roots):
             if own_id is not None:
                 self._own(span, own_id)
             if trace.scheme is REMOTE:
-                span.parent_is_remote = parent is None and parent_id not in trace.ended
-            accounts = self.accounts
+                span._parent_is_remote = parent is None and parent_id not in trace.ended
+            accounts = self._accounts
             fresh = trace.done
-            data = self.started(span, trace) if self.keeps_open else None
+            data = self._started(span, trace) if self._keeps_open else None
             interrupting = data is not None and accounts.is_inside()
             if not accounts.acquire(False):
                 accounts.wait_turn()
@@ -181,7 +181,7 @@ class Starting(Roots):
                 if trace.done:
                     if self._off:
                         raise Closing
-                    trace = span.trace = self._table.newest(trace)
+                    trace = span._trace = self._table.newest(trace)
                 if own_id is not None:
                     self._refuse_known(span, trace)
                 if trace.done:
@@ -190,7 +190,7 @@ class Starting(Roots):
                 accounts.started += 1
                 accounts.open += 1
                 if data is not None:
-                    self.tell_start(span, data, interrupting)
+                    self._tell_start(span, data, interrupting)
             finally:
                 accounts.release()
             if fresh:
@@ -223,11 +223,11 @@ class Starting(Roots):
         near = current_parent(self) if asked else parent
         elsewhere = isinstance(near, RemoteParent) and not (asked and self._adopts(near))
         if elsewhere or (near is None and trace_id is None):
-            return self.begin_trace(
+            return self._begin_trace(
                 place, None, parent, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, span_id
             )  # fmt: skip
         if asked and isinstance(near, Span):
-            trace_id, parent_id = near.trace, near.span_id  # not its ID: it may have finished, or be finishing
+            trace_id, parent_id = near._trace, near.span_id  # not its ID: it may have finished, or be finishing
         elif near is not None:
             trace_id, parent_id = ids_of(near)
         return self.start_span(
@@ -242,7 +242,7 @@ class Starting(Roots):
         if parent_id is None:
             span = current_span(self, trace) or trace.root
             if span is not None:
-                return span.span_id, span.raw_id
+                return span.span_id, span._raw_id
             if trace.last_root is not None:
                 return trace.last_root
             raise misuse(
@@ -256,8 +256,8 @@ class Starting(Roots):
             return raw_id.hex(), raw_id
         here = current_span(self, trace)
         if here is not None and here.span_id == parent_id:  # so many have ended since that it is forgotten
-            return here.span_id, here.raw_id
-        own_id = self.read_span_id(parent_id)
+            return here.span_id, here._raw_id
+        own_id = self._read_span_id(parent_id)
         if own_id is not None and (own_id.wire_span_id in trace.spans or own_id.wire_span_id in trace.ended):
             return own_id.wire_span_id, own_id.wire
         raise misuse(TraceNotFoundError, f"Parent span with ID '{parent_id}' not found.")
@@ -265,19 +265,19 @@ class Starting(Roots):
     def _remote_trace(self, trace_id: Any, parent_id: Any) -> LiveTrace:
         """Return an entry for a trace that is not open here: that another process has and passed the IDs of, or that we closed."""
         if trace_id is None and (span := current_span(self, None)) is not None:
-            return span.trace
+            return span._trace
         if not trace_id:
             raise misuse(InvalidParameterError, "Trace ID must be provided to start a span.")
         if parent_id == "":
             raise misuse(InvalidParameterError, EMPTY_PARENT)
-        if (closed := self.closed_trace(trace_id)) is not None:
+        if (closed := self._closed_trace(trace_id)) is not None:
             return closed  # its caller thinks that it is open
-        if self.has_finished(trace_id) or not names_span(parent_id):
+        if self._has_finished(trace_id) or not names_span(parent_id):
             wanted = f"Parent span with ID '{parent_id}'" if parent_id else f"Trace with ID {trace_id}"
             raise misuse(TraceNotFoundError, f"{wanted} not found.")
-        wire = (self.ids.meanings(trace_id) or [self.ids.wire(trace_id)])[0]
+        wire = (self._ids.meanings(trace_id) or [self._ids.wire(trace_id)])[0]
         trace = self._live_trace(WireId(wire.trace_id, REMOTE), trace_id, Tally())
-        with self.accounts.mutex:
+        with self._accounts.mutex:
             known = self._table.traces.get(trace.hex_id)
         return known or trace  # `done` until its first span makes it addressable
 
@@ -286,7 +286,7 @@ class Starting(Roots):
         trace = None if parent.trace_id is None else self._table.traces.get(parent.trace_id)
         if trace is None or parent.span_id is None:
             return False
-        with self.accounts.mutex:
+        with self._accounts.mutex:
             trace.ended.add(parent.span_id)
         return True
 

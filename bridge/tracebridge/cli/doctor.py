@@ -40,8 +40,15 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
     """
 
     from tracebridge.doctor.examine import examine
+    from tracebridge.errors import ConfigError
 
-    settings = configured(config, if_unwritable="refuse", tells_all=True).settings
+    loaded = configured(config, if_unwritable="refuse", tells_all=True)
+    if loaded.by == "store":  # nothing asked for that: the user's own traces are in it
+        raise ConfigError(
+            "no configuration to examine: name one with --config FILE or TRACEBRIDGE_CONFIG.\n"
+            f"Without one, spans go to {loaded.told}; nothing was written there."
+        )
+    settings = loaded.settings
     unknown = [name for name in only if name not in settings.adapters]
     if unknown:
         raise click.BadParameter(f"{unknown[0]} is not one of {', '.join(settings.adapters)}", param_hint="--only")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
+    from tracebridge.plugins.signing import Key
     from tracebridge.records.record import SpanRecord
     from tracebridge.replay.player import Played
     from tracebridge.replay.reader import Found
@@ -76,6 +78,11 @@ EPILOG = """Examples:
 )
 @own_envelope_options
 @strict_option
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Deliver only spans of lines that are signed (log: {sign: …}) with one of the keys in $TRACEBRIDGE_VERIFY_KEYS: ID=KEY, with blanks between them.",
+)
 @click.option("--dry-run", is_flag=True, help="Read and count; send nothing.")
 @click.option("--json", "json_output", is_flag=True, help="Print the outcome as one JSON object.")
 @click.pass_context
@@ -93,6 +100,7 @@ def command(
     field: str | None,
     envelopes: tuple[str, ...],
     strict: bool,
+    verify: bool,
     dry_run: bool,
     json_output: bool,
 ) -> None:
@@ -119,6 +127,7 @@ def command(
             paths,
             trace_id_attribute=settings.trace_ids.attribute,
             own=own_envelope(prefix, field, envelopes),
+            keys=_keys() if verify else None,
             start=seen.position,
             stop=stop.is_set,
             unreadable=complain,
@@ -155,6 +164,16 @@ def command(
         context.exit(EXIT_INCOMPLETE)
 
 
+def _keys() -> dict[str, Key]:
+    """Return the keys that the environment names. Raises BadParameter, without them."""
+    from tracebridge.plugins.signing import KEYS_VARIABLE, keys_of
+
+    try:
+        return keys_of(os.environ.get(KEYS_VARIABLE, ""))
+    except ValueError as error:
+        raise click.BadParameter(f"${KEYS_VARIABLE}: {error}; write ID=KEY", param_hint="--verify") from None
+
+
 def _wanted(since: int | None, until: int | None, traces: Sequence[str], ids: Identity) -> Callable[[SpanRecord], bool]:
     from tracebridge.errors import TracebridgeError
 
@@ -178,11 +197,16 @@ def _report(json_output: bool, played: Played, found: Found, stats: dict[str, An
         outcome = {**as_json(found), **msgspec.to_builtins(played), "dry_run": dry_run, "adapters": stats}
         echo_json(outcome)
         return
+    unverified = found.unsigned_lines + found.forged_lines
     counts = [
         f"{count(found.lines, 'line')}: {found.span_lines:,} with spans, {found.other_lines:,} others, {found.damaged_lines:,} damaged",
         f"{count(found.spans, 'span')}: {played.delivered:,} {'would be delivered' if dry_run else 'handed to delivery'}, "
         f"{played.doubles:,} met before, {played.unwanted:,} outside what was asked for",
     ]
+    if unverified:
+        counts.append(
+            f"{count(unverified, 'line')} not verified: {found.unsigned_lines:,} without a signature, {found.forged_lines:,} with a wrong one"
+        )
     for name, books in stats.items():
         dropped = sum(books["dropped"].values())
         why = f" ({', '.join(books['dropped'])}: {books['last_error']})" if dropped else ""

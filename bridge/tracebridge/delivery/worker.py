@@ -24,6 +24,7 @@ from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
+from tracebridge.process.threads import background
 from tracebridge.records.record import Resource, SpanRecord
 
 CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker holds in memory
@@ -74,7 +75,7 @@ class Delivery:
         if self._threads:
             return
         for number in range(self._queue.max_in_flight):
-            thread = threading.Thread(target=self._work, name=f"tracebridge-{self.name}-{number}", daemon=True)
+            thread = background(self._work, f"tracebridge-{self.name}-{number}")
             self._threads.append(thread)
             with self._lock:
                 self._working += 1

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tracebridge.delivery.parts import parts_of, send_parts
-from tracebridge.doctor.explain import explain
+from tracebridge.doctor.explain import PATHS, explain
 from tracebridge.doctor.findings import Outcome, Step, Trouble
 from tracebridge.doctor.probe import Address, Heard, address_of, listen, reach
 from tracebridge.errors import TracebridgeError
-from tracebridge.plugins.adapter import Adapter, Context, Sent, TraceReader, reader_of
+from tracebridge.masking.foreign import clean
+from tracebridge.plugins.adapter import Adapter, Context, HealthTeller, Sent, TraceReader, reader_of
 from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.registry import adapter_class
 from tracebridge.records.record import Resource, SpanRecord, StatusCode
@@ -37,9 +38,7 @@ def examine(chosen: AdapterSettings, settings: Settings, *, read_back_s: float =
     try:
         adapter = adapter_class(chosen.type)(options, context)
     except (TracebridgeError, ValueError, OSError, ImportError) as error:
-        outcome.problem = Trouble(
-            "not-usable", " ".join(str(error).split()), "see `tracebridge adapters` for what it needs"
-        )
+        outcome.problem = Trouble("not-usable", clean(error), "see `tracebridge adapters` for what it needs")
         return outcome
     try:
         _examine(adapter, chosen, marked_span(resource, settings.trace_ids.max_bits), outcome, read_back_s)
@@ -88,14 +87,25 @@ def _examine(
             "refused-span", f"the destination refused the span: {answer.message}", "its own log can tell more"
         )
         return
+    reader = reader_of(adapter)
+    if answer.doubt and reader is None:
+        advice = (
+            f"something else than spans is taken at this port or path; {PATHS.get(chosen.type, 'check the endpoint')}"
+        )
+        outcome.problem = Trouble("foreign-answer", f"{answer.doubt}, which is no answer to spans", advice)
+        return
     detail = "taken" if answer.confirmed else "sent; this protocol gives no answer"
     outcome.steps.append(Step("send", detail, (time.perf_counter() - started) * 1000))
     if first is not None and first.scheme in {"http", "https"} and "grpc" not in chosen.type:
         _compare_clocks(heard, outcome)
     link = getattr(adapter, "link", None)
     outcome.link = link(record.trace_id) if link is not None else None
-    reader = reader_of(adapter)
-    if reader is not None:
+    if isinstance(adapter, HealthTeller) and (said := adapter.illness()):
+        message = f"it took the span, and says that it is not well: {said}"
+        outcome.problem = Trouble(
+            "ill", message, "spans that it takes now may be lost there; its own log can tell more"
+        )
+    elif reader is not None:
         _read_back(reader, record, chosen, outcome, read_back_s)
 
 
@@ -142,7 +152,7 @@ def _read_back(
         while not (found := reader.get(record.trace_id)) and time.perf_counter() - started < wait_s:
             time.sleep(0.2)
     except Exception as error:
-        message = f"the span was taken, but cannot be read back: {' '.join(str(error).split())}"
+        message = f"the span was taken, but cannot be read back: {clean(error)}"
         advice = "query_endpoint is the base address of the query API (Jaeger: 16686, Zipkin: 9411), or leave it out"
         outcome.problem = Trouble("query-endpoint", message, advice)
         return

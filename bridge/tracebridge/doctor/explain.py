@@ -8,19 +8,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tracebridge.doctor.findings import Trouble
-from tracebridge.doctor.probe import Address, Heard, tls_trouble
+from tracebridge.doctor.probe import Address, Heard, takes_zipkin, tls_trouble
 from tracebridge.errors import DeliveryError, Misconfigured, Rejected, TooLarge
+from tracebridge.masking.foreign import clean
 
 PATHS = {
     "zipkin": "Zipkin takes spans at /api/v2/spans; write the whole address",
     "otlp_http": "/v1/traces is added to the endpoint; is this an OTLP/HTTP port (usually 4318), and not a UI or query port?",
 }
+UNKNOWN_THING = "RESOURCE_DOES_NOT_EXIST"
+"""MLflow's word in an answer about an experiment that it does not have."""
 _AUTHORIZED = ("authorization", "api-key", "x-api-key", "token", "x-honeycomb-team", "dd-api-key")
 
 
 def explain(error: Exception, kind: str, options: Any, address: Address | None, heard: Callable[[], Heard]) -> Trouble:
     """Return why a span was not taken. `heard` listens at the port; it is called only when the error itself does not tell."""
-    said = " ".join(str(error).split())
+    said = clean(error)
     if not isinstance(error, DeliveryError):
         return Trouble(
             "not-usable",
@@ -31,7 +34,9 @@ def explain(error: Exception, kind: str, options: Any, address: Address | None, 
         return _http(error, error.status, said, kind, options, address)
     if isinstance(error.status, str) and error.status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
         return _credentials(said, options, kind)
-    if isinstance(error.status, str) and "header with status" in said:  # an HTTP server that also speaks HTTP/2
+    if isinstance(error.status, str) and (
+        "header with status" in said or "END_STREAM" in said
+    ):  # an HTTP server that also speaks HTTP/2
         return _not_grpc(address)
     if error.status in {"UNIMPLEMENTED", "NOT_FOUND"}:
         return Trouble(
@@ -68,8 +73,22 @@ def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any,
         return _tls_required(address)
     if status in {401, 403, 407}:
         return _credentials(said, options, kind)
-    if status == 404 and "experiment" in said.lower():  # MLflow, which takes spans at the right path
-        return Trouble("wrong-path", said, "name an experiment that is there in headers: {x-mlflow-experiment-id: …}")
+    if status == 404 and UNKNOWN_THING in said:  # MLflow, which takes spans at the right path
+        named = "experiment_id or experiment_name" if kind == "mlflow" else "headers: {x-mlflow-experiment-id: …}"
+        return Trouble(
+            "unknown-experiment", said.removesuffix("; check the path"), f"name an experiment that is there in {named}"
+        )
+    if (
+        kind == "otlp_http"
+        and status in {400, 404}
+        and address is not None
+        and takes_zipkin(address, getattr(options, "tls", None))
+    ):
+        return Trouble(
+            "zipkin-port",
+            said,
+            f"{address} takes Zipkin's spans; use the zipkin adapter for it, or the OTLP/HTTP port (usually 4318)",
+        )
     if status in {404, 405}:
         return Trouble("wrong-path", said, path)
     if 300 <= status < 400:

@@ -19,6 +19,7 @@ from tracebridge.journal.segment import NewerVersionError
 from tracebridge.journal.unclaimed import Bounds, Unclaimed, give_back
 from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import write_private
+from tracebridge.process.threads import background
 
 TICK_S = 1.0  # how often the numbers are written, and the longest that `fsync: interval` leaves unsynced
 ADOPT_EVERY_S = 30.0  # how often folders of processes that died meanwhile are looked for
@@ -72,7 +73,7 @@ class Keeper:
         self._put_back: dict[str, tuple[frozenset[str], int]] = {}
         """By the path of a folder that was given back because others need the room: the destinations, all failing, that wait for it, and spans."""
         self._tick_at = self._adopt_at = self._bound_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="tracebridge-journal", daemon=True)
+        self._thread = background(self._run, "tracebridge-journal")
 
     def has_work(self) -> bool:
         """Whether other processes have, or left, folders in the directory."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tracebridge.journal.folder import Folder
 from tracebridge.journal.segment import Segment
+from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
 
 MOVED_AT_ONCE = 4  # segments moved from memory to the disk under one lock
@@ -96,7 +97,7 @@ class Files:
                 self._directory,
                 error,
             )
-        self.last_error = str(error)
+        self.last_error = clean(error)
 
     def note_sync(self, error: OSError | None) -> None:
         """Take note of what a sync came to."""
@@ -104,4 +105,4 @@ class Files:
             return
         if not self.last_error:
             self._say(logging.WARNING, "the journal in %s cannot be synced: %s", self._directory, error)
-        self.last_error = str(error)
+        self.last_error = clean(error)

@@ -43,14 +43,14 @@ class Current(NamedTuple):
 
 
 def _described(span: Span) -> Current:
-    trace, origin = span.trace, span.origin
+    trace, origin = span._trace, span._origin
     flags = trace.flags if origin is None else origin.flags
-    return Current(trace.hex_id, span.span_id, flags, trace.custom_id, span.calls.resource)
+    return Current(trace.hex_id, span.span_id, flags, trace.custom_id, span._calls._resource)
 
 
 def _of_stranger(found: Stranger, around: Span | None) -> Current:
     """Describe a span of OpenTelemetry's, which has the custom ID of the span of ours around it when it is in the same trace."""
-    custom_id = around.trace.custom_id if around is not None and around.trace.hex_id == found.trace_id else None
+    custom_id = around._trace.custom_id if around is not None and around._trace.hex_id == found.trace_id else None
     return Current(found.trace_id, found.span_id, found.flags, custom_id, Resource(found.resource))
 
 

@@ -28,7 +28,7 @@ _modules = sys.modules
 def enter(core: Core, span: Span, owner: Owner) -> None:
     """Make a span the current one in this context, and in OpenTelemetry's where the process has imported it."""
     showing = None
-    if core.shares_current and OTEL in _modules:
+    if core._shares_current and OTEL in _modules:
         try:
             loaded = ours()
             showing = None if loaded is None else loaded.show(span, owner)

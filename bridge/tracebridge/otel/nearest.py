@@ -20,7 +20,7 @@ def innermost_of(own: Span | None) -> Span | Stranger | None:
 
     A client that keeps its spans separate does not show them there, so nobody knows which stands inside which: `own` then.
     """
-    if own is not None and not own.calls.shares_current:
+    if own is not None and not own._calls._shares_current:
         return own
     there = _innermost()
     if isinstance(there, Shadow):
@@ -40,7 +40,7 @@ def innermost_of(own: Span | None) -> Span | Stranger | None:
 def parent_for(core: Core) -> Span | RemoteParent | None:
     """Return what is current in OpenTelemetry's context as a parent for a client's next span; None where nothing is."""
     there = _innermost()
-    if isinstance(there, Shadow) and there.span.calls is core:
+    if isinstance(there, Shadow) and there.span._calls is core:
         return there.span
     found = _context(there)
     return None if found is None else parent_of(found)

@@ -9,7 +9,7 @@ from opentelemetry import trace as otel
 
 from tracebridge.propagation.context import RemoteParent
 from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatusCode
-from tracebridge.spans.context import LEFT_HERE, Left, Owner, has, leftovers
+from tracebridge.spans.context import Left, Owner, has, leftovers, outlives
 from tracebridge.spans.span import MAX_NAME, Span
 
 
@@ -32,7 +32,7 @@ class Shadow(otel.Span):
 
     def _outlived(self) -> bool:
         """Whether this context is one that outlives the block: a copy, made while the span was current."""
-        return self.owner.held is LEFT_HERE and has(self.owner)
+        return outlives(self.owner) and has(self.owner)
 
     def _speaks(self) -> bool:
         """Whether the span is not left yet, or outlived."""
@@ -47,11 +47,11 @@ class Shadow(otel.Span):
         if not self._speaks():
             return self.before.get_span_context()
         if self._context is None:
-            trace, origin = self.span.trace, self.span.origin
+            trace, origin = self.span._trace, self.span._origin
             state = origin.trace_state if origin is not None else ""
             self._context = otel.SpanContext(
                 int.from_bytes(trace.trace_id, "big"),
-                int.from_bytes(self.span.raw_id, "big"),
+                int.from_bytes(self.span._raw_id, "big"),
                 False,
                 otel.TraceFlags(trace.flags if origin is None else origin.flags),
                 otel.TraceState.from_header([state]) if state else otel.TraceState(),
@@ -88,7 +88,7 @@ class Shadow(otel.Span):
     def update_name(self, name: str) -> None:
         """Rename our span."""
         if self.is_recording():
-            self.span.name = self.span.calls.reducer.text(name, self.span.tally)[:MAX_NAME]
+            self.span._name = self.span._calls._reducer.text(name, self.span._tally)[:MAX_NAME]
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         """Set our span's status; UNSET says nothing, as in OpenTelemetry."""

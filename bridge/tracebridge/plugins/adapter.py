@@ -47,12 +47,14 @@ class Sent:
     """What `send` returns when the destination took the body.
 
     `confirmed=False`: no answer exists (UDP), so the spans are counted as *sent*, not *exported*. `rejected` is the
-    number of spans that the destination says it did not take (OTLP partial success), `message` its reason.
+    number of spans that the destination says it did not take (OTLP partial success), `message` its reason. `doubt` says what speaks
+    against it, though the answer was a success (a health port says 200 to everything); delivery believes the answer, `doctor` does not.
     """
 
     confirmed: bool = True
     rejected: int = 0
     message: str = ""
+    doubt: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,15 @@ class TraceReader(Protocol):
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of the trace in the destination's own UI, or None."""
+        ...
+
+
+@runtime_checkable
+class HealthTeller(Protocol):
+    """A destination that says more of itself when it is asked than when it is sent spans: `doctor` asks."""
+
+    def illness(self) -> str:
+        """Return what the destination says is wrong with it; empty when it is well or does not say. Blocks at most the timeout."""
         ...
 
 

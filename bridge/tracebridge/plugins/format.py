@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
+from tracebridge.plugins.signing import Proof
 from tracebridge.records.record import SpanRecord
 
 
@@ -27,6 +28,8 @@ class Decoded(msgspec.Struct, frozen=True):
     """Who numbered the line, where lines are numbered: missing numbers of one writer are lost lines."""
     seq: int = 0
     """The line's number, counted from 1 by its writer; 0 when it has none."""
+    proof: Proof | None = None
+    """Who wrote the line, and that it was not changed, where lines are signed."""
 
 
 class OtherLineError(ValueError):

@@ -21,6 +21,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tracebridge.errors import ConfigError
+from tracebridge.masking.foreign import clean
 from tracebridge.plugins import installed
 from tracebridge.plugins.installed import Entry
 
@@ -41,7 +42,7 @@ AUTO_SCHEME = "auto"
 BAGGAGE, CORRELATION = "baggage", "correlation"
 """Headers that go with the IDs of any format: no entry points, but names wherever a header format is named."""
 OWN_PACKAGE = "tracebridge"
-SLOW_IMPORT_S = 1.0  # the log names a module that takes longer to import
+SLOW_IMPORT_S = 2.0  # the log names a module of another package that takes longer to import
 _GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES, STAGES, HEADER_FORMATS)
 
 
@@ -81,11 +82,11 @@ def load(group: str, name: str) -> Any:
     except ConfigError:  # the module itself says what it lacks, such as an extra, and what to do
         raise
     except Exception as error:
-        why = error if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        why = clean(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {clean(error)}"
         raise ConfigError(f'{what} "{name}" of {entry.package} cannot be imported from {entry.value}: {why}') from error
     finally:
         took_s = time.perf_counter() - started
-        if took_s > SLOW_IMPORT_S:
+        if took_s > SLOW_IMPORT_S and entry.package != OWN_PACKAGE:
             _log.warning('%s "%s" of %s took %.1f s to import', what, name, entry.package, took_s)
 
 

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, Literal, Protocol
 
 from tracebridge.masking.loggers import logger
+from tracebridge.process.threads import background
 
 _log = logger("tracebridge")
 
@@ -29,11 +30,11 @@ class Resident(Protocol):
         """Deliver what is queued, and end."""
         ...
 
-    def wind_down(self, timeout_s: float) -> None:
+    def _wind_down(self, timeout_s: float) -> None:
         """Deliver what is queued, and be ready for the process to die at any instant."""
         ...
 
-    def after_fork_in_child(self) -> None:
+    def _after_fork_in_child(self) -> None:
         """Start over in a forked child."""
         ...
 
@@ -73,7 +74,7 @@ def _after_fork() -> None:
     Terminator.after_fork_in_child()
     for resident in list(_residents):
         try:
-            resident.after_fork_in_child()
+            resident._after_fork_in_child()
         except Exception:
             _log.exception("a client could not start over in this forked process")
     _hook_multiprocessing()
@@ -165,8 +166,7 @@ class Terminator:
         """Deliver; where nothing else handles the signal the process ends now, so its open spans end too."""
         ends = self._before == signal.SIG_DFL
         threads = [
-            threading.Thread(target=r.wind_down if ends else r.flush, args=(self._timeout_s,), daemon=True)
-            for r in list(_residents)
+            background(r._wind_down if ends else r.flush, arguments=(self._timeout_s,)) for r in list(_residents)
         ]
         with contextlib.suppress(RuntimeError):  # no thread can start any more: the exit has begun, and closes them
             for thread in threads:

@@ -99,7 +99,7 @@ def _read_parent(given: Any, ids: Identity) -> RemoteParent:
     span_id: Any = getattr(given, "span_id", None)
     if not issubclass(type(trace_id), (str, TraceId)) or not names_span(span_id):
         raise _no_parent(given)
-    origin = getattr(given, "origin", None)
+    origin = getattr(given, "_origin", None)
     here = RemoteParent(ids.wire(trace_id).trace_id.hex(), span_bytes(span_id).hex())
     if isinstance(origin, RemoteParent):
         return msgspec.structs.replace(_sound(origin), trace_id=here.trace_id, span_id=here.span_id)

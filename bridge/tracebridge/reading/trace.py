@@ -268,7 +268,7 @@ def trace_of(
         response_preview=_preview(root.outputs),
         tags=all_tags,
         trace_metadata=_metadata(ordered, all_tags),
-        experiment_id=(root.trace.experiment_id if isinstance(root, Span) else root.record.experiment_id)
+        experiment_id=(root._trace.experiment_id if isinstance(root, Span) else root.record.experiment_id)
         or DEFAULT_EXPERIMENT,
         client_request_id=root.trace_id if root.trace_id != root.wire_trace_id else None,
     )

@@ -281,3 +281,12 @@ def _numpy_plain(value: Any, most: int) -> Any:
     if size > most:
         value = value[: most * shape[0] // size + 1]
     return value.tolist()
+
+
+def copied(value: Any) -> Any:
+    """Return a recorded value for others to change: its lists and mappings are copied, however deep they are."""
+    if type(value) is dict:
+        return {key: copied(item) for key, item in value.items()}
+    if type(value) is list:
+        return [copied(item) for item in value]
+    return value

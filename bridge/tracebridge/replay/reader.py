@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracebridge.masking.printable import printable
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded, Format, OtherLineError
 from tracebridge.plugins.registry import FORMATS, entries, load
+from tracebridge.plugins.signing import Key
 from tracebridge.replay.envelopes.hints import hint, looks_like_a_span
 from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.envelopes.unwrapping import MAX_LEVELS, Unwrapper
@@ -25,6 +26,14 @@ def installed_formats(trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> l
     """Return every installed file format, in the order in which they are asked. Raises ConfigError for one that cannot be imported."""
     names = sorted(entries(FORMATS), key=lambda name: name != FIRST_ASKED)
     return [load(FORMATS, name)(trace_id_attribute) for name in names]
+
+
+class UnverifiedError(ValueError):
+    """A line holds spans, and nothing proves whose they are."""
+
+    def __init__(self, reason: str, *, signed: bool) -> None:
+        super().__init__(reason)
+        self.signed = signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,11 @@ class Found:
     other_lines: int = 0
     """The application's other log lines."""
     damaged_lines: int = 0
-    """Lines that look like ours and cannot be read."""
+    """Lines that look like ours and cannot be read, or, where that is asked for, verified."""
+    unsigned_lines: int = 0
+    """Of the damaged ones: those that hold spans and carry no signature, where one is asked for."""
+    forged_lines: int = 0
+    """Of the damaged ones: those whose signature is wrong, or made with a key that is not accepted."""
     spans: int = 0
     damaged_spans: int = 0
     """Spans that cannot be read, in lines of which the others were."""
@@ -69,10 +82,19 @@ class Found:
 class SpanReader:
     """Reads the lines of one file. `found` is shared by the readers of several.
 
-    `own` is what a formatter or a shipper of the user's own wraps each line in.
+    `own` is what a formatter or a shipper of the user's own wraps each line in. `keys` are those that sign lines: with them no line
+    without a right signature holds spans.
     """
 
-    def __init__(self, file: str, formats: Sequence[Format], found: Found, own: OwnEnvelope = BARE):
+    def __init__(
+        self,
+        file: str,
+        formats: Sequence[Format],
+        found: Found,
+        own: OwnEnvelope = BARE,
+        keys: Mapping[str, Key] | None = None,
+    ):
+        self._keys = keys
         self._file = file
         self._formats = formats
         self._found = found
@@ -95,6 +117,7 @@ class SpanReader:
         try:
             held = self._look_into(self._own.without_prefix(line.text), line.number)
         except ValueError as error:
+            self._note_unverified(error)
             self.note_damage(line.number, str(error))
             return None
         if not held:
@@ -112,10 +135,13 @@ class SpanReader:
         """
         text = text.rstrip()  # what is indented is a part of something else, such as .NET's console lines
         reason = ""
+        unverified: UnverifiedError | None = None
         for form in self._formats:
             if form.looks_right(text):
                 try:
-                    return [form.decode(text)]
+                    return [self._verified(form.decode(text))]
+                except UnverifiedError as error:
+                    unverified = error
                 except OtherLineError:
                     continue
                 except ValueError as error:
@@ -133,10 +159,28 @@ class SpanReader:
             parts = self._own.lines_in(text)
             if parts:
                 return self._look_into_each(parts, number, level + 1)
+        if unverified is not None:
+            raise unverified
         reason = hint(text) or reason
         if reason:
             raise ValueError(reason)
         return []
+
+    def _verified(self, decoded: Decoded) -> Decoded:
+        """Return what a line held. Raises ValueError where signatures are asked for and it has none, or a wrong one."""
+        if self._keys is None or not decoded.records:
+            return decoded
+        if decoded.proof is None:
+            raise UnverifiedError("the line has no signature", signed=False)
+        fault = decoded.proof.fault(self._keys)
+        if fault:
+            raise UnverifiedError(fault, signed=True)
+        return decoded
+
+    def _note_unverified(self, error: ValueError) -> None:
+        if isinstance(error, UnverifiedError):
+            self._found.forged_lines += error.signed
+            self._found.unsigned_lines += not error.signed
 
     def _look_into_each(self, texts: Sequence[bytes], number: int, level: int) -> list[Decoded]:
         """Return what several texts on one line hold; what is wrong with one of them does not keep the others out."""
@@ -146,6 +190,7 @@ class SpanReader:
             try:
                 held += self._look_into(text, number, level)
             except ValueError as error:
+                self._note_unverified(error)
                 damage.append(str(error))
         if damage and not held:
             raise ValueError("; ".join(damage))

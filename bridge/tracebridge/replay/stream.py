@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
+from tracebridge.plugins.signing import Key
 from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.follower import Follower
 from tracebridge.replay.inputs import UnreadableError, expand, identity
@@ -43,7 +44,7 @@ def _never() -> bool:
 class SpanFiles:
     """The lines of files and directories (`-` is standard input), read once; counts what it meets in `found`.
 
-    `own` is what a formatter or a shipper of the user's own wraps each line in, `start` says where to begin in a file of an identity, `stop` ends the
+    `own` is what a formatter or a shipper of the user's own wraps each line in, `keys` are those that sign lines, where only signed ones count, `start` says where to begin in a file of an identity, `stop` ends the
     reading between two lines. A file that cannot be read (further) is told to `unreadable` and kept in `failed`.
 
     Raises UnreadableError, when made, for a path that is not there.
@@ -55,6 +56,7 @@ class SpanFiles:
         *,
         trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE,
         own: OwnEnvelope = BARE,
+        keys: Mapping[str, Key] | None = None,
         start: Callable[[str], Position] = _from_the_beginning,
         stop: Callable[[], bool] = _never,
         unreadable: Callable[[UnreadableError], None],
@@ -65,6 +67,7 @@ class SpanFiles:
         self._paths = paths
         self._formats = installed_formats(trace_id_attribute)
         self._own = own
+        self._keys = keys
         self._start = start
         self._stop = stop
         self._unreadable = unreadable
@@ -102,7 +105,7 @@ class SpanFiles:
             yield _step(path, key, line, reader)
 
     def _reader(self, path: str) -> SpanReader:
-        return SpanReader(path, self._formats, self.found, self._own)
+        return SpanReader(path, self._formats, self.found, self._own, self._keys)
 
     def _fail(self, error: UnreadableError) -> None:
         self.failed += 1

@@ -97,6 +97,8 @@ def _url(value: Any, metadata: Mapping[str, Any]) -> str:
         raise Wrong("bad-url", wanted)
     if not parts.hostname or port == 0:
         raise Wrong("bad-url", f"{wanted}, with a host and no port 0")
+    if not parts.hostname.isascii():
+        raise Wrong("bad-url", f"{wanted}, with a host in ASCII (xn--… for a name that has other letters)")
     if "#" in text:  # a fragment is never sent; in a password it would end the address early
         raise Wrong("bad-url", f"{wanted}, without a # (%23 in a user name or password)")
     return PrivateUrl(text) if parts.username is not None or parts.query else text

@@ -20,6 +20,7 @@ ProblemKind = Literal[
     "bad-url",
     "bad-path",
     "bad-class",
+    "bad-header",
     "unset-variable",
     "bad-substitution",
     "conflict",

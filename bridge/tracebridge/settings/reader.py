@@ -19,6 +19,7 @@ from tracebridge.settings.place import Place
 from tracebridge.settings.problems import Problem, ProblemKind
 from tracebridge.settings.safe_keys import joined, names_secret, shown_key
 from tracebridge.settings.tree import Node
+from tracebridge.settings.wire_text import trimmed, wrong_name, wrong_value
 
 BAD: Any = object()
 """What a value that could not be read becomes; its problem has been noted."""
@@ -146,7 +147,7 @@ class OptionsReader:
             # A variable's text is text, even when it looks like a number.
             text = node.raw if node.substituted and node.raw is not None and value is not None else value
             if isinstance(text, str):
-                return Secret(text.reveal() if isinstance(text, Secret) else text) if hint is Secret else text
+                return self._secret(text, path) if hint is Secret else text
             return self._wrong_type(node, path, "text; put it in quotes" if value is not None else "text")
         if hint is bool and isinstance(value, bool):
             return value
@@ -156,9 +157,24 @@ class OptionsReader:
             return self._ranged(float(value), node, path, metadata, str)
         return self._wrong_type(node, path, NAMES.get(hint, "of another type"))
 
+    def _secret(self, text: str, path: str) -> Secret:
+        """Return a secret without what cannot be seen at its edges."""
+        return Secret(self._trimmed(text.reveal() if isinstance(text, Secret) else text, path))
+
+    @staticmethod
+    def _trimmed(text: str, path: str) -> str:
+        bare = trimmed(text)
+        if bare != text:
+            from tracebridge.masking.loggers import logger  # only what is wrong pays for it
+
+            logger("tracebridge").warning("blanks or line ends around the value of %s are taken off", path)
+        return bare
+
     def _form(self, mark: str, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
         form = FORMS[mark]
         value = to_plain(node) if isinstance(node.value, (dict, list)) else node.value
+        if mark == "url" and isinstance(value, str):
+            value = self._trimmed(value, path)
         try:
             read = form.read(value, metadata)
         except Wrong as wrong:
@@ -201,13 +217,27 @@ class OptionsReader:
         if not isinstance(node.value, dict):
             return self._wrong_type(node, path, "a mapping")
         secret = item is Secret or names_secret(path)
-        out = {}
+        out: dict[str, Any] = {}
         for key, child in node.value.items():
             here = joined(path, shown_key(key, alone=child.value is None, secret=secret))
             for scalar in child.scalars():
                 scalar.free_key = key
-            out[key] = self.value(item, child, here, metadata)
+            value = self.value(item, child, here, metadata)
+            name = key
+            if item is Secret:  # secrets under names of the user's own are headers
+                name = trimmed(key)
+                value = self._header(name, value, child, here)
+                if name.lower() in {each.lower() for each in out}:
+                    value = self.bad(child, here, "bad-header", f"{here}: this header is given twice")
+            out[name] = value
         return BAD if any(value is BAD for value in out.values()) else out
+
+    def _header(self, name: str, value: Any, node: Node, path: str) -> Any:
+        """Return the value of a header if it can be sent under that name, else BAD. Neither is told beyond what the path shows."""
+        if value is BAD:
+            return BAD
+        wrong = wrong_name(name) or wrong_value(value.reveal())
+        return self.bad(node, path, "bad-header", f"{path}: {wrong}") if wrong else value
 
     def _ranged(
         self, value: Any, node: Node, path: str, metadata: Mapping[str, Any], show: Callable[[Any], str]

@@ -1,17 +1,19 @@
 """The current span: per thread and per asyncio task, changed only by context managers and TraceStack.
 
-One ContextVar holds a linked list of frames, newest first. Threads start empty; tasks inherit a copy and cannot disturb each
-other or their parent, because only the variable of one's own context is set, and nothing of a frame changes but what lies below it.
+One ContextVar holds a linked list of frames, newest first. Tasks inherit a copy, threads too where Python is set so
+(`-X thread_inherit_context`, the default of free-threaded builds), and cannot disturb each other or their parent, because only the variable
+of one's own context is set, and nothing of a frame changes but what lies below it.
 
-A frame that is still there after its span was left says one of two things. Left where it was entered: this context is a copy, of a task that
-outlives the block, and the span stays its parent. Left elsewhere (a generator that the event loop closed, a response that another
+A frame that is still there after its span was left says one of three things. Left where it was entered, by this thread: this context is a copy, of a
+task that outlives the block, and the span stays its parent. Left by another thread: this one inherited the copy, for whatever it does from now on, and a
+span that has ended is nothing to it. Left elsewhere (a generator that the event loop closed, a response that another
 thread finished): the frame is a leftover, counts for nothing, and goes when the next span is entered or looked for.
 """
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar, Token
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -22,14 +24,24 @@ if TYPE_CHECKING:
     from tracebridge.spans.span import Span
 
 
-class Left(Enum):
-    """Where a span was left."""
+class Left:
+    """Where a span was left: in the context that it was entered in, which each thread says by a mark of its own, or elsewhere.
 
-    HERE = "in the context that it was entered in"
-    ELSEWHERE = "in another one"
+    A mark, because the number of a thread is given to another one when it has ended.
+    """
+
+    __slots__ = ()
 
 
-LEFT_HERE, LEFT_ELSEWHERE = Left.HERE, Left.ELSEWHERE
+class _Here(threading.local):
+    """This thread's mark."""
+
+    def __init__(self) -> None:
+        self.mark = Left()
+
+
+LEFT_ELSEWHERE = Left()
+_here = _Here()
 
 
 class Owner(Protocol):
@@ -96,6 +108,11 @@ def below(frame: Frame) -> Frame | None:
     return frame.before
 
 
+def outlives(owner: Owner) -> bool:
+    """Return whether this thread has left what an owner made current: where its frame is still there, it is that of a task that goes on."""
+    return owner.held is _here.mark
+
+
 def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
     """Return the newest current span of this client, in this trace if one is given.
 
@@ -105,8 +122,8 @@ def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
     while frame is not None:
         if (
             frame.core is core
-            and (trace is None or frame.span.trace is trace)
-            and (frame.span.cause is None or frame.owner.held is LEFT_HERE)
+            and (trace is None or frame.span._trace is trace)
+            and (frame.span.cause is None or outlives(frame.owner))
         ):
             return frame.span
         frame = below(frame)
@@ -117,7 +134,7 @@ def innermost_span() -> Span | None:
     """Return the newest current span of any client, as `current_span` does."""
     frame = current.get()
     while frame is not None:
-        if frame.span.cause is None or frame.owner.held is LEFT_HERE:
+        if frame.span.cause is None or outlives(frame.owner):
             return frame.span
         frame = below(frame)
     return None
@@ -161,7 +178,7 @@ def leave(owner: Owner) -> Frame | None:
             owner.held = LEFT_ELSEWHERE
             leftovers.latest = object()
         else:
-            owner.held = LEFT_HERE
+            owner.held = _here.mark
             if frame is not None and frame.owner is owner and token.old_value is frame.before:
                 return frame
     if frame is not None and frame.owner is owner:

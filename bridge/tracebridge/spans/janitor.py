@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from tracebridge.masking.loggers import logger
+from tracebridge.process.threads import background
 
 _log = logger("tracebridge")
 
@@ -22,7 +23,7 @@ class Janitor:
     def start(self) -> None:
         """Start the thread, once."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="tracebridge-janitor", daemon=True)
+            self._thread = background(self._run, "tracebridge-janitor")
             self._thread.start()
 
     def poke(self) -> None:

@@ -92,15 +92,15 @@ def live_trace(wire: WireId, custom_id: str | None, anchor_ns: int) -> LiveTrace
 
 def context_of(span: Span) -> RemoteParent:
     """Return the context of an open span, as other processes are told it."""
-    trace, origin = span.trace, span.origin
+    trace, origin = span._trace, span._origin
     if origin is None:
-        return RemoteParent(trace.outgoing_id, span.span_id, trace.flags, "", trace.custom_id, span.parent_id)
+        return RemoteParent(trace.outgoing_id, span._span_id, trace.flags, "", trace.custom_id, span._parent_id)
     return msgspec.structs.replace(
         origin,
         trace_id=trace.outgoing_id,
-        span_id=span.span_id,
+        span_id=span._span_id,
         correlation_id=trace.custom_id,
-        parent_id=span.parent_id,
+        parent_id=span._parent_id,
     )
 
 
@@ -140,8 +140,8 @@ class LiveTable:
 
     def note_closed(self, span: Span) -> None:
         """Remember a span that we ended ourselves, and its trace."""
-        self.closed_spans.add(span.span_id)
-        self.closed[span.trace.hex_id] = span.trace  # in one step: others look without the lock
+        self.closed_spans.add(span._span_id)
+        self.closed[span._trace.hex_id] = span._trace  # in one step: others look without the lock
         if len(self.closed) > CLOSED_TRACES_REMEMBERED:
             del self.closed[next(iter(self.closed))]
 

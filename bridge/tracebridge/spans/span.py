@@ -17,7 +17,7 @@ from tracebridge.records.entities import Link, SpanEvent, SpanStatus, SpanStatus
 from tracebridge.records.mlflow_span import DESCRIPTION, LOG_LEVEL, MlflowMembers, SpanLogLevel, read_log_level
 from tracebridge.records.record import EndCause, Event, Kind, StatusCode, Value
 from tracebridge.records.record import Link as LinkRecord
-from tracebridge.records.values import Tally
+from tracebridge.records.values import Tally, copied
 from tracebridge.spans.place import Place, show_place
 from tracebridge.spans.taking import Taking
 
@@ -46,51 +46,94 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     A msgspec struct because one is built in a fifth of the time of a class with `__slots__` (0.2 against 0.9 µs).
     """
 
-    calls: Core
-    trace: LiveTrace
-    span_id: str
-    """16 lower-case hex digits."""
-    raw_id: bytes
-    parent_id: str | None
-    """16 lower-case hex digits, or None for a root."""
-    parent_raw: bytes | None
-    name: str
-    start_time_ns: int
-    """Nanoseconds since the Unix epoch."""
-    place: Place
-    kind: int = int(Kind.INTERNAL)
-    span_type: str = "UNKNOWN"
-    end_time_ns: int | None = None
-    """Nanoseconds since the Unix epoch; None while the span is open."""
-    cause: EndCause | None = None
-    """Why it ended; None while it is open."""
-    inputs: Any = None
-    """The recorded inputs; None when not set."""
-    outputs: Any = None
-    """The recorded outputs; None when not set."""
-    attributes_now: dict[str, Value] = {}
-    harmless: bool = True
+    _calls: Core
+    _trace: LiveTrace
+    _span_id: str
+    _raw_id: bytes
+    _parent_id: str | None
+    _parent_raw: bytes | None
+    _name: str
+    _start_time_ns: int
+    _place: Place
+    _kind: int = int(Kind.INTERNAL)
+    _span_type: str = "UNKNOWN"
+    _end_time_ns: int | None = None
+    _cause: EndCause | None = None
+    _inputs: Any = None
+    _outputs: Any = None
+    _attributes: dict[str, Value] = {}
+    _fast_path: bool = True
     """Nothing but plain values (`tracebridge.records.fast_path`), and no secret among them: the short way past the stages is open."""
-    code: int = int(StatusCode.UNSET)
-    status_message: str = ""
-    event_records: list[Event] | None = None
-    link_records: list[LinkRecord] | None = None
-    counts: Tally | None = None
-    dropped_attributes: int = 0
-    dropped_events: int = 0
-    dropped_links: int = 0
-    parent_is_remote: bool = False
-    origin: RemoteParent | None = None
+    _code: int = int(StatusCode.UNSET)
+    _status_message: str = ""
+    _events: list[Event] | None = None
+    _links: list[LinkRecord] | None = None
+    _counts: Tally | None = None
+    _dropped_attributes: int = 0
+    _dropped_events: int = 0
+    _dropped_links: int = 0
+    _parent_is_remote: bool = False
+    _origin: RemoteParent | None = None
     """The context from elsewhere that this span descends from: its flags, trace state and baggage go on to whatever is called."""
-    own_id: OwnId | None = None
+    _own_id: OwnId | None = None
     """What the caller gave as the span's ID, where it is not the ID itself."""
 
     # ------------------------------------------------------------------ reading
 
     @property
+    def span_id(self) -> str:
+        """16 lower-case hex digits."""
+        return self._span_id
+
+    @property
+    def parent_id(self) -> str | None:
+        """16 lower-case hex digits, or None for a root."""
+        return self._parent_id
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        return self._name
+
+    @property
+    def start_time_ns(self) -> int:
+        """Nanoseconds since the Unix epoch."""
+        return self._start_time_ns
+
+    @property
+    def end_time_ns(self) -> int | None:
+        """Nanoseconds since the Unix epoch; None while the span is open."""
+        return self._end_time_ns
+
+    @property
+    def kind(self) -> int:
+        """A `Kind`."""
+        return self._kind
+
+    @property
+    def span_type(self) -> str:
+        """MLflow's span type."""
+        return self._span_type
+
+    @property
+    def cause(self) -> EndCause | None:
+        """Why it ended; None while it is open."""
+        return self._cause
+
+    @property
+    def inputs(self) -> Any:
+        """A copy of the recorded inputs; None when not set."""
+        return copied(self._inputs)
+
+    @property
+    def outputs(self) -> Any:
+        """A copy of the recorded outputs; None when not set."""
+        return copied(self._outputs)
+
+    @property
     def trace_id(self) -> str:
         """The caller's own trace ID, or 32 hex digits when none was given."""
-        return self.trace.shown_id
+        return self._trace.shown_id
 
     request_id = trace_id
     """MLflow 2's name for `trace_id`."""
@@ -98,54 +141,54 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     @property
     def wire_trace_id(self) -> str:
         """The 32 lower-case hex digits that back-ends show."""
-        return self.trace.hex_id
+        return self._trace.hex_id
 
     @property
     def custom_span_id(self) -> str | None:
         """The caller's own span ID, letter for letter; None when none was given, or it is `span_id` itself."""
-        return None if self.own_id is None else self.own_id.text
+        return None if self._own_id is None else self._own_id.text
 
     @property
     def attributes(self) -> dict[str, Any]:
         """A copy of the recorded attributes."""
-        return self.attributes_now.copy()
+        return {key: copied(value) for key, value in self._attributes.copy().items()}
 
     @property
     def status(self) -> SpanStatus:
         """The status recorded so far."""
-        return SpanStatus(SpanStatusCode(StatusCode(self.code).name), self.status_message)
+        return SpanStatus(SpanStatusCode(StatusCode(self._code).name), self._status_message)
 
     @property
     def events(self) -> list[SpanEvent]:
         """The recorded events."""
-        return [SpanEvent(event.name, event.time_ns, dict(event.attributes)) for event in self.event_records or ()]
+        return [SpanEvent(event.name, event.time_ns, dict(event.attributes)) for event in self._events or ()]
 
     @property
     def links(self) -> list[Link]:
         """The recorded links."""
         return [
             Link(link.trace_id.hex(), link.span_id.hex(), dict(link.attributes), link.trace_state)
-            for link in self.link_records or ()
+            for link in self._links or ()
         ]
 
     def get_attribute(self, key: str) -> Any:
         """Return one recorded attribute, or None."""
-        return self.attributes_now.get(key) if issubclass(type(key), str) else None
+        return self._attributes.get(key) if issubclass(type(key), str) else None
 
     # ------------------------------------------------------------------ writing
 
     def set_inputs(self, inputs: Any) -> None:
         """Record what goes in; None means not set."""
         if inputs is not None and self._open():
-            self.inputs = taken = self.payload(inputs)
-            if self.cause is not None or self.calls.keeps_open:
+            self._inputs = taken = self._payload(inputs)
+            if self._cause is not None or self._calls._keeps_open:
                 self._changed(inputs=taken)
 
     def set_outputs(self, outputs: Any) -> None:
         """Record what comes out; None means not set."""
         if outputs is not None and self._open():
-            self.outputs = taken = self.payload(outputs)
-            if self.cause is not None or self.calls.keeps_open:
+            self._outputs = taken = self._payload(outputs)
+            if self._cause is not None or self._calls._keeps_open:
                 self._changed(outputs=taken)
 
     def set_attribute(self, key: str, value: Any) -> None:
@@ -160,22 +203,22 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     def set_attributes(self, attributes: Mapping[str, Any] | None) -> None:
         """Record several attributes; earlier values of the same keys are replaced."""
         if attributes is not None and self._open():
-            added = self.take_attributes(attributes)
-            if self.cause is not None or self.calls.keeps_open:
+            added = self._take_attributes(attributes)
+            if self._cause is not None or self._calls._keeps_open:
                 self._changed(attributes=added)
 
     def set_status(self, status: SpanStatus | SpanStatusCode | str) -> None:
         """Record a status: "OK", "ERROR", "UNSET" or a SpanStatus. Anything else counts as misuse and as ERROR."""
         if self._open():
-            self.take_status(status)
-            if self.cause is not None or self.calls.keeps_open:
-                self._changed(status_message=self.status_message)
+            self._take_status(status)
+            if self._cause is not None or self._calls._keeps_open:
+                self._changed(status_message=self._status_message)
 
     def set_span_type(self, span_type: str) -> None:
         """Record the span's type, such as `SpanType.LLM`."""
         if self._open():
-            self.span_type = taken = self._text(span_type)[:MAX_NAME]
-            if self.cause is not None or self.calls.keeps_open:
+            self._span_type = taken = self._text(span_type)[:MAX_NAME]
+            if self._cause is not None or self._calls._keeps_open:
                 self._changed(span_type=taken)
 
     def set_description(self, description: str) -> None:
@@ -186,9 +229,9 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """Record how severe it is, by name or number, as the attribute `mlflow.spanLogLevel`. Anything else counts as misuse and is left out."""
         found = read_log_level(level)
         if found is None:
-            self.calls.refuse(
+            self._calls._refuse(
                 "bad_log_level",
-                f"unknown log level: {self.calls.told(level)}; it is left out. Give DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+                f"unknown log level: {self._calls._told(level)}; it is left out. Give DEBUG, INFO, WARNING, ERROR or CRITICAL.",
             )
             return
         self.set_attribute(LOG_LEVEL, int(found))
@@ -197,46 +240,46 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         """Record an event (anything with MLflow's `name`, `timestamp` and `attributes`)."""
         if not self._open():
             return
-        calls, records = self.calls, self.event_records
-        most = calls.limits.event_count_limit
+        calls, records = self._calls, self._events
+        most = calls._limits.event_count_limit
         made = None
         if records is None or len(records) < most:  # what is over is not even looked at
-            made = calls.plain_event(event)
+            made = calls._plain_event(event)
             if made is None:
                 tally = Tally()
-                made = calls.event_record(event, self.trace, tally)
-                self.mark(tally)
+                made = calls._event_record(event, self._trace, tally)
+                self._mark(tally)
         with self._lock:
-            if self.event_records is None:
-                self.event_records = []
-            if made is None or len(self.event_records) >= most:
+            if self._events is None:
+                self._events = []
+            if made is None or len(self._events) >= most:
                 made = None
-                self.harmless = False
-                self.dropped_events += 1
+                self._fast_path = False
+                self._dropped_events += 1
             else:
-                self.event_records.append(made)
-        if made is not None and (self.cause is not None or calls.keeps_open):
+                self._events.append(made)
+        if made is not None and (self._cause is not None or calls._keeps_open):
             self._changed(events=(made,))
 
     def add_link(self, link: Link) -> None:
         """Record a link to another span (anything with MLflow's `trace_id`, `span_id` and `attributes`)."""
         if not self._open():
             return
-        calls, records = self.calls, self.link_records
-        most = calls.limits.link_count_limit
+        calls, records = self._calls, self._links
+        most = calls._limits.link_count_limit
         made, tally = None, Tally()
         if records is None or len(records) < most:
-            made = calls.link_record(link, tally)
-        self.mark(tally)
+            made = calls._link_record(link, tally)
+        self._mark(tally)
         with self._lock:
-            if self.link_records is None:
-                self.link_records = []
-            if made is None or len(self.link_records) >= most:
+            if self._links is None:
+                self._links = []
+            if made is None or len(self._links) >= most:
                 made = None
-                self.dropped_links += 1
+                self._dropped_links += 1
             else:
-                self.link_records.append(made)
-        if made is not None and (self.cause is not None or calls.keeps_open):
+                self._links.append(made)
+        if made is not None and (self._cause is not None or calls._keeps_open):
             self._changed(links=(made,))
 
     def record_exception(self, exception: BaseException | str) -> None:
@@ -254,8 +297,8 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         self.add_event(SpanEvent("exception", attributes=attributes))
         if self._open():
             self._say_status(StatusCode.ERROR, f"{kind}: {message}" if kind else message)
-            if self.cause is not None or self.calls.keeps_open:
-                self._changed(status_message=self.status_message)
+            if self._cause is not None or self._calls._keeps_open:
+                self._changed(status_message=self._status_message)
 
     def end(
         self,
@@ -265,7 +308,7 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         end_time_ns: int | None = None,
     ) -> None:
         """End the span, as `client.end_span` does. Ending the root completes the trace."""
-        self.calls.end(self, outputs, attributes, status, end_time_ns)
+        self._calls._end(self, outputs, attributes, status, end_time_ns)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(
@@ -281,27 +324,27 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
         return self
 
     def __repr__(self) -> str:
-        return f"Span(name={self.name!r}, trace_id={self.trace_id!r}, span_id={self.span_id!r})"
+        return f"Span(name={self._name!r}, trace_id={self.trace_id!r}, span_id={self._span_id!r})"
 
     # ------------------------------------------------------------------ for the core, not for applications
 
     @property
-    def opened_at(self) -> str:
+    def _opened_at(self) -> str:
         """`file:line` of the call that opened the span."""
-        return show_place(self.place)
+        return show_place(self._place)
 
     def _changed(self, **fields: Any) -> None:
         """Tell a journal on disk what was set. While another thread ended the span it may have come too late, which is counted."""
-        if self.cause is not None:
+        if self._cause is not None:
             self._open()
         else:
-            self.calls.note(self, **fields)
+            self._calls._note(self, **fields)
 
     def _open(self) -> bool:
-        if self.cause is None:
+        if self._cause is None:
             return True
-        name = self.calls.reducer.show(self.name)
-        self.calls.refuse(
+        name = self._calls._reducer.show(self._name)
+        self._calls._refuse(
             "change_after_end",
             f"span {name!r} was changed after its end; the change is not recorded.",
             TraceFinishedError,

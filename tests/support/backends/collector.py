@@ -66,12 +66,13 @@ class Receivers:
 class OtlpJsonSink:
     """A loopback receiver of OTLP JSON over HTTP: what the Collector understood, as it says it.
 
-    `status` is what it answers from now on; with another than 200 it keeps nothing.
+    `status` is what it answers from now on; with another than 200 it keeps nothing. A body that has `refused` in it is answered with 400.
     """
 
     def __init__(self) -> None:
         self.bodies: queue.Queue[bytes] = queue.Queue()
         self.status = 200
+        self.refused: bytes | None = None
         sink = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -79,9 +80,10 @@ class OtlpJsonSink:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if sink.status == 200:
+                status = 400 if sink.refused is not None and sink.refused in body else sink.status
+                if status == 200:
                     sink.bodies.put(body)
-                self.send_response(sink.status)
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", "2")
                 self.end_headers()

@@ -40,9 +40,16 @@ def start_mlflow() -> MLflow:
         "1",
     ]
     process = ServerProcess(
-        "mlflow", command, folder=folder, env={"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
+        "mlflow",
+        command,
+        folder=folder,
+        env={"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
     )
     url = f"http://127.0.0.1:{port}"
     process.wait_until(answers(f"{url}/health"))
-    made = client.request("POST", f"{url}/api/2.0/mlflow/experiments/create", json={"name": "tracebridge"})
-    return MLflow(url, made.json()["experiment_id"], script, process)
+    try:
+        made = client.request("POST", f"{url}/api/2.0/mlflow/experiments/create", json={"name": "tracebridge"})
+        return MLflow(url, made.json()["experiment_id"], script, process)
+    except BaseException:
+        process.stop()
+        raise

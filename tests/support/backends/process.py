@@ -15,10 +15,10 @@ from pathlib import Path
 
 import urllib3
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 400.0  # a server of many modules on a machine with other work
 LOG_LINES_SHOWN = 40
 
-http = urllib3.PoolManager(retries=False, timeout=10)
+http = urllib3.PoolManager(retries=False, timeout=60)
 
 
 def free_ports(count: int) -> list[int]:

@@ -32,5 +32,5 @@ def start_zipkin(**environment: str) -> Zipkin:
         "zipkin", command, env={"STORAGE_TYPE": "mem", "SELF_TRACING_ENABLED": "false", **environment}
     )
     url = f"http://127.0.0.1:{port}"
-    process.wait_until(answers(f"{url}/api/v2/services"))
+    process.wait_until(answers(f"{url}/info"))  # /health is 503 while a storage is down
     return Zipkin(url, process)

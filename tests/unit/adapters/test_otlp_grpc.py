@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -370,3 +371,28 @@ def test_verification_cannot_be_skipped_and_that_is_a_mistake_of_the_configurati
         caught.value
     )
     load_settings({"adapters": {"otlp_grpc": {"endpoint": "http://h:4317", "tls": tls}}}, environ={})
+
+
+WEB_SERVER = """
+const server = require('http2').createServer((request, response) => {
+  request.resume(); response.writeHead(+process.argv[1], {'content-type': 'text/html'}); response.end('<!doctype html><html>');
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+"""
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 500])
+def test_a_web_page_over_http2_is_no_fault_of_the_spans(status):
+    """A web server at the port is a person's to mend; what it says to gRPC is made up by gRPC."""
+    node = shutil.which("node")
+    if node is None:
+        assert not os.environ.get(REQUIRE), "node is required here"
+        pytest.skip("no node on this machine")
+    with subprocess.Popen([node, "-e", WEB_SERVER, str(status)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        options = OtlpGrpcOptions(endpoint=f"http://127.0.0.1:{server.stdout.readline().strip()}", timeout=60)
+        adapter = OtlpGrpcAdapter(options, Context("x"))
+        with pytest.raises(Misconfigured, match="is this a gRPC port"):
+            adapter.send(adapter.encode([Build("page").span("s")]), 1)
+        adapter.close()
+        server.terminate()

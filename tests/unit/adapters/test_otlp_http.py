@@ -140,6 +140,17 @@ def test_a_2xx_with_any_other_words_means_taken(server, make, content_type, body
     [
         (200, "text/html; charset=utf-8", b"  <p>Welcome", Misconfigured, "web page"),
         (200, "text/plain", b"\n<!DOCTYPE html><html>", Misconfigured, "web page"),
+        (
+            200,
+            "text/plain",
+            b'<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0//EN">',
+            Misconfigured,
+            "web page",
+        ),
+        (200, "text/plain", b"<!-- licence: > -->\n<!-- more -->\r\n<HTML lang=en>", Misconfigured, "web page"),
+        (200, "text/plain", b"\xef\xbb\xbf<!doctype html>", Misconfigured, "web page"),
+        (200, "text/plain", "\ufeff<html>".encode("utf-16"), Misconfigured, "web page"),
+        (200, "application/xhtml+xml", b"<x/>", Misconfigured, "web page"),
         (404, JSON, b"{}", Misconfigured, "path"),
         (401, JSON, b"{}", Misconfigured, "credentials"),
         (415, JSON, b"{}", Misconfigured, "encoding"),

@@ -13,6 +13,7 @@ import pytest
 
 import tracebridge
 from tracebridge.moved import MOVED
+from tracebridge.spans.noop import NoopSpan
 
 HEAVY = (
     "urllib3",
@@ -119,3 +120,29 @@ def test_the_installed_distribution_has_nothing_at_top_level_but_the_three_packa
         "tracebridge_config",
     }
     assert files("tracebridge") is not None
+
+
+CALLS = {
+    "active_traces", "adapter", "close", "dead_letters", "delete_trace_tag", "delete_traces", "end_span", "end_trace", "extract", "flush",
+    "get_active_trace", "get_trace", "ingest", "inject", "search_traces", "set_trace_tag", "source", "span", "start_span", "start_trace",
+    "stats", "trace",
+}  # fmt: skip
+MEMBERS = {
+    "add_event", "add_link", "attributes", "cause", "custom_span_id", "description", "end", "end_time_ns", "events", "get_attribute", "inputs",
+    "kind", "links", "llm_cost", "log_level", "model_name", "name", "outputs", "parent_id", "record_exception", "request_id", "set_attribute",
+    "set_attributes", "set_description", "set_inputs", "set_log_level", "set_outputs", "set_span_type", "set_status", "span_id", "span_type",
+    "start_time_ns", "status", "to_dict", "trace_id", "wire_trace_id",
+}  # fmt: skip
+
+
+def public(thing: object) -> set[str]:
+    """What a thing shows."""
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_a_client_and_its_spans_show_what_is_documented_and_nothing_else(make_client):
+    """What the machine needs is underscored; a span that does nothing has what a span has."""
+    client = make_client()
+    live = client.start_trace("r")
+    assert (public(tracebridge.Client), public(client)) == (CALLS, CALLS)
+    assert (public(tracebridge.Span), public(live), public(NoopSpan())) == (MEMBERS, MEMBERS, MEMBERS)

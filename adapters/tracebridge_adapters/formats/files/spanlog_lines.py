@@ -16,6 +16,7 @@ from tracebridge_adapters.formats.files import spanlog_otlp
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Line
 from tracebridge_adapters.formats.spanlog.nested import NOTE, is_nested
 from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_otel, record_of
+from tracebridge_adapters.formats.spanlog.signing import proof_of
 from tracebridge_adapters.formats.spanlog.writer import Writer
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -80,7 +81,8 @@ class SpanlogLines:
             _refuse_twice(line, shown)
             if shown.event != END:
                 return Decoded([])
-            return Decoded([record_of(shown)], notes_of(shown) + nested, writer=shown.writer, seq=shown.seq)
+            notes = notes_of(shown) + nested
+            return Decoded([record_of(shown)], notes, writer=shown.writer, seq=shown.seq, proof=proof_of(shown))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
             raise ValueError(f"not a {SCHEMA} line: {error}") from error
 

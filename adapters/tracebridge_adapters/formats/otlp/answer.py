@@ -22,6 +22,18 @@ def read_partial_success(body: bytes, content_type: str) -> tuple[int, str]:
     return max(0, rejected), message
 
 
+def is_answer(body: bytes, content_type: str) -> bool:
+    """Return whether a 2xx answer may be OTLP's: nothing, or an ExportTraceServiceResponse and no more."""
+    if not body.strip():
+        return True
+    try:
+        if content_type == JSON_TYPE:
+            return set(msgspec.json.decode(body, type=dict)) <= {"partialSuccess", "partial_success"}
+        return {field for field, _ in fields(body)} <= {1}
+    except ValueError:
+        return False
+
+
 def _from_json(body: bytes) -> tuple[int, str]:
     answer = msgspec.json.decode(body) if body.strip() else {}
     partial = answer.get("partialSuccess") or answer.get("partial_success") or {}

@@ -82,6 +82,8 @@ class CommonLine(msgspec.Struct, omit_defaults=True):
     inputs: Any = UNSET
     outputs: Any = UNSET
     resource: Fields | UnsetType = UNSET
+    sign: str = ""
+    """Who wrote the line, and that it was not changed; see docs/signing.md."""
 
 
 class Line(CommonLine, omit_defaults=True):

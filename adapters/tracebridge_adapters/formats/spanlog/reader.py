@@ -75,7 +75,7 @@ def read(given: dict[str, Any]) -> Line:
         if name != "event" or "event" not in named:
             named[name] = default
     try:
-        return msgspec.convert(named, Line)
+        return msgspec.convert(named, Line, strict=False)  # some shippers make numbers text
     except (msgspec.ValidationError, RecursionError) as error:
         raise ValueError(str(error)) from error
 

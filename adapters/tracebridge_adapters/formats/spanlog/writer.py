@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from tracebridge.masking.printable import printable_json
+from tracebridge.plugins.signing import Key
 from tracebridge.records.record import UNKNOWN_SERVICE, EndCause, Kind, Resource, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ResourceChoice
 from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, MAX_NAME, Render, cap_names, cut_to_size, has_long_names
@@ -18,6 +19,7 @@ from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Level, What, 
 from tracebridge_adapters.formats.spanlog.mend import mended
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
 from tracebridge_adapters.formats.spanlog.rare import is_common, set_rare
+from tracebridge_adapters.formats.spanlog.signing import signature
 from tracebridge_adapters.formats.spanlog.values import show, shown
 
 _Source = tuple[str, Any]
@@ -41,7 +43,7 @@ class Writer:
     """Makes lines in one profile.
 
     `resource` says which lines carry it, `max_line_bytes` bounds a line with its newline (None: no bound), `extra_lines` are
-    written besides one `span.end` a span, `project` is the cloud project that the gcp profile names in its trace.
+    written besides one `span.end` a span, `project` is the cloud project that the gcp profile names in its trace; `key` signs the lines.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Writer:
         max_line_bytes: int | None = None,
         extra_lines: Collection[ExtraLine] = (),
         project: str = "",
+        key: Key | None = None,
     ) -> None:
         chosen = PROFILES[profile]
         self._line: Any = chosen.line
@@ -63,6 +66,7 @@ class Writer:
         self._extra = frozenset(extra_lines)
         self._short_way = not self._extra
         self._project = project
+        self._key = key
         self._known: tuple[Resource, _Source] = (_NO_RESOURCE, (UNKNOWN_SERVICE, msgspec.Raw(b"{}")))
 
     def encode(self, record: SpanRecord) -> bytes:
@@ -137,10 +141,19 @@ class Writer:
         )
 
     def _encoded(self, line: Any, record: SpanRecord) -> bytes:
+        if self._key is not None and line.event == END:
+            line.sign = signature(self._key, line, self._resource_on(line, record))
         if self._dress is not None:
             self._dress(line, record, self._project)
         data = _encode(line)
         return printable_json(data) + b"\n"
+
+    @staticmethod
+    def _resource_on(line: Any, record: SpanRecord) -> Any:
+        """Return the resource as a reader of the line will know it."""
+        if line.resource is UNSET:
+            return UNSET
+        return shown((record.resource if record.resource is not None else _NO_RESOURCE).attributes)
 
     def _carries_resource(self, record: SpanRecord) -> bool:
         return self._resource == "always" or (self._resource == "root" and record.parent_id is None)

@@ -84,6 +84,8 @@ def as_json(found: Found) -> dict[str, Any]:
         "span_lines": found.span_lines,
         "other_lines": found.other_lines,
         "damaged_lines": found.damaged_lines,
+        "unsigned_lines": found.unsigned_lines,
+        "forged_lines": found.forged_lines,
         "spans": found.spans,
         "damaged_spans": found.damaged_spans,
         "missing_lines": found.gaps.count(),

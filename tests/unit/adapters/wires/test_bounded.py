@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tracebridge.errors import Retryable
+from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.plugins.options import TlsOptions
 from tracebridge_adapters.wires.http import HttpWire
 
@@ -79,6 +79,54 @@ def test_a_slow_answer_is_left_at_the_timeout(serve, first, drip):
     with pytest.raises(Retryable, match="took longer than"):
         one.post(b"body")
     assert time.monotonic() - started < 30
+    one.close()
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 102 Processing\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Whatever\r\nA: b\r\n\r\n",
+    ],
+    ids=["102", "103", "several"],
+)
+def test_interim_answers_are_passed_over(serve, interim):
+    """The answer is the one after them, and the next request of the connection gets its own."""
+    connections = []
+
+    def talk(connection: socket.socket) -> None:
+        connections.append(connection)
+        for body in (b"one", b"two"):
+            connection.recv(65_536)
+            connection.sendall(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n" + body)
+        connection.recv(65_536)
+
+    one = wire(serve(talk), timeout_s=30)
+    assert [(answer.status, answer.body) for answer in (one.post(b"1"), one.post(b"2"))] == [
+        (200, b"one"),
+        (200, b"two"),
+    ]
+    assert len(connections) == 1
+    one.close()
+
+
+def test_a_switch_of_protocols_is_no_fault_of_the_spans(serve):
+    """Nobody asked for it: a person has to look, and nothing more is read from that connection."""
+    connections = []
+
+    def talk(connection: socket.socket) -> None:
+        connections.append(connection)
+        while connection.recv(65_536):
+            connection.sendall(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+            )
+
+    one = wire(serve(talk), timeout_s=30)
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match=r"answered 101 Switching Protocols, .*; is this the right port"):
+            one.post(b"1")
+    assert len(connections) == 2
     one.close()
 
 

@@ -33,7 +33,7 @@ def leaky(make_client, delivered):
     client = make_client(lifecycle={"max_open": "1ms", "on_leak": "close"})
     root = client.start_trace("root", trace_id="order 7", tags={"team": "a"})
     time.sleep(0.002)
-    client.close_overdue()
+    client._close_overdue()
     assert [record.end_cause for record in delivered(client)] == [EndCause.LEAKED]
     return client, root
 
@@ -88,8 +88,8 @@ def test_of_the_traces_that_were_closed_the_newest_are_remembered(leaky, monkeyp
     monkeypatch.setattr("tracebridge.spans.live.CLOSED_TRACES_REMEMBERED", 2)
     roots = [client.start_trace("root") for _ in range(3)]
     for root in roots:
-        client.close_spans(root.trace, EndCause.LEAKED)
-    assert [client.closed_trace(root.trace_id) for root in roots] == [None, roots[1].trace, roots[2].trace]
+        client._close_spans(root._trace, EndCause.LEAKED)
+    assert [client._closed_trace(root.trace_id) for root in roots] == [None, roots[1]._trace, roots[2]._trace]
 
 
 def test_a_start_without_a_parent_goes_under_the_root_that_has_ended(client, delivered):
@@ -111,7 +111,7 @@ def test_a_start_whose_trace_ends_and_begins_anew_meanwhile_opens_one_trace(ends
     again = []
 
     def interpose():
-        client.end_trace("order 7") if ends == "finished" else client.close_spans(root.trace, EndCause.LEAKED)
+        client.end_trace("order 7") if ends == "finished" else client._close_spans(root._trace, EndCause.LEAKED)
         again.append(client.start_trace("again", trace_id="order 7"))
 
     child = client.start_span("child", "order 7", root.span_id, attributes=Interposed(interpose), span_id=own)
@@ -165,7 +165,7 @@ def test_tags_of_a_trace_that_was_closed_or_never_was_are_counted(make_client, t
     """A tag that comes too late, or for a no-op span, is no error of the caller's."""
     client = make_client(adapters={"zipkin_file": {"path": str(tmp_path / "spans.json")}})
     root = client.start_trace("root", trace_id="order 7")
-    client.close_spans(root.trace, EndCause.LEAKED)
+    client._close_spans(root._trace, EndCause.LEAKED)
     client.set_trace_tag("order 7", "team", "a")
     client.delete_trace_tag(root.wire_trace_id, "team")
     client.close()

@@ -181,8 +181,8 @@ def test_a_leak_is_reported_with_the_place_it_was_opened(make_client, caplog):
     client.start_trace("leaky")
     time.sleep(0.01)
     with caplog.at_level(logging.WARNING, "tracebridge"):
-        client.close_overdue()
-        client.close_overdue()
+        client._close_overdue()
+        client._close_overdue()
     assert caplog.text.count("'leaky'") == 1
     assert "test_ending.py:" in caplog.text
     assert client.stats().open == 1
@@ -193,7 +193,7 @@ def test_a_leak_is_closed_when_told_to(make_client, delivered):
     client = make_client(lifecycle={"max_open": "1ms", "on_leak": "close"})
     client.start_trace("leaky")
     time.sleep(0.01)
-    client.close_overdue()
+    client._close_overdue()
     assert [r.end_cause for r in delivered(client)] == [EndCause.LEAKED]
 
 

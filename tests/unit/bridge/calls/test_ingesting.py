@@ -90,7 +90,7 @@ def test_a_span_of_a_trace_that_is_open_here_gets_its_custom_id(make_client):
     """So that the whole tree is found by the caller's own ID."""
     client = make_client()
     root = client.start_trace("root", trace_id="order-7")
-    foreign = msgspec.structs.replace(PLAIN, trace_id=bytes.fromhex(root.wire_trace_id), parent_id=root.raw_id)
+    foreign = msgspec.structs.replace(PLAIN, trace_id=bytes.fromhex(root.wire_trace_id), parent_id=root._raw_id)
     assert through(client, foreign).custom_trace_id == "order-7"
     root.end()
     assert client.stats().ingested == 1

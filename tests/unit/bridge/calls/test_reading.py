@@ -322,7 +322,7 @@ def test_an_open_trace_has_as_many_tags_as_a_span_has_attributes(make_client):
     root = client.start_trace("r", trace_id="x")
     for key in ("a", "b", "c", "a"):
         client.set_trace_tag("x", key, "1")
-    assert (root.trace.tags, client.stats().misuse["tag_over_limit"]) == ({"a": "1", "b": "1"}, 1)
+    assert (root._trace.tags, client.stats().misuse["tag_over_limit"]) == ({"a": "1", "b": "1"}, 1)
 
 
 def test_what_mlflow_calls_attributes_of_a_trace_are_its_fields(reader):
@@ -340,3 +340,12 @@ def test_what_mlflow_calls_attributes_of_a_trace_are_its_fields(reader):
         )
     ]
     assert found == [["x"]] * 5 + [[]]
+
+
+def test_the_store_is_read_before_any_server(tmp_path):
+    """It keeps every field, whatever stands first in the file."""
+    adapters = {"mlflow": {"endpoint": "http://127.0.0.1:9"}, "store": {"path": str(tmp_path / "s.db")}}
+    client = Client(config={"adapters": adapters})
+    client.start_trace("r", trace_id="x").end()
+    assert client.get_trace("x").info.trace_id == "x"
+    client.close(timeout_s=0)

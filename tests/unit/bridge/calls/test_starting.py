@@ -220,7 +220,7 @@ def test_a_span_under_a_parent_says_where_it_was_opened(client):
     """The caller's line, not one of ours."""
     root = client.start_trace("r")
     spans = [client.start_span("c", parent=root), client.start_span("c", parent="current")]
-    assert [span.opened_at.rpartition(":")[0] for span in spans] == [__file__, __file__]
+    assert [span._opened_at.rpartition(":")[0] for span in spans] == [__file__, __file__]
 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 513, "0" * 32, 7])

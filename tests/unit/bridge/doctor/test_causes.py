@@ -97,6 +97,31 @@ def test_an_experiment_that_mlflow_does_not_have(serve: Any) -> None:
     outcome = examine({"otlp_http": {"endpoint": serve(answer).url, "dialect": "mlflow"}})
     assert outcome.problem is not None
     assert "x-mlflow-experiment-id" in outcome.problem.advice
+    assert (outcome.problem.cause, "path" in str(outcome.problem)) == ("unknown-experiment", False)
+
+
+@pytest.mark.parametrize("kind", ["otlp_http", "zipkin", "jaeger_thrift"])
+def test_a_port_that_says_200_to_everything_has_taken_nothing(serve: Any, kind: str) -> None:
+    """A Collector's health port has words of its own; delivery believes them, a person should not."""
+    server = serve(Answer(200, body=b'{"status":"Server available","uptime":"1.2s"}'))
+    outcome = examine({kind: {"endpoint": server.url + ADAPTERS.get(kind, "")}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, "Server available" in outcome.problem.message) == ("foreign-answer", True)
+    assert [step.name for step in outcome.steps] == ["resolve", "connect"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, body=b"{}"),
+        Answer(202, "", b""),
+        Answer(200, "application/x-protobuf", b""),
+        Answer(200, body=b'{"partialSuccess":{}}'),
+    ],
+)
+def test_otlps_own_answers_are_taken_for_what_they_are(serve: Any, answer: Answer) -> None:
+    """With no words, in either encoding."""
+    assert examine({"otlp_http": {"endpoint": serve(answer).url}}).problem is None
 
 
 def test_headers_that_are_sent_are_named_and_their_values_are_not(serve: Any) -> None:
@@ -107,7 +132,7 @@ def test_headers_that_are_sent_are_named_and_their_values_are_not(serve: Any) ->
     )
     assert outcome.problem is not None
     assert "what is sent in Authorization, x-tenant" in outcome.problem.advice
-    assert outcome.problem.message.endswith("no: *** is unknown; check the credentials")
+    assert outcome.problem.message.endswith("no: Bearer *** is unknown; check the credentials")
     assert "c4n4ry" not in repr(outcome)
 
 
@@ -134,7 +159,7 @@ def test_a_clock_that_is_wrong_is_a_warning(serve: Any, off_s: int) -> None:
     (warning,) = outcome.warnings
     assert (outcome.problem, warning.cause) == (None, "clock-skew")
     seconds, side = warning.message.removeprefix("the destination's clock is ").split("s ", 1)
-    assert abs(int(seconds) - 120) <= 2
+    assert 60 < int(seconds) <= 122  # a busy machine's questions take long, and that is taken off
     assert side.startswith("ahead of" if off_s > 0 else "behind")
 
 
@@ -152,7 +177,7 @@ def test_a_busy_server_that_tells_an_old_date_once_has_no_wrong_clock(serve: Any
         ("00:00:10", 0.0),
         ("00:00:20", 0.0),
         ("00:00:09", 0.0),
-        ("00:00:08", -1.0),
+        ("00:00:01", 0.0),
         ("00:00:21", 1.0),
         ("00:01:20", 60.0),
     ],

@@ -143,7 +143,7 @@ def test_a_trace_is_addressed_by_its_wire_id_under_any_scheme(make_client, deliv
     root = client.start_trace("r", trace_id={"hash": "order-7", "ulid": ULID, "datadog": "7"}[scheme])
     child = client.start_span("c", root.wire_trace_id, root.span_id)
     elsewhere = client.start_trace("e", parent=root)
-    assert child.trace is elsewhere.trace is root.trace
+    assert child._trace is elsewhere._trace is root._trace
     for span in (child, elsewhere, root):
         span.end()
     assert len(client.get_trace(root.wire_trace_id).data.spans) == 3
@@ -343,7 +343,7 @@ def test_joining_with_a_span_id_that_is_there_changes_nothing(make_client):
     with pytest.raises(DuplicateSpanError):
         client.start_trace("b", trace_id="x", span_id="root", tags={"b": "2"})
     assert client.active_traces == [first]
-    assert first.trace.tags == {"a": "1"}
+    assert first._trace.tags == {"a": "1"}
 
 
 @pytest.mark.parametrize("wrong", ["", "0" * 16, "x" * 513, 7, b"12345678", object()])

@@ -40,7 +40,7 @@ def test_a_thread_waits_for_its_turn(monkeypatch, naps):
 def test_a_call_of_ours_waits_for_its_turn(client):
     """A span that is started and ended while another thread holds the lock is there once that lets go."""
     root = client.start_trace("r")
-    with client.accounts.mutex:
+    with client._accounts.mutex:
         threads = [threading.Thread(target=call) for call in (lambda: client.start_trace("other"), root.end)]
         for thread in threads:
             thread.start()

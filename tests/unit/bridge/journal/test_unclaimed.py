@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import struct
 import time
+import zlib
 from collections import Counter
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -247,3 +250,44 @@ def test_a_directory_without_a_bound_keeps_everything(tmp_path):
         take_all(life)
         assert (life.journal.stats().unclaimed, life.journal.stats().dropped) == ({"zipkin": 5}, {})
         life.close()
+
+
+# ---------------------------------------------------------------------- directories of before
+
+
+def segment_of_before(bodies: list[bytes], adapters: list[str], size: int = 2**20) -> bytes:
+    """A segment as the first version of the journal wrote it, byte by byte: whole, with its space taken and no names beside it."""
+    salt, mark = 0x1234ABCD, b"\x11\x22\x33\x44"
+    begin = 128 + len(adapters) * 1024
+    header = struct.pack("<8sHHIII4s", b"TBSEGMNT", 1, len(adapters), 128, begin, salt, mark)
+    header += struct.pack("<I", zlib.crc32(header))
+    data = bytearray(size)
+    data[0 : len(header)] = data[64 : 64 + len(header)] = header
+    for number, name in enumerate(adapters):
+        for copy in (1, 2):
+            slot = struct.pack("<8sIII", blake2b(name.encode(), digest_size=8).digest(), copy, 0, 0).ljust(508, b"\0")
+            at = 128 + number * 1024 + (copy % 2) * 512
+            data[at : at + 512] = slot + struct.pack("<I", zlib.crc32(slot, salt))
+    for body in bodies:
+        word = len(body) << 4 | 1
+        record_bytes = mark + struct.pack("<II", word, zlib.crc32(body, salt ^ word)) + body
+        data[begin : begin + len(record_bytes)] = record_bytes
+        begin += len(record_bytes)
+    return bytes(data)
+
+
+def test_a_directory_of_before_is_read_whole(tmp_path):
+    """Whoever upgrades finds what the version before left: for the adapters that are named, and for those that are not any more."""
+    folder = tmp_path / "01764045000123456789-4711-9f3a61c2"
+    folder.mkdir()
+    (folder / "lock").touch()
+    bodies = [[record(1), record(2)], [record(3)]]
+    for number, some in enumerate(bodies, start=1):
+        (folder / f"{number:08d}.seg").write_bytes(segment_of_before(some, ["zipkin", "store"]))
+    new = Life(tmp_path, names=("store",))
+    assert take_all(new) == {"store": [1, 2, 3]}
+    new.close()
+    old = Life(tmp_path, names=("zipkin",))
+    assert take_all(old) == {"zipkin": [1, 2, 3]}
+    old.close()
+    assert list(folders(tmp_path)) == []

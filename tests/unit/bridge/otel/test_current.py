@@ -211,7 +211,9 @@ def test_threads_have_trees_of_their_own(client, tracer):
                 tracer.start_span(f"call {number}").end()
 
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(work, range(8)))
+            list(
+                pool.map(lambda number: contextvars.Context().run(work, number), range(8))
+            )  # what threads inherit is a setting
         tracer.start_span("after").end()
     assert tree(client) == {
         "job": None,

@@ -67,6 +67,7 @@ KINDS: dict[str, tuple[str | bytes, int, int]] = {
     "bad-size": (GOOD + "limits: {payload_length_limit: many}\n", 2, 32),
     "bad-path": ('adapters: {otlp_file: {path: "a\\0b"}}\n', 1, 30),
     "bad-class": ("adapters: {otel_exporter: {class: x}}\n", 1, 35),
+    "bad-header": ("adapters: {zipkin: {headers: {api key: abc}}}\n", 1, 40),
     "unknown-scheme": ("trace_ids: {scheme: x}\n" + GOOD, 1, 21),
     "bad-url": ("adapters: {zipkin: {endpoint: localhost:9411}}\n", 1, 31),
     "conflict": ("adapters: {log: {path: a.log}}\n", 1, 17),
@@ -229,7 +230,7 @@ def test_a_mapping_is_reported_by_path() -> None:
 
 def test_the_caret_stands_under_wide_and_masked_text(tmp_path: Path) -> None:
     """Columns count characters; the caret follows what is printed."""
-    source = "adapters: {zipkin: {headers: {a: 秘密の値}, x: 1, 端点: 2}}"
+    source = "adapters: {zipkin: {headers: {a: abcd}, x: 1, 端点: 2}}"
     lines = str(report_of(tmp_path, source)).splitlines()
     assert lines[1] == "  1 | adapters: {zipkin: {headers: {a: ***}, x: 1, 端点: 2}}"
     assert lines[1].index("x: 1") == lines[2].index("^")

@@ -9,8 +9,10 @@ import threading
 
 import pytest
 
+import tracebridge.spans.context
 from tracebridge import TraceStack
-from tracebridge.spans.context import current, enter, innermost_span, leave
+from tracebridge.process.threads import background
+from tracebridge.spans.context import Frame, current, enter, innermost_span, leave
 
 
 def parents(records):
@@ -62,7 +64,7 @@ def test_ending_inside_the_block_is_allowed(client, delivered):
 
 
 def test_threads_do_not_see_each_others_current_span(client):
-    """A new thread starts without a current span."""
+    """A thread with an empty context, as every new one has unless Python lets it inherit its creator's, starts without a current span."""
     seen = []
     with client.trace("a") as root:
 
@@ -70,7 +72,7 @@ def test_threads_do_not_see_each_others_current_span(client):
             with client.span("b") as span:
                 seen.append(span.trace_id == root.trace_id)
 
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=contextvars.Context().run, args=(work,))
         thread.start()
         thread.join()
     assert seen == [False]
@@ -299,7 +301,7 @@ def test_a_parent_that_is_outlived_is_never_forgotten(client, delivered):
     """However many spans of its trace have ended since."""
     with client.trace("root") as root, client.span("inner"):
         outliving = contextvars.copy_context()
-    root.trace.ended.young.clear()
+    root._trace.ended.young.clear()
     outliving.run(lambda: client.span("late").__enter__().end())
     assert parents(delivered(client))["late"] == "inner"
 
@@ -315,8 +317,12 @@ def test_a_trace_id_is_free_again_while_a_late_span_is_open(client, delivered):
     assert client.stats().misuse == {}
 
 
-def test_a_span_that_the_garbage_collector_leaves_meanwhile_is_nobodys_parent(client):
+def test_a_span_that_the_garbage_collector_leaves_meanwhile_is_nobodys_parent(client, monkeypatch):
     """It closes a generator that is part of a cycle whenever it likes: here, while the next span is entered."""
+
+    def collected(*arguments):
+        gc.collect()
+        return Frame(*arguments)
 
     class Reader:
         def __init__(self) -> None:
@@ -329,18 +335,148 @@ def test_a_span_that_the_garbage_collector_leaves_meanwhile_is_nobodys_parent(cl
 
     manager = client.span("next")
     before = frames()
-    begin, thresholds = client.start_trace("next"), gc.get_threshold()
+    begin = client.start_trace("next")
     gc.disable()
-    gc.set_threshold(1)
     try:
         Reader()
-        gc.enable()
-        enter(client, begin, manager)
+        with monkeypatch.context() as patch:
+            patch.setattr(tracebridge.spans.context, "Frame", collected)
+            enter(client, begin, manager)
     finally:
-        gc.set_threshold(*thresholds)
         gc.enable()
-    assert frames() == before + 1
-    leave(manager)
-    begin.end()
+        entered = frames()
+        leave(manager)
+        begin.end()
+    assert entered == before + 1
     with client.span("after") as after:
         assert (after.parent_id, frames()) == (None, before + 1)
+
+
+def in_thread_that_inherits(call):
+    """Run something in a thread that starts with a copy of this context, as every thread does under `-X thread_inherit_context=1`."""
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(call,))
+    thread.start()
+    thread.join(60)
+
+
+def test_a_finished_span_is_never_current_in_another_thread(client, delivered):
+    """A pool's thread that was started within a request inherits its context, and serves others for the rest of its life."""
+    begin, done = threading.Event(), threading.Event()
+    seen = []
+
+    def pool() -> None:
+        with client.span("job of the first request"):
+            seen.append(innermost_span().name)
+        done.set()
+        begin.wait(60)
+        seen.append(innermost_span())
+        with client.span("job of a later request"):
+            seen.append(innermost_span().name)
+        with client.span("parent=current", parent="current"):
+            pass
+
+    with client.trace("first request"):
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(pool,))
+        thread.start()
+        done.wait(60)
+    begin.set()
+    thread.join(60)
+    assert seen == ["job of the first request", None, "job of a later request"]
+    assert parents(delivered(client)) == {
+        "first request": None,
+        "job of the first request": "first request",
+        "job of a later request": None,
+        "parent=current": None,
+    }
+
+
+def test_what_the_current_span_was_before_a_finished_one_counts_in_another_thread(client, delivered):
+    """The outer span is open: it is the parent."""
+
+    def work() -> None:
+        with client.span("work"):
+            pass
+
+    with client.trace("outer"):
+        with client.span("inner"):
+            context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(work,))
+        thread.start()
+        thread.join(60)
+    assert parents(delivered(client))["work"] == "outer"
+
+
+def test_a_task_that_outlives_its_block_keeps_its_parent_a_thread_of_it_does_not(client, delivered):
+    """The task belongs to the block that started it; which block a thread belongs to nobody can say."""
+
+    async def task(left: asyncio.Event) -> None:
+        await left.wait()
+        with client.span("in the task"):
+            pass
+        await asyncio.to_thread(lambda: client.span("in a thread").__enter__().end())
+
+    async def main() -> None:
+        left = asyncio.Event()
+        with client.trace("root"):
+            going = asyncio.create_task(task(left))
+            await asyncio.sleep(0)
+        left.set()
+        await going
+
+    asyncio.run(main())
+    assert parents(delivered(client)) == {"root": None, "in the task": "root", "in a thread": None}
+
+
+def test_a_thread_that_gets_the_number_of_the_one_that_left_is_another(client):
+    """Numbers of threads are given again: the second one here most likely has the first one's."""
+    contexts = []
+
+    def first() -> None:
+        with client.trace("first"):
+            contexts.append(contextvars.copy_context())
+
+    def second() -> None:
+        contexts.append(contexts[0].run(innermost_span))
+
+    for call in (first, second):
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join(60)
+    assert contexts[1] is None
+
+
+def test_opentelemetrys_current_span_in_such_a_thread_is_not_the_finished_one(client):
+    """What is shown there follows."""
+    otel = pytest.importorskip("opentelemetry.trace")
+    left, seen = threading.Event(), []
+
+    def pool() -> None:
+        left.wait(60)
+        seen.append(otel.get_current_span().get_span_context().is_valid)
+
+    with client.trace("request"):
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(pool,))
+        thread.start()
+    left.set()
+    thread.join(60)
+    assert seen == [False]
+
+
+def test_our_own_threads_start_with_an_empty_context(make_client):
+    """Whatever is current where the first span is started, and however Python is set."""
+    probe: contextvars.ContextVar[str] = contextvars.ContextVar("probe", default="empty")
+    seen = []
+    probe.set("of the application")
+    thread = background(lambda: seen.append(probe.get()))
+    in_thread_that_inherits(lambda: seen.append(probe.get()))
+    thread.start()
+    thread.join(60)
+    assert seen == ["of the application", "empty"]
+    client = make_client()
+    adapter = client.adapter("memory")
+    sending = adapter.send
+    adapter.send = lambda body, spans: seen.append(probe.get()) or sending(body, spans)
+    with client.trace("root"):
+        pass
+    assert client.flush(60)
+    assert seen[2:] == ["empty"]

@@ -211,7 +211,7 @@ def test_a_process_that_dies_leaves_what_it_held_to_the_next_one(make_client, de
         root = first.start_trace("root", trace_id=f"order-{names[0]}")
         for name in names:
             first.start_span(name, trace_id=root.trace_id, parent_id=root.span_id, attributes={"n": 1}).end()
-    with first.accounts.lock:
+    with first._accounts.lock:
         assert (first.stats().held, first._deliveries["memory"].queued) == (3, 0)
     crash(first)
     second = on_disk(make_client, tmp_path / "spans")
@@ -324,8 +324,8 @@ def test_a_stage_that_does_not_return_is_named(make_client, monkeypatch, caplog)
     monkeypatch.setattr(stage, "STUCK_S", 0.0)
     client = make_client(stages=["mark"])
     client._stages._inside[1] = "mark", time.monotonic() - 11
-    client.decide_due()
-    client.decide_due()
+    client._decide_due()
+    client._decide_due()
     said = [record.getMessage() for record in caplog.records]
     assert said == ['stage "mark" has not returned for 11 s; the thread that ended a span waits for it']
     client._stages._inside.clear()

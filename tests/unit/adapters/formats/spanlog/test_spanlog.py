@@ -392,7 +392,7 @@ def test_every_case_is_valid_and_has_no_field_that_the_schema_does_not_know(prof
     {"trace_id": TRACE.upper()}, {"trace_id": "0" * 32}, {"span_id": SPAN[:-1]}, {"schema": "spanlog/2"}, {"end_time_unix_nano": 1.7e18},
     {"end_time_unix_nano": None}, {"span_kind": "SERVER"}, {"span_status": "fine"}, {"attributes": []}, {"events": {}},
     {"links": [{"trace_id": "x", "span_id": SPAN}]}, {"trace_flags": "1"}, {"span_name": 7}, {"parent_span_id": ""},
-    {"attributes": {"bytes": {"$base64": "!"}}}, {"seq": -1}, {"truncated": {"outputs": "1"}}, {"resource": []}, {"debug": 1},
+    {"attributes": {"bytes": {"$base64": "!"}}}, {"seq": -1}, {"truncated": {"outputs": "many"}}, {"resource": []}, {"debug": 7},
 ])  # fmt: skip
 def test_a_line_that_is_nearly_ours_is_refused(change):
     """Never a span that is nearly right."""

@@ -1,0 +1,10 @@
+"""Everything that users can name has its words on a page, made of the code."""
+
+from __future__ import annotations
+
+from support.reference import PAGE, page
+
+
+def test_the_reference_is_what_the_code_says():
+    """After a change of a name, a key, an option, a flag or its words: `cd tests && python -m support.reference`."""
+    assert PAGE.read_text() == page()
