@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import random
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 _SEED_BITS = 256
-_BLOCK = 256  # span IDs made at a time: half the cost of making each when it is wanted
+BLOCK = 256  # span IDs made at a time: half the cost of making each when it is wanted
 _ZERO = bytes(8)
-_cut = struct.Struct("8s" * _BLOCK).unpack
+_cut = struct.Struct("8s" * BLOCK).unpack
 
 
 class RandomIds:
@@ -27,7 +30,7 @@ class RandomIds:
 
     def more_span_ids(self) -> tuple[bytes, str]:
         """Prepare a block of span IDs and return one of them."""
-        block = self._random.getrandbits(64 * _BLOCK).to_bytes(8 * _BLOCK, "big")
+        block = self._random.getrandbits(64 * BLOCK).to_bytes(8 * BLOCK, "big")
         # cut by C: half the cost of slicing each ID out of the bytes and out of their digits
         fresh = list(zip(_cut(block), block.hex(" ", 8).split(), strict=True))
         if _ZERO in block:
@@ -46,6 +49,17 @@ class RandomIds:
     def trace_id(self) -> bytes:
         """Return 16 bytes."""
         return (self._random.getrandbits(128) or 1).to_bytes(16, "big")
+
+    @contextmanager
+    def replaced(self, generator: Any) -> Iterator[None]:
+        """Take IDs from another generator within this block (anything with `getrandbits`): for tests."""
+        before, self._random = self._random, generator
+        self._span_ids.clear()
+        try:
+            yield
+        finally:
+            self._random = before
+            self._span_ids.clear()
 
     def reseed(self) -> None:
         """Start over from the operating system's entropy, forgetting what was prepared."""

@@ -11,9 +11,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from tracebridge.masking.known import KnownSecrets
 
@@ -48,7 +47,8 @@ class Key:
         return base64.urlsafe_b64encode(state.digest()).decode()
 
 
-class Proof(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Proof:
     """What a line says of its own making."""
 
     key_id: str
