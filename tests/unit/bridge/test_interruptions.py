@@ -93,7 +93,7 @@ RAISED = """
                 client.stats() if number % 2 else client.flush()
         except Stop:
             pass
-        if client.accounts.is_inside():
+        if client._accounts.is_inside():
             print("left locked")
             break
     client.close()
