@@ -11,7 +11,7 @@ import pytest
 
 from tracebridge.replay import lines as module
 from tracebridge.replay.inputs import UnreadableError, expand, identity
-from tracebridge.replay.lines import Line, Position, read_lines
+from tracebridge.replay.lines import TOO_LONG, Line, Position, read_lines
 
 if sys.version_info >= (3, 14):
     from compression.zstd import compress as zstd
@@ -44,7 +44,7 @@ def test_a_line_without_end_is_passed_over_and_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_LINE", 8)
     path = tmp_path / "app.log"
     path.write_bytes(b"x" * 100 + b"\nshort\n")
-    assert list(read_lines(str(path))) == [Line(b"x" * 8, 1, 101, whole=False), Line(b"short", 2, 107)]
+    assert list(read_lines(str(path))) == [Line(b"x" * 8, 1, 101, TOO_LONG), Line(b"short", 2, 107)]
 
 
 def test_a_packed_file_that_breaks_off_gives_what_it_has_and_then_says_so(tmp_path):
