@@ -32,17 +32,19 @@ class ZipkinFileAdapter:
     max_batch_bytes: int | None = None
 
     def __init__(self, options: ZipkinFileOptions, context: Context) -> None:
+        from tracebridge.masking.printable import printable_json
         from tracebridge_adapters.dialects import showing
         from tracebridge_adapters.formats.zipkin import json as zipkin_json
         from tracebridge_adapters.wires.stream import FileWire
 
         self._encode = zipkin_json.encode
+        self._escape = printable_json  # some readers end a line at U+0085, U+2028 and U+2029
         self._attributes_of = showing(options.dialect, context.trace_id_attribute)
         self._wire = FileWire(options.path)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line."""
-        return self._encode(records, self._attributes_of) + b"\n"
+        return self._escape(self._encode(records, self._attributes_of)) + b"\n"
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Append the line in one write."""

@@ -23,6 +23,9 @@ Setter = Callable[[Any, Mapping[str, str], frozenset[str]], None]
 earlier context would be half of one and half of the other."""
 
 
+LAMBDA_XRAY = "_X_AMZN_TRACE_ID"  # AWS Lambda, "Defined runtime environment variables"
+
+
 class Environment(dict[str, str]):
     """The environment of a process to be started: a copy of this process's, or of the mapping given, that `inject` writes TRACEPARENT into.
 
@@ -42,7 +45,9 @@ def getter_of(carrier: Any) -> Getter:
         return from_environment
     if isinstance(carrier, Mapping) and "REQUEST_METHOD" in carrier:
         return from_wsgi
-    return from_mapping if hasattr(carrier, "items") else from_pairs
+    if hasattr(carrier, "items"):
+        return from_mapping
+    return from_kafka if isinstance(carrier, (list, tuple)) and _is_kafka(carrier) else from_pairs
 
 
 def from_mapping(carrier: Any) -> Pairs:
@@ -58,6 +63,17 @@ def from_pairs(carrier: Any) -> Pairs:
             yield pair[0], pair[1]
 
 
+def from_kafka(carrier: Any) -> Pairs:
+    """Read the headers of a Kafka message: of several of one name the last counts (Kafka's `Headers.lastHeader`)."""
+    return {_text(name).lower(): value for name, value in from_pairs(carrier)}.items()
+
+
+def _is_kafka(carrier: Any) -> bool:
+    """Return whether these are pairs of (str, bytes)."""
+    first = next((pair for pair in carrier if isinstance(pair, (tuple, list)) and len(pair) == 2), ("", ""))
+    return isinstance(first[0], str) and isinstance(first[1], bytes)
+
+
 def from_wsgi(carrier: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Read the HTTP_… keys of a WSGI environ (PEP 3333) or a CGI environment (RFC 3875)."""
     for key, value in carrier.items():
@@ -66,9 +82,12 @@ def from_wsgi(carrier: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def from_environment(carrier: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Read environment variables: names in capitals, underscores for dashes."""
+    """Read environment variables: names in capitals, underscores for dashes. AWS Lambda puts X-Ray's header into one that begins with an underscore."""
     for key, value in carrier.items():
-        yield key.replace("_", "-"), value
+        if key != LAMBDA_XRAY:
+            yield key.replace("_", "-"), value
+        elif key[1:] not in carrier:
+            yield key[1:].replace("_", "-"), value
 
 
 def headers_in(pairs: Pairs, names: frozenset[str], prefixes: tuple[str, ...]) -> dict[str, str]:

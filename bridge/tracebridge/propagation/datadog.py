@@ -18,6 +18,7 @@ TRACE_ID, PARENT_ID, PRIORITY, ORIGIN, TAGS = (
 )
 UPPER_HALF = "_dd.p.tid="
 NOT_PASSED_ON = (UPPER_HALF, "_dd.p.upstream_services=")  # the latter was given up, and their libraries drop it
+NO_PARENT = "0"
 KEPT, USER_KEPT, DROPPED = "1", "2", "0"
 MAX_TAGS = 4096  # characters that we look at; Datadog's own are at most 512
 MAX_PASSED_ON = 512 - len(UPPER_HALF) - 17  # characters of tags; with the upper half their libraries read 512
@@ -32,9 +33,9 @@ _tag = re.compile(
 
 
 def read(headers: Headers) -> RemoteParent | None:
-    """Return the context; an upper half that is malformed is left out, as Datadog's own libraries do."""
+    """Return the context; with a parent of 0, which Synthetics sends, it names a trace to join, and no span. An upper half that is malformed is left out, as Datadog's own libraries do."""
     low, parent = _u64(headers.get(TRACE_ID)), _u64(headers.get(PARENT_ID))
-    if not low or not parent:
+    if not low or not (parent or headers.get(PARENT_ID, "").strip(OWS) == NO_PARENT):
         return None
     priority = headers.get(PRIORITY, "").strip(OWS)
     deferred = _priority(priority) is None
@@ -43,7 +44,8 @@ def read(headers: Headers) -> RemoteParent | None:
     tags = [tag.strip(OWS) for tag in text.split(",")] if text and len(text) <= MAX_TAGS else []
     trace_id = _upper(tags) + f"{low:016x}"
     told = _told("" if deferred else priority, headers.get(ORIGIN, "").strip(OWS), tags)
-    return RemoteParent(trace_id, f"{parent:016x}", flags, deferred=deferred, format="datadog", datadog=told)
+    span_id = f"{parent:016x}" if parent else None
+    return RemoteParent(trace_id, span_id, flags, deferred=deferred, format="datadog", datadog=told)
 
 
 def _told(priority: str, origin: str, tags: list[str]) -> DatadogContext | None:

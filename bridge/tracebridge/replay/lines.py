@@ -88,7 +88,7 @@ class Assembler:
         if piece[-1:] == b"\n":
             text = piece[:-1]
             if not opens_document(text):
-                yield Line(text, self._number, self._at_end)
+                yield Line(text, self._number, self._at_end) if len(text) <= MAX_LINE else self._line(text)
                 return
         elif len(piece) < PIECE:  # the end of the file
             yield Line(piece, self._number, self._at_end, ended=False)

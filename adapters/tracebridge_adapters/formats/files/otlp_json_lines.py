@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from tracebridge.masking.printable import printable_json
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import SpanRecord
@@ -35,4 +36,4 @@ class OtlpJsonLines:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line for all of these records."""
-        return otlp_json.encode(records, self._attributes_of) + b"\n"
+        return printable_json(otlp_json.encode(records, self._attributes_of)) + b"\n"

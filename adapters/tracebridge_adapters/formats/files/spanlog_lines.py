@@ -17,6 +17,7 @@ from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Line
 from tracebridge_adapters.formats.spanlog.nested import NOTE, is_nested
 from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_otel, record_of
 from tracebridge_adapters.formats.spanlog.signing import proof_of
+from tracebridge_adapters.formats.spanlog.tolerance import notes_of_odd
 from tracebridge_adapters.formats.spanlog.writer import Writer
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -65,26 +66,46 @@ class SpanlogLines:
     def decode(self, line: bytes) -> Decoded:
         """Return the span of one line, with notes on what was cut. Raises ValueError when it is none of ours, or says a thing twice."""
         try:
-            nested: list[str] = []
-            shown = None if _OTLP in line or _DATADOG in line else read_otel(line)
-            if shown is None:
-                given = _decode(line)
-                shown = read(given)
-                nested = [NOTE] if is_nested(given) else []
-                if "resourceSpans" in given and shown.event == END:
-                    held = spanlog_otlp.decode(line, self._trace_id_attribute)
-                    if held.damage and not held.records:
-                        raise ValueError("; ".join(held.damage))
-                    return msgspec.structs.replace(
-                        held, notes=notes_of(shown, has_resource=True), writer=shown.writer, seq=shown.seq
-                    )
-            _refuse_twice(line, shown)
-            if shown.event != END:
-                return Decoded([])
-            notes = notes_of(shown) + nested
-            return Decoded([record_of(shown)], notes, writer=shown.writer, seq=shown.seq, proof=proof_of(shown))
+            decoded = None if _OTLP in line or _DATADOG in line else self._as_written(line)
+            return self._as_shipped(line) if decoded is None else decoded
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
             raise ValueError(f"not a {SCHEMA} line: {error}") from error
+
+    def _as_written(self, line: bytes) -> Decoded | None:
+        """Return what a line in the `otel` profile holds; None for one that is not exactly as it was written."""
+        shown = read_otel(line)
+        if shown is None:
+            return None
+        _refuse_twice(line, shown)
+        if shown.event != END:
+            return Decoded([])
+        try:
+            return self._decoded(record_of(shown), shown, notes_of(shown))
+        except ValueError:
+            return None
+
+    def _as_shipped(self, line: bytes) -> Decoded:
+        """Return what a line in any profile holds, as a shipper left it. Raises ValueError."""
+        given = _decode(line)
+        shown, odd = read(given)
+        notes = notes_of_odd(odd) + ([NOTE] if is_nested(given) else [])
+        if "resourceSpans" in given and shown.event == END:
+            held = spanlog_otlp.decode(line, self._trace_id_attribute)
+            if held.damage and not held.records:
+                raise ValueError("; ".join(held.damage))
+            notes = notes_of(shown, has_resource=True) + notes
+            return msgspec.structs.replace(held, notes=notes, writer=shown.writer, seq=shown.seq)
+        _refuse_twice(line, shown)
+        if shown.event != END:
+            return Decoded([])
+        record = record_of(shown)
+        if odd:
+            record = msgspec.structs.replace(record, repaired=record.repaired + len(odd))
+        return self._decoded(record, shown, notes_of(shown) + notes)
+
+    @staticmethod
+    def _decoded(record: SpanRecord, shown: Line, notes: list[str]) -> Decoded:
+        return Decoded([record], notes, writer=shown.writer, seq=shown.seq, proof=proof_of(shown))
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line a record, uncut and unnumbered."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from tracebridge.masking.printable import printable_json
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import SpanRecord
@@ -33,4 +34,4 @@ class ZipkinJsonLines:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line for all of these records."""
-        return zipkin_json.encode(records, self._attributes_of) + b"\n"
+        return printable_json(zipkin_json.encode(records, self._attributes_of)) + b"\n"

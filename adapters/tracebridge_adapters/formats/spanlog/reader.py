@@ -1,7 +1,7 @@
 """Lines to records, in every profile.
 
-Names are brought back to `Line`'s, types and forms are checked by msgspec, and what was cut is said. A line that is not
-exactly ours is an error, never a span that is nearly right.
+Names are brought back to `Line`'s, types and forms are checked by msgspec, and what was cut is said. What a shipper changed of a line is read by
+`tolerance`; a line without IDs or without a time is an error.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, STACKTRACE
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, EventFields, Line, LinkFields
 from tracebridge_adapters.formats.spanlog.nested import flattened, is_nested
 from tracebridge_adapters.formats.spanlog.profiles import ECS_PREFIX, GCP_TRACE, PROFILES, default_of
+from tracebridge_adapters.formats.spanlog.tolerance import fitted
 from tracebridge_adapters.formats.spanlog.values import restore, restored
 
 _MET_ON_THE_WAY: Final = {"timestamp": "", "level": "info", "event": END}
@@ -66,18 +67,18 @@ def read_otel(line: bytes) -> Line | None:
     return found  # type: ignore[no-any-return]  # the same fields, less narrowly typed
 
 
-def read(given: dict[str, Any]) -> Line:
-    """Return the line that a JSON object is, in whatever profile. Raises ValueError for one that is none of ours."""
+def read(given: dict[str, Any]) -> tuple[Line, list[str]]:
+    """Return the line that a JSON object is, in whatever profile, and which fields a shipper changed. Raises ValueError for one that is none of ours."""
     named = _in_own_names(given)
     if named.get("schema") != SCHEMA:
         raise ValueError(f"schema {named.get('schema')!r:.40}")
     for name, default in _MET_ON_THE_WAY.items():
-        if name != "event" or "event" not in named:
+        if name != "event" or named.get("event") is None:
             named[name] = default
     try:
-        return msgspec.convert(named, Line, strict=False)  # some shippers make numbers text
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+        return msgspec.convert(named, Line, strict=False), []  # some shippers make numbers text
+    except (msgspec.ValidationError, RecursionError):
+        return fitted(named)
 
 
 def _in_own_names(given: dict[str, Any]) -> dict[str, Any]:
@@ -89,8 +90,6 @@ def _in_own_names(given: dict[str, Any]) -> dict[str, Any]:
         labels, others = named.get("attributes", {}), given.get(_OTHERS)
         if isinstance(labels, dict) and isinstance(others, dict):
             named["attributes"] = {**labels, **others}
-        elif others is not None:
-            raise ValueError(f"{_OTHERS} is no object")
         return named
     back = _BACK["gcp" if "trace_id" not in given and GCP_TRACE in given else "datadog"]
     named = given.copy()

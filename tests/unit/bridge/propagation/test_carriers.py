@@ -178,3 +178,29 @@ def test_multi_word_headers_have_underscores_in_an_environment(make_client):
     environment = client.inject(span, Environment({}))
     assert environment == {"X_B3_TRACEID": span.wire_trace_id, "X_B3_SPANID": span.span_id, "X_B3_SAMPLED": "1"}
     assert client.extract(environment).span_id == span.span_id
+
+
+def test_of_several_headers_of_a_kafka_message_the_last_counts():
+    """A message that was forwarded has those of each hop, in order; elsewhere several headers of a name are one list."""
+    older = HEADER.replace(SPAN, "a" * 16)
+    with Client(config={"adapters": {"memory": {}}}) as client:
+        headers = [
+            ("traceparent", older.encode()),
+            ("tracestate", b"z=9"),
+            ("traceparent", HEADER.encode()),
+            ("TraceState", b"a=1,b=2"),
+        ]
+        assert client.extract(headers) == PARENT
+        assert client.extract([("traceparent", HEADER), ("tracestate", "a=1"), ("tracestate", "b=2")]) == PARENT
+
+
+def test_lambdas_variable_holds_the_header_of_xray():
+    """Where `xray` is on; the variable that `inject` writes goes first."""
+    root = f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={SPAN};Sampled=1"
+    propagation = {"extract": ["tracecontext", "xray"]}
+    with Client(config={"adapters": {"memory": {}}, "propagation": propagation}) as client:
+        found = client.extract(Environment({"_X_AMZN_TRACE_ID": root}))
+        assert found is not None
+        assert (found.trace_id, found.span_id, found.format) == (TRACE, SPAN, "xray")
+        other = client.extract(Environment({"_X_AMZN_TRACE_ID": root.replace(SPAN, "b" * 16), "X_AMZN_TRACE_ID": root}))
+        assert other == found

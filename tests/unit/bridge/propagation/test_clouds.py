@@ -93,9 +93,17 @@ def test_what_datadog_says_beside_is_passed_on(make_client, said, passed_on):
     assert headers == {f"x-datadog-{name}": value for name, value in expected.items()}
 
 
+def test_datadogs_parent_of_zero_joins_the_trace_without_a_parent():
+    """Synthetics begins traces so."""
+    headers = {"x-datadog-trace-id": LOW, "x-datadog-parent-id": "0", "x-datadog-sampling-priority": "1"}
+    parent = datadog.read(headers)
+    assert parent is not None
+    assert (int(parent.trace_id or "", 16), parent.span_id, parent.flags) == (int(LOW), None, 1)
+
+
 @pytest.mark.parametrize(
     "trace_id, parent_id",
-    [(LOW, None), (None, NUMBER), ("0", NUMBER), (LOW, "0"), (str(2**64), NUMBER), ("-1", NUMBER), ("1e3", NUMBER), ("\u0661", NUMBER), ("1_0", NUMBER)],
+    [(LOW, None), (None, NUMBER), ("0", NUMBER), (LOW, ""), (LOW, "x"), (str(2**64), NUMBER), ("-1", NUMBER), ("1e3", NUMBER), ("\u0661", NUMBER), ("1_0", NUMBER)],
 )  # fmt: skip
 def test_malformed_datadog_is_ignored(trace_id, parent_id):
     """Both numbers, of 64 bits, not zero, in plain digits."""

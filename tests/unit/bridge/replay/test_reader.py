@@ -13,7 +13,7 @@ from tracebridge.plugins.format import Decoded
 from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.replay.envelopes.own import OwnEnvelope
-from tracebridge.replay.lines import Line
+from tracebridge.replay.lines import TOO_LONG, Line
 from tracebridge.replay.reader import Damage, Found, SpanReader, installed_formats
 from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 
@@ -53,7 +53,7 @@ def test_a_line_that_is_too_long_is_damage():
     """It is not looked at."""
     found = Found()
     reader = SpanReader("app.log", installed_formats(), found)
-    assert reader.read(Line(OTLP, 7, 0, whole=False)) is None
+    assert reader.read(Line(OTLP, 7, 0, TOO_LONG)) is None
     assert found.damage == [Damage("app.log", 7, "longer than any line that holds spans")]
 
 

@@ -225,6 +225,19 @@ def test_broken_thrift_is_a_clear_error(junk):
         load(FORMATS, "zipkin_thrift")().decode(junk)
 
 
+@pytest.mark.parametrize("name", ["otlp_json", "zipkin_json", "spanlog"])
+def test_a_line_survives_readers_that_split_at_other_line_ends(name):
+    """U+0085, U+2028 and U+2029 are written escaped, and come back."""
+    odd = "a\u2028b\u0085c\u2029"
+    record = SpanRecord(
+        *IDS, None, odd, T0, T0 + 5_000, attributes={odd: odd}, resource=Resource({"service.name": odd})
+    )
+    line = load(FORMATS, name)().encode([record])
+    assert len(line.decode().splitlines()) == 1
+    (back,) = load(FORMATS, name)().decode(line.rstrip()).records
+    assert (back.name, back.attributes) == (odd, {odd: odd})
+
+
 def test_of_thrift_that_is_cut_off_whole_spans_are_read():
     """And what is missing is named."""
     body = struct.pack(">bi", 12, 2) + zipkin_thrift() + zipkin_thrift(own=0x32)
