@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.faults.fault import OURS_ONLY, Fault, Scale, is_ours
+from benchmarks.faults.fault import OURS_ONLY, Fault, Scale, is_any, is_ours
 from benchmarks.faults.life import Stuck
 from benchmarks.faults.receiver import Mood
 from benchmarks.faults.run import Run
@@ -14,6 +14,9 @@ PEERS_SHARE = 5  # what keeps its spans in memory loses some at nearly every kil
 AT_ONCE = 2  # processes that share a journal directory
 BACKLOGS = 3  # dead processes
 PAD = 2000  # characters of ballast on a span
+SHORT_LIFE_S = 0.1
+SHORT_RATE = 200.0  # spans a second of a process of a moment
+TWO = ("kept", "away")
 FAST = 4000.0  # spans a second
 
 
@@ -112,14 +115,46 @@ def _fork(run: Run, scale: Scale) -> None:
     run.recover()
 
 
+def _short_lives(run: Run, scale: Scale) -> None:
+    """Cron jobs and the steps of a build: many processes of a moment while the server is down, then one that finds what they left, and traces."""
+    run.cut_off()
+    lives = 3 * scale.ends
+    for done in range(lives):
+        run.live(rate=SHORT_RATE, seconds=SHORT_LIFE_S, ending="exit").finish(60)
+        run.tick(done / lives)
+    run.reconnect()
+    life = run.live(rate=scale.rate)
+    run.sleep(scale.seconds)
+    run.end(life)
+    run.recover()
+
+
+def _deploy(run: Run, scale: Scale) -> None:
+    """A destination that is down is taken out of the configuration, and comes back with the next version."""
+    direct = f"http://127.0.0.1:{run.receiver.port}"
+    both = {TWO[0]: direct, TWO[1]: run.destinations[TWO[1]]}
+    run.proxy.down()
+    for done in range(scale.ends):
+        run.destinations = both
+        with run.tracing(scale.rate, close_s=0.5):
+            run.sleep(run.random.uniform(0.3, 1), done / scale.ends, (done + 0.5) / scale.ends)
+        run.destinations = {TWO[0]: direct}
+        run.note(run.live(rate=0, close_s=2).stop(60))
+    run.destinations = both
+    run.proxy.up()
+    run.recover()
+
+
 FAULTS = [
-    Fault("calm", "nothing happens", _calm),
-    Fault("kill", "kill -9 at random instants, two processes at a time", _kill(1, 1), in_memory_loses=True, counts=False),
+    Fault("calm", "nothing happens", _calm, is_any),
+    Fault("kill", "kill -9 at random instants, two processes at a time", _kill(1, 1), is_any, in_memory_loses=True, counts=False),
     Fault("kill-parallel", "kill -9 at random instants, four requests in flight", _kill(4, 5), is_ours, OURS_ONLY, in_memory_loses=True, counts=False),
-    Fault("kill-in-outage", "kill -9 again and again while the server is down", _kill_in_outage, in_memory_loses=True, counts=False),
-    Fault("restart", "closed in peace while the server is down", _restart, in_memory_loses=True),
+    Fault("kill-in-outage", "kill -9 again and again while the server is down", _kill_in_outage, is_any, in_memory_loses=True, counts=False),
+    Fault("restart", "closed in peace while the server is down", _restart, is_any, in_memory_loses=True),
     Fault("backlog", "a backlog larger than the budget of the process that finds it", _backlog, in_memory_loses=True, counts=False),
     Fault("exit", "os._exit at random instants", _exit, in_memory_loses=True, counts=False),
     Fault("sigterm", "SIGTERM at random instants", _terminate, in_memory_loses=True, counts=False),
+    Fault("short-lives", "many processes of a moment while the server is down, then one beside what they left", _short_lives, in_memory_loses=True, counts=False),
+    Fault("deploy", "a deploy takes a destination that is down out of the configuration, the next one brings it back", _deploy, is_ours, OURS_ONLY, in_memory_loses=True, counts=False, destinations=TWO),
     Fault("fork", "forked in mid-trace, children end by os._exit", _fork, in_memory_loses=True, counts=False),
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from benchmarks.faults import relay
 from benchmarks.faults.plan import Plan
 from benchmarks.faults.receiver import LIFE_HEADER
 from benchmarks.faults.spans import IN_A_TRACE, attributes_of, name_of
@@ -254,11 +255,13 @@ class Kind:
     durable: bool = False
     """Has a journal on disk."""
     protocol: str = "otlp"
-    """`otlp`, `zipkin` or `udp`."""
+    """`otlp`, `zipkin`, `udp`, or `relay` for a Collector that each span is handed to."""
 
     @property
     def missing(self) -> str:
         """How to install what is missing here; empty when nothing is."""
+        if self.protocol == "relay" and relay.missing():
+            return relay.missing()
         absent = [package for module, package in self.needs.items() if importlib.util.find_spec(module) is None]
         return f"pip install {' '.join(absent)}" if absent else ""
 
@@ -280,4 +283,6 @@ SUBJECTS = {
     ),
     "jaeger-client": Kind("jaeger-client (UDP)", JaegerClient, {"jaeger_client": "jaeger-client", "six": "six"}, ("jaeger_client",), protocol="udp"),
     "py_zipkin": Kind("py_zipkin", PyZipkin, {"py_zipkin": "py-zipkin"}, ("py_zipkin.zipkin",), protocol="zipkin"),
+    "collector": Kind("Collector 0.165.1, file_storage", relay.ThroughCollector, {}, (), durable=True, protocol="relay"),
+    "collector-batch": Kind("the same, with its batch processor", relay.ThroughBatchingCollector, {}, (), durable=True, protocol="relay"),
 }  # fmt: skip
