@@ -10,7 +10,7 @@ from benchmarks.faults.receiver import Mood
 from benchmarks.faults.run import Run
 
 LONGEST_LIFE_S = 0.6
-PEERS_SHARE = 5  # what keeps its spans in memory loses some at nearly every kill: a fifth of the kills shows it
+PEERS_SHARE = 5  # of the kills for everybody but our journal on disk: what keeps its spans in memory loses some at nearly every one
 AT_ONCE = 2  # processes that share a journal directory
 BACKLOGS = 3  # dead processes
 PAD = 2000  # characters of ballast on a span
@@ -35,7 +35,7 @@ def _kill(in_flight: int, share: int) -> Callable[[Run, Scale], None]:
         run.receiver.script = lambda numbers: Mood(
             delay_s=run.random.uniform(0, 0.03)
         )  # something is in flight most of the time
-        kills = scale.kills // share if run.kind.durable else scale.kills // PEERS_SHARE
+        kills = scale.kills // share if run.kind.ours and run.kind.durable else scale.kills // PEERS_SHARE
         alive = [run.live() for _ in range(AT_ONCE)]
         for done in range(kills):
             run.sleep(run.random.uniform(0, LONGEST_LIFE_S), done / kills, (done + 1) / kills)

@@ -1,6 +1,6 @@
 """A real OpenTelemetry Collector that keeps its queue on the disk (`file_storage`), and a sender that hands it each span and waits for its answer.
 
-The binary is the one that OTELCOL names, else `otelcol` on the path. A span counts as acknowledged when the Collector has answered 200. Collector and
+The binary is the one that OTELCOL names, else `otelcol` on the path, else the one that the tests have built. A span counts as acknowledged when the Collector has answered 200. Collector and
 sender are one life: whoever kills the sender kills the Collector in the same instant (Linux: its parent's death is its own). Each life has a storage
 of its own, because two Collectors cannot share one; what dead ones left is delivered by Collectors that are started on it again.
 """
@@ -16,8 +16,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,27 @@ from benchmarks.faults.spans import IN_A_TRACE, attributes_of, name_of
 BINARY = "OTELCOL"
 QUEUE = 100_000  # requests; the default of 1,000 would be full within seconds, and then it refuses, and loses nothing
 START_S = 30.0
-DRAIN_S = 10.0  # how long the Collectors that find a queue are given; one that can deliver does so at once
+AT_ONCE = 4  # Collectors that are started again on what was left
 PR_SET_PDEATHSIG = 1
 RETRY_S = 0.05
 
 
 def binary() -> str:
     """Return the path of the Collector, or nothing."""
-    return os.environ.get(BINARY) or shutil.which("otelcol") or ""
+    return os.environ.get(BINARY) or shutil.which("otelcol") or _built_for_tests()
+
+
+@functools.cache
+def _built_for_tests() -> str:
+    """Return the one that the tests start, when this machine has it."""
+    tests = str(Path(__file__).parents[2] / "tests")
+    if tests not in sys.path:
+        sys.path.append(tests)
+    from support.backends.cache import cache_dir
+    from support.backends.fetching import COLLECTOR_VERSION
+
+    path = cache_dir() / "collector" / COLLECTOR_VERSION / "otelcol"
+    return str(path) if path.exists() else ""
 
 
 class Relay:
@@ -45,10 +60,11 @@ class Relay:
 
     def __init__(self, storage: Path, destination: str, *, batch: bool) -> None:
         storage.mkdir(parents=True, exist_ok=True)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+            self.port, self._metrics = one.getsockname()[1], other.getsockname()[1]
         config = storage.with_suffix(".yaml")
-        config.write_text(json.dumps(_config(storage, self.port, destination, batch=batch)))  # JSON is YAML
+        made = _config(storage, self.port, self._metrics, destination, batch=batch)
+        config.write_text(json.dumps(made))  # JSON is YAML
         self._command = [binary(), "--config", str(config)]
         self._log = storage.with_suffix(".log")
         until = time.monotonic() + START_S
@@ -69,6 +85,16 @@ class Relay:
             die_with_us = functools.partial(_die_with, os.getpid())
             return subprocess.Popen(self._command, stdout=log, stderr=log, preexec_fn=die_with_us)  # noqa: PLW1509 - no threads yet
 
+    def wait_until_empty(self, until: float) -> None:
+        """Wait until its queue is, or that time (monotonic seconds) has come."""
+        url = f"http://127.0.0.1:{self._metrics}/metrics"
+        while time.monotonic() < until:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                lines = answer.read().decode().splitlines()
+            if any(line.startswith("otelcol_exporter_queue_size{") and line.endswith(" 0") for line in lines):
+                return
+            time.sleep(0.1)
+
     def stop(self) -> None:
         """End it in peace."""
         self.process.send_signal(signal.SIGTERM)
@@ -81,7 +107,8 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _config(storage: Path, port: int, destination: str, *, batch: bool) -> dict[str, Any]:
+def _config(storage: Path, port: int, metrics: int, destination: str, *, batch: bool) -> dict[str, Any]:
+    reader = {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": metrics}}}}
     return {
         "extensions": {"file_storage": {"directory": str(storage), "create_directory": True}},
         "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{port}"}}}},
@@ -99,7 +126,7 @@ def _config(storage: Path, port: int, destination: str, *, batch: bool) -> dict[
             "pipelines": {
                 "traces": {"receivers": ["otlp"], "processors": ["batch"] if batch else [], "exporters": ["otlp_http"]}
             },
-            "telemetry": {"metrics": {"level": "none"}},
+            "telemetry": {"metrics": {"level": "basic", "readers": [reader]}},
         },
     }
 
@@ -156,12 +183,15 @@ class ThroughCollector:
         return bool(answer.status == 200)
 
     def drain(self) -> None:
-        """Start a Collector on each storage that was left, as an operator would, and give them time."""
+        """Start a Collector on each storage that was left, as an operator would, until it has delivered its queue."""
+        until = time.monotonic() + self._plan.close_s
         storages = [path for path in sorted(self._directory.iterdir()) if path.is_dir()]
-        relays = [Relay(storage, self._destination, batch=self.batch) for storage in storages]
-        time.sleep(min(DRAIN_S, self._plan.close_s))
-        for relay in relays:
-            relay.stop()
+        for first in range(0, len(storages), AT_ONCE):
+            relays = [Relay(path, self._destination, batch=self.batch) for path in storages[first : first + AT_ONCE]]
+            for relay in relays:
+                relay.wait_until_empty(until)
+            for relay in relays:
+                relay.stop()
 
     def close(self) -> None:
         """End the Collector in peace."""
@@ -180,4 +210,9 @@ class ThroughBatchingCollector(ThroughCollector):
 
 def missing() -> str:
     """Return how to have a Collector, when there is none."""
-    return "" if binary() else f"a Collector 0.165.1 with file_storage; say where it is with {BINARY}"
+    build = "python -m support.backends collector"
+    return (
+        ""
+        if binary()
+        else f"a Collector with file_storage: `{build}` in tests/ builds one, or {BINARY} says where it is"
+    )

@@ -256,6 +256,8 @@ class Kind:
     """Has a journal on disk."""
     protocol: str = "otlp"
     """`otlp`, `zipkin`, `udp`, or `relay` for a Collector that each span is handed to."""
+    starts_early: bool = False
+    """Whether it is set up before the clock begins to run, too: a server of its own takes a second to start."""
 
     @property
     def missing(self) -> str:
@@ -271,6 +273,7 @@ OURS = (
     "tracebridge.journal.disk",
     "tracebridge.journal.maintenance",
     "tracebridge_adapters.otlp_http",
+    "tracebridge_adapters.formats.files.otlp_json_lines",
 )
 SUBJECTS = {
     "disk": Kind("tracebridge, journal on disk", Tracebridge, {}, OURS, ours=True, durable=True),
@@ -283,6 +286,6 @@ SUBJECTS = {
     ),
     "jaeger-client": Kind("jaeger-client (UDP)", JaegerClient, {"jaeger_client": "jaeger-client", "six": "six"}, ("jaeger_client",), protocol="udp"),
     "py_zipkin": Kind("py_zipkin", PyZipkin, {"py_zipkin": "py-zipkin"}, ("py_zipkin.zipkin",), protocol="zipkin"),
-    "collector": Kind("Collector 0.165.1, file_storage", relay.ThroughCollector, {}, (), durable=True, protocol="relay"),
-    "collector-batch": Kind("the same, with its batch processor", relay.ThroughBatchingCollector, {}, (), durable=True, protocol="relay"),
+    "collector": Kind("Collector 0.165.1, file_storage", relay.ThroughCollector, {}, (), durable=True, protocol="relay", starts_early=True),
+    "collector-batch": Kind("the same, with its batch processor", relay.ThroughBatchingCollector, {}, (), durable=True, protocol="relay", starts_early=True),
 }  # fmt: skip

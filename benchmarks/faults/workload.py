@@ -106,8 +106,9 @@ def main() -> None:
     kind = SUBJECTS[plan.subject]
     for module in kind.imports:
         importlib.import_module(module)
+    early = kind.make(plan) if kind.starts_early else None
     print("ready", flush=True)
-    subject = kind.make(plan)
+    subject = early or kind.make(plan)
     stop = threading.Event()
     workers = []
     threads = []
