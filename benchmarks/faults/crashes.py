@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.faults.fault import OURS_ONLY, Fault, Scale, is_any, is_ours
-from benchmarks.faults.life import Stuck
+from benchmarks.faults.life import START_S, Stuck
 from benchmarks.faults.receiver import Mood
 from benchmarks.faults.run import Run
 
@@ -94,7 +94,7 @@ def _exit(run: Run, scale: Scale) -> None:
     run.in_flight = 1
     for done in range(scale.ends):
         seconds = run.random.uniform(0.1, LONGEST_LIFE_S)
-        run.live(rate=scale.rate, seconds=seconds, ending="exit").finish(60)
+        run.live(rate=scale.rate, seconds=seconds, ending="exit").finish(START_S)
         run.tick(done / scale.ends)
     run.recover()
 
@@ -111,7 +111,7 @@ def _terminate(run: Run, scale: Scale) -> None:
 def _fork(run: Run, scale: Scale) -> None:
     run.in_flight = 1
     life = run.live(children=scale.children)
-    run.note(life.finish(60 + scale.children))
+    run.note(life.finish(START_S + scale.children))
     run.recover()
 
 
@@ -120,7 +120,7 @@ def _short_lives(run: Run, scale: Scale) -> None:
     run.cut_off()
     lives = 3 * scale.ends
     for done in range(lives):
-        run.live(rate=SHORT_RATE, seconds=SHORT_LIFE_S, ending="exit").finish(60)
+        run.live(rate=SHORT_RATE, seconds=SHORT_LIFE_S, ending="exit").finish(START_S)
         run.tick(done / lives)
     run.reconnect()
     life = run.live(rate=scale.rate)
@@ -139,7 +139,7 @@ def _deploy(run: Run, scale: Scale) -> None:
         with run.tracing(scale.rate, close_s=0.5):
             run.sleep(run.random.uniform(0.3, 1), done / scale.ends, (done + 0.5) / scale.ends)
         run.destinations = {TWO[0]: direct}
-        run.note(run.live(rate=0, close_s=2).stop(60))
+        run.note(run.live(rate=0, close_s=2).stop(START_S))
     run.destinations = both
     run.proxy.up()
     run.recover()

@@ -42,7 +42,6 @@ def binary() -> str:
     return os.environ.get(BINARY) or shutil.which("otelcol") or _built_for_tests()
 
 
-@functools.cache
 def _built_for_tests() -> str:
     """Return the one that the tests start, when this machine has it."""
     tests = str(Path(__file__).parents[2] / "tests")

@@ -8,6 +8,7 @@ or it is killed.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import logging
@@ -100,6 +101,7 @@ def _wait(seconds: float) -> None:
 
 def main() -> None:
     """Live one life."""
+    faulthandler.enable()  # whoever is stuck is told to abort, and says where it stands
     plan = Plan.from_json(sys.argv[1])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     ledger = Ledger(Path(plan.ledger))
