@@ -157,6 +157,13 @@ def test_the_page_shows_the_result_that_is_kept():
     assert [found["name"] for found in entries] == list(FAULTS)
 
 
+def test_the_page_shows_what_the_collector_lost():
+    """The second table on the page is the one that its own result makes."""
+    entries = json.loads((ROOT / "benchmarks" / "results" / "faults-collector.json").read_text())
+    assert markdown(entries) in (ROOT / "docs" / "reliability.md").read_text()
+    assert {row["subject"] for found in entries for row in found["rows"]} == {"collector", "collector-batch"}
+
+
 def test_a_wrong_name_is_refused_with_the_right_ones():
     """Exit status 2, as for any wrong command."""
     done = subprocess.run(

@@ -309,7 +309,7 @@ def test_kill_9_leaves_everything_that_had_ended(tmp_path, server):
     assert [name for request in server.requests for name in request][:500] == [f"s{n}" for n in range(500)]
 
 
-KILLED, SPANS_OF_EACH = 20, 1000
+KILLED, SPANS_OF_EACH = 20, 250
 LEFT = Counter(f"{killed}/{n}" for killed in range(KILLED) for n in range(SPANS_OF_EACH))
 
 
