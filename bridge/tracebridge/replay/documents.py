@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-LARGE = 2**18  # bytes of a document from which it is taken apart: a larger tree of objects costs more a span, in time as in memory
+LARGE = 2**18  # bytes of a document from which it is taken apart: a larger tree of objects costs more a span
 MAX_OPEN = 1_000  # brackets inside brackets; what is deeper no decoder takes
 BATCH = 2**16  # bytes of elements that go on together, about
 
