@@ -84,11 +84,11 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     if TYPE_CHECKING:
 
         @property
-        def span_id(self) -> str: ...
+        def span_id(self) -> str:
+            """16 lower-case hex digits."""
 
-    else:
+    else:  # read in C, because whoever ends a span by its IDs asks for it
         span_id = property(operator.attrgetter("_span_id"), doc="16 lower-case hex digits.")
-        """Read in C, because whoever ends a span by its IDs asks for it: it costs a third of a function's call."""
 
     @property
     def parent_id(self) -> str | None:
