@@ -21,7 +21,7 @@ class HttpOptions(DeliveryOptions):
 
     proxy: Proxy | None = option(
         None,
-        help="HTTP proxy on the way, for reading back too, user info for one that wants credentials; environment obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY.",
+        help="HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.",
         examples=["http://proxy.example:3128"],
     )
 

@@ -84,7 +84,7 @@ class JaegerThriftConfig(TypedDict, total=False):
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
     proxy: str | None
-    """HTTP proxy on the way, for reading back too, user info for one that wants credentials; environment obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -223,7 +223,7 @@ class MlflowConfig(TypedDict, total=False):
     ui: str | None
     """Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own."""
     proxy: str | None
-    """HTTP proxy on the way, for reading back too, user info for one that wants credentials; environment obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -282,7 +282,7 @@ class OtlpGrpcConfig(TypedDict, total=False):
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
     proxy: str | None
-    """HTTP proxy on the way, for reading back too, user info for one that wants credentials; environment obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -311,7 +311,7 @@ class OtlpHttpConfig(TypedDict, total=False):
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
     proxy: str | None
-    """HTTP proxy on the way, for reading back too, user info for one that wants credentials; environment obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -362,7 +362,7 @@ class ZipkinConfig(TypedDict, total=False):
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
     proxy: str | None
-    """HTTP proxy on the way, for reading back too, user info for one that wants credentials; environment obeys HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
