@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tracebridge.errors import Misconfigured, Retryable
 
-PROXY_CREDENTIALS = "a proxy on the way wants credentials; check them in proxy: http://USER:PASSWORD@host:port"
+PROXY_CREDENTIALS = "a proxy on the way wants credentials; check user and password in the address given as proxy"
 PASSING = {408, 429, 500, 502, 503, 504}  # after these it may open the tunnel later
 
 

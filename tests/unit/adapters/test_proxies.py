@@ -227,7 +227,7 @@ def test_a_tunnel_that_is_refused(kind: str, answer: int, expected: type[Excepti
 def test_a_forwarding_proxy_that_wants_credentials(kind: str, serve: Any, proxied: Any) -> None:
     """The message names the option; the server hears nothing."""
     server, proxy = serve(), proxied(ME)
-    with pytest.raises(Misconfigured, match=r"407.*wants credentials; check them in proxy:"):
+    with pytest.raises(Misconfigured, match=r"407.*wants credentials; check user and password"):
         send(kind, endpoint=server.url, proxy=proxy.url)
     assert server.requests == []
 
