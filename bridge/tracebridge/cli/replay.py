@@ -106,7 +106,7 @@ def command(
 ) -> None:
     """Read spans from FILEs (or directories, or - for standard input) and deliver them, IDs and times unchanged.
 
-    Reads span lines in every profile, OTLP JSON lines and Zipkin JSON, plain, gzip or zstd, bare or as log shippers wrap them; other
+    Reads span lines in every profile, OTLP JSON, Zipkin, Jaeger and MLflow files, plain, gzip or zstd, bare or as log shippers wrap them; other
     log lines are skipped and counted. A span that was met before is not sent again.
 
     Exits with 1 when not every span has arrived (or, with --strict, when a line is damaged), 78 when the configuration is wrong,

@@ -52,6 +52,21 @@ class StageAccount:
         self.failed = 0
 
 
+class _Condition(threading.Condition):
+    """A condition that is entered and left by its lock's own methods, so that an exception of a signal handler (Ctrl-C) never leaves it locked.
+
+    threading's are Python code: a handler may raise in them before they have released, or after they have taken, the lock. (In Python 3.14 that
+    can happen to every lock.)
+    """
+
+    def __init__(self, mutex: Any) -> None:
+        super().__init__(mutex)
+        self._mutex = mutex
+
+    __enter__ = property(lambda self: self._mutex.__enter__)
+    __exit__ = property(lambda self: self._mutex.__exit__)
+
+
 class Accounts:
     """The counters of one client, and the lock under which spans change columns."""
 
@@ -66,7 +81,7 @@ class Accounts:
         The collector and signal handlers run the application's code in the middle of ours, and that code may trace: a finalizer ends the
         span of its object. What would change the journal then has to go `aside`.
         """
-        self.lock = threading.Condition(self.mutex)
+        self.lock = _Condition(self.mutex)
         """The same lock, for those who wait for a change."""
         self.closed = False
         """Whether the client has ended, and nothing but misuse is counted any more."""

@@ -123,6 +123,10 @@ class _Utf16(io.RawIOBase):
 
 
 def _unpack_zstd(path: str, file: BinaryIO) -> io.BufferedReader:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return io.BufferedReader(zstd.ZstdFile(file), BUFFER)
     try:
         import zstandard
     except ImportError:
@@ -154,7 +158,7 @@ def told_as_unreadable(path: str) -> Iterator[None]:
     except (EOFError, zlib.error, OSError) as error:
         raise UnreadableError(f"{path}: cannot be read further: {error}") from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] != "zstandard":
+        if type(error).__name__ != "ZstdError":  # of the standard library or of zstandard
             raise
         raise UnreadableError(f"{path}: cannot be read further: {error}") from error
 

@@ -11,7 +11,7 @@ import re
 _SECOND = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
 _TIME = rf"{_SECOND}(?:\.\d{{1,9}})?(?:Z|[+-]\d\d:\d\d)"  # RFC 3339
 _NANOSECONDS = rf"{_SECOND}\.\d{{9}}(?:Z|[+-]\d\d:\d\d)"
-_OFFSET_TIME = rf"{_SECOND}(?:\.\d{{1,6}})?[+-]\d\d:\d\d"  # as syslog daemons write it; applications write Z
+_OFFSET_TIME = rf"{_SECOND}(?:\.\d{{1,6}})?[+-]\d\d:?\d\d"  # as syslog daemons write it; applications write Z
 _BSD_TIME = r"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,6})?"  # RFC 3164 section 4.1.2
 _PRIORITY = (
     r"<(?:[89]|[1-9]\d{1,2})>"  # not the kernel's `<6>`, which programs write to tell systemd their level (sd-daemon)
