@@ -25,6 +25,7 @@ from tracebridge.spans.span import KEEP_ERROR, Span
 from tracebridge.stages.stage import Encoded
 
 NANOSECONDS = 1_000_000_000
+_FINISHED_VALUE = EndCause.FINISHED.value  # a property of an enumeration's member costs two calls
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
 
 
@@ -168,7 +169,7 @@ class Ending(Recording):
                 or events is not None
                 or (span._parent_raw is None and trace.custom_id is not None)
             ):
-                fields += (_FINISHED.value, "", *later_fields(span, trace, inputs, outputs_now, events))
+                fields += (_FINISHED_VALUE, "", *later_fields(span, trace, inputs, outputs_now, events))
             try:
                 data: Encoded | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
@@ -214,7 +215,8 @@ class Ending(Recording):
         if span._cause is not _FINISHED:
             self._table.note_closed(span)
         if span in trace.roots:
-            trace.roots = tuple([root for root in trace.roots if root is not span])
+            at = trace.roots.index(span)
+            trace.roots = trace.roots[:at] + trace.roots[at + 1 :]
             trace.last_root = span._span_id, span._raw_id
             trace.late_since = None if trace.roots else self._ticks()
         if not trace.spans:
