@@ -38,8 +38,6 @@ from tracebridge.wiring import build, keeper_of, require_usable
 if TYPE_CHECKING:
     from tracebridge.settings.config import Config
 
-YAML_SUFFIXES = (".yaml", ".yml")
-
 _log = logger("tracebridge")
 
 
@@ -57,15 +55,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def __init__(
         self,
-        tracking_uri: str | None = None,
+        tracking_uri: str | os.PathLike[str] | None = None,
         registry_uri: str | None = None,
         workspace_store_uri: str | None = None,
         *,
         config: str | os.PathLike[str] | Config | Mapping[str, Any] | Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if config is None and tracking_uri is not None and str(tracking_uri).endswith(YAML_SUFFIXES):
-            config = str(tracking_uri)
         if registry_uri is not None or workspace_store_uri is not None:
             _log.info(
                 "registry_uri and workspace_store_uri are about models and workspaces, which tracebridge does not keep"
