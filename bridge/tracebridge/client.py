@@ -219,6 +219,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         return True
 
     def _close(self, timeout_s: float) -> None:
+        began = time.monotonic()
         self._end_what_is_open()
         self._decide_all()
         self._janitor.stop()
@@ -236,16 +237,17 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
             self._accounts.closed = True
+        took_s = time.monotonic() - began
         if kept:
             _log.info(
-                "closed after %gs with %d spans undelivered; they wait in %s",
-                timeout_s,
+                "closed after %.1fs with %d spans undelivered; they wait in %s",
+                took_s,
                 kept,
                 self._settings.journal.directory,
             )
         if lost:
             shown = ", ".join(f"{name}: {count} spans" for name, count in lost.items())
-            _log.warning("closed after %gs with spans undelivered (%s); they are counted as dropped", timeout_s, shown)
+            _log.warning("closed after %.1fs with spans undelivered (%s); they are counted as dropped", took_s, shown)
 
     def _end_what_is_open(self) -> None:
         """End and mark every open span, those of threads that are starting or ending one just now too."""
