@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from tracebridge.errors import Misconfigured, Rejected
 from tracebridge.plugins.adapter import RUN_TAG, Context, Part, Sent, TraceReader
-from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.options import PLACE, check_headers
+from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
+from tracebridge_adapters.options import PLACE, HttpOptions, check_headers
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord, Value
@@ -28,7 +28,7 @@ MAX_BATCH_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlflowOptions(DeliveryOptions):
+class MlflowOptions(HttpOptions):
     """Options of the `mlflow` adapter."""
 
     endpoint: Url = option("http://localhost:5000", help="Address of the tracking server.", schemes=["http", "https"])
@@ -99,11 +99,14 @@ class MlflowAdapter:
             timeout_s=options.timeout,
             compression="gzip",
             tls=options.tls,
+            proxy=options.proxy,
             content_type="application/x-protobuf",
             on_500="reject",
             max_connections=options.sending_queue.max_in_flight,
         )
-        self._server = HttpReader(endpoint, headers=headers, timeout_s=options.timeout, tls=options.tls)
+        self._server = HttpReader(
+            endpoint, headers=headers, timeout_s=options.timeout, tls=options.tls, proxy=options.proxy
+        )
         self._experiment = MlflowExperiment(
             self._server, name=options.experiment_name, experiment_id=options.experiment_id
         )

@@ -165,7 +165,7 @@ half_built = st.fixed_dictionaries(
 def test_half_built_spans_are_read_repaired_or_left_out(document):
     """Whatever stands in a field: every span gives records that all destinations can carry, or a note; never an exception."""
     read = zipkin_json_reader.decode(json.dumps(document), absorb)
-    assert bool(read.records) or bool(read.damage) or not document
+    assert bool(read.records) or bool(read.damage) or all(each == [] for each in document)  # a trace of no spans
     for record in read.records:
         assert any(record.trace_id) and any(record.span_id) and record.parent_id != record.span_id
         assert zipkin_json.encode([record], SHOWN) and zipkin_proto.encode([record], SHOWN)

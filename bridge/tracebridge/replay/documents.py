@@ -12,11 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-LARGE = 4 * 2**20  # bytes of a document from which it is taken apart
+LARGE = 2**18  # bytes of a document from which it is taken apart: a larger tree of objects costs more a span
 MAX_OPEN = 1_000  # brackets inside brackets; what is deeper no decoder takes
-BATCH = 2**18  # bytes of elements that go on together, about
+BATCH = 2**16  # bytes of elements that go on together, about
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
 _HEAD = re.compile(
     rb'\s*(?:\[|\{\s*"(data|resourceSpans|resource_spans|batches|traces)"\s*:\s*\[)'
@@ -35,22 +34,19 @@ class Brackets:
     def __init__(self) -> None:
         self.open = b""
         """In order; a closing one that does not fit stays, and nothing fits any more."""
-        self._string = b""
-        """The beginning of a string whose end has not come, as short as it can be."""
+        self.in_string = False
+        """Whether the end is within a string."""
+        self._held = b""
+        """A backslash at the end, of which the next byte tells what it is."""
 
     @property
-    def state(self) -> tuple[bytes, bytes]:
+    def state(self) -> tuple[bytes, bool, bytes]:
         """What can be gone back to."""
-        return self.open, self._string
+        return self.open, self.in_string, self._held
 
     @state.setter
-    def state(self, before: tuple[bytes, bytes]) -> None:
-        self.open, self._string = before
-
-    @property
-    def in_string(self) -> bool:
-        """Whether the end is within a string."""
-        return bool(self._string)
+    def state(self, before: tuple[bytes, bool, bytes]) -> None:
+        self.open, self.in_string, self._held = before
 
     @property
     def broken(self) -> bool:
@@ -58,14 +54,14 @@ class Brackets:
         return len(self.open) > MAX_OPEN or b"}" in self.open or b"]" in self.open
 
     def feed(self, text: bytes) -> None:
-        """Take the next bytes."""
-        bare = _STRING.sub(b"", self._string + text)
-        quote = bare.find(b'"')
-        self._string = b""
-        if quote >= 0:
-            backslashes = len(bare) - len(bare.rstrip(b"\\"))
-            self._string = b'"\\' if backslashes % 2 else b'"'
-            bare = bare[:quote]
+        """Take the next bytes. Split at its quotes, JSON is outside and inside of strings by turns."""
+        if self._held or b"\\" in text:
+            text = self._held + text
+            self._held = b"\\" if (len(text) - len(text.rstrip(b"\\"))) % 2 else b""
+            text = text[: len(text) - len(self._held)].replace(b"\\\\", b"").replace(b'\\"', b"")
+        parts = text.split(b'"')
+        bare = b"".join(parts[self.in_string :: 2])
+        self.in_string ^= len(parts) % 2 == 0
         left = self.open + bare.translate(None, _NO_BRACKETS)
         while (rest := left.replace(b"{}", b"").replace(b"[]", b"")) != left:
             left = rest

@@ -16,7 +16,7 @@ from tracebridge.replay.documents import Document, opens_document
 from tracebridge.replay.inputs import STDIN, go_to, open_input, told_as_unreadable
 
 MAX_LINE = 64 * 2**20  # bytes of one line or document that is looked at; what is longer is passed over and counted
-PIECE = 2**20  # bytes that are read of a line at once
+PIECE = 2**18  # bytes that are read of a line at once
 TOO_LONG = "longer than any line that holds spans"
 CUT_OFF = "the document ends in the middle of a value"
 _BOM = b"\xef\xbb\xbf"

@@ -41,6 +41,7 @@ PROGRAM = """
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "console": [{}],
     "jaeger_thrift": [{"endpoint": "udp://localhost:{port}"}, {"endpoint": "{url}"}],
+    "kafka": [{"brokers": ["localhost:1"], "timeout": "500ms"}],
     "log": [
         {"stream": "stderr"},
         {"stream": "file", "path": "{folder}/log"},
@@ -48,6 +49,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"stream": "structlog"},
     ],
     "memory": [{}],
+    "mlflow": [{"endpoint": "{url}"}],
     "otel_exporter": [{"class": "opentelemetry.sdk.trace.export:ConsoleSpanExporter"}],
     "otlp_file": [{"path": "{folder}/otlp"}],
     "otlp_grpc": [{"endpoint": "{url}"}, {"endpoint": "https://localhost:{port}"}],
@@ -85,7 +87,10 @@ def test_the_first_delivery_imports_nothing(
     server.answer = Answer(status=status or 202, headers={"Retry-After": "1"} if status == 503 else {})
     port = server.url.rpartition(":")[2] if status else "1"
     url = f"http://127.0.0.1:{port}"
-    filled = {key: value.format(url=url, port=port, folder=tmp_path) for key, value in options.items()}
+    filled = {
+        key: value.format(url=url, port=port, folder=tmp_path) if isinstance(value, str) else value
+        for key, value in options.items()
+    }
     config = {
         "journal": {"directory": str(tmp_path / "spans")},
         "lifecycle": {"shutdown_timeout": "100ms"},
