@@ -58,7 +58,9 @@ class MlflowOptions(HttpOptions):
     )
 
     def __post_init__(self) -> None:
-        """Refuse what no header can carry, a template without its place, and settings of TLS that contradict each other."""
+        """Refuse what no header can carry, an address with parameters, a template without its place, and settings of TLS that contradict each other."""
+        if "?" in self.endpoint:
+            raise ValueError("endpoint must be a base address, without a ?")
         placed = {"token": self.token, "workspace": self.workspace, "experiment_id": self.experiment_id}
         check_headers({**self.headers, **{name: value for name, value in placed.items() if value}})
         if self.ui is not None and PLACE not in self.ui:
