@@ -13,7 +13,7 @@ from typing import Any
 from tracebridge.calls.core import one_id
 from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording, later_fields
-from tracebridge.errors import ClosedError, TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
+from tracebridge.errors import TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.records.entities import SpanStatus, SpanStatusCode
@@ -82,7 +82,7 @@ class Ending(Recording):
         if type(key) is str and key == NOOP_TRACE_ID:
             return  # what it comes from has been said, or tracing is disabled
         if self._closed:
-            self._refuse("end_after_close", "a trace was ended after close(), which had ended it.", ClosedError)
+            self._refuse_after_close("end_after_close", "a trace was ended after close(), which had ended it.")
             return
         if self._off:
             return
