@@ -13,7 +13,7 @@ from typing import Any
 from tracebridge.calls.core import one_id
 from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording, later_fields
-from tracebridge.errors import ClosedError, TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
+from tracebridge.errors import TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.records.entities import SpanStatus, SpanStatusCode
@@ -25,6 +25,7 @@ from tracebridge.spans.span import KEEP_ERROR, Span
 from tracebridge.stages.stage import Encoded
 
 NANOSECONDS = 1_000_000_000
+_FINISHED_VALUE = EndCause.FINISHED.value  # a property of an enumeration's member costs two calls
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
 
 
@@ -81,7 +82,7 @@ class Ending(Recording):
         if type(key) is str and key == NOOP_TRACE_ID:
             return  # what it comes from has been said, or tracing is disabled
         if self._closed:
-            self._refuse("end_after_close", "a trace was ended after close(), which had ended it.", ClosedError)
+            self._refuse_after_close("end_after_close", "a trace was ended after close(), which had ended it.")
             return
         if self._off:
             return
@@ -168,7 +169,7 @@ class Ending(Recording):
                 or events is not None
                 or (span._parent_raw is None and trace.custom_id is not None)
             ):
-                fields += (_FINISHED.value, "", *later_fields(span, trace, inputs, outputs_now, events))
+                fields += (_FINISHED_VALUE, "", *later_fields(span, trace, inputs, outputs_now, events))
             try:
                 data: Encoded | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
@@ -214,7 +215,8 @@ class Ending(Recording):
         if span._cause is not _FINISHED:
             self._table.note_closed(span)
         if span in trace.roots:
-            trace.roots = tuple([root for root in trace.roots if root is not span])
+            at = trace.roots.index(span)
+            trace.roots = trace.roots[:at] + trace.roots[at + 1 :]
             trace.last_root = span._span_id, span._raw_id
             trace.late_since = None if trace.roots else self._ticks()
         if not trace.spans:

@@ -99,7 +99,11 @@ class Roots(Recording):
             if remote is not None and (told := told_by(remote, trace.custom_id)):
                 span._fill(told)
             if attributes is not None:
-                span._fill(attributes)
+                plain = self._reducer.plain(attributes)
+                if plain is not None and len(plain) <= self._most_attributes and not span._attributes:
+                    span._attributes = plain
+                else:
+                    span._fill(attributes)
             if inputs is not None:
                 span._inputs = span._payload(inputs)
             if (
