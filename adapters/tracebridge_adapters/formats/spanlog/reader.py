@@ -6,6 +6,7 @@ Names are brought back to `Line`'s, types and forms are checked by msgspec, and 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ _OTHERS = ECS_PREFIX + "attributes"
 _KIND = {kind.name.lower(): int(kind) for kind in Kind}
 _STATUS = {code.name.lower(): int(code) for code in StatusCode}
 _NEEDED: Final = ("span_name", "span_kind", "span_status")
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 
 
 _OWN_CHECK: Final[Mapping[str, Any]] = {
@@ -104,8 +106,6 @@ def record_of(line: Line) -> SpanRecord:
     """Return the record of a `span.end` line. Raises ValueError when a field is missing or an ID is none."""
     if line.span_name is UNSET or line.span_kind is UNSET or line.span_status is UNSET:
         raise ValueError(f"no {', '.join(name for name in _NEEDED if getattr(line, name) is UNSET)}")
-    resource = line.resource
-    attributes = {"service.name": line.service} if resource is UNSET else restored(resource)
     scope = line.scope
     return SpanRecord(
         trace_id=_id(line.trace_id, 16),
@@ -145,8 +145,29 @@ def record_of(line: Line) -> SpanRecord:
         scope=None
         if scope is UNSET
         else Scope(scope.name, scope.version, restored(scope.attributes), scope.schema_url),
-        resource=Resource(attributes, line.resource_schema_url),
+        resource=_resource(line),
     )
+
+
+def _resource(line: Line) -> Resource:
+    """Return the line's resource: the same one for lines that name the same, so that what is made of it is made once."""
+    given: dict[str, Any] = {"service.name": line.service} if line.resource is UNSET else line.resource
+    try:
+        exact = _encode(given)
+    except (OverflowError, RecursionError):  # a number that only JSON can carry
+        return Resource(restored(given), line.resource_schema_url)
+    if len(exact) > MAX_REMEMBERED:
+        return Resource(restored(given), line.resource_schema_url)
+    return _known_resource(exact, line.resource_schema_url)
+
+
+@functools.lru_cache(maxsize=64)
+def _known_resource(exact: bytes, schema_url: str) -> Resource:
+    """Return a resource by its attributes in MessagePack: as Python compares them, 1, 1.0 and True are the same."""
+    return Resource(restored(_decode(exact)), schema_url)
+
+
+MAX_REMEMBERED: Final = 4_096  # bytes of a resource that is remembered
 
 
 def notes_of(line: Line, *, has_resource: bool = False) -> list[str]:
