@@ -65,6 +65,8 @@ def common_bytes(record: SpanRecord, attributes: dict[str, Value], ending: bytes
             )  # fmt: skip
             data = encode_record(spelled)
             return _ARRAY + data[1:] + ending if ending else data
-    except BaseException as error:  # a lone surrogate; or a field compared with its default, and its type would not have it
+    except (
+        BaseException
+    ) as error:  # a lone surrogate; or a field compared with its default, and its type would not have it
         raise_interrupt(error)
     return None
