@@ -61,9 +61,9 @@ class JaegerThriftOptions(ReadableOptions):
             return
         asked = (
             self.query_endpoint is not None and self.compression == "none"
-        )  # headers and tls may be for reading back
-        if not asked and (self.headers or self.compression != "none" or self.tls != TlsOptions()):
-            raise ValueError("headers, compression and tls are for HTTP; a UDP agent takes none of them")
+        )  # headers, tls and proxy may be for reading back
+        if not asked and (self.headers or self.compression != "none" or self.tls != TlsOptions() or self.proxy):
+            raise ValueError("headers, compression, tls and proxy are for HTTP; a UDP agent takes none of them")
 
 
 class JaegerThriftAdapter:
@@ -98,7 +98,11 @@ class JaegerThriftAdapter:
             from tracebridge_adapters.wires.http_get import HttpReader
 
             server = HttpReader(
-                options.query_endpoint, headers=options.headers, timeout_s=options.timeout, tls=options.tls
+                options.query_endpoint,
+                headers=options.headers,
+                timeout_s=options.timeout,
+                tls=options.tls,
+                proxy=options.proxy,
             )
             self.reader = JaegerReader(server, context, options.ui)
 
@@ -135,6 +139,7 @@ def _http(options: JaegerThriftOptions) -> HttpWire:
         timeout_s=options.timeout,
         compression=options.compression,
         tls=options.tls,
+        proxy=options.proxy,
         content_type=CONTENT_TYPE,
         on_500="ambiguous",
         max_connections=options.sending_queue.max_in_flight,

@@ -23,8 +23,8 @@ MAX_MESSAGE_BYTES = 1_000_000
 HEADROOM = 1_000  # bytes: what Kafka adds to a value counts towards a broker's and a topic's limit too
 TOPICS = {"otlp_proto": "otlp_spans", "otlp_json": "otlp_spans", "zipkin_json": "zipkin", "zipkin_proto": "zipkin"}
 PARTITIONERS = {"fnv1a": "fnv1a_random", "murmur2": "murmur2_random", "crc32": "consistent_random"}
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
-BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+_is_topic = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch
+_is_broker = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}").fullmatch
 RESERVED = {
     "acks": "it is always all",
     "request.required.acks": "it is always all",
@@ -106,9 +106,9 @@ class KafkaOptions(DeliveryOptions):
         if not self.brokers:
             raise ValueError("brokers must name at least one host:port")
         for broker in self.brokers:
-            if not BROKER.fullmatch(broker) or not 0 < int(broker.rpartition(":")[2]) < 65_536:
+            if not _is_broker(broker) or not 0 < int(broker.rpartition(":")[2]) < 65_536:
                 raise ValueError(f"brokers: {broker!r} must be host:port, such as kafka-1:9092")
-        if self.topic is not None and (not TOPIC.fullmatch(self.topic) or self.topic in {".", ".."}):
+        if self.topic is not None and (not _is_topic(self.topic) or self.topic in {".", ".."}):
             raise ValueError("topic must be 1 to 249 letters, digits, dots, hyphens and underscores")
         for name in self.properties:
             if name in RESERVED:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from tracebridge.errors import Misconfigured, Rejected
 from tracebridge.plugins.adapter import RUN_TAG, Context, Part, Sent, TraceReader
-from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.options import PLACE, check_headers
+from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
+from tracebridge_adapters.options import PLACE, HttpOptions, check_headers
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord, Value
@@ -28,7 +28,7 @@ MAX_BATCH_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlflowOptions(DeliveryOptions):
+class MlflowOptions(HttpOptions):
     """Options of the `mlflow` adapter."""
 
     endpoint: Url = option("http://localhost:5000", help="Address of the tracking server.", schemes=["http", "https"])
@@ -58,7 +58,9 @@ class MlflowOptions(DeliveryOptions):
     )
 
     def __post_init__(self) -> None:
-        """Refuse what no header can carry, a template without its place, and settings of TLS that contradict each other."""
+        """Refuse what no header can carry, an address with parameters, a template without its place, and settings of TLS that contradict each other."""
+        if "?" in self.endpoint:
+            raise ValueError("endpoint must be a base address, without a ?")
         placed = {"token": self.token, "workspace": self.workspace, "experiment_id": self.experiment_id}
         check_headers({**self.headers, **{name: value for name, value in placed.items() if value}})
         if self.ui is not None and PLACE not in self.ui:
@@ -97,11 +99,14 @@ class MlflowAdapter:
             timeout_s=options.timeout,
             compression="gzip",
             tls=options.tls,
+            proxy=options.proxy,
             content_type="application/x-protobuf",
             on_500="reject",
             max_connections=options.sending_queue.max_in_flight,
         )
-        self._server = HttpReader(endpoint, headers=headers, timeout_s=options.timeout, tls=options.tls)
+        self._server = HttpReader(
+            endpoint, headers=headers, timeout_s=options.timeout, tls=options.tls, proxy=options.proxy
+        )
         self._experiment = MlflowExperiment(
             self._server, name=options.experiment_name, experiment_id=options.experiment_id
         )

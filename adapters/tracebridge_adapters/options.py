@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tracebridge.plugins.options import DeliveryOptions, Secret, Url, option
+from tracebridge.plugins.options import DeliveryOptions, Proxy, Secret, Url, option
 from tracebridge.settings.wire_text import wrong_name, wrong_value
 
 Dialect = Literal["openinference", "mlflow", "genai"]
@@ -16,7 +16,18 @@ PLACE = "{trace_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadableOptions(DeliveryOptions):
+class HttpOptions(DeliveryOptions):
+    """What every adapter that speaks HTTP, and so gRPC, needs to know of the network."""
+
+    proxy: Proxy | None = option(
+        None,
+        help="HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name.",
+        examples=["http://proxy.example:3128"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadableOptions(HttpOptions):
     """What an adapter needs to know to read back, and to lead a person to a trace."""
 
     query_endpoint: Url | None = option(

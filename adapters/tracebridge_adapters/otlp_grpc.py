@@ -63,6 +63,7 @@ class OtlpGrpcAdapter:
             timeout_s=options.timeout,
             compression=options.compression,
             tls=options.tls,
+            proxy=options.proxy,
         )
         self._ui = options.ui
         self.reader = otlp_reader(

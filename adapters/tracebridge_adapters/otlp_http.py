@@ -62,6 +62,7 @@ class OtlpHttpAdapter:
             timeout_s=options.timeout,
             compression=options.compression,
             tls=options.tls,
+            proxy=options.proxy,
             content_type=CONTENT_TYPES[options.encoding],
             on_500="reject",
             words_of=refusal_words,

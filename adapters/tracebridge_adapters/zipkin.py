@@ -57,6 +57,7 @@ class ZipkinAdapter:
             timeout_s=options.timeout,
             compression=options.compression,
             tls=options.tls,
+            proxy=options.proxy,
             content_type=CONTENT_TYPES[options.encoding],
             on_500="ambiguous",
             max_connections=options.sending_queue.max_in_flight,
@@ -65,7 +66,9 @@ class ZipkinAdapter:
         self._health = (
             None
             if base == options.endpoint
-            else ZipkinHealth(base, headers=options.headers, timeout_s=options.timeout, tls=options.tls)
+            else ZipkinHealth(
+                base, headers=options.headers, timeout_s=options.timeout, tls=options.tls, proxy=options.proxy
+            )
         )
         self._ui = options.ui
         self.reader = None
@@ -74,7 +77,11 @@ class ZipkinAdapter:
             from tracebridge_adapters.wires.http_get import HttpReader
 
             server = HttpReader(
-                options.query_endpoint, headers=options.headers, timeout_s=options.timeout, tls=options.tls
+                options.query_endpoint,
+                headers=options.headers,
+                timeout_s=options.timeout,
+                tls=options.tls,
+                proxy=options.proxy,
             )
             self.reader = ZipkinReader(server, context, options.ui)
 

@@ -19,6 +19,16 @@ def is_ours(kind: Kind) -> bool:
     return kind.ours
 
 
+def is_library(kind: Kind) -> bool:
+    """Whether this is a library in the process that traces, and no Collector beside it."""
+    return kind.protocol != "relay"
+
+
+def is_any(kind: Kind) -> bool:
+    """Whether this is anything."""
+    return True
+
+
 @dataclass(frozen=True)
 class Scale:
     """How much of each fault."""
@@ -52,9 +62,9 @@ class Fault:
     name: str
     title: str
     act: Callable[[Run, Scale], None]
-    takes: Callable[[Kind], bool] = lambda kind: True
+    takes: Callable[[Kind], bool] = is_library
     """Who can take part."""
-    why_not: str = ""
+    why_not: str = "it is about libraries"
     """Why others cannot."""
     in_memory_loses: bool = False
     """What is only in memory is gone: promised to nobody."""

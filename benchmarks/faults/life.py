@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -12,11 +13,13 @@ from typing import Any
 from benchmarks.faults.plan import Plan
 
 ROOT = Path(__file__).parents[2]
-START_S = 60.0  # longest that importing may take on a busy machine
+START_S = 180.0  # longest that starting, importing and ending may take on a busy machine
+
+DYING_S = 10.0  # how long a stuck one is given to say where it stands
 
 
 class Stuck(Exception):
-    """A workload did not end within its time; the message holds the end of its log."""
+    """A workload did not end within its time; the message holds the end of its log, with where each of its threads stood."""
 
 
 class Life:
@@ -76,8 +79,11 @@ class Life:
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)  # on which it says where each thread stands
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(DYING_S)
             self.kill()
-            raise Stuck(f"did not end within {timeout_s:g} s\n{self._tail()}") from None
+            raise Stuck(f"{self._tail()}\ndid not end within {timeout_s:g} s") from None
         self._reap()
 
     def _reap(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from benchmarks.faults.fault import Fault, Scale
+from benchmarks.faults.fault import Fault, Scale, is_any
 from benchmarks.faults.receiver import WELL, Mood
 from benchmarks.faults.run import Run
 from benchmarks.faults.subjects import Kind
@@ -18,7 +18,7 @@ THREE = ("first", "zipkin", "down")
 
 
 def _has_answers(kind: Kind) -> bool:
-    return kind.protocol != "udp"
+    return kind.protocol in {"otlp", "zipkin"}
 
 
 NO_ANSWERS = "UDP has no answers"
@@ -123,7 +123,7 @@ def _too_large(numbers: list[int]) -> Mood:
 
 
 FAULTS = [
-    Fault("outage", "the server is down for a while", _outage),
+    Fault("outage", "the server is down for a while", _outage, is_any),
     Fault("cut", "connections are reset at random instants", _cut, _has_answers, "UDP has no connections", second_copies=True),
     Fault("silence", "the server takes requests and does not answer", _ill(_maybe_taken("hang")), _has_answers, NO_ANSWERS),
     Fault("drip", "the answer comes a byte at a time", _ill(_maybe_taken("drip")), _has_answers, NO_ANSWERS),

@@ -24,6 +24,9 @@ from benchmarks.faults.subjects import SUBJECTS
 
 CAPACITY = 32 * 2**20  # numbers in a ledger; the file is sparse
 A_LIFE = 40_000  # numbers that a life gets when it does not ask for more
+RECOVER_S = (
+    300.0  # longest that delivering what is left may take: hundreds of Collectors have to be started again for it
+)
 QUIET_S = 0.4  # when nothing has come for so long after the last process ended, everything has come
 
 
@@ -124,7 +127,7 @@ class Run:
         else:
             self.told.update(told)
 
-    def recover(self, close_s: float = 60.0) -> None:
+    def recover(self, close_s: float = RECOVER_S) -> None:
         """Do what an operator would: start the program again, so that it delivers what is left on the disk."""
         if self.kind.durable:
             life = self.live(rate=0, ending="drain", close_s=close_s)

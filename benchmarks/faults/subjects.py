@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from benchmarks.faults import relay
 from benchmarks.faults.plan import Plan
 from benchmarks.faults.receiver import LIFE_HEADER
 from benchmarks.faults.spans import IN_A_TRACE, attributes_of, name_of
@@ -254,11 +255,15 @@ class Kind:
     durable: bool = False
     """Has a journal on disk."""
     protocol: str = "otlp"
-    """`otlp`, `zipkin` or `udp`."""
+    """`otlp`, `zipkin`, `udp`, or `relay` for a Collector that each span is handed to."""
+    starts_early: bool = False
+    """Whether it is set up before the clock begins to run, too: a server of its own takes a second to start."""
 
     @property
     def missing(self) -> str:
         """How to install what is missing here; empty when nothing is."""
+        if self.protocol == "relay" and relay.missing():
+            return relay.missing()
         absent = [package for module, package in self.needs.items() if importlib.util.find_spec(module) is None]
         return f"pip install {' '.join(absent)}" if absent else ""
 
@@ -268,6 +273,7 @@ OURS = (
     "tracebridge.journal.disk",
     "tracebridge.journal.maintenance",
     "tracebridge_adapters.otlp_http",
+    "tracebridge_adapters.formats.files.otlp_json_lines",
 )
 SUBJECTS = {
     "disk": Kind("tracebridge, journal on disk", Tracebridge, {}, OURS, ours=True, durable=True),
@@ -280,4 +286,6 @@ SUBJECTS = {
     ),
     "jaeger-client": Kind("jaeger-client (UDP)", JaegerClient, {"jaeger_client": "jaeger-client", "six": "six"}, ("jaeger_client",), protocol="udp"),
     "py_zipkin": Kind("py_zipkin", PyZipkin, {"py_zipkin": "py-zipkin"}, ("py_zipkin.zipkin",), protocol="zipkin"),
+    "collector": Kind("Collector 0.165.1, file_storage", relay.ThroughCollector, {}, (), durable=True, protocol="relay", starts_early=True),
+    "collector-batch": Kind("the same, with its batch processor", relay.ThroughBatchingCollector, {}, (), durable=True, protocol="relay", starts_early=True),
 }  # fmt: skip

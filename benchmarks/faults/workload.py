@@ -8,6 +8,7 @@ or it is killed.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import logging
@@ -100,14 +101,16 @@ def _wait(seconds: float) -> None:
 
 def main() -> None:
     """Live one life."""
+    faulthandler.enable()  # whoever is stuck is told to abort, and says where it stands
     plan = Plan.from_json(sys.argv[1])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     ledger = Ledger(Path(plan.ledger))
     kind = SUBJECTS[plan.subject]
     for module in kind.imports:
         importlib.import_module(module)
+    early = kind.make(plan) if kind.starts_early else None
     print("ready", flush=True)
-    subject = kind.make(plan)
+    subject = early or kind.make(plan)
     stop = threading.Event()
     workers = []
     threads = []

@@ -38,8 +38,6 @@ from tracebridge.wiring import build, keeper_of, require_usable
 if TYPE_CHECKING:
     from tracebridge.settings.config import Config
 
-YAML_SUFFIXES = (".yaml", ".yml")
-
 _log = logger("tracebridge")
 
 
@@ -57,15 +55,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def __init__(
         self,
-        tracking_uri: str | None = None,
+        tracking_uri: str | os.PathLike[str] | None = None,
         registry_uri: str | None = None,
         workspace_store_uri: str | None = None,
         *,
         config: str | os.PathLike[str] | Config | Mapping[str, Any] | Settings | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if config is None and tracking_uri is not None and str(tracking_uri).endswith(YAML_SUFFIXES):
-            config = str(tracking_uri)
         if registry_uri is not None or workspace_store_uri is not None:
             _log.info(
                 "registry_uri and workspace_store_uri are about models and workspaces, which tracebridge does not keep"
@@ -223,6 +219,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         return True
 
     def _close(self, timeout_s: float) -> None:
+        began = time.monotonic()
         self._end_what_is_open()
         self._decide_all()
         self._janitor.stop()
@@ -240,16 +237,17 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
             self._accounts.closed = True
+        took_s = time.monotonic() - began
         if kept:
             _log.info(
-                "closed after %gs with %d spans undelivered; they wait in %s",
-                timeout_s,
+                "closed after %.1fs with %d spans undelivered; they wait in %s",
+                took_s,
                 kept,
                 self._settings.journal.directory,
             )
         if lost:
             shown = ", ".join(f"{name}: {count} spans" for name, count in lost.items())
-            _log.warning("closed after %gs with spans undelivered (%s); they are counted as dropped", timeout_s, shown)
+            _log.warning("closed after %.1fs with spans undelivered (%s); they are counted as dropped", took_s, shown)
 
     def _end_what_is_open(self) -> None:
         """End and mark every open span, those of threads that are starting or ending one just now too."""

@@ -83,6 +83,8 @@ class JaegerThriftConfig(TypedDict, total=False):
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    proxy: str | None
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -220,6 +222,8 @@ class MlflowConfig(TypedDict, total=False):
     """TLS towards this server."""
     ui: str | None
     """Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own."""
+    proxy: str | None
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -277,6 +281,8 @@ class OtlpGrpcConfig(TypedDict, total=False):
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    proxy: str | None
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -304,6 +310,8 @@ class OtlpHttpConfig(TypedDict, total=False):
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    proxy: str | None
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -353,6 +361,8 @@ class ZipkinConfig(TypedDict, total=False):
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    proxy: str | None
+    """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None

@@ -20,7 +20,8 @@ from benchmarks.faults.report import entry, write
 from benchmarks.faults.subjects import SUBJECTS
 from benchmarks.faults.table import markdown
 
-from support.backends.cache import REQUIRE
+from support.backends.cache import REQUIRE, MissingServerError
+from support.backends.fetching import collector_binary
 
 ROOT = Path(__file__).parents[2]
 A_MOMENT = Scale(kills=10, ends=2, children=4, seconds=0.8, outage_s=2, damages=10, kill_rate=1000)
@@ -44,6 +45,7 @@ def done(request: pytest.FixtureRequest) -> Iterator[Done]:
         for item in request.session.items
         if item.path == request.path and hasattr(item, "callspec")
     ]
+    absent = _get_a_collector() if any(SUBJECTS[chosen["subject"]].protocol == "relay" for chosen in params) else ""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         futures = {
             (chosen["fault"], chosen["subject"]): pool.submit(
@@ -54,6 +56,8 @@ def done(request: pytest.FixtureRequest) -> Iterator[Done]:
 
         def rows(fault: str, subject: str) -> list[Row]:
             print(f"seed {seed}")
+            if absent and SUBJECTS[subject].protocol == "relay":
+                pytest.skip(absent)
             try:
                 return futures[fault, subject].result()
             except NotHere as error:
@@ -62,6 +66,17 @@ def done(request: pytest.FixtureRequest) -> Iterator[Done]:
                 pytest.skip(str(error))
 
         yield rows
+
+
+def _get_a_collector() -> str:
+    """Build one where there is none yet; return why this machine cannot have one."""
+    try:
+        collector_binary()
+    except MissingServerError as error:
+        if os.environ.get(REQUIRE):
+            raise
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize("subject", ["disk"])
@@ -87,10 +102,30 @@ def test_the_harness_sees_a_loss_where_there_is_one(done, fault, subject):
 
 
 def test_who_cannot_take_part_is_told_why():
-    """A fault that needs answers is no fault for UDP, and a peer that is not installed is named with its package."""
+    """A fault that needs answers is no fault for UDP; a peer that is not installed is named with its package, a Collector with how to have one."""
     assert why_not(FAULTS["half"], "jaeger-client") == "does not take part: UDP has no answers"
     assert {why_not(FAULTS["calm"], subject) for subject, kind in SUBJECTS.items() if kind.ours} == {""}
-    assert all(kind.missing.startswith("pip install ") for kind in SUBJECTS.values() if kind.missing)
+    libraries = [kind for kind in SUBJECTS.values() if kind.protocol != "relay"]
+    assert all(kind.missing.startswith("pip install ") for kind in libraries if kind.missing)
+
+
+def test_a_collector_that_this_machine_does_not_have_is_named_with_how_to_have_one(tmp_path, monkeypatch):
+    """Where the tests have built none, none is on the path and none was named."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TRACEBRIDGE_BACKENDS_CACHE", str(tmp_path))
+    monkeypatch.delenv("OTELCOL", raising=False)
+    told = why_not(FAULTS["kill"], "collector")
+    assert told.startswith("missing: a Collector with file_storage: `python -m support.backends collector`"), told
+
+
+@pytest.mark.parametrize("fault", ["kill"])
+@pytest.mark.parametrize("subject", ["collector", "collector-batch"])
+def test_a_real_collector_takes_part(done, fault, subject):
+    """Its file_storage keeps what it has taken, killed or not; the harness starts it again on what it left."""
+    (row,) = done(fault, subject)
+    assert (row.acknowledged > 0, row.invented, row.wrong) == (True, 0, 0)
+    if subject == "collector":
+        assert row.lost == 0
 
 
 def test_the_command_prints_a_table_and_writes_json(tmp_path):
@@ -120,6 +155,13 @@ def test_the_page_shows_the_result_that_is_kept():
     assert markdown(entries) in (ROOT / "docs" / "reliability.md").read_text()
     assert [row["broken"] for found in entries for row in found["rows"] if row["broken"]] == []
     assert [found["name"] for found in entries] == list(FAULTS)
+
+
+def test_the_page_shows_what_the_collector_lost():
+    """The second table on the page is the one that its own result makes."""
+    entries = json.loads((ROOT / "benchmarks" / "results" / "faults-collector.json").read_text())
+    assert markdown(entries) in (ROOT / "docs" / "reliability.md").read_text()
+    assert {row["subject"] for found in entries for row in found["rows"]} == {"collector", "collector-batch"}
 
 
 def test_a_wrong_name_is_refused_with_the_right_ones():

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from support.ill_server import IllServer
+from support.ill_server import OK, IllServer
 from tracebridge import Client
 
 PREAMBLE = """
@@ -307,6 +307,65 @@ def test_kill_9_leaves_everything_that_had_ended(tmp_path, server):
     deliver_the_rest(config)
     assert server.arrived == Counter([*[f"s{n}" for n in range(500)], "root", "open"])
     assert [name for request in server.requests for name in request][:500] == [f"s{n}" for n in range(500)]
+
+
+KILLED, SPANS_OF_EACH = 20, 250
+LEFT = Counter(f"{killed}/{n}" for killed in range(KILLED) for n in range(SPANS_OF_EACH))
+
+
+def leave_behind(config: dict[str, Any], folder: Path) -> None:
+    """Kill twenty processes, each in the middle of its work."""
+    path = program(
+        f"""
+        Client(config=CONFIG).close()  # so that the children have nothing to import
+        for killed in range({KILLED}):
+            pid = os.fork()
+            if pid == 0:
+                client = Client(config=CONFIG)
+                work(client, *[f"{{killed}}/{{n}}" for n in range({SPANS_OF_EACH})])
+                os.kill(os.getpid(), signal.SIGKILL)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+        """,
+        config,
+        folder,
+    )
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("end", ["client.flush(100)", "client.close(100)", ""])
+def test_a_cron_step_delivers_what_killed_ones_left(tmp_path, server, end):
+    """It opens a client, and flushes, closes, or just ends: all of it has arrived then, once, and its own span, too."""
+    server.script = lambda number, names: (503, {}, b"")
+    config = configured(server, tmp_path / "spans", shutdown_timeout="100s")
+    leave_behind(config, tmp_path)
+    server.script = lambda number, names: OK
+    at_once = "os._exit(0)" if end else ""  # nothing is left to hooks
+    done = run(program(f"client = Client(config=CONFIG)\nwork(client, 'step')\n{end}\n{at_once}", config, tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert without_roots(server) == LEFT + Counter(["step"])
+
+
+@pytest.mark.parametrize("down", ["refused", "503"])
+def test_a_cron_step_beside_a_dead_destination_does_not_wait_in_vain(tmp_path, server, down):
+    """One try instead of its bound of 200 s; everything stays where it is for the first step after the outage."""
+    server.script = lambda number, names: (503, {}, b"")
+    config = configured(server, tmp_path / "spans", shutdown_timeout="100s")
+    leave_behind(config, tmp_path)
+    step = """
+        began = time.monotonic()
+        client = Client(config=CONFIG)
+        flushed = client.flush(100)
+        client.close()
+        print(flushed, time.monotonic() - began)
+        """
+    address = dict(config["adapters"]["otlp_http"], **({"endpoint": "http://127.0.0.1:9"} if down == "refused" else {}))
+    done = run(program(step, {**config, "adapters": {"otlp_http": address}}, tmp_path), 250)
+    flushed, took_s = done.stdout.split()
+    assert (flushed, float(took_s) < 100 / 2) == ("False", True), took_s
+    server.script = lambda number, names: OK
+    assert run(program(step, config, tmp_path)).stdout.split()[0] == "True"
+    assert without_roots(server) == LEFT
 
 
 @pytest.mark.parametrize("handler", ["", "exiting", "ignoring"])

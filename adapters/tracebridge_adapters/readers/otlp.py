@@ -28,7 +28,7 @@ def otlp_reader(
         return None
     from tracebridge_adapters.wires.http_get import HttpReader
 
-    server = HttpReader(options.query_endpoint, headers=headers, timeout_s=timeout_s, tls=tls)
+    server = HttpReader(options.query_endpoint, headers=headers, timeout_s=timeout_s, tls=tls, proxy=options.proxy)
     if dialect != "mlflow":
         from tracebridge_adapters.readers.jaeger import JaegerReader
 

@@ -18,10 +18,16 @@ class ZipkinHealth:
     """Asks one server when it is wanted. Building does no network."""
 
     def __init__(
-        self, base_url: str, *, headers: Mapping[str, str | Secret], timeout_s: float, tls: TlsOptions
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str | Secret],
+        timeout_s: float,
+        tls: TlsOptions,
+        proxy: str | None,
     ) -> None:
         self._exchange = HttpExchange(
-            base_url + "/health", headers=headers, timeout_s=timeout_s, tls=tls, max_answer=MAX_ANSWER
+            base_url + "/health", headers=headers, timeout_s=timeout_s, tls=tls, proxy=proxy, max_answer=MAX_ANSWER
         )
 
     def illness(self) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 
 import urllib3
 
+from tracebridge.plugins.proxies import HttpProxy
+
 
 class SwitchedError(http.client.HTTPException):
     """The server goes on in another protocol: no answer will come on this connection."""
@@ -86,9 +88,21 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
             conn.connect()
 
 
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
 class BoundedPoolManager(urllib3.PoolManager):
     """A PoolManager whose read timeout bounds the whole answer."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.pool_classes_by_scheme = _POOLS
+
+
+class BoundedProxyManager(urllib3.ProxyManager):
+    """The same through a proxy: forwarded for http, tunnelled for https."""
+
+    def __init__(self, proxy: HttpProxy, **options: Any) -> None:
+        headers = {"Proxy-Authorization": proxy.authorization.reveal()} if proxy.authorization else None
+        super().__init__(f"http://{proxy}", proxy_headers=headers, **options)
+        self.pool_classes_by_scheme = _POOLS

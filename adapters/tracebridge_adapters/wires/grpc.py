@@ -13,16 +13,26 @@ from urllib.parse import urlsplit
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.masking.foreign import clean
 from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge.plugins.proxies import proxy_to
 from tracebridge.process.forks import no_fork
 from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
 from tracebridge_adapters.wires.credentials import MAX_QUOTED, secrets_of, with_authorization
+from tracebridge_adapters.wires.refusals import refused_tunnel
 
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 MISCONFIGURED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"}
 NAME = re.compile(r"[0-9a-z_.-]+")
-TLS_WORDS = ("SSL_ERROR", "Ssl handshake", "CERTIFICATE_VERIFY", "TSI_PROTOCOL_FAILURE", "Peer name")
+TLS_WORDS = (
+    "SSL_ERROR",
+    "Ssl handshake",
+    "CERTIFICATE_VERIFY",
+    "TSI_PROTOCOL_FAILURE",
+    "Peer name",
+    "Verification Check",
+)
 ANSWERED_AS_HTTP = ("Received http2 header with status", "Data frame with END_STREAM")  # where gRPC has trailers
+REFUSED_TUNNEL = re.compile(r"HTTP proxy returned response code (\d{3})")
 NOT_GRPC = ("Failed parsing HTTP/2", "http1.x server")
 MAX_RECONNECT_MS = 5_000  # gRPC's own 120,000 would keep a server that is back waiting for two minutes
 DEFAULT_PORTS = {"http": 80, "https": 443}  # gRPC's own is 443 for both
@@ -44,6 +54,7 @@ class GrpcWire:
         timeout_s: float,
         compression: Literal["gzip", "none"],
         tls: TlsOptions,
+        proxy: str | None,
     ) -> None:
         try:
             import grpc
@@ -55,6 +66,8 @@ class GrpcWire:
         self._grpc = grpc
         self._user_agent = f"tracebridge/{VERSION}"
         parts = urlsplit(endpoint)
+        self._proxy = proxy_to(endpoint, proxy)
+        self._host = parts.hostname or ""
         self._secure = parts.scheme == "https"
         address = parts.netloc.rpartition("@")[2]
         self._target = address if parts.port else f"{address.rstrip(':')}:{DEFAULT_PORTS[parts.scheme]}"
@@ -62,7 +75,7 @@ class GrpcWire:
         self._method = method
         self._timeout_s = timeout_s
         sent = with_authorization(headers, endpoint)
-        self._secrets = secrets_of(sent, endpoint)
+        self._secrets = secrets_of(sent, endpoint, self._proxy)
         self._metadata = [
             (key.lower(), value.reveal() if isinstance(value, Secret) else value) for key, value in sent.items()
         ]
@@ -98,13 +111,31 @@ class GrpcWire:
                     ("grpc.primary_user_agent", self._user_agent),
                     ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_MS),
                     ("grpc.enable_http_proxy", 0),  # as over HTTP: spans go where the configuration says
+                    *self._tunnel(),
                 ]
+                first = self._target if self._proxy is None else str(self._proxy)
                 if self._secure:
-                    self._channel = self._grpc.secure_channel(self._target, self._credentials(), options)
+                    self._channel = self._grpc.secure_channel(first, self._credentials(), options)
                 else:
-                    self._channel = self._grpc.insecure_channel(self._target, options)
+                    self._channel = self._grpc.insecure_channel(first, options)
                 self._call = self._channel.unary_unary(self._method)
             return self._call
+
+    def _tunnel(self) -> list[tuple[str, str]]:
+        """Return what leads a channel to a proxy through it to the server.
+
+        gRPC's own `grpc.http_proxy` does the same, but lets the environment's NO_PROXY overrule it, and is younger than the oldest grpcio that we take.
+        """
+        if self._proxy is None:
+            return []
+        asked = [
+            ("grpc.http_connect_server", self._target),
+            ("grpc.default_authority", self._target),
+            ("grpc.ssl_target_name_override", self._host),  # whose certificate it is: not the proxy's
+        ]
+        if self._proxy.authorization is not None:
+            asked.append(("grpc.http_connect_headers", f"Proxy-Authorization:{self._proxy.authorization.reveal()}"))
+        return asked
 
     def _credentials(self) -> Any:
         try:
@@ -125,6 +156,10 @@ class GrpcWire:
                 return TooLarge(said)
             delay_s = retry_delay_s(error.trailing_metadata() or ())
             return Rejected(said) if delay_s is None else Retryable(said, after_s=delay_s)
+        refused = REFUSED_TUNNEL.search(details) if self._proxy is not None else None
+        if refused is not None:
+            said = f"{self.shown_url}: the proxy {self._proxy} answered {refused[1]}"
+            return refused_tunnel(said, int(refused[1]))
         if code == "UNAVAILABLE" and any(word in details for word in TLS_WORDS):
             return Misconfigured(f"{said}; check the scheme and tls.ca_file")
         if code == "UNAVAILABLE" and any(word in details for word in NOT_GRPC):

@@ -11,6 +11,7 @@ from typing import Literal
 from tracebridge.errors import Ambiguous, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge_adapters.wires.http_exchange import HttpAnswer, HttpExchange
+from tracebridge_adapters.wires.refusals import PROXY_CREDENTIALS
 
 MAX_ANSWER = 2**20  # bytes of an answer that are read
 GZIP_LEVEL = (
@@ -24,7 +25,7 @@ MISCONFIGURED = {
     404: "check the path",
     405: "is this the right port and path?",
     406: "is this the right port and path?",
-    407: "is this the right port and path?",
+    407: PROXY_CREDENTIALS,
     415: "check the encoding",
     421: "is this the right port and path?",
     426: "is this the right port and path?",
@@ -47,6 +48,7 @@ class HttpWire:
         timeout_s: float,
         compression: Literal["gzip", "none"],
         tls: TlsOptions,
+        proxy: str | None,
         content_type: str,
         on_500: Literal["ambiguous", "reject"],
         words_of: Callable[[bytes, str], str | None] | None = None,
@@ -61,6 +63,7 @@ class HttpWire:
             headers={"Content-Type": content_type, **headers, **coding},
             timeout_s=timeout_s,
             tls=tls,
+            proxy=proxy,
             max_answer=MAX_ANSWER,
             max_connections=max_connections,
         )

@@ -16,15 +16,17 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.masking.foreign import clean
 from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge.plugins.proxies import proxy_to
 from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
 from tracebridge_adapters.wires.credentials import MAX_QUOTED, secrets_of, with_authorization
+from tracebridge_adapters.wires.refusals import refused_tunnel
 
 if TYPE_CHECKING:
     import urllib3
@@ -35,6 +37,7 @@ _CONNECTION = re.compile(
 )  # urllib3's name of a connection, old and new
 
 
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # http.client's words
 PAGE_LOOK = 65_536  # bytes in which a web page has to begin: a comment with a licence may come first
 _PROLOGUE = re.compile(
     rb"\A(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff|\s|<\?(?:(?!\?>).)*+\?>|<!--(?:(?!-->).)*+-->)*+", re.DOTALL
@@ -85,7 +88,8 @@ class HttpAnswer:
 class HttpExchange:
     """Connections to one server, for one purpose. Safe from several threads, each with a connection of its own.
 
-    Building does no network. `headers` go with every request; user info in `url` becomes basic authentication.
+    Building does no network. `headers` go with every request; user info in `url` becomes basic authentication. `proxy` is the
+    option of that name. Raises ConfigError for a proxy of the environment that cannot be used.
     """
 
     def __init__(
@@ -95,29 +99,32 @@ class HttpExchange:
         headers: Mapping[str, str | Secret],
         timeout_s: float,
         tls: TlsOptions,
+        proxy: str | None,
         max_answer: int,
         max_connections: int = 1,
     ) -> None:
-        from tracebridge_adapters.wires.bounded import BoundedPoolManager
+        from tracebridge_adapters.wires.bounded import BoundedPoolManager, BoundedProxyManager
 
         self.shown_url = without_user_info(url)
         self._url = _without_user_info_at_all(url)
+        self._proxy = proxy_to(url, proxy)
         self._timeout_s = timeout_s
         self._max_answer = max_answer
         sent = with_authorization(headers, url)
-        self._secrets = secrets_of(sent, url)
+        self._secrets = secrets_of(sent, url, self._proxy)
         self._headers = {
             "User-Agent": f"tracebridge/{VERSION}",
             "b3": "0",  # do not trace the tracer
             **{key: value.reveal() if isinstance(value, Secret) else value for key, value in sent.items()},
         }
-        self._pool = BoundedPoolManager(
-            maxsize=max_connections,
-            cert_reqs="CERT_NONE" if tls.insecure_skip_verify else "CERT_REQUIRED",
-            ca_certs=_expanded(tls.ca_file),
-            cert_file=_expanded(tls.cert_file),
-            key_file=_expanded(tls.key_file),
-        )
+        options: dict[str, Any] = {
+            "maxsize": max_connections,
+            "cert_reqs": "CERT_NONE" if tls.insecure_skip_verify else "CERT_REQUIRED",
+            "ca_certs": _expanded(tls.ca_file),
+            "cert_file": _expanded(tls.cert_file),
+            "key_file": _expanded(tls.key_file),
+        }
+        self._pool = BoundedProxyManager(self._proxy, **options) if self._proxy else BoundedPoolManager(**options)
 
     def request(
         self, method: str, suffix: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -149,6 +156,8 @@ class HttpExchange:
                     answer.close()
                     raise
                 answer.release_conn()
+        except urllib3.exceptions.ProxyError as error:
+            raise self._not_let_through(error) from error
         except urllib3.exceptions.SSLError as error:
             raise Misconfigured(
                 f"{self.shown_url}: TLS failed: {self._reason(error)}; check the scheme and tls.ca_file"
@@ -168,6 +177,12 @@ class HttpExchange:
             raise Retryable(f"{self.shown_url}: {self._reason(error)}") from error
         content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return HttpAnswer(answer.status, content_type, answer.headers.get("Retry-After"), content)
+
+    def _not_let_through(self, error: urllib3.exceptions.ProxyError) -> Retryable | Misconfigured:
+        """Return what it means that there is no proxy, or that it opens no tunnel."""
+        said = f"{self.shown_url}: the proxy {self._proxy}: {self._reason(error.original_error)}"
+        refused = _REFUSED_TUNNEL.search(str(error.original_error))
+        return Retryable(said) if refused is None else refused_tunnel(said, int(refused[1]))
 
     def _read(self, answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         content = bytearray()

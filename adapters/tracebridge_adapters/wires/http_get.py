@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from tracebridge.errors import DeliveryError, Misconfigured, Retryable
 from tracebridge.plugins.options import Secret, TlsOptions
 from tracebridge_adapters.wires.http_exchange import HttpAnswer, HttpExchange
+from tracebridge_adapters.wires.refusals import PROXY_CREDENTIALS
 
 MAX_ANSWER = 64 * 2**20  # bytes; a trace of many thousand spans fits
 
@@ -16,13 +17,20 @@ class HttpReader:
     """GETs (and, where an API asks for it, POSTs) below one base address. Building does no network."""
 
     def __init__(
-        self, base_url: str, *, headers: Mapping[str, str | Secret], timeout_s: float, tls: TlsOptions
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str | Secret],
+        timeout_s: float,
+        tls: TlsOptions,
+        proxy: str | None,
     ) -> None:
         self._exchange = HttpExchange(
             base_url.rstrip("/"),
             headers={"Accept": "application/json", "Content-Type": "application/json", **headers},
             timeout_s=timeout_s,
             tls=tls,
+            proxy=proxy,
             max_answer=MAX_ANSWER,
         )
         self.shown_url = self._exchange.shown_url
@@ -57,6 +65,8 @@ class HttpReader:
             wrong = Retryable(said)
         elif answer.status in {401, 403}:
             wrong = Misconfigured(f"{said}; check the credentials")
+        elif answer.status == 407:
+            wrong = Misconfigured(f"{said}; {PROXY_CREDENTIALS}")
         else:
             page = " with a web page" if answer.is_page else ""
             wrong = Misconfigured(f"{said}{page}; is query_endpoint the base address of the query API?")

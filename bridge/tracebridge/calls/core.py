@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any
 
 from tracebridge.calls.misuse import Misuse, log
-from tracebridge.errors import ClosedError, InvalidParameterError, TracebridgeError, misuse
+from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.ids.wire import names_span, span_bytes
@@ -178,7 +178,7 @@ class Core(Misuse):
     def _started_when_off(self) -> NoopSpan:
         """Hand out the no-op span: tracing is disabled, or the client is closed, which is misuse."""
         if self._closed:
-            self._refuse(AFTER_CLOSE, "a span was started after close(); it is not recorded.", ClosedError)
+            self._refuse_after_close(AFTER_CLOSE, "a span was started after close(); it is not recorded.")
         return NOOP
 
     def _not_started(self, where: str, *ids: Any) -> NoopSpan:

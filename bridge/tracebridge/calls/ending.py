@@ -13,7 +13,7 @@ from typing import Any
 from tracebridge.calls.core import one_id
 from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording, later_fields
-from tracebridge.errors import ClosedError, TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
+from tracebridge.errors import TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
 from tracebridge.records.entities import SpanStatus, SpanStatusCode
@@ -25,6 +25,7 @@ from tracebridge.spans.span import KEEP_ERROR, Span
 from tracebridge.stages.stage import Encoded
 
 NANOSECONDS = 1_000_000_000
+_FINISHED_VALUE = EndCause.FINISHED.value  # a property of an enumeration's member costs two calls
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
 
 
@@ -81,7 +82,7 @@ class Ending(Recording):
         if type(key) is str and key == NOOP_TRACE_ID:
             return  # what it comes from has been said, or tracing is disabled
         if self._closed:
-            self._refuse("end_after_close", "a trace was ended after close(), which had ended it.", ClosedError)
+            self._refuse_after_close("end_after_close", "a trace was ended after close(), which had ended it.")
             return
         if self._off:
             return
@@ -106,7 +107,7 @@ class Ending(Recording):
         cause: EndCause = _FINISHED,
     ) -> None:
         """End a live span; the first end wins. `Span.end` and every end call come here."""
-        trace, span_id = span._trace, span.span_id
+        trace, span_id = span._trace, span._span_id
         if self._accounts.is_inside():
             end_time_ns = trace.anchor_ns + self._ticks() if end_time_ns is None else end_time_ns
             self._accounts.aside(self._end, span, outputs, attributes, status, end_time_ns, cause)
@@ -140,7 +141,7 @@ class Ending(Recording):
             self._broken("end_span")
             span._end_time_ns = trace.anchor_ns + self._ticks()
         attributes_now = span._attributes.copy()  # in one step: other threads may be setting some
-        inputs, outputs_now, events = span.inputs, span.outputs, span._events
+        inputs, outputs_now, events = span._inputs, span._outputs, span._events
         if (
             span._fast_path  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED
@@ -153,13 +154,13 @@ class Ending(Recording):
                 trace.trace_id,
                 span._raw_id,
                 span._parent_raw,
-                span.name,
-                span.start_time_ns,
-                span.end_time_ns,
-                span.kind,
+                span._name,
+                span._start_time_ns,
+                span._end_time_ns,
+                span._kind,
                 span._code,
                 attributes_now,
-                span.span_type,
+                span._span_type,
                 trace.custom_id,
             ]
             if (
@@ -168,7 +169,7 @@ class Ending(Recording):
                 or events is not None
                 or (span._parent_raw is None and trace.custom_id is not None)
             ):
-                fields += (_FINISHED.value, "", *later_fields(span, trace, inputs, outputs_now, events))
+                fields += (_FINISHED_VALUE, "", *later_fields(span, trace, inputs, outputs_now, events))
             try:
                 data: Encoded | None = encode_record(fields)
             except Exception:  # text that UTF-8 cannot carry, most likely
@@ -211,11 +212,12 @@ class Ending(Recording):
 
     def _retire(self, span: Span, trace: LiveTrace) -> None:
         """Note what an end means for its trace; called with the lock held."""
-        if span.cause is not _FINISHED:
+        if span._cause is not _FINISHED:
             self._table.note_closed(span)
         if span in trace.roots:
-            trace.roots = tuple([root for root in trace.roots if root is not span])
-            trace.last_root = span.span_id, span._raw_id
+            at = trace.roots.index(span)
+            trace.roots = trace.roots[:at] + trace.roots[at + 1 :]
+            trace.last_root = span._span_id, span._raw_id
             trace.late_since = None if trace.roots else self._ticks()
         if not trace.spans:
             trace.late_since = None
@@ -270,11 +272,11 @@ class Ending(Recording):
         oldest_start = trace.anchor_ns + self._ticks() - int(self._lifecycle.max_open * NANOSECONDS)
         closing = self._lifecycle.on_leak == "close"
         for span in trace.spans.copy().values():
-            if span.start_time_ns < oldest_start and span.span_id not in self._leaks_told:
-                self._leaks_told.add(span.span_id)
+            if span._start_time_ns < oldest_start and span._span_id not in self._leaks_told:
+                self._leaks_told.add(span._span_id)
                 log.warning(
                     "span %r of trace %s, opened at %s, has been open for over %gs; %s",
-                    span.name,
+                    span._name,
                     trace.shown_id,
                     span._opened_at,
                     self._lifecycle.max_open,

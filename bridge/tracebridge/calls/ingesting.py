@@ -12,7 +12,7 @@ from tracebridge.calls.common_record import common_bytes, ending_of
 from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording
 from tracebridge.calls.repair import mended
-from tracebridge.errors import ClosedError, ConfigError
+from tracebridge.errors import ConfigError
 from tracebridge.journal.base import encode_record
 from tracebridge.plugins.registry import SOURCES, load
 from tracebridge.plugins.source import Intake
@@ -71,8 +71,8 @@ class Ingesting(Recording):
         """
         if self._off:
             if self._closed:
-                self._refuse(
-                    "ingest_after_close", "a record was ingested after close(); it is not delivered.", ClosedError
+                self._refuse_after_close(
+                    "ingest_after_close", "a record was ingested after close(); it is not delivered."
                 )
             return
         if self._accounts.is_inside():

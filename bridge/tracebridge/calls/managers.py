@@ -56,7 +56,7 @@ class SpanManager(msgspec.Struct, eq=False):
         if not isinstance(span, Span):
             return
         leave(self)
-        if span.cause is not None:
+        if span._cause is not None:
             return  # the application ended it inside the block, or we had to
         if error is not None and not isinstance(error, GeneratorExit):
             span.record_exception(error)
@@ -151,7 +151,7 @@ class Managers(Starting):
                 parent = CURRENT
             else:
                 trace_id = here._trace  # not its ID: it may have finished, or be finishing
-                parent_id = here.span_id if parent_id is None else parent_id
+                parent_id = here._span_id if parent_id is None else parent_id
         return self.start_span(
             name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, parent=parent, kind=kind, span_id=span_id, _place=place
         )  # fmt: skip
@@ -200,7 +200,7 @@ class TraceStack:
             return None
         span = frame.span
         leave(frame.owner)
-        if span.cause is None:
+        if span._cause is None:
             span.end(outputs, attributes, status, end_time_ns)
         return span
 

@@ -6,9 +6,10 @@ import sys
 from enum import Enum
 from typing import Any
 
-from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
+from tracebridge.errors import ClosedError, InvalidParameterError, TracebridgeError, misuse
 from tracebridge.journal.accounts import Accounts
 from tracebridge.masking.loggers import logger
+from tracebridge.process.exits import is_ending
 from tracebridge.records.values import Reducer
 from tracebridge.settings.model import LifecycleSettings
 
@@ -37,6 +38,13 @@ class Misuse:
         self._warn(what, message)
         if self._lifecycle.strict:
             raise misuse(error, message)
+
+    def _refuse_after_close(self, what: str, message: str) -> None:
+        """Do the same for a call after `close()`; only count it while the process ends, because then the program did not close."""
+        if is_ending():
+            self._accounts.note_misuse(what)
+        else:
+            self._refuse(what, message, ClosedError)
 
     def _warn(self, what: str, message: str) -> None:
         """Count something that went wrong through no fault of the call, and say the first of its kind at WARNING with the place."""

@@ -37,14 +37,14 @@ class Recording(Queueing):
     def _started(self, span: Span, trace: LiveTrace) -> bytes | None:
         """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
         attributes_now = span._attributes.copy()  # of a root others may have got hold already
-        inputs, outputs, events = span.inputs, span.outputs, span._events
+        inputs, outputs, events = span._inputs, span._outputs, span._events
         if not (span._fast_path and trace.plain and self._stages.fast_path):
             return self._encoded_open(span, trace)
         try:
             # the fields of SpanRecord up to `opened_at`
             fields = [
-                trace.trace_id, span._raw_id, span._parent_raw, span.name, span.start_time_ns, span.start_time_ns, span.kind, span._code,
-                attributes_now, span.span_type, trace.custom_id, _UNFINISHED, span._opened_at,
+                trace.trace_id, span._raw_id, span._parent_raw, span._name, span._start_time_ns, span._start_time_ns, span._kind, span._code,
+                attributes_now, span._span_type, trace.custom_id, _UNFINISHED, span._opened_at,
             ]  # fmt: skip
             if span._parent_raw is None and trace.tags:
                 return self._encoded_open(span, trace)
@@ -64,7 +64,7 @@ class Recording(Queueing):
         if self._accounts.is_inside():
             self._accounts.aside(partial(self._note, span, **fields))
             return
-        if span.span_id not in trace.spans:
+        if span._span_id not in trace.spans:
             return  # it is being set up, and its start record will say all
         try:
             record = SpanRecord(
@@ -72,7 +72,7 @@ class Recording(Queueing):
                 span._raw_id,
                 None,
                 "",
-                span.start_time_ns,
+                span._start_time_ns,
                 trace.anchor_ns + self._ticks(),
                 end_cause=_UNFINISHED,
                 **fields,
@@ -97,7 +97,7 @@ class Recording(Queueing):
 
     def _tell_start_late(self, span: Span, data: bytes) -> None:
         with self._accounts.mutex:
-            if span.span_id in span._trace.spans:
+            if span._span_id in span._trace.spans:
                 self._journal.started(span, data)
 
     def _encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded | None:
@@ -140,21 +140,21 @@ class Recording(Queueing):
 
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
         tally, origin = span._counts, span._origin
-        is_root = span.parent_id is None or span in trace.roots
+        is_root = span._parent_id is None or span in trace.roots
         return SpanRecord(
             trace_id=trace.trace_id,
             span_id=span._raw_id,
             parent_id=span._parent_raw,
-            name=span.name,
-            start_time_ns=span.start_time_ns,
-            end_time_ns=span.end_time_ns or 0,
-            kind=span.kind,
+            name=span._name,
+            start_time_ns=span._start_time_ns,
+            end_time_ns=span._end_time_ns or 0,
+            kind=span._kind,
             status=span._code,
             status_message=span._status_message if span._code == _ERROR else "",
             attributes=span._attributes.copy(),
-            inputs=span.inputs,
+            inputs=span.inputs,  # copies
             outputs=span.outputs,
-            span_type=span.span_type,
+            span_type=span._span_type,
             events=tuple(span._events or ()),
             links=tuple(span._links or ()),
             tags=trace.tags if is_root else {},
@@ -182,9 +182,9 @@ class Recording(Queueing):
             trace.trace_id,
             span._raw_id,
             span._parent_raw,
-            str(span.name).encode("utf-8", "backslashreplace").decode(),
-            span.start_time_ns,
-            span.end_time_ns or span.start_time_ns,
+            str(span._name).encode("utf-8", "backslashreplace").decode(),
+            span._start_time_ns,
+            span._end_time_ns or span._start_time_ns,
             status=span._code,
             repaired=1,
         )

@@ -63,7 +63,7 @@ class Roots(Recording):
                 kind = self._kind_of(kind)
             asked = type(parent) is str and parent == CURRENT
             near = current_parent(self) if asked else parent
-            if asked and isinstance(near, Span) and near.cause is not None:
+            if asked and isinstance(near, Span) and near._cause is not None:
                 near = context_of(near)  # its trace may have finished: the new one is to have its ID
             remote = None if near is None else self._continuable(remote_parent(near, self._ids))
             tally = Tally()
@@ -99,7 +99,11 @@ class Roots(Recording):
             if remote is not None and (told := told_by(remote, trace.custom_id)):
                 span._fill(told)
             if attributes is not None:
-                span._fill(attributes)
+                plain = self._reducer.plain(attributes)
+                if plain is not None and len(plain) <= self._most_attributes and not span._attributes:
+                    span._attributes = plain
+                else:
+                    span._fill(attributes)
             if inputs is not None:
                 span._inputs = span._payload(inputs)
             if (
@@ -111,7 +115,7 @@ class Roots(Recording):
                 or len(span_type) > MAX_NAME
             ):
                 self._set_up(
-                    span, name, span_type, span.start_time_ns if start_time_ns is None else start_time_ns, links
+                    span, name, span_type, span._start_time_ns if start_time_ns is None else start_time_ns, links
                 )
             interrupting = self._accounts.is_inside()
             if not self._accounts.acquire(False):
@@ -126,7 +130,7 @@ class Roots(Recording):
                 if self._off:
                     raise Closing
                 trace = span._trace = self._table.add(trace) if known is None else known.joined_by(trace)
-                trace.spans[span.span_id] = span
+                trace.spans[span._span_id] = span
                 trace.roots = (*trace.roots, span)
                 trace.late_since = None
                 self._accounts.started += 1
@@ -292,22 +296,22 @@ class Roots(Recording):
 
     def _own(self, span: Span, own_id: SpanId) -> None:
         """Note the caller's own text for a span's ID, where it says more than the ID does."""
-        if own_id.text != span.span_id:
+        if own_id.text != span._span_id:
             span._own_id = OwnId(self._reducer.text(own_id.text, span._tally), own_id.matched)
 
     def _refuse_known(self, span: Span, trace: LiveTrace) -> None:
         """Raise DuplicateSpanError where the trace has a span of that ID; called with the lock held."""
-        there = trace.spans.get(span.span_id)
-        if there is None and span.span_id not in trace.ended and span._raw_id != span._parent_raw:
+        there = trace.spans.get(span._span_id)
+        if there is None and span._span_id not in trace.ended and span._raw_id != span._parent_raw:
             return
         if there is not None:
             where = f"opened at {there._opened_at}"
         else:
-            where = "which has ended" if span.span_id in trace.ended else "the parent"
-        text = span.span_id if span._own_id is None else span._own_id.text
+            where = "which has ended" if span._span_id in trace.ended else "the parent"
+        text = span._span_id if span._own_id is None else span._own_id.text
         raise misuse(
             DuplicateSpanError,
-            f"span_id {shown_id(text)} ({span.span_id}) is that of another span of trace {trace.shown_id}, {where}; "
+            f"span_id {shown_id(text)} ({span._span_id}) is that of another span of trace {trace.shown_id}, {where}; "
             "give another ID, or none.",
         )
 

@@ -227,7 +227,7 @@ class Starting(Roots):
                 place, None, parent, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, span_id
             )  # fmt: skip
         if asked and isinstance(near, Span):
-            trace_id, parent_id = near._trace, near.span_id  # not its ID: it may have finished, or be finishing
+            trace_id, parent_id = near._trace, near._span_id  # not its ID: it may have finished, or be finishing
         elif near is not None:
             trace_id, parent_id = ids_of(near)
         return self.start_span(
@@ -242,7 +242,7 @@ class Starting(Roots):
         if parent_id is None:
             span = current_span(self, trace) or trace.root
             if span is not None:
-                return span.span_id, span._raw_id
+                return span._span_id, span._raw_id
             if trace.last_root is not None:
                 return trace.last_root
             raise misuse(
@@ -255,8 +255,8 @@ class Starting(Roots):
             raw_id = span_bytes(parent_id)
             return raw_id.hex(), raw_id
         here = current_span(self, trace)
-        if here is not None and here.span_id == parent_id:  # so many have ended since that it is forgotten
-            return here.span_id, here._raw_id
+        if here is not None and here._span_id == parent_id:  # so many have ended since that it is forgotten
+            return here._span_id, here._raw_id
         own_id = self._read_span_id(parent_id)
         if own_id is not None and (own_id.wire_span_id in trace.spans or own_id.wire_span_id in trace.ended):
             return own_id.wire_span_id, own_id.wire

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from tracebridge.doctor.findings import Outcome, Trouble
 
 EXIT_ILL = 1
-DOES = {"resolve": "name resolved", "connect": "connected", "tls": "TLS", "send": "span", "read back": "span read back"}
+DOES = {
+    "resolve": "name resolved",
+    "connect": "connected",
+    "tunnel": "tunnel through the proxy",
+    "tls": "TLS",
+    "send": "span",
+    "read back": "span read back",
+}
 
 EPILOG = """Examples:
 

@@ -16,6 +16,7 @@ from tracebridge.errors import TracebridgeError
 from tracebridge.masking.foreign import clean
 from tracebridge.plugins.adapter import Adapter, Context, HealthTeller, Sent, TraceReader, reader_of
 from tracebridge.plugins.options import TlsOptions
+from tracebridge.plugins.proxies import proxy_to
 from tracebridge.plugins.registry import adapter_class
 from tracebridge.records.record import Resource, SpanRecord, StatusCode
 from tracebridge.settings.model import AdapterSettings, Settings
@@ -67,7 +68,7 @@ def _examine(
     adapter: Adapter, chosen: AdapterSettings, record: SpanRecord, outcome: Outcome, read_back_s: float
 ) -> None:
     tls: TlsOptions | None = getattr(chosen.options, "tls", None)
-    addresses = _addresses(chosen.options)
+    addresses = _addresses(chosen.options, over_grpc="grpc" in chosen.type)
     troubles = [reach(address, tls, STEP_TIMEOUT_S, outcome.steps) for address in addresses]
     if addresses and all(troubles):  # one broker of several may be down
         outcome.problem = troubles[0]
@@ -164,10 +165,20 @@ def _read_back(
     outcome.steps.append(Step("read back", f"by {chosen.type}", (time.perf_counter() - started) * 1000))
 
 
-def _addresses(options: Any) -> list[Address]:
-    """Return the servers of a destination: its endpoint, or its brokers."""
+def _addresses(options: Any, *, over_grpc: bool) -> list[Address]:
+    """Return the servers of a destination, its endpoint or its brokers, and how to get there."""
     given = [getattr(options, "endpoint", None), *(getattr(options, "brokers", None) or ())]
-    return [address for text in given if isinstance(text, str) and (address := address_of(text)) is not None]
+    found = [(text, address_of(text)) for text in given if isinstance(text, str)]
+    proxy: str | None = getattr(options, "proxy", None)
+    return [_on_its_way(address, text, proxy, over_grpc) for text, address in found if address is not None]
+
+
+def _on_its_way(address: Address, url: str, proxy: str | None, over_grpc: bool) -> Address:
+    if address.scheme not in {"http", "https"}:
+        return address
+    forwarded = address.scheme == "http" and not over_grpc
+    leads = proxy_to(url, proxy)
+    return address if leads is None else dataclasses.replace(address, proxy=leads, forwarded=forwarded)
 
 
 def _target(options: Any) -> str:

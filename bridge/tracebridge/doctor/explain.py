@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 from tracebridge.doctor.findings import Trouble
 from tracebridge.doctor.probe import Address, Heard, takes_zipkin, tls_trouble
+from tracebridge.doctor.tunnel import refusal
 from tracebridge.errors import DeliveryError, Misconfigured, Rejected, TooLarge
 from tracebridge.masking.foreign import clean
+from tracebridge.plugins.proxies import HttpProxy
 
 PATHS = {
     "zipkin": "Zipkin takes spans at /api/v2/spans; write the whole address",
@@ -30,6 +32,8 @@ def explain(error: Exception, kind: str, options: Any, address: Address | None, 
             f"{type(error).__name__}: {said}",
             "this looks like a defect of the adapter; its package can tell more",
         )
+    if address is not None and address.proxy is not None and address.forwarded:
+        return _through_a_proxy(error, said, kind, options, address, address.proxy)
     if isinstance(error.status, int):
         return _http(error, error.status, said, kind, options, address)
     if isinstance(error.status, str) and error.status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
@@ -63,6 +67,19 @@ def explain(error: Exception, kind: str, options: Any, address: Address | None, 
         said,
         "the destination is there but not well; its own log can tell more. Spans wait in the journal meanwhile",
     )
+
+
+def _through_a_proxy(
+    error: DeliveryError, said: str, kind: str, options: Any, address: Address, proxy: HttpProxy
+) -> Trouble:
+    """Return why a request that a proxy hands on was not taken: what it answers and what the server answers look alike."""
+    if not isinstance(error.status, int):
+        message = f"the proxy {proxy} takes connections, and the exchange with it fails: {said}"
+        return Trouble("proxy-unreachable", message, "check proxy: is this the port of an HTTP proxy?")
+    if error.status in {407, 502, 503, 504}:
+        return refusal(error.status, said, proxy)
+    trouble = _http(error, error.status, said, kind, options, address)
+    return Trouble(trouble.cause, trouble.message, f"{trouble.advice} (or is the answer the proxy's own?)")
 
 
 def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any, address: Address | None) -> Trouble:

@@ -8,6 +8,10 @@ from typing import Any, Literal
 Cause = Literal[
     "name-resolution",
     "refused",
+    "proxy-unreachable",
+    "proxy-credentials",
+    "proxy-denied",
+    "proxy-target",
     "unreachable",
     "no-answer",
     "tls-untrusted",
@@ -55,7 +59,7 @@ class Trouble:
 class Step:
     """One thing that worked."""
 
-    name: Literal["resolve", "connect", "tls", "send", "read back"]
+    name: Literal["resolve", "connect", "tunnel", "tls", "send", "read back"]
     detail: str
     elapsed_ms: float
 

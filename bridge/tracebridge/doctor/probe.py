@@ -1,7 +1,7 @@
 """The way to a server, step by step with the system's own calls: name, connection, TLS, and what is spoken at the other end.
 
-An adapter says that it could not send; this says how far one gets. Nothing of the configuration but the address and the TLS files is
-used, so that no credential is sent.
+An adapter says that it could not send; this says how far one gets. Nothing of the configuration but the address, the TLS files and the
+proxy is used, so that no credential is sent but the proxy's own, to the proxy.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from tracebridge.doctor.findings import Step, Trouble
+from tracebridge.doctor.tunnel import authorization_line, off_the_way, open_tunnel, tunnel_trouble
 from tracebridge.plugins.options import TlsOptions
+from tracebridge.plugins.proxies import HttpProxy
 
 ALERT_WAIT_S = 0.25
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -53,6 +55,10 @@ class Address:
     """`http`, `https`, `udp`, or empty for any other protocol over TCP."""
     host: str
     port: int
+    proxy: HttpProxy | None = field(default=None, repr=False)
+    """What leads there."""
+    forwarded: bool = field(default=False, repr=False)
+    """Whether requests are handed to the proxy instead of going through a tunnel that it opens."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -83,29 +89,39 @@ def address_of(url: str) -> Address | None:
 def reach(address: Address, tls: TlsOptions | None, timeout_s: float, steps: list[Step]) -> Trouble | None:
     """Resolve, connect and shake hands, noting each step that worked; return why the next one did not."""
     started = time.perf_counter()
+    first = address.proxy or address
     try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(first.host, first.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
-        message = f"the name {address.host} cannot be resolved: {reason}"
-        return Trouble(
-            "name-resolution", message, "check the host in the endpoint; in a container use the service's name there"
-        )
+        message = f"the name {first.host} cannot be resolved: {reason}"
+        advice = "check the host in the endpoint; in a container use the service's name there"
+        return _on_the_way(address, Trouble("name-resolution", message, advice))
     steps.append(_step("resolve", str(found[0][4][0]), started))
     if address.scheme == "udp":
         return None
     started = time.perf_counter()
     try:
-        connection = socket.create_connection((address.host, address.port), timeout_s)
+        connection = socket.create_connection((first.host, first.port), timeout_s)
     except ConnectionRefusedError:
         advice = "is the server started, and is this its port? (OTLP: 4318 HTTP, 4317 gRPC; Zipkin: 9411); in a container localhost is the container itself"
-        return Trouble("refused", f"nothing listens at {address}", advice)
+        return _on_the_way(address, Trouble("refused", f"nothing listens at {first}", advice))
     except OSError as error:
-        message = f"{address} cannot be reached: {'no answer' if isinstance(error, TimeoutError) else error.strerror or error}"
-        return Trouble("unreachable", message, "check the address, the network and any firewall in between")
-    steps.append(_step("connect", str(address), started))
+        message = (
+            f"{first} cannot be reached: {'no answer' if isinstance(error, TimeoutError) else error.strerror or error}"
+        )
+        advice = "check the address, the network and any firewall in between"
+        return _on_the_way(address, Trouble("unreachable", message, advice))
+    steps.append(_step("connect", str(first) if address.proxy is None else f"the proxy {first}", started))
     started = time.perf_counter()
     with connection:
+        if address.proxy is not None and not address.forwarded:
+            try:
+                open_tunnel(connection, address.proxy, str(address))
+            except OSError as error:
+                return tunnel_trouble(error, address.proxy, str(address))
+            steps.append(_step("tunnel", str(address), started))
+            started = time.perf_counter()
         if address.scheme != "https":
             return None
         try:
@@ -123,7 +139,7 @@ def listen(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard:
         return heard
     if address.scheme == "https":
         return _offer_http2(address, tls, timeout_s) or heard
-    if address.scheme == "http" and in_time and _shakes_hands(address, timeout_s):
+    if address.scheme == "http" and not address.forwarded and in_time and _shakes_hands(address, timeout_s):
         return Heard("tls")
     return heard
 
@@ -132,14 +148,24 @@ def takes_zipkin(address: Address, tls: TlsOptions | None, timeout_s: float = 5.
     """Return whether a port takes a list of no Zipkin spans, and does not take everything."""
     answers = []
     for body in (b"[]", b"no spans"):
-        request = b"POST /api/v2/spans HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        headers = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
         try:
             with _connected(address, tls, timeout_s, "http/1.1") as connection:
-                connection.sendall(request % (str(address).encode("idna"), len(body)) + body)
+                connection.sendall(_request(address, "POST /api/v2/spans", headers) + body)
                 answers.append(connection.recv(12)[9:12])
         except (OSError, UnicodeError):
             return False
     return answers[0] == b"202" != answers[1]
+
+
+def _request(address: Address, line: str, headers: bytes = b"") -> bytes:
+    """Return the head of a request that is the only one on its connection: `line` is its method and path."""
+    place = str(address).encode("idna")
+    method, _, path = line.encode().partition(b" ")
+    if address.forwarded and address.proxy is not None:  # a proxy wants the whole address (RFC 9112, 3.2.2)
+        path = b"http://" + place + path
+        headers += authorization_line(address.proxy)
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%bConnection: close\r\n\r\n" % (method, path, place, headers)
 
 
 def _ask(address: Address, tls: TlsOptions | None, timeout_s: float) -> tuple[Heard, bool]:
@@ -152,7 +178,7 @@ def _ask(address: Address, tls: TlsOptions | None, timeout_s: float) -> tuple[He
         with _connected(address, tls, timeout_s, "http/1.1") as connection:
             if address.scheme == "https":
                 _wait_for_an_alert(connection, timeout_s)
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % str(address).encode("idna"))
+            connection.sendall(_request(address, "GET /"))
             while b"\r\n\r\n" not in head and len(head) < 16_384 and (part := connection.recv(4096)):
                 head += part
                 if not head.startswith(b"HTTP/"[: len(head)]):
@@ -189,7 +215,7 @@ def _offer_http2(address: Address, tls: TlsOptions | None, timeout_s: float) -> 
 def _shakes_hands(address: Address, timeout_s: float) -> bool:
     """Return whether a port for which no TLS is configured speaks it; whose certificate it shows is no matter."""
     try:
-        with socket.create_connection((address.host, address.port), timeout_s) as connection:
+        with _way(address, timeout_s) as connection:
             context = _context(TlsOptions(insecure_skip_verify=True), "h2", "http/1.1")
             context.wrap_socket(connection, server_hostname=address.host).close()
     except ssl.SSLError as error:
@@ -232,9 +258,22 @@ def _ahead_s(head: bytes, asked_s: float, heard_s: float) -> float | None:
     return max(0.0, told - heard_s) + min(0.0, told + 1 - asked_s + (heard_s - asked_s))  # a date is cut to the second
 
 
+def _way(address: Address, timeout_s: float) -> socket.socket:
+    """Return a connection to a server, or to the proxy that takes its requests."""
+    first = address.proxy or address
+    connection = socket.create_connection((first.host, first.port), timeout_s)
+    try:
+        if address.proxy is not None and not address.forwarded:
+            open_tunnel(connection, address.proxy, str(address))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 @contextlib.contextmanager
 def _connected(address: Address, tls: TlsOptions | None, timeout_s: float, protocol: str) -> Iterator[socket.socket]:
-    with socket.create_connection((address.host, address.port), timeout_s) as connection:
+    with _way(address, timeout_s) as connection:
         if address.scheme != "https":
             yield connection
             return
@@ -308,5 +347,9 @@ def tls_trouble(error: OSError, address: Address) -> Trouble:
     )
 
 
-def _step(name: Literal["resolve", "connect", "tls"], detail: str, started: float) -> Step:
+def _on_the_way(address: Address, trouble: Trouble) -> Trouble:
+    return trouble if address.proxy is None else off_the_way(trouble, address.proxy)
+
+
+def _step(name: Literal["resolve", "connect", "tunnel", "tls"], detail: str, started: float) -> Step:
     return Step(name, detail, (time.perf_counter() - started) * 1000)

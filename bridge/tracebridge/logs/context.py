@@ -45,7 +45,7 @@ class Current(NamedTuple):
 def _described(span: Span) -> Current:
     trace, origin = span._trace, span._origin
     flags = trace.flags if origin is None else origin.flags
-    return Current(trace.hex_id, span.span_id, flags, trace.custom_id, span._calls._resource)
+    return Current(trace.hex_id, span._span_id, flags, trace.custom_id, span._calls._resource)
 
 
 def _of_stranger(found: Stranger, around: Span | None) -> Current:
@@ -154,8 +154,8 @@ class TraceContext:
         if span is None:
             return _NOTHING
         last = self._last
-        if last.span_id is not span.span_id:  # the very string: no two spans share one
-            last.span_id, last.fields = span.span_id, self._spell(_described(span), self._project)
+        if last.span_id is not span._span_id:  # the very string: no two spans share one
+            last.span_id, last.fields = span._span_id, self._spell(_described(span), self._project)
         return last.fields
 
 

@@ -33,7 +33,7 @@ _guard = _Guard()
 def _open_span() -> Span | None:
     """Return the innermost current span of any client that is open, else None."""
     frame = current.get()
-    while frame is not None and frame.span.cause is not None:
+    while frame is not None and frame.span._cause is not None:
         frame = below(frame)
     return None if frame is None else frame.span
 

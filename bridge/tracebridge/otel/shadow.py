@@ -40,7 +40,7 @@ class Shadow(otel.Span):
 
     def is_parent(self) -> bool:
         """Whether the span is a parent here, as `tracebridge.spans.context.current_span` decides it for ours."""
-        return self._outlived() if isinstance(self.owner.held, Left) else self.span.cause is None
+        return self._outlived() if isinstance(self.owner.held, Left) else self.span._cause is None
 
     def get_span_context(self) -> otel.SpanContext:
         """Return the span's IDs, flags and trace state."""
@@ -60,7 +60,7 @@ class Shadow(otel.Span):
 
     def is_recording(self) -> bool:
         """Whether the span is open."""
-        return self.span.cause is None and self._speaks()
+        return self.span._cause is None and self._speaks()
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set an attribute of our span."""

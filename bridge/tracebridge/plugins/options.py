@@ -31,6 +31,9 @@ Size = Annotated[int, "size"]
 Url = Annotated[str, "url"]
 """An address with a scheme and a host. `option(schemes=…)` says which schemes are allowed."""
 
+Proxy = Annotated[str, "proxy"]
+"""The address of an HTTP proxy, `http://host:port`, whose user info is a secret; or `environment`, which has HTTP_PROXY and its like obeyed."""
+
 FilePath = Annotated[str, "path"]
 """A path, relative to the process's working folder; `~` is expanded by the user of the value."""
 

@@ -52,6 +52,11 @@ _exit: Literal["far", "begun", "over"] = "far"
 """How far the end of this process has come. From its beginning on no thread can be started (Python 3.12), so signals wait for its end."""
 
 
+def is_ending() -> bool:
+    """Return whether the end of this process has begun, so that its clients were closed without a word of the program."""
+    return _exit != "far"
+
+
 def _close_all() -> None:
     global _exit  # noqa: PLW0603 - there is one process
     _exit = "begun"

@@ -82,11 +82,7 @@ class Plain:
         if kind is str:
             taken: Value = given
             room = _REFUSED if given[:1] in "bB" and is_credential(given) else room - len(given)
-        elif (
-            (kind is dict or kind is list)
-            and len(given) * NODE_COST < room
-            and not self._keys.holds_named_secret(given)
-        ):
+        elif (kind is dict or kind is list) and len(given) * NODE_COST < room:
             taken = given.copy()
             room = self._copy_below(taken, room, SHORT_DEPTH)
         else:
@@ -110,9 +106,13 @@ class Plain:
         if type(node) is dict:
             if not self._known.issuperset(node) and not self._keys.learn(node):
                 return _REFUSED
+            if "value" in node and self._keys.holds_named_secret(node):
+                return _REFUSED
             room -= len(node) * _ENTRY_COST
             items = node.items()  # only values are replaced, which iterating over a dict allows
         else:
+            if len(node) == 2 and self._keys.holds_named_secret(node):
+                return _REFUSED
             room -= len(node) * NODE_COST
             items = enumerate(node)
         for at, value in items:
@@ -122,7 +122,7 @@ class Plain:
                     return _REFUSED
                 room -= len(value)
             elif kind is dict or kind is list:
-                if len(value) * NODE_COST >= room or self._keys.holds_named_secret(value):
+                if len(value) * NODE_COST >= room:
                     return _REFUSED
                 node[at] = below = value.copy()
                 room = self._copy_below(below, room, depth - 1)

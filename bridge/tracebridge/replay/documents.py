@@ -17,10 +17,10 @@ MAX_OPEN = 1_000  # brackets inside brackets; what is deeper no decoder takes
 BATCH = 2**16  # bytes of elements that go on together, about
 
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
-_HEAD = re.compile(
+_head = re.compile(
     rb'\s*(?:\[|\{\s*"(data|resourceSpans|resource_spans|batches|traces)"\s*:\s*\[)'
-)  # the lists that formats have outermost
-_FIRST_KEY = re.compile(rb'\s*\{\s*("[^"\\]{0,100}")')
+).match  # the lists that formats have outermost
+_first_key = re.compile(rb'\s*\{\s*("[^"\\]{0,100}")').match
 _ANY_CUT = re.compile(rb"(?<=\}),\s*(?=\{)")
 _MAY_OPEN = re.compile(rb'\{\s*(?:"|$)|\[\s*(?:[{\[]|$)')
 _MAY_GO_ON = frozenset(b' \t\r\n{}[],"')
@@ -135,7 +135,7 @@ class Document:
     def take_apart(self) -> Iterator[bytes] | tuple[()]:
         """Go on in parts from here, and return the first of them; nothing where no outermost list is known."""
         text = b"".join(self.lines)
-        head = _HEAD.match(text)
+        head = _head(text)
         if head is None:
             return ()
         self.lines = []
@@ -166,7 +166,7 @@ class _Elements:
     def __init__(self, name: bytes | None, first: bytes) -> None:
         self._head, self._tail = (b"[", b"]") if name is None else (b'{"' + name + b'":[', b"]}")
         self._level = 1 if name is None else 2
-        key = _FIRST_KEY.match(first)
+        key = _first_key(first)
         self._cut = re.compile(rb"(?<=\}),\s*(?=\{\s*" + re.escape(key[1]) + rb")") if key else _ANY_CUT
         self._whole: list[bytes] = []
         self._size = 0

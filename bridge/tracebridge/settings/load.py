@@ -26,6 +26,8 @@ URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 FILE_FORMAT = "1.0"
 NAMED = ("adapters", "stages")  # keys that are no options of ours, but names of what is installed
 DEFAULT_STORE = "./tracebridge.db"
+YAML_SUFFIXES = (".yaml", ".yml")
+NO_PATH = ("://", ": ", "\n")  # marks of addresses and of YAML, which are not shown: there may be secrets in them
 MAPPING = "the configuration given in code"
 Source = str | os.PathLike[str] | Mapping[str, Any] | Settings | None
 IfUnwritable = Literal["memory", "refuse", "read"]
@@ -62,20 +64,24 @@ def load_settings(
 def load(
     source: Source = None,
     *,
-    tracking_uri: str | None = None,
+    tracking_uri: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
     if_unwritable: IfUnwritable = "memory",
 ) -> Loaded:
     """Do what `load_settings` does, and keep what chose the destinations and where each value came from.
 
-    `tracking_uri` is MLflow's: the address of a server, where nothing else is configured.
+    `tracking_uri` is MLflow's: the address of a server, where nothing else is configured; the path of a YAML file is taken as `source`.
     """
     environ = os.environ if environ is None else environ
     by: ChosenBy = "config"
+    _require_kinds(source, tracking_uri)
+    uri = os.fspath(tracking_uri or "").strip()
+    if source is None and uri.endswith(YAML_SUFFIXES):
+        source = uri
     if source is None and environ.get(CONFIG_VARIABLE):
         source, by = environ[CONFIG_VARIABLE], CONFIG_VARIABLE
     if source is None:
-        return _unconfigured(tracking_uri, environ, if_unwritable)
+        return _unconfigured(uri, environ, if_unwritable)
     if isinstance(source, Settings):
         return Loaded(_filled(source, environ), told="Settings (config=)")
     if isinstance(source, Mapping):
@@ -87,10 +93,22 @@ def load(
     return Loaded(_switched(loaded.settings, environ), loaded.tree, by, told)
 
 
-def _unconfigured(tracking_uri: str | None, environ: Mapping[str, str], if_unwritable: IfUnwritable) -> Loaded:
+def _require_kinds(source: object, tracking_uri: object) -> None:
+    """Raise ConfigError for what is neither a configuration nor a tracking URI; the value is not shown, because there may be secrets in it."""
+    if not isinstance(tracking_uri, (str, os.PathLike, type(None))):
+        raise ConfigError(
+            f"tracking_uri, the first argument, takes an address as text, not a value of type {type(tracking_uri).__name__}; a configuration is passed "
+            "by its name: Client(config=…)"
+        )
+    if not isinstance(source, (str, os.PathLike, Mapping, Settings, type(None))):
+        raise ConfigError(
+            f"config= takes the path of a YAML file, a mapping with the same keys, or Settings, not a value of type {type(source).__name__}"
+        )
+
+
+def _unconfigured(uri: str, environ: Mapping[str, str], if_unwritable: IfUnwritable) -> Loaded:
     """Return the MLflow server that a tracking URI names, else the embedded default."""
     by: ChosenBy = "tracking_uri"
-    uri = str(tracking_uri or "").strip()
     if not uri:
         uri, by = environ.get(URI_VARIABLE, "").strip(), URI_VARIABLE
     if uri:
@@ -113,6 +131,11 @@ def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
         with open(os.path.expanduser(path), "rb") as file:  # noqa: PTH111, PTH123 - pathlib costs more than the reading
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError, RuntimeError) as error:
+        if any(mark in path for mark in NO_PATH):
+            raise ConfigError(
+                f"the path of a YAML file is wanted{named}, not an address and not YAML itself: give an address as Client(tracking_uri=…), and YAML by "
+                "its file or as a mapping"
+            ) from None
         reason = getattr(error, "strerror", None) or str(error)
         problem = Problem("unreadable-file", f"the file cannot be read: {reason}{named}")
         raise _failure([problem], path) from None

@@ -44,10 +44,11 @@ def shown(uri: str) -> str:
     >>> shown("https://me:secret@host:1/path?key=1"), shown("postgresql://me:secret@host/db"), shown("databricks")
     ('https://host:1/path', 'postgresql://…', 'databricks')
     """
-    parts = urlsplit(uri)
     if is_server(uri):
+        parts = urlsplit(uri)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return f"{parts.scheme}://…" if parts.scheme and parts.netloc + parts.path else uri
+    scheme, colon, rest = uri.partition(":")  # it may be no URI at all
+    return f"{scheme}://…" if colon and rest else uri
 
 
 def unserved(uri: str, given_by: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tracebridge.errors import ConfigError
 from tracebridge.plugins.options import PrivateUrl
+from tracebridge.plugins.proxies import ENVIRONMENT
 from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, known_header_formats, known_schemes, load
 from tracebridge.settings.problems import ProblemKind
 from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
@@ -104,6 +105,20 @@ def _url(value: Any, metadata: Mapping[str, Any]) -> str:
     return PrivateUrl(text) if parts.username is not None or parts.query else text
 
 
+def _proxy(value: Any, _: Mapping[str, Any]) -> str:
+    if value == ENVIRONMENT:
+        return ENVIRONMENT
+    wanted = f"http://host:port, or {ENVIRONMENT}"
+    try:
+        text = _url(value, {"schemes": ("http",)})
+    except Wrong as wrong:
+        raise Wrong(wrong.kind, f"{wrong}, or {ENVIRONMENT}") from None
+    parts = urlsplit(text)
+    if parts.path.strip("/") or parts.query:
+        raise Wrong("bad-url", f"{wanted}, without a path")
+    return text
+
+
 def _path(value: Any, _: Mapping[str, Any]) -> str:
     text = _text(value)
     if "\0" in text:
@@ -174,6 +189,7 @@ FORMS: Mapping[str, Form] = {
         "size", _size, rf"^{_NUMBER}\s*(B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?$", lambda size: show_size(int(size))
     ),
     "url": Form("address", _url, r"^[a-z][a-z0-9+.-]*://[^\s/]+"),
+    "proxy": Form(f"address or {ENVIRONMENT}", _proxy, rf"^({ENVIRONMENT}|http://[^\s/]+/?)$"),
     "path": Form("path", _path, r"\S"),
     "attribute": Form("text, number, true | false, or a list of these", _attribute, ""),
     "class": Form("pkg.mod:Name", _class, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),

@@ -21,6 +21,8 @@ from tracebridge.settings.safe_keys import joined, names_secret, shown_key
 from tracebridge.settings.tree import Node
 from tracebridge.settings.wire_text import trimmed, wrong_name, wrong_value
 
+_ADDRESSES = {"url", "proxy"}  # the forms in which a password may stand
+
 BAD: Any = object()
 """What a value that could not be read becomes; its problem has been noted."""
 
@@ -173,12 +175,12 @@ class OptionsReader:
     def _form(self, mark: str, node: Node, path: str, metadata: Mapping[str, Any]) -> Any:
         form = FORMS[mark]
         value = to_plain(node) if isinstance(node.value, (dict, list)) else node.value
-        if mark == "url" and isinstance(value, str):
+        if mark in _ADDRESSES and isinstance(value, str):
             value = self._trimmed(value, path)
         try:
             read = form.read(value, metadata)
         except Wrong as wrong:
-            if mark == "url":
+            if mark in _ADDRESSES:
                 self._hide_odd_address(node)
             near = nearest(str(node.value), wrong.allowed) if wrong.allowed and not node.substituted else ""
             meant = f'; did you mean "{near}"?' if near else ""

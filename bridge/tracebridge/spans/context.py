@@ -123,7 +123,7 @@ def current_span(core: Core, trace: LiveTrace | None) -> Span | None:
         if (
             frame.core is core
             and (trace is None or frame.span._trace is trace)
-            and (frame.span.cause is None or outlives(frame.owner))
+            and (frame.span._cause is None or outlives(frame.owner))
         ):
             return frame.span
         frame = below(frame)
@@ -134,7 +134,7 @@ def innermost_span() -> Span | None:
     """Return the newest current span of any client, as `current_span` does."""
     frame = current.get()
     while frame is not None:
-        if frame.span.cause is None or outlives(frame.owner):
+        if frame.span._cause is None or outlives(frame.owner):
             return frame.span
         frame = below(frame)
     return None

@@ -6,6 +6,7 @@ call. No member raises because of data, and every member exists on every path.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex
 
@@ -80,10 +81,14 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
 
     # ------------------------------------------------------------------ reading
 
-    @property
-    def span_id(self) -> str:
-        """16 lower-case hex digits."""
-        return self._span_id
+    if TYPE_CHECKING:
+
+        @property
+        def span_id(self) -> str:
+            """16 lower-case hex digits."""
+
+    else:  # read in C, because whoever ends a span by its IDs asks for it
+        span_id = property(operator.attrgetter("_span_id"), doc="16 lower-case hex digits.")
 
     @property
     def parent_id(self) -> str | None:

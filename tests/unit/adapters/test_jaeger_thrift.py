@@ -204,8 +204,8 @@ def test_a_batch_of_several_processes_cannot_be_encoded():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"headers": {"x": "y"}}, "headers, compression and tls are for HTTP"),
-        ({"compression": "gzip"}, "headers, compression and tls are for HTTP"),
+        ({"headers": {"x-tenant": "blue"}}, "headers, compression, tls and proxy are for HTTP"),
+        ({"compression": "gzip"}, "headers, compression, tls and proxy are for HTTP"),
         ({"endpoint": "tcp://host:6831"}, "udp://host:port"),
         ({"max_packet_size": "70KB"}, "65000"),
         ({"protocol": "json"}, "compact"),

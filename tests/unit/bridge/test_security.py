@@ -217,6 +217,11 @@ def test_no_failure_shows_a_secret(
     elif kind == "kafka":
         account = {"username": "user", "password": CANARY}
         options = {"brokers": [url.removeprefix("http://")], "sasl": account, "timeout": "400ms"}
+    assert_no_canary(kind, options, caplog)
+
+
+def assert_no_canary(kind: str, options: dict[str, Any], caplog: Any) -> None:
+    """Whatever the program and doctor tell of one destination has no secret."""
     config = {
         "adapters": {kind: {**options, "sending_queue": {"flush_interval": "0s"}}},
         "lifecycle": {"shutdown_timeout": "0s"},
@@ -235,6 +240,38 @@ def test_no_failure_shows_a_secret(
         settings = load_settings(config, environ={})
         outcome = examine(next(iter(settings.adapters.values())), settings, read_back_s=0.1)
     assert CANARY not in repr(outcome) + repr(outcome.as_json())
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kind, path, _ in EVERY_OPTION if path == ("proxy",)}))
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(("given", "status"), [("named", 400), ("environment", 407), ("environment", None)])
+def test_no_failure_shows_a_proxys_password(
+    serve: Any, kind: str, scheme: str, given: str, status: int | None, caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when the proxy is not there nor when it repeats it in its answer."""
+    caplog.set_level(logging.DEBUG)
+    proxy = (
+        "http://localhost:9"
+        if status is None
+        else serve(Answer(status, "text/plain", body=f"user {CANARY} is unknown".encode())).url
+    )
+    address = proxy.replace("http://", f"http://user:{CANARY}@")
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, address)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    option = address if given == "named" else "environment"
+    assert_no_canary(kind, {"endpoint": f"{scheme}://traces.invalid", "proxy": option, "timeout": "400ms"}, caplog)
+
+
+@pytest.mark.parametrize("key", ["endpoint", "proxy"])
+def test_an_addresss_password_is_masked_in_the_effective_configuration(key: str, tmp_path: Path) -> None:
+    """In every form of the report; the host stays."""
+    path = tmp_path / "bridge.yaml"
+    path.write_text(json.dumps({"adapters": {"zipkin": {key: f"http://user:{CANARY}@gateway:9411"}}}))
+    for form in ([], ["--json"]):
+        result = CliRunner().invoke(main, ["validate", str(path), "--print-effective", *form])
+        assert (result.exit_code, "***@gateway:9411" in result.output, CANARY in result.output) == (0, True, False)
 
 
 # ---------------------------------------------------------------------- hostile files, and what is written

@@ -23,7 +23,7 @@ from tracebridge_adapters.formats.spanlog.line import Line
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _is_sign = re.compile(r"([A-Za-z0-9_-]{1,32})\.((?:[0-9]{1,6},){0,4096}[0-9]{0,6})\.([A-Za-z0-9_=-]{1,64})").fullmatch
 _is_whole = re.compile(r"[+-]?[0-9]+").fullmatch
-_is_number = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
+_is_number = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
 _FIRST = frozenset("+-.0123456789tTfFnN")
 _WORDS: Final = {"true": "true", "false": "false", "null": "null", "none": "null"}
 _LARGEST_WHOLE = 2.0**70  # floats that are whole beyond it are spelled as floats

@@ -12,7 +12,7 @@ from tracebridge.replay.envelopes.unwrapping import NO_JSON, decode
 
 _SPAN = re.compile(rb"schema[\\\"]+\s*:\s*[\\\"]+spanlog[\\]*/1|resourceSpans[\\\"]+\s*:\s*\[")
 """How a span line reads, however often it was escaped: such a text is not a person's."""
-_WITHOUT_HEAD = re.compile(rb'\s*"\d{4}-\d\d-\d\dT[\d:.]+Z"\s*,')
+_without_head = re.compile(rb'\s*"\d{4}-\d\d-\d\dT[\d:.]+Z"\s*,').match
 """A line whose `{"timestamp":` a syslog daemon took for the application's name."""
 _BEGINNING = re.compile(rb"\{\s*[\\\"]")
 MAX_FIELDS = 10_000  # of one object that are looked through
@@ -27,7 +27,7 @@ def hint(text: bytes) -> str:
     """Return where the span line in this text stands and which option reads it; empty for a text without one, or that is one itself."""
     if not looks_like_a_span(text):
         return ""
-    if _WITHOUT_HEAD.match(text) is not None:
+    if _without_head(text) is not None:
         return "the beginning of a span line was taken for the syslog tag, and is lost: give the application's handler one (ident)"
     if text[:1] == b"{":
         return _in_object(text)

@@ -48,7 +48,7 @@ def serve() -> Iterator[Callable[[Talk], str]]:
 def wire(url: str, timeout_s: float = 0.3) -> HttpWire:
     """A wire without compression."""
     return HttpWire(
-        url, headers={}, timeout_s=timeout_s, compression="none", tls=TlsOptions(), content_type="x/y", on_500="reject"
+        url, headers={}, timeout_s=timeout_s, compression="none", tls=TlsOptions(), proxy=None, content_type="x/y", on_500="reject"
     )  # fmt: skip
 
 

@@ -34,6 +34,9 @@ def leaky(make_client, delivered):
     root = client.start_trace("root", trace_id="order 7", tags={"team": "a"})
     time.sleep(0.002)
     client._close_overdue()
+    deadline = time.monotonic() + 60
+    while not delivered(client) and time.monotonic() < deadline:  # the janitor's own thread may be at it
+        time.sleep(0.01)
     assert [record.end_cause for record in delivered(client)] == [EndCause.LEAKED]
     return client, root
 

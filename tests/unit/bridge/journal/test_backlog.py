@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,8 +159,8 @@ def test_a_short_process_delivers_what_was_left_before_it_ends(tmp_path, server)
         server.arrived.clear()
 
 
-def test_a_short_process_beside_a_dead_destination_does_not_wait_in_vain(tmp_path, server):
-    """Its end takes one try, not its bound; what was left is still there, and what it ended itself, too."""
+def test_a_short_process_beside_a_dead_destination_does_not_wait_in_vain(tmp_path, server, caplog):
+    """Its end takes one try, not its bound, and says so; what was left is still there, and what it ended itself, too."""
     server.script = lambda number, names: (503, {}, b"")
     for number in range(200):
         left_behind(tmp_path, number)
@@ -166,8 +168,11 @@ def test_a_short_process_beside_a_dead_destination_does_not_wait_in_vain(tmp_pat
     started = time.monotonic()
     client = Client(config=config(server, tmp_path))
     assert client.flush(bound_s) is False
-    client.close(bound_s)
+    with caplog.at_level(logging.INFO, "tracebridge"):
+        client.close(bound_s)
     assert time.monotonic() - started < bound_s / 2
+    (said,) = re.findall(r"closed after ([0-9.]+)s with 200 spans undelivered", caplog.text)
+    assert float(said) < bound_s / 2
     server.script = lambda number, names: OK
     with Client(config=config(server, tmp_path)) as later:
         assert later.flush(60)

@@ -31,6 +31,12 @@ STEERING = "".join(
 )
 
 
+@pytest.fixture(autouse=True)
+def no_other_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configurations that other tests left alive mask their own secrets; here only those of the test count."""
+    monkeypatch.setattr("tracebridge.masking.known._alive", {})
+
+
 @pytest.mark.parametrize(
     ("said", "shown"),
     [

@@ -43,7 +43,7 @@ def mlflow_options(environ: dict[str, str], **adapter: Any) -> Any:
         ("URI", {URI: OTHER}, f"{SERVER} (tracking_uri)"),
         ("", {"TRACEBRIDGE_CONFIG": "env.yaml", URI: OTHER}, "env.yaml (TRACEBRIDGE_CONFIG)"),
         ("", {URI: f" {OTHER} "}, f"{OTHER} (MLFLOW_TRACKING_URI)"),
-        ("", {URI: "https://me:s3cret@h/path?token=s3cret"}, "https://h/path (MLFLOW_TRACKING_URI)"),
+        ("", {URI: "https://me:s3cret@h/path"}, "https://h/path (MLFLOW_TRACKING_URI)"),
         ("", {URI: ""}, "the embedded store, ./tracebridge.db (nothing is configured)"),
     ],
 )
@@ -84,6 +84,7 @@ def test_building_a_client_uses_no_network(monkeypatch):
         ("postgresql://u:s3cret@db/x", ("'postgresql://…'", "mlflow: {endpoint: http://localhost:5000}"), "s3cret"),
         ("sqlite:///mlflow.db", ("a database or a folder", "TRACEBRIDGE_CONFIG"), "Databricks"),
         ("./mlruns", ("'./mlruns'", "mlflow server"), "Databricks"),
+        ("ftp://me:s3cret@[host", ("'ftp://…'",), "s3cret"),
     ],
 )
 @pytest.mark.parametrize("by", ["tracking_uri", "MLFLOW_TRACKING_URI"])
@@ -96,6 +97,41 @@ def test_a_uri_that_cannot_be_served_is_a_warning_with_the_yaml_to_write(monkeyp
     assert warning.startswith(by)
     assert [word for word in words if word not in warning] == []
     assert unsaid not in warning
+
+
+SECRETIVE = {"adapters": {"otlp_http": {"headers": {"authorization": "Bearer s3cret-of-mine"}}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"tracking_uri": SECRETIVE}, ("tracking_uri", "type dict", "Client(config=…)")),
+        ({"tracking_uri": SECRETIVE, "config": "given.yaml"}, ("tracking_uri", "type dict", "Client(config=…)")),
+        ({"tracking_uri": load(SECRETIVE).settings}, ("tracking_uri", "type Settings", "Client(config=…)")),
+        ({"tracking_uri": [SERVER + "/s3cret-of-mine"]}, ("tracking_uri", "type list")),
+        ({"tracking_uri": b"http://s3cret-of-mine@host"}, ("tracking_uri", "type bytes")),
+        ({"tracking_uri": 5}, ("tracking_uri", "type int")),
+        ({"config": [SECRETIVE]}, ("config=", "type list")),
+        ({"config": b"s3cret-of-mine.yaml"}, ("config=", "type bytes")),
+        ({"config": True}, ("config=", "type bool")),
+        ({"config": "https://me:s3cret-of-mine@host"}, ("path of a YAML file", "Client(tracking_uri=…)")),
+        ({"config": "adapters:\n  x: s3cret-of-mine"}, ("path of a YAML file", "as a mapping")),
+        ({"config": "adapters: {x: s3cret-of-mine}"}, ("path of a YAML file", "as a mapping")),
+    ],
+)
+def test_what_is_neither_a_tracking_uri_nor_a_configuration_is_an_error_that_shows_no_value(caplog, given, words):
+    """A mapping as the first argument is the usual slip: MLflow's first argument is its tracking URI."""
+    with pytest.raises(ConfigError) as error:
+        Client(**given)
+    assert [word for word in words if word not in str(error.value)] == []
+    assert "s3cret" not in str(error.value) + caplog.text
+    assert error.value.__cause__ is None
+
+
+def test_a_tracking_uri_has_no_parameters():
+    """MLflow appends its paths to it as text, so what follows a question mark could be neither sent to nor read from."""
+    with pytest.raises(ConfigError, match=r"adapters\.mlflow.*endpoint must be a base address, without a \?"):
+        load(tracking_uri="http://host/?key=s3cret-of-mine", environ={})
 
 
 def test_the_yaml_that_a_warning_shows_is_a_configuration(caplog):
