@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tracebridge.calls.common_record import common_bytes, ending_of
 from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import Recording
 from tracebridge.calls.repair import mended
@@ -34,12 +35,14 @@ class Described(NamedTuple):
     our_resource: Resource | None
     our_scope: Scope | None
     repaired: int
+    ending: bytes | None
+    """How a common record with them ends in the journal (`common_record`); None when something about them was repaired."""
 
 
 class Ingesting(Recording):
     """`ingest` and `source`."""
 
-    _described_last: Described | None = None
+    _described_last = Described(None, None, None, None, 0, b"")
 
     def source(self, name: str, /, **options: Any) -> Any:
         """Return what a foreign tracing library wants in order to send its spans through this client.
@@ -96,6 +99,9 @@ class Ingesting(Recording):
     def _ingested(self, record: SpanRecord) -> Encoded:
         """Return the record as the journal keeps it, or why it is not queued."""
         try:
+            data = self._common(record)
+            if data is not None:
+                return data
             given, record = record, mended(record)
             if record is not given and read_kind(given.kind) is None:
                 self._warn(
@@ -122,6 +128,22 @@ class Ingesting(Recording):
             return encode_record(
                 _replace(bare, name=self._reducer.show(record.name)[:MAX_NAME], repaired=bare.repaired + 1)
             )
+
+    def _common(self, record: SpanRecord) -> bytes | None:
+        """Return the bytes of a record that needs no repair, meets no limit and holds no secret, as nearly all do; None for any other.
+
+        Its attributes are copied before they are looked at, so that nobody can change them in between.
+        """
+        if not self._stages.fast_path or type(record) is not SpanRecord:
+            return None
+        traces = self._table.traces
+        if traces and type(record.trace_id) is bytes and record.trace_id.hex() in traces:
+            return None
+        ending = self._described_as(record.resource, record.scope).ending
+        if ending is None or type(record.attributes) is not dict or len(record.attributes) > self._most_attributes:
+            return None
+        attributes = self._reducer.plain(record.attributes)
+        return None if attributes is None else common_bytes(record, attributes, ending)
 
     def _plain_attributes(self, record: SpanRecord) -> dict[str, Value] | None:
         """Return a copy of the attributes of a record that holds nothing else, all within the limits and none of them a secret; else None."""
@@ -180,19 +202,23 @@ class Ingesting(Recording):
         return _replace(link, trace_state=self._reducer.text(link.trace_state, tally), attributes=attributes)
 
     def _described(self, record: SpanRecord) -> SpanRecord:
-        """Return the record with copies of its resource and its scope that can be recorded.
-
-        A source names the same two with every span: what came last is remembered.
-        """
-        resource, scope = record.resource, record.scope
-        if resource is None and scope is None:
+        """Return the record with copies of its resource and its scope that can be recorded."""
+        if record.resource is None and record.scope is None:
             return record
-        last = self._described_last
-        if last is None or last.resource is not resource or last.scope is not scope:
-            last = self._described_last = self._describe(resource, scope)
+        described = self._described_as(record.resource, record.scope)
         return _replace(
-            record, resource=last.our_resource, scope=last.our_scope, repaired=record.repaired + last.repaired
+            record,
+            resource=described.our_resource,
+            scope=described.our_scope,
+            repaired=record.repaired + described.repaired,
         )
+
+    def _described_as(self, resource: Any, scope: Any) -> Described:
+        """Return what is recorded of a resource and a scope. A source names the same two with every span: what came last is remembered."""
+        last = self._described_last
+        if last.resource is not resource or last.scope is not scope:
+            last = self._described_last = self._describe(resource, scope)
+        return last
 
     def _describe(self, resource: Any, scope: Any) -> Described:
         tally, text, attributes = Tally(), self._reducer.text, self._reducer.attributes
@@ -207,7 +233,9 @@ class Ingesting(Recording):
                 text(scope.schema_url, tally),
             )
         missing = (resource is not None and our_resource is None) + (scope is not None and our_scope is None)
-        return Described(resource, scope, our_resource, our_scope, tally.repaired + tally.truncated + missing)
+        repaired = tally.repaired + tally.truncated + missing
+        ending = None if repaired else ending_of(our_resource, our_scope)
+        return Described(resource, scope, our_resource, our_scope, repaired, ending)
 
     def _reject(self, source: str, reason: str, foreign: Any) -> None:
         """Count what a source could not read as a span, and say the first of its kind.

@@ -68,7 +68,7 @@ def _is_sound(record: SpanRecord) -> bool:
         and len(span_id) == SPAN_BYTES
         and trace_id != _NO_TRACE
         and span_id != _NO_SPAN
-        and (parent_id is None or _is_parent(parent_id, span_id))
+        and (parent_id is None or is_parent(parent_id, span_id))
         and type(record.start_time_ns) is type(record.end_time_ns) is type(record.kind) is type(record.status) is int
         and 0 <= record.start_time_ns <= LATEST_NS
         and 0 <= record.end_time_ns <= LATEST_NS
@@ -93,7 +93,8 @@ def _is_sound(record: SpanRecord) -> bool:
     )  # fmt: skip
 
 
-def _is_parent(parent_id: bytes, span_id: bytes) -> bool:
+def is_parent(parent_id: Any, span_id: Any) -> bool:
+    """Return whether a span may have this parent: an ID, and not the span's own."""
     return type(parent_id) is bytes and len(parent_id) == SPAN_BYTES and parent_id not in (span_id, _NO_SPAN)
 
 
@@ -103,7 +104,7 @@ def _ids(record: SpanRecord) -> dict[str, Any]:
         changes["trace_id"] = shared_ids.trace_id()
     if not _is_id(record.span_id, SPAN_BYTES):
         changes["span_id"] = shared_ids.span_id()[0]
-    if record.parent_id is not None and not _is_parent(record.parent_id, record.span_id):
+    if record.parent_id is not None and not is_parent(record.parent_id, record.span_id):
         changes["parent_id"] = None
     return changes
 

@@ -6,6 +6,7 @@ Names are brought back to `Line`'s, types and forms are checked by msgspec, and 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,8 +30,11 @@ _BACK: Final[Mapping[str, Mapping[str, str]]] = {
 _OTHERS = ECS_PREFIX + "attributes"
 """What ECS's labels cannot hold."""
 _KIND = {kind.name.lower(): int(kind) for kind in Kind}
+_FLAGS = {f"{flags:02x}": flags for flags in range(256)}
+_NO_ID = (bytes(16), bytes(8))
 _STATUS = {code.name.lower(): int(code) for code in StatusCode}
 _NEEDED: Final = ("span_name", "span_kind", "span_status")
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 
 
 _OWN_CHECK: Final[Mapping[str, Any]] = {
@@ -104,49 +108,66 @@ def record_of(line: Line) -> SpanRecord:
     """Return the record of a `span.end` line. Raises ValueError when a field is missing or an ID is none."""
     if line.span_name is UNSET or line.span_kind is UNSET or line.span_status is UNSET:
         raise ValueError(f"no {', '.join(name for name in _NEEDED if getattr(line, name) is UNSET)}")
-    resource = line.resource
-    attributes = {"service.name": line.service} if resource is UNSET else restored(resource)
     scope = line.scope
-    return SpanRecord(
-        trace_id=_id(line.trace_id, 16),
-        span_id=_id(line.span_id, 8),
-        parent_id=None if line.parent_span_id is UNSET else _id(str(line.parent_span_id), 8),
-        name=str(line.span_name),
-        start_time_ns=_instant(str(line.start_time_unix_nano)),
-        end_time_ns=_instant(str(line.end_time_unix_nano)),
-        kind=_KIND[str(line.span_kind)],
-        status=_STATUS[str(line.span_status)],
-        attributes=restored(line.attributes),
-        span_type=line.span_type,
-        custom_trace_id=None if line.custom_trace_id is UNSET else line.custom_trace_id,
-        status_message=line.status_message,
-        inputs=None if line.inputs is UNSET else restore(line.inputs),
-        outputs=None if line.outputs is UNSET else restore(line.outputs),
-        events=tuple(_events(line)),
-        links=tuple([_link(link) for link in line.links]),
-        tags=line.tags,
-        id_scheme=None if line.id_scheme is UNSET else line.id_scheme,
-        custom_span_id=None if line.custom_span_id is UNSET else line.custom_span_id,
-        span_id_scheme=None if line.span_id_scheme is UNSET else line.span_id_scheme,
-        trace_state=line.trace_state,
-        flags=_bytes(line.trace_flags or "01", 1)[0],
-        parent_is_remote=line.parent_is_remote,
-        debug=line.debug,
-        shared=line.zipkin_shared,
-        end_cause=line.end_cause,
-        opened_at=line.opened_at,
-        dropped_attributes=line.dropped_attributes,
-        dropped_events=line.dropped_events,
-        dropped_links=line.dropped_links,
-        truncated=line.truncated_values,
-        redacted=line.redacted,
-        repaired=line.repaired,
-        experiment_id=line.experiment_id,
-        scope=None
-        if scope is UNSET
-        else Scope(scope.name, scope.version, restored(scope.attributes), scope.schema_url),
-        resource=Resource(attributes, line.resource_schema_url),
+    return SpanRecord(  # by position, in the order of its fields: a third of the time of keywords
+        _id(line.trace_id, 16),
+        _id(line.span_id, 8),
+        None if line.parent_span_id is UNSET else _id(str(line.parent_span_id), 8),
+        str(line.span_name),
+        _instant(str(line.start_time_unix_nano)),
+        _instant(str(line.end_time_unix_nano)),
+        _KIND[str(line.span_kind)],
+        _STATUS[str(line.span_status)],
+        restored(line.attributes),
+        line.span_type,
+        None if line.custom_trace_id is UNSET else line.custom_trace_id,
+        line.end_cause,
+        line.opened_at,
+        line.status_message,
+        None if line.inputs is UNSET else restore(line.inputs),
+        None if line.outputs is UNSET else restore(line.outputs),
+        tuple(_events(line)) if line.events else (),
+        tuple([_link(link) for link in line.links]) if line.links else (),
+        line.tags,
+        None if line.id_scheme is UNSET else line.id_scheme,
+        line.trace_state,
+        _flags(line.trace_flags or "01"),
+        line.parent_is_remote,
+        line.debug,
+        line.zipkin_shared,
+        line.dropped_attributes,
+        line.dropped_events,
+        line.dropped_links,
+        line.truncated_values,
+        line.redacted,
+        line.repaired,
+        line.experiment_id,
+        None if scope is UNSET else Scope(scope.name, scope.version, restored(scope.attributes), scope.schema_url),
+        _resource(line),
+        None if line.custom_span_id is UNSET else line.custom_span_id,
+        None if line.span_id_scheme is UNSET else line.span_id_scheme,
     )
+
+
+def _resource(line: Line) -> Resource:
+    """Return the line's resource: the same one for lines that name the same, so that what is made of it is made once."""
+    given: dict[str, Any] = {"service.name": line.service} if line.resource is UNSET else line.resource
+    try:
+        exact = _encode(given)
+    except (OverflowError, RecursionError):  # a number that only JSON can carry
+        return Resource(restored(given), line.resource_schema_url)
+    if len(exact) > MAX_REMEMBERED:
+        return Resource(restored(given), line.resource_schema_url)
+    return _known_resource(exact, line.resource_schema_url)
+
+
+@functools.lru_cache(maxsize=64)
+def _known_resource(exact: bytes, schema_url: str) -> Resource:
+    """Return a resource by its attributes in MessagePack: as Python compares them, 1, 1.0 and True are the same."""
+    return Resource(restored(_decode(exact)), schema_url)
+
+
+MAX_REMEMBERED: Final = 4_096  # bytes of a resource that is remembered
 
 
 def notes_of(line: Line, *, has_resource: bool = False) -> list[str]:
@@ -167,18 +188,17 @@ _SAID: Final = {
 }
 
 
-def _bytes(text: str, size: int) -> bytes:
-    """Return what lower-case hex digits say, and nothing else does."""
-    raw = bytes.fromhex(text)
-    if len(raw) != size or raw.hex() != text:
-        raise ValueError(f"{text!r:.40} is not {2 * size} hex digits in lower case")
-    return raw
+def _flags(text: str) -> int:
+    flags = _FLAGS.get(text)
+    if flags is None:
+        raise ValueError(f"{text!r:.40} is not two hex digits in lower case")
+    return flags
 
 
 def _id(text: str, size: int) -> bytes:
-    raw = _bytes(text, size)
-    if not any(raw):
-        raise ValueError(f"{text} is no ID")
+    raw = bytes.fromhex(text)
+    if len(raw) != size or raw.hex() != text or raw in _NO_ID:
+        raise ValueError(f"{text!r:.40} is not an ID: {2 * size} hex digits in lower case, not all zero")
     return raw
 
 

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from tracebridge import ConfigError, SpanRecord
+from tracebridge.calls.common_record import common_bytes, ending_of
+from tracebridge.journal.base import decode_record, encode_record
 from tracebridge.records.record import Event, Link, Resource, Scope
 
 PLAIN = SpanRecord(b"\x01" * 16, b"\x02" * 8, None, "s", 10, 20, attributes={"a": 1})
@@ -78,12 +80,44 @@ def test_limits_redaction_and_repairs_apply(make_client, changes, wanted):
     assert arrived == msgspec.structs.replace(foreign, **wanted)
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        PLAIN,
+        msgspec.structs.replace(PLAIN, custom_trace_id="order-7", span_type="LLM"),
+        msgspec.structs.replace(PLAIN, scope=Scope("lib"), resource=Resource({"service.name": "x", "n": 1})),
+        msgspec.structs.replace(PLAIN, debug=0, flags=True, dropped_links=0.0, resource=Resource({"n": 1})),
+    ],
+    ids=["bare", "custom ID", "resource and scope", "equals its defaults"],
+)
+def test_the_bytes_of_a_common_record_are_those_of_the_record(record):
+    """Also where a field only equals its default, which the journal could not read back."""
+    assert record.resource is None or ending_of(record.resource, record.scope)
+    data = common_bytes(record, record.attributes, ending_of(record.resource, record.scope))
+    sound = msgspec.structs.replace(record, debug=False, flags=1, dropped_links=0)
+    assert [decode_record(data), len(data) <= len(encode_record(sound))] == [sound, True]
+
+
 @pytest.mark.parametrize("field", ["attributes", "events", "links", "tags", "resource", "scope"])
 def test_a_field_of_another_type_costs_the_field_not_the_span(make_client, field, caplog):
     """What is certain about the span arrives, marked; the first such thing is in the log."""
     arrived = through(make_client(), msgspec.structs.replace(PLAIN, **{field: object()}))
     assert (arrived.trace_id, arrived.span_id, arrived.name) == (PLAIN.trace_id, PLAIN.span_id, "s")
     assert arrived.repaired >= 1
+
+
+def test_a_field_that_claims_to_equal_its_default_is_read_by_its_type(make_client):
+    """Whatever comparing it says, or raises."""
+
+    class Hostile:
+        def __eq__(self, other):
+            raise ValueError("not comparable")
+
+        __hash__ = None
+
+    client = make_client()
+    arrived = [through(client, msgspec.structs.replace(PLAIN, **{field: Hostile()})) for field in ("flags", "debug")]
+    assert [(one.name, one.flags, one.debug, one.repaired) for one in arrived] == [("s", 1, False, 1)] * 2
 
 
 def test_a_span_of_a_trace_that_is_open_here_gets_its_custom_id(make_client):

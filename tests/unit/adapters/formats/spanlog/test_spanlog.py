@@ -566,3 +566,12 @@ def test_user_data_forges_nothing():
     text = writer_of("otel").encode(Build("forge").span(name, attributes={name: name}))
     assert (text.count(b"\n"), len(text.decode().splitlines())) == (1, 1)
     assert FORMAT.decode(text).records[0].name == name
+
+
+def test_lines_that_name_the_same_resource_share_it_and_others_do_not():
+    """What is made of a resource is made once; numbers that Python compares as equal are told apart."""
+    given = [Resource({"service.name": "shop", "n": value}) for value in (1, True, 1.0, 1)]
+    records = [SpanRecord(b"\x01" * 16, b"\x02" * 8, None, "s", 1, 2, resource=resource) for resource in given]
+    read = [FORMAT.decode(FORMAT.encode([record])).records[0].resource for record in records]
+    assert [repr(resource) for resource in read] == [repr(resource) for resource in given]
+    assert read[0] is read[3]
