@@ -55,9 +55,7 @@ class MlflowExperiment:
     def _by_id(self, experiment_id: str) -> str:
         found = self._ask("get", {"experiment_id": experiment_id})
         if found is None:
-            raise Misconfigured(
-                f"{self._server.shown_url}: MLflow has no experiment {experiment_id}; name one that is there"
-            )
+            raise self._unusable(f"MLflow has no experiment {experiment_id}; name one that is there")
         return self._usable(found)
 
     def _named(self, name: str) -> str:
@@ -65,17 +63,23 @@ class MlflowExperiment:
         if found is None:
             return self._make(name)
         if self._given_id is not None and self._given_id != found.experiment_id:
-            raise Misconfigured(
-                f"{self._server.shown_url}: the experiment {name!r} has the ID {found.experiment_id}, not {self._given_id}; give one of the two"
+            raise self._unusable(
+                f"the experiment {name!r} has the ID {found.experiment_id}, not {self._given_id}; give one of the two"
             )
         return self._usable(found)
 
     def _usable(self, found: _Experiment) -> str:
         if found.lifecycle_stage != "active":
-            raise Misconfigured(
-                f"{self._server.shown_url}: the experiment {found.name!r} ({found.experiment_id}) is deleted in MLflow; restore it or name another"
+            raise self._unusable(
+                f"the experiment {found.name!r} ({found.experiment_id}) is deleted in MLflow; restore it or name another"
             )
         return found.experiment_id
+
+    def _unusable(self, message: str) -> Misconfigured:
+        """Return the error for an experiment that spans cannot go to, under MLflow's own name for it: its path is right."""
+        wrong = Misconfigured(f"{self._server.shown_url}: {message}")
+        wrong.status = UNKNOWN.decode()
+        return wrong
 
     def _make(self, name: str) -> str:
         try:

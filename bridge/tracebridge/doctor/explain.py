@@ -42,6 +42,8 @@ def explain(error: Exception, kind: str, options: Any, address: Address | None, 
         "header with status" in said or "END_STREAM" in said
     ):  # an HTTP server that also speaks HTTP/2
         return _not_grpc(address)
+    if error.status == UNKNOWN_THING:  # the adapter asked for the experiment itself
+        return _unknown_experiment(said, kind)
     if error.status in {"UNIMPLEMENTED", "NOT_FOUND"}:
         return Trouble(
             "wrong-path", said, "a gRPC server, but none that takes OTLP traces; is this its OTLP port (usually 4317)?"
@@ -91,10 +93,7 @@ def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any,
     if status in {401, 403, 407}:
         return _credentials(said, options, kind)
     if status == 404 and UNKNOWN_THING in said:  # MLflow, which takes spans at the right path
-        named = "experiment_id or experiment_name" if kind == "mlflow" else "headers: {x-mlflow-experiment-id: …}"
-        return Trouble(
-            "unknown-experiment", said.removesuffix("; check the path"), f"name an experiment that is there in {named}"
-        )
+        return _unknown_experiment(said.removesuffix("; check the path"), kind)
     if (
         kind == "otlp_http"
         and status in {400, 404}
@@ -130,6 +129,11 @@ def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any,
         said,
         "the destination is there but not well; its own log can tell more. Spans wait in the journal meanwhile",
     )
+
+
+def _unknown_experiment(said: str, kind: str) -> Trouble:
+    named = "experiment_id or experiment_name" if kind == "mlflow" else "headers: {x-mlflow-experiment-id: …}"
+    return Trouble("unknown-experiment", said, f"name an experiment that is there in {named}")
 
 
 def _credentials(said: str, options: Any, kind: str) -> Trouble:

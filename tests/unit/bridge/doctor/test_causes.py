@@ -100,6 +100,26 @@ def test_an_experiment_that_mlflow_does_not_have(serve: Any) -> None:
     assert (outcome.problem.cause, "path" in str(outcome.problem)) == ("unknown-experiment", False)
 
 
+@pytest.mark.parametrize(
+    ("answer", "options"),
+    [
+        (Answer(404, body=b'{"error_code":"RESOURCE_DOES_NOT_EXIST"}'), {"experiment_id": "77"}),
+        (Answer(200, body=b'{"experiment":{"experiment_id":"3","name":"a"}}'), {"experiment_id": "77"}),
+        (Answer(200, body=b'{"experiment":{"experiment_id":"3","lifecycle_stage":"deleted"}}'), {}),
+    ],
+    ids=["missing", "of another ID", "deleted"],
+)
+def test_an_experiment_that_the_adapter_asked_for_itself(serve: Any, answer: Answer, options: dict[str, str]) -> None:
+    """It is told as one, before a span was sent; the path is right, and no file is in question."""
+    named = {} if answer.status == 404 else {"experiment_name": "a"}
+    outcome = examine({"mlflow": {"endpoint": serve(answer).url, **named, **options}})
+    assert outcome.problem is not None
+    assert (outcome.problem.cause, outcome.problem.advice) == (
+        "unknown-experiment",
+        "name an experiment that is there in experiment_id or experiment_name",
+    )
+
+
 @pytest.mark.parametrize("kind", ["otlp_http", "zipkin", "jaeger_thrift"])
 def test_a_port_that_says_200_to_everything_has_taken_nothing(serve: Any, kind: str) -> None:
     """A Collector's health port has words of its own; delivery believes them, a person should not."""
