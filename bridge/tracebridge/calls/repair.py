@@ -39,8 +39,11 @@ def mended(record: SpanRecord) -> SpanRecord:
     An ID of zero or of a wrong size becomes a random one, a parent that is none (or the span itself) is left out, a time outside 64 bits
     becomes the other end of the span (now, when neither is sound). A kind and a status may go by their names; what means none becomes
     INTERNAL, or UNSET. A text that is none becomes the value's own text, a number or a flag what it is when it is not said. Events and links
-    that are none are left out and counted as dropped. An end before its start stays: adapters mark it.
+    that are none are left out and counted as dropped; a list of them is as good as a tuple. An end before its start stays: adapters mark it.
     """
+    lists = {name: tuple(given) for name in ("events", "links") if type(given := getattr(record, name)) is list}
+    if lists:
+        record = _replace(record, **lists)
     try:
         if _is_sound(record):
             return record

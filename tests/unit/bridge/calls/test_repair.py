@@ -102,3 +102,10 @@ def test_whatever_the_fields_are_the_result_is_sound(trace_id, span_id, parent_i
     record = mended(SpanRecord(trace_id, span_id, parent_id, name, start, end, kind, status))
     assert mended(record) is record
     assert (len(record.trace_id), len(record.span_id)) == (16, 8)
+
+
+def test_lists_of_events_and_links_are_as_good_as_tuples():
+    """Other code makes lists; what is in them is kept, is no repair, and is the caller's list no longer."""
+    events, links = [Event("e", 0)], [Link(b"\x01" * 16, b"\x02" * 8)]
+    kept = mended(msgspec.structs.replace(SOUND, events=events, links=links))
+    assert kept == msgspec.structs.replace(SOUND, events=tuple(events), links=tuple(links))
