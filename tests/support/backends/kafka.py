@@ -100,6 +100,13 @@ class KafkaProcesses:
     def __init__(self, cluster: Kafka) -> None:
         self._cluster = cluster
 
+    @property
+    def group(self) -> int:
+        """The process group of the first node; the others are configured as it is."""
+        first = self._cluster.nodes[0].process
+        assert first is not None
+        return first.group
+
     def log_tail(self) -> str:
         """Return the last lines of every node's log."""
         return "\n".join(node.process.log_tail() for node in self._cluster.nodes if node.process is not None)
