@@ -24,7 +24,7 @@ GUARDED = {
         1 / 2.5,
     ),
     "OTLP encoding": (
-        Case("encode", {"tracebridge": lambda: encoding.mine("otlp_protobuf", False), SDK: lambda: encoding.otlp(False)}),
+        Case("encode", {"tracebridge": lambda: encoding.mine("otlp.protobuf", False), SDK: lambda: encoding.otlp(False)}),
         1 / 6,
     ),
     "a durable end": (next(case for case in DURABLE if case.name == "durable-end"), 1 / 3),

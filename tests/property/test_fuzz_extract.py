@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -28,7 +30,10 @@ def test_three_hundred_thousand_guided_cases_find_nothing(atheris, tmp_path):
         "-seed=20261125",
         "-max_len=600",
     ]
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}/bridge:{ROOT}/tests"}
+    metadata = Path(str(importlib.metadata.distribution("tracebridge").locate_file("")))
+    (installed,) = metadata.glob("tracebridge-*.dist-info")
+    shutil.copytree(installed, tmp_path / "metadata" / installed.name)  # header formats are found by their entry points
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}/bridge:{ROOT}/tests:{tmp_path}/metadata"}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(rf"Done {RUNS} runs", done.stderr), done.stderr[-3000:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -156,8 +157,12 @@ def changed(value: Any, how: int) -> Any:
 @given(record=records(), profile=st.sampled_from(PROFILES), data=st.data())
 @few
 def test_whatever_is_changed_does_not_verify(record: SpanRecord, profile: Any, data: Any) -> None:
-    """One value anywhere: exchanged for another, also for one that spells the same number, or left out."""
-    fields = json.loads(written(record, profile))
+    """One value anywhere: exchanged for another, also for one that spells the same number, or left out.
+
+    A value that no span can have is repaired when a line is read; where that gives what was signed, the span is the one that was signed.
+    """
+    line = written(record, profile)
+    fields = json.loads(line)
     path = data.draw(st.sampled_from(places_of(fields)))
     holder = fields
     for key in path[:-1]:
@@ -169,7 +174,15 @@ def test_whatever_is_changed_does_not_verify(record: SpanRecord, profile: Any, d
         assume(not any(path[-1] == key and before == value for key, value in MEANT_ALL_THE_SAME))
         del holder[path[-1]]
     assume(holder != before)
-    assert fault(json.dumps(fields).encode()) != "", path
+    other = json.dumps(fields).encode()
+    assert fault(other) != "" or meaning(other) == meaning(line), path
+
+
+def meaning(line: bytes) -> list[bytes]:
+    """The spans of a line in bytes, without the count of what was repaired."""
+    return [
+        msgspec.msgpack.encode(msgspec.structs.replace(record, repaired=0)) for record in FORMAT.decode(line).records
+    ]
 
 
 @given(record=records(), profile=st.sampled_from(PROFILES))

@@ -23,7 +23,7 @@ def printable_lines(text: str) -> str:
 
 
 def printable_json(data: bytes) -> bytes:
-    """Return JSON in UTF-8, on one line or several, with every character escaped that is not printable.
+    r"""Return JSON in UTF-8, on one line or several, with every character escaped that is not printable.
 
     JSON's own rules already escape what is below U+0020; these are DEL, the C1 controls (NEL among them), the separators U+2028 and U+2029, which some
     readers take for the end of a line, marks of direction and the like.
