@@ -25,6 +25,22 @@ from tracebridge_adapters.store_database import StoreDatabase, encode
 NOBODY = 65534
 
 
+@pytest.fixture(autouse=True)
+def no_connection_is_left_to_the_collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test opens is closed behind it: since 3.13 Python warns of connections that it has to close itself."""
+    made: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def recorded(*args: object, **options: object) -> sqlite3.Connection:
+        made.append(connect(*args, **options))  # type: ignore[call-overload]
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", recorded)
+    yield
+    for each in made:
+        each.close()
+
+
 def rpc(folder: Path, *records: SpanRecord) -> list[SpanRecord]:
     """What a store has of one trace's records, each written by itself."""
     store = database(folder / "spans.db")
