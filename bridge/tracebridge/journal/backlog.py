@@ -71,7 +71,7 @@ class Backlog:
         """Called when there is room for more."""
         self.gave_back = False
         """Whether a folder was given back that holds something for others."""
-        self.untrimmed: list[Segment] = []
+        self.untrimmed: dict[Segment, None] = {}
         """Those that were taken over and still have disk space that no record took."""
         self.others: dict[Path, dict[str, int]] = {}
         """What folders in hand, and those that were given back since, hold for adapters that are not ours, by their names."""
@@ -106,7 +106,7 @@ class Backlog:
         for segment in left.segments:
             segment.release()
             self._taken[segment] = taken
-            self.untrimmed.append(segment)
+            self.untrimmed[segment] = None
             self.size += segment.at
             for cursor in cursors:
                 owed[cursor.name] += cursor.adopt(segment)
@@ -120,6 +120,7 @@ class Backlog:
         if segment not in self._taken or any(cursor.owes(segment) for cursor in cursors):
             return
         taken = self._taken.pop(segment)
+        self.untrimmed.pop(segment, None)  # its mapping keeps the file open
         self.size -= segment.at
         taken.settle(segment, [cursor.name for cursor in cursors])
         self.gave_back = self.gave_back or taken.keeps
@@ -130,7 +131,7 @@ class Backlog:
 
         What is delivered at once is not worth it.
         """
-        segments, self.untrimmed = self.untrimmed, []
+        segments, self.untrimmed = self.untrimmed, {}
         for segment in segments:
             if segment in self._taken:
                 segment.trim()
@@ -146,6 +147,7 @@ class Backlog:
             owed = [cursor.hand_back(segment) for segment in taken.pending for cursor in owing]
             for segment in taken.pending:
                 del self._taken[segment]
+                self.untrimmed.pop(segment, None)
                 self.size -= segment.at
             back.append(PutBack(taken, frozenset(cursor.name for cursor in owing), sum(owed)))
         return back
