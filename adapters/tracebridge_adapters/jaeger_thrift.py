@@ -63,7 +63,9 @@ class JaegerThriftOptions(ReadableOptions):
             self.query_endpoint is not None and self.compression == "none"
         )  # headers, tls and proxy may be for reading back
         if not asked and (self.headers or self.compression != "none" or self.tls != TlsOptions() or self.proxy):
-            raise ValueError("headers, compression, tls and proxy are for HTTP; a UDP agent takes none of them")
+            raise ValueError(
+                "headers, compression, tls and proxy are for HTTP, not for a UDP agent: leave them out, or give an http:// endpoint"
+            )
 
 
 class JaegerThriftAdapter:
@@ -111,7 +113,7 @@ class JaegerThriftAdapter:
         return [Part(self._encode(group), group) for group in self._by_process(records)]
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
-        """Send the datagram, which nobody confirms, or POST the body."""
+        """Send the datagram, which is never confirmed, or POST the body."""
         answer = self._wire.post(body)
         return Sent(confirmed=self._confirmed, doubt=answer.doubt if answer is not None and answer.body else "")
 

@@ -102,7 +102,9 @@ def _built(options: OtelExporterOptions, name: str) -> Any:
             f"adapters.{name}.args: {options.class_} {refused}: {type(error).__name__}: {clean(error)}"
         ) from None  # its own words may repeat a secret, and a traceback would show them
     if not callable(getattr(exporter, "export", None)) or not callable(getattr(exporter, "shutdown", None)):
-        raise ConfigError(f"adapters.{name}.class: {options.class_} made no span exporter: {type(exporter).__name__}")
+        raise ConfigError(
+            f"adapters.{name}.class: {options.class_} made a {type(exporter).__name__}, which is not a span exporter: name a subclass of opentelemetry.sdk.trace.export.SpanExporter"
+        )
     return exporter
 
 

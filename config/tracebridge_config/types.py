@@ -427,7 +427,7 @@ class OpenTelemetryConfig(TypedDict, total=False):
 
 
 class LifecycleConfig(TypedDict, total=False):
-    """How spans that nobody ends are treated, and how the client closes."""
+    """How spans that are never ended are treated, and how the client closes."""
 
     strict: bool
     """Raise on every misuse, such as the end of an unknown span."""
@@ -498,7 +498,7 @@ class JournalConfig(TypedDict, total=False):
     unclaimed: UnclaimedConfig | None
     """What waits there for adapters that this configuration does not name."""
     fsync: Literal["never", "interval", "always"]
-    """On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk."""
+    """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
 AdapterConfig = (
@@ -535,7 +535,7 @@ class Config(TypedDict, total=False):
     opentelemetry: OpenTelemetryConfig | None
     """One tree with OpenTelemetry's instrumentation."""
     lifecycle: LifecycleConfig | None
-    """Spans that nobody ends; closing."""
+    """Spans that are never ended; closing."""
     limits: LimitsConfig | None
     """How much one span may carry."""
     redaction: RedactionConfig | None

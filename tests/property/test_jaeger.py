@@ -234,7 +234,7 @@ def test_damaged_and_cut_bytes_never_crash_the_reader(protocol, record, data):
     try:
         jaeger_thrift_reader.decode(bytes(body), absorb, protocol, as_message=True)
     except ValueError as error:
-        assert str(error).startswith(("no Thrift", "no Jaeger batch"))
+        assert str(error).startswith(("not Thrift", "not a Jaeger batch"))
 
 
 @every_protocol
@@ -245,4 +245,4 @@ def test_junk_is_refused_with_a_clear_error(protocol, as_message, junk):
     try:
         jaeger_thrift_reader.decode(junk, absorb, protocol, as_message=as_message)
     except ValueError as error:
-        assert str(error).startswith(("no Thrift", "no Jaeger batch"))
+        assert str(error).startswith(("not Thrift", "not a Jaeger batch"))

@@ -55,7 +55,7 @@ class MlflowExperiment:
     def _by_id(self, experiment_id: str) -> str:
         found = self._ask("get", {"experiment_id": experiment_id})
         if found is None:
-            raise self._unusable(f"MLflow has no experiment {experiment_id}; name one that is there")
+            raise self._unusable(f"experiment {experiment_id} does not exist in MLflow; name one that does")
         return self._usable(found)
 
     def _named(self, name: str) -> str:

@@ -115,7 +115,7 @@ def _record(span: Any, resource: Resource | None) -> SpanRecord:
 
 
 def _microseconds(seconds: Any) -> int | None:
-    """Return what jaeger-client's own Thrift says of a time: whole microseconds, as many as a float holds; None for what is no time."""
+    """Return what jaeger-client's own Thrift says of a time: whole microseconds, as many as a float holds; None for what is not a time."""
     try:
         return int(seconds * 1_000_000)
     except (TypeError, ValueError, OverflowError):  # NaN and infinity among them

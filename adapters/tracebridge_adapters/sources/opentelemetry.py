@@ -40,7 +40,7 @@ class OpenTelemetrySource(SpanProcessor, SpanExporter):
         self._scopes = Remembered(_scope)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take one ended span; one that was only recorded, not sampled, is for nobody outside the process."""
+        """Take one ended span; one that was only recorded, not sampled, stays within the process."""
         try:
             context = span.context
             if context is not None and not context.trace_flags & 1:

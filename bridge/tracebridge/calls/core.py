@@ -120,7 +120,7 @@ class Core(Misuse):
             kind = type(given)
             try:
                 time_ns = -1 if kind is bool else int(given) if kind is float else int(operator.index(given))
-            except BaseException as error:  # NaN, infinity, and whatever is no number
+            except BaseException as error:  # NaN, infinity, and whatever is not a number
                 raise_interrupt(error)
                 time_ns = -1
             if 0 <= time_ns < 2**63:

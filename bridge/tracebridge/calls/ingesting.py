@@ -132,7 +132,7 @@ class Ingesting(Recording):
     def _common(self, record: SpanRecord) -> bytes | None:
         """Return the bytes of a record that needs no repair, meets no limit and holds no secret, as nearly all do; None for any other.
 
-        Its attributes are copied before they are looked at, so that nobody can change them in between.
+        Its attributes are copied before they are looked at, so that another thread cannot change them in between.
         """
         if not self._stages.fast_path or type(record) is not SpanRecord:
             return None

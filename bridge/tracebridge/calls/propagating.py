@@ -92,7 +92,7 @@ class Propagating(Core):
                         found = propagator.read(carrier)
                         if found is not None or len(carrier) > 1:
                             return found
-                except (TypeError, AttributeError):  # names or values that are no text
+                except (TypeError, AttributeError):  # names or values that are not text
                     pass
             return propagator.extract(carrier, getter)
         except BaseException as error:

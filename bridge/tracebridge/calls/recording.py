@@ -134,7 +134,7 @@ class Recording(Queueing):
         return replace(mended, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated)
 
     def _snapshot(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
-        """Return a record that nobody else holds a part of: stages and the encoder take their time over it."""
+        """Return a record that shares no part with the caller: stages and the encoder take their time over it."""
         with span._lock:
             return self._record(span, trace, cause)
 

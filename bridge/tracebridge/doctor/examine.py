@@ -93,7 +93,7 @@ def _examine(
         advice = (
             f"something else than spans is taken at this port or path; {PATHS.get(chosen.type, 'check the endpoint')}"
         )
-        outcome.problem = Trouble("foreign-answer", f"{answer.doubt}, which is no answer to spans", advice)
+        outcome.problem = Trouble("foreign-answer", f"{answer.doubt}, which does not answer spans", advice)
         return
     detail = "taken" if answer.confirmed else "sent; this protocol gives no answer"
     outcome.steps.append(Step("send", detail, (time.perf_counter() - started) * 1000))

@@ -213,7 +213,7 @@ def _offer_http2(address: Address, tls: TlsOptions | None, timeout_s: float) -> 
 
 
 def _shakes_hands(address: Address, timeout_s: float) -> bool:
-    """Return whether a port for which no TLS is configured speaks it; whose certificate it shows is no matter."""
+    """Return whether a port for which no TLS is configured speaks it; any certificate will do."""
     try:
         with _way(address, timeout_s) as connection:
             context = _context(TlsOptions(insecure_skip_verify=True), "h2", "http/1.1")
@@ -284,7 +284,7 @@ def _connected(address: Address, tls: TlsOptions | None, timeout_s: float, proto
 def _context(tls: TlsOptions | None, *protocols: str) -> ssl.SSLContext:
     """Return what the adapter uses too, offering these protocols (ALPN, RFC 7301).
 
-    Raises OSError for a file that cannot be read, SSLError for one that is no certificate.
+    Raises OSError for a file that cannot be read, SSLError for one that is not a certificate.
     """
     context = ssl.create_default_context(cafile=_expanded(tls.ca_file) if tls else None)
     context.set_alpn_protocols(list(protocols))

@@ -156,7 +156,7 @@ class DiskJournal(StoredLog):
         return segment, segment.put(kind, data)
 
     def _next_segment(self, need: int) -> bool:
-        """Begin a segment with room for so many bytes; False when there is no room for them anywhere.
+        """Begin a segment with room for so many bytes; False when the disk is full.
 
         May wait and release the lock meanwhile, so that another thread may have begun one.
         """
@@ -262,7 +262,7 @@ class DiskJournal(StoredLog):
         return oldest
 
     def settled(self, segments: Sequence[Segment]) -> None:
-        """Let go of what nobody needs any more among these, in which something was settled."""
+        """Let go of what is no longer needed among these, in which something was settled."""
         for segment in segments:
             if not segment.is_own:
                 self.backlog.settle(segment)

@@ -21,7 +21,7 @@ CARRIED_AT_ONCE = 512  # spans moved out of an old segment under one lock
 Place = tuple[Segment, int]
 """Segment and offset."""
 Put = Callable[[int, bytes], Place | None]
-"""Writes a record of a kind; None when there is no room for it."""
+"""Writes a record of a kind; None when room is short."""
 
 
 class OpenSpans:

@@ -128,7 +128,7 @@ class TraceContext:
 
     def __init__(self, profile: Profile = "otel", *, project: str = "") -> None:
         if profile not in _SPELLINGS:
-            raise ValueError(f"no profile {profile!r}; there are {', '.join(_SPELLINGS)}")
+            raise ValueError(f"{profile!r} is not a profile: use one of {', '.join(_SPELLINGS)}")
         self._spell, self._project = _SPELLINGS[profile], project
         self._last = _Last()
 

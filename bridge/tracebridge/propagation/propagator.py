@@ -36,7 +36,7 @@ class Propagator:
         self._prefixes = tuple(each.prefix for each in read if each.prefix)
         self._owned = frozenset(name for format_ in write for name in format_.fields)
         self.read: Callable[[Headers], RemoteParent | None] = self._read
-        """Return what headers say, None when that is nothing. Raises TypeError or AttributeError for values that are no text."""
+        """Return what headers say, None when they say nothing. Raises TypeError or AttributeError for values that are not text."""
         if len(extract) == len(read) == 1:
             self.read = read[0].read  # one format and nothing beside it: there is nothing to choose
         self.writes = [each.write for each in write]

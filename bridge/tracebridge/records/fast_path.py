@@ -32,7 +32,7 @@ class Plain:
 
     def __init__(self, *, text_limit: int, payload_limit: int, keys: KnownKeys) -> None:
         self._text_limit = text_limit
-        # a key that would be cut is not plain, and how long each one is nobody looks at here
+        # a key that would be cut is not plain, and the length of each one is not looked at here
         self._payload_limit = payload_limit if text_limit >= MAX_LEARNT_KEY else 0
         self._keys = keys
         self._known = keys.known
@@ -42,7 +42,7 @@ class Plain:
         """Return a copy of a mapping of texts and numbers; it needs no redaction (user patterns aside)."""
         if type(given) is not dict or len(given) > MOST_AT_ONCE:
             return None
-        taken = given.copy()  # one step under the interpreter: nobody can change it while it is read
+        taken = given.copy()  # one step under the interpreter: no thread can change it while it is read
         values = taken.values()
         try:
             if not self._known.issuperset(taken) and not self._keys.learn(taken):

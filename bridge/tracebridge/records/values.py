@@ -124,7 +124,7 @@ class Reducer:
         return self.text(key, tally)
 
     def _mapping(self, given: Any, tally: Tally) -> dict[Any, Any]:
-        """Copy any mapping; what is no mapping at all is kept as one marked attribute."""
+        """Copy any mapping; what is not a mapping is kept as one marked attribute."""
         if issubclass(type(given), Mapping):
             for _ in range(_READ_TRIES):
                 try:

@@ -41,7 +41,7 @@ def expand(paths: Sequence[str]) -> list[str]:
     out: list[str] = []
     for path in paths:
         if path != STDIN and not Path(path).exists():
-            raise UnreadableError(f"{path}: there is no such file or directory")
+            raise UnreadableError(f"{path}: no such file or directory")
         if path == STDIN or not Path(path).is_dir():
             out.append(path)
             continue

@@ -194,7 +194,7 @@ class OptionsReader:
 
     @staticmethod
     def _hide_odd_address(node: Node) -> None:
-        """Hide an address that is so wrong that nobody knows where a password in it ends."""
+        """Hide an address that is too wrong to tell where a password in it ends."""
         from tracebridge.settings.excerpts import is_harmless
 
         if not is_harmless(str(node.value)):

@@ -6,7 +6,7 @@ of one's own context is set, and nothing of a frame changes but what lies below 
 
 A frame that is still there after its span was left says one of three things. Left where it was entered, by this thread: this context is a copy, of a
 task that outlives the block, and the span stays its parent. Left by another thread: this one inherited the copy, for whatever it does from now on, and a
-span that has ended is nothing to it. Left elsewhere (a generator that the event loop closed, a response that another
+span that has ended does not count. Left elsewhere (a generator that the event loop closed, a response that another
 thread finished): the frame is a leftover, counts for nothing, and goes when the next span is entered or looked for.
 """
 

@@ -111,7 +111,7 @@ def _trace(trace: Mapping[str, Any], place: str, absorb: Absorb) -> Decoded:
 
 
 def _parts(trace: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Any] | None]:
-    """Return what is known of the trace as a whole, and its spans; None where there is no list of them."""
+    """Return what is known of the trace as a whole, and its spans; None where a list of them is missing."""
     data = trace.get("data")
     info = trace.get("trace_info") or trace.get("info")
     spans = data.get("spans") if isinstance(data, dict) else trace.get("spans")

@@ -34,7 +34,7 @@ def decode(data: bytes | str, absorb: Absorb) -> list[Decoded]:
 
 
 def services(data: bytes | str) -> list[str]:
-    """Return the names in an answer of `/api/services`. Raises ValueError for what is none."""
+    """Return the names in an answer of `/api/services`. Raises ValueError for anything else."""
     return [name for name in _data(data) if isinstance(name, str)]
 
 

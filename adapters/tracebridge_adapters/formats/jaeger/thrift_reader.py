@@ -26,11 +26,11 @@ def decode(data: bytes, absorb: Absorb, protocol: j.Protocol = "binary", *, as_m
     """Return the records of a bare Batch, or of an agent's `emitBatch` call.
 
     `absorb` splits a span's tags into record fields. A span whose IDs are zero is left out and named; what else is broken is
-    repaired and counted in the record. Raises ValueError for bytes that are no such batch.
+    repaired and counted in the record. Raises ValueError for bytes that are not such a batch.
     """
     batch = j.read_message(data, protocol) if as_message else j.read(j.Batch(), data, protocol)
     if batch is None or batch.process is None:
-        raise ValueError("no Jaeger batch: it names no process")
+        raise ValueError("not a Jaeger batch: its process is missing")
     resource = _resource(batch.process)
     out = Decoded([])
     for number, span in enumerate(batch.spans or [], 1):

@@ -1,6 +1,6 @@
 """OTLP protobuf to SpanRecords: the plain reader, for replay and for proving the fast writer.
 
-A field of a kind other than the specification's, a text that is no UTF-8 and an ID of the wrong size cost the span that they are in, outside of spans
+A field of a kind other than the specification's, a text that is not UTF-8 and an ID of the wrong size cost the span that they are in, outside of spans
 the whole body; fields that are not known here are passed over, as protobuf asks.
 """
 

@@ -236,7 +236,7 @@ class Writer:
 
 
 def level_of(record: SpanRecord) -> Level:
-    """Return a line's level: `error` when the status is, `warning` when nobody ended the span."""
+    """Return a line's level: `error` when the status is, `warning` when the span was closed unended."""
     return "error" if record.status == _ERROR else "info" if record.end_cause == _FINISHED else "warning"
 
 

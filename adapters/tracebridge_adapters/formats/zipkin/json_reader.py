@@ -55,7 +55,7 @@ def _parse(data: bytes | str) -> tuple[Any, list[str]]:
         return _decode(data), []
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
-    try:  # what is forgiven: text that is no UTF-8, lone surrogates, NaN and infinities
+    try:  # what is forgiven: text that is not UTF-8, lone surrogates, NaN and infinities
         text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else data
         return spelled(json.loads(text)), ["the text was damaged: what could not be read is shown as � or ?"]
     except (ValueError, RecursionError) as error:

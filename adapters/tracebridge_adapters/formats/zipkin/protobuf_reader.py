@@ -16,7 +16,7 @@ def decode(data: bytes, absorb: Absorb) -> Decoded:
     """Return the records of a ListOfSpans.
 
     `absorb` splits a span's tags into record fields. A span whose IDs cannot be told is left out and named. Raises ValueError for bytes
-    that are no ListOfSpans.
+    that are not a ListOfSpans.
     """
     try:
         spans = [_span(message) for message in Message(data).messages(1)]

@@ -46,7 +46,7 @@ def read_all(spans: Iterable[Any], absorb: Absorb) -> Decoded:
 
 def _record(span: Any, absorb: Absorb, resources: dict[str, Resource]) -> SpanRecord:
     if not isinstance(span, dict):
-        raise ValueError(f"it is no object but {str(span)[:40]!r}")
+        raise ValueError(f"a JSON object is expected, not {str(span)[:40]!r}")
     trace_id, span_id = _id(span, "traceId", 16), _id(span, "id", 8)
     tally = Tally()
     tags = _tags(span.get("tags"), tally)
@@ -80,7 +80,7 @@ def _record(span: Any, absorb: Absorb, resources: dict[str, Resource]) -> SpanRe
         links=tuple(links),
         trace_state=trace_state,
         debug=span.get("debug") in (True, "true"),
-        shared=kind != Kind.CLIENT and span.get("shared") in (True, "true"),  # a client has no one to share with
+        shared=kind != Kind.CLIENT and span.get("shared") in (True, "true"),  # a client's span is its own
         scope=scope,
         **fields,
     )
@@ -200,7 +200,7 @@ def _endpoint(given: Any, tally: Tally) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1024)  # few hosts, many spans
 def _address(text: str) -> tuple[str, int]:
-    """Return an address as it is written, and its version. Raises ValueError for what is none."""
+    """Return an address as it is written, and its version. Raises ValueError for anything else."""
     address = ipaddress.ip_address(text)
     return str(address), address.version
 

@@ -123,9 +123,9 @@ def test_a_span_without_an_id_is_left_out_with_the_reason():
 
 def test_what_is_no_batch_is_refused():
     """Other bytes, another call, a batch of nobody."""
-    with pytest.raises(ValueError, match="no Thrift binary"):
+    with pytest.raises(ValueError, match="not Thrift binary"):
         jaeger_thrift_reader.decode(b"junk", absorb)
-    with pytest.raises(ValueError, match="no Jaeger batch: it names no process"):
+    with pytest.raises(ValueError, match="not a Jaeger batch: its process is missing"):
         jaeger_thrift_reader.decode(b"\x00", absorb)
     with pytest.raises(ValueError, match="a call of 'emitZipkin' instead of emitBatch"):
         jaeger_thrift_reader.decode(b"\x82\x81\x00\x0aemitZipkin\x00", absorb, "compact", as_message=True)

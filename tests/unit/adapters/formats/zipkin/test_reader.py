@@ -154,7 +154,7 @@ def test_a_span_without_an_id_is_left_out_with_the_reason():
     assert decoded.records == [a_record()]
     assert decoded.damage == [
         "span 1: id '0000000000000000' is no ID: 1 to 16 hex digits, not all zero",
-        "span 3: it is no object but '5'",
+        "span 3: a JSON object is expected, not '5'",
     ]
 
 
