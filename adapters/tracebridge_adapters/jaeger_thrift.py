@@ -78,7 +78,7 @@ class JaegerThriftAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: JaegerThriftOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.dialects import attributes_for
         from tracebridge_adapters.formats.jaeger import thrift as format_
 
         over_udp = urlsplit(options.endpoint).scheme == "udp"
@@ -87,7 +87,7 @@ class JaegerThriftAdapter:
         self._by_process = format_.by_process
         self._encode = partial(
             format_.encode,
-            attributes_of=showing(options.dialect, context.trace_id_attribute),
+            attributes_of=attributes_for(options.dialect, context.trace_id_attribute),
             framing=format_.Framing(options.protocol if over_udp else "binary", over_udp, self.max_batch_bytes),
             process_tags=partial(_host_of, own=context.resource, host=_host(context.resource)),
         )

@@ -25,7 +25,7 @@ from tracebridge.masking.known import KnownSecrets, texts_in
 from tracebridge.plugins.adapter import Context, Needs, Sent
 from tracebridge.plugins.options import ClassPath, DeliveryOptions, option
 from tracebridge.records.record import SpanRecord
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.options import Dialect
 
 MAX_BATCH_SPANS = 10_000
@@ -61,7 +61,9 @@ class OtelExporterAdapter:
         except ImportError as error:
             needed = "the otel_exporter adapter needs opentelemetry-sdk: pip install 'tracebridge[opentelemetry]'"
             raise ConfigError(needed) from error
-        self._spans_of = partial(readable_spans, attributes_of=showing(options.dialect, context.trace_id_attribute))
+        self._spans_of = partial(
+            readable_spans, attributes_of=attributes_for(options.dialect, context.trace_id_attribute)
+        )
         self._secrets = KnownSecrets(texts_in(options.args))  # any of them may be one; masked as long as this lives
         self._exporter = _built(options, context.name)
         self._one_at_a_time = threading.Lock()  # the SDK promises exporters that `export` is never called twice at once

@@ -46,7 +46,7 @@ class MlflowExperiment:
     def id(self) -> str:
         """Return its ID; the first time the server is asked.
 
-        Raises Retryable for a server that is ill, Misconfigured for an experiment that cannot be used.
+        Raises Retryable for a server that is failing, Misconfigured for an experiment that cannot be used.
         """
         if self.known is None:
             self.known = self._named(self._name) if self._name else self._by_id(self._given_id or DEFAULT_EXPERIMENT)

@@ -75,7 +75,7 @@ class OpenTelemetrySource(SpanProcessor, SpanExporter):
             span_id=id_bytes(context.span_id, 8) if context is not None else b"",
             parent_id=None if parent is None else id_bytes(parent.span_id, 8),
             name=span.name,
-            start_time_ns=span.start_time,  # type: ignore[arg-type] # a half-built span has none: mended on ingest
+            start_time_ns=span.start_time,  # type: ignore[arg-type] # a half-built span has none: repaired on ingest
             end_time_ns=span.end_time,  # type: ignore[arg-type] # the same
             kind=span.kind.value + _KINDS,
             status=status.status_code.value,

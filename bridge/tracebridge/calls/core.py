@@ -133,7 +133,7 @@ class Core(Misuse):
         if type(given) is not SpanEvent:
             return None
         name, time_ns = given.name, given.timestamp
-        attributes = self._reducer.plain(given.attributes)
+        attributes = self._reducer.fast_attributes(given.attributes)
         if attributes is None or type(name) is not str or type(time_ns) is not int or not 0 <= time_ns < 2**63:
             return None
         if len(name) > self._limits.attribute_value_length_limit or not name.isascii():

@@ -145,7 +145,7 @@ class Ending(Recording):
         if (
             span._fast_path  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED
-            and trace.plain
+            and trace.fast_path
             and self._stages.fast_path
             and (span._parent_raw is not None or not trace.tags)
         ):

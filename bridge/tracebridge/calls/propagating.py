@@ -71,7 +71,7 @@ class Propagating(Core):
             for write in self._propagator.writes:
                 write(context, fresh)
             if context.baggage or context.correlation_id:
-                self._propagator.write_company(context, fresh)
+                self._propagator.write_companions(context, fresh)
         else:
             self._propagator.inject(context, carrier, setter)
         return carrier

@@ -33,7 +33,7 @@ _FLAGS = ("parent_is_remote", "debug", "shared")
 _replace = msgspec.structs.replace
 
 
-def mended(record: SpanRecord) -> SpanRecord:
+def repair(record: SpanRecord) -> SpanRecord:
     """Return the record itself when its fields are sound, else a repaired copy with `repaired` counted.
 
     An ID of zero or of a wrong size becomes a random one, a parent of a wrong size or kind (or the span itself) is left out, a time outside 64 bits

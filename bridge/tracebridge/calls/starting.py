@@ -151,7 +151,7 @@ class Starting(Roots):
                 _origin=trace.origin if parent is None else parent._origin,
             )
             if attributes is not None:
-                plain = self._reducer.plain(attributes)
+                plain = self._reducer.fast_attributes(attributes)
                 if plain is not None and len(plain) <= self._most_attributes:
                     span._attributes = plain
                 else:
@@ -190,7 +190,7 @@ class Starting(Roots):
                 accounts.started += 1
                 accounts.open += 1
                 if data is not None:
-                    self._tell_start(span, data, interrupting)
+                    self._record_start(span, data, interrupting)
             finally:
                 accounts.release()
             if fresh:

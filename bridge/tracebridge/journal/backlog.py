@@ -180,7 +180,7 @@ class Backlog:
     def after_fork_in_child(self) -> None:
         """Let go of what is the parent's."""
         for taken in self.folders:
-            taken.left.folder.let_go()
+            taken.left.folder.forget_after_fork()
         for segment in self._taken:
             segment.unmap()
         self._taken.clear()

@@ -126,12 +126,12 @@ class Folder:
         """Give the folder up; remove it when it holds no segments any more."""
         if self._lock < 0:
             return
-        with contextlib.suppress(OSError):  # an ill disk: the next process looks at what is left
+        with contextlib.suppress(OSError):  # a failing disk: the next process looks at what is left
             if not self.segments():
                 shutil.rmtree(self.path, ignore_errors=True)
         self.close()
 
-    def let_go(self) -> None:
+    def forget_after_fork(self) -> None:
         """In a forked child: forget the parent's lock, whose copy here is closed by itself."""
         self._lock = -1
 

@@ -203,7 +203,7 @@ class Segment:
         self.at = end
         return at
 
-    def void(self, at: int) -> None:
+    def invalidate(self, at: int) -> None:
         """Mark the record of an open span at this place as no longer true."""
         body = self.body(at)
         word = len(body) << 4 | VOID
@@ -257,7 +257,7 @@ class Segment:
         if old is None:
             return 0
         if new is not None:
-            self.settle(after, old.united_with(new))
+            self.settle(after, old.merged_with(new))
             self.settle(before, Settled(len(self.offsets)))
         else:
             self._slot_of[name_hash(after)] = self._slot_of.pop(name_hash(before))
@@ -340,7 +340,7 @@ class Segment:
         try:
             os.ftruncate(fd, self.at)
             self._memory, self.size = mmap.mmap(fd, self.at), self.at
-        except OSError:  # an ill disk, or no room for another mapping: it stays as long as it is
+        except OSError:  # a failing disk, or no room for another mapping: it stays as long as it is
             return
         finally:
             os.close(fd)
@@ -349,7 +349,9 @@ class Segment:
         """Delete the file. Who still reads the mapping may go on."""
         self.release()
         if self.path is not None:
-            with contextlib.suppress(OSError):  # gone, or the disk is ill: what is left says itself that it is settled
+            with contextlib.suppress(
+                OSError
+            ):  # gone, or the disk is failing: what is left says itself that it is settled
                 self.path.unlink()
 
     def release(self) -> None:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple
 
-from tracebridge.otel.lazy import OTEL, ours
+from tracebridge.otel.lazy import OTEL, integration
 from tracebridge.otel.stranger import Stranger
 from tracebridge.records.record import Resource
 from tracebridge.spans.context import innermost_span
@@ -146,8 +146,8 @@ class TraceContext:
     def fields(self) -> Mapping[str, Any]:
         """Return what is added just now, to be read only; empty when no span is current."""
         span = innermost_span()
-        if OTEL in _modules and (loaded := ours()) is not None:
-            found = loaded.innermost_of(span)
+        if OTEL in _modules and (loaded := integration()) is not None:
+            found = loaded.nearest_of(span)
             if isinstance(found, Stranger):
                 return self._spell(_of_stranger(found, span), self._project)
             span = found

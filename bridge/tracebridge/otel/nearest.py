@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tracebridge.calls.core import Core
 
 
-def innermost_of(own: Span | None) -> Span | Stranger | None:
+def nearest_of(own: Span | None) -> Span | Stranger | None:
     """Return what is current in OpenTelemetry's context when that is another's span, else `own`.
 
     A client that keeps its spans separate does not show them there, so which stands inside which is unknown: `own` then.

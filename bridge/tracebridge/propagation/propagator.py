@@ -67,7 +67,7 @@ class Propagator:
             found = msgspec.structs.replace(found, baggage=merged)
         return found
 
-    def write_company(self, context: RemoteParent, headers: MutableMapping[str, str]) -> None:
+    def write_companions(self, context: RemoteParent, headers: MutableMapping[str, str]) -> None:
         """Put what goes with the IDs of any format: the baggage header and the correlation header."""
         if self._writes_baggage and context.baggage:
             headers[baggage.BAGGAGE] = context.baggage
@@ -79,7 +79,7 @@ class Propagator:
         headers: dict[str, str] = {}
         for write in self.writes:
             write(context, headers)
-        self.write_company(context, headers)
+        self.write_companions(context, headers)
         (setter or setter_of(carrier))(carrier, headers, self._owned)
 
 

@@ -27,7 +27,7 @@ _REFUSED = -1
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Plain:
+class FastPath:
     """Copies what is plain, under the limits of one client (see `Reducer`)."""
 
     def __init__(self, *, text_limit: int, payload_limit: int, keys: KnownKeys) -> None:
@@ -70,7 +70,7 @@ class Plain:
         """Keep values that were found recordable: the next look at them is one C call instead of a loop.
 
         What is not a number and not one of these texts is never equal to one, but for objects that claim to be (a Decimal, an enum's
-        member with a text); they are encoded as what they claim to be, or mended when the span ends.
+        member with a text); they are encoded as what they claim to be, or repaired when the span ends.
         """
         if len(self._seen) < VALUES_REMEMBERED:
             self._seen.update([value for value in values if type(value) is not str or len(value) <= TEXT_REMEMBERED])

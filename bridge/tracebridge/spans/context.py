@@ -63,7 +63,7 @@ class Frame(msgspec.Struct, eq=False):
     before: Frame | None
     swept: object
     """The value of `leftovers` up to which nothing of what lies below is one."""
-    showing: Any = None
+    attachment: Any = None
 
 
 current: ContextVar[Frame | None] = ContextVar("tracebridge_current", default=None)
@@ -140,14 +140,14 @@ def innermost_span() -> Span | None:
     return None
 
 
-def enter(core: Core, span: Span, owner: Owner, showing: Any = None) -> None:
+def enter(core: Core, span: Span, owner: Owner, attachment: Any = None) -> None:
     """Make a span the current one in this context."""
     while True:
         top = before = current.get()
         latest = leftovers.latest
         if before is not None and before.swept is not latest:
             before = sweep(before)
-        owner.held = token = current.set(Frame(core, span, owner, before, latest, showing))
+        owner.held = token = current.set(Frame(core, span, owner, before, latest, attachment))
         if top is None or token.old_value is top:
             return
         current.reset(token)  # the garbage collector has closed a generator meanwhile, which left a span

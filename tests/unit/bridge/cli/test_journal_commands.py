@@ -196,7 +196,7 @@ def test_stats_shows_a_running_process_with_its_own_numbers(config, server, tmp_
     server.script = answers(503, b"come back later")
     with Client(config=str(config)) as client:
         client.start_trace("root").end()
-        client._keeper.write_numbers()
+        client._maintainer.write_numbers()
         [process] = json.loads(run("stats", "--journal", tmp_path / "spans", "--json").stdout)["processes"]
         assert (process["state"], process["numbers"]["pid"]) == ("running", os.getpid())
         assert process["numbers"]["adapters"]["otlp_http"]["queued"] == 1
