@@ -130,7 +130,7 @@ class SpanReader:
         return held[0] if len(held) == 1 else Decoded([record for decoded in held for record in decoded.records])
 
     def _look_into(self, text: bytes, number: int, level: int = 0, *, is_field: bool = False) -> list[Decoded]:
-        """Return what a text holds, whatever wraps it; nothing for a text without spans. Raises ValueError for one that looks like a span and is none.
+        """Return what a text holds, whatever wraps it; nothing for a text without spans. Raises ValueError for one that looks like a span and is not one.
 
         `is_field`: the user's field was looked into already.
         """

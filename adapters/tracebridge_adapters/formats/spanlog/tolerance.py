@@ -144,7 +144,7 @@ def _nanos(text: Any) -> int | None:
 
 
 def _instant(text: Any) -> int | None:
-    """Return nanoseconds from RFC 3339 with any number of digits; None for what is none."""
+    """Return nanoseconds from RFC 3339 with any number of digits; None for anything else."""
     if not isinstance(text, str):
         return None
     whole, dot, rest = text.removesuffix("Z").partition(".")
