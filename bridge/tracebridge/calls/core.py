@@ -120,7 +120,7 @@ class Core(Misuse):
             kind = type(given)
             try:
                 time_ns = -1 if kind is bool else int(given) if kind is float else int(operator.index(given))
-            except BaseException as error:  # NaN, infinity, and whatever is no number
+            except BaseException as error:  # NaN, infinity, and whatever is not a number
                 raise_interrupt(error)
                 time_ns = -1
             if 0 <= time_ns < 2**63:
@@ -133,7 +133,7 @@ class Core(Misuse):
         if type(given) is not SpanEvent:
             return None
         name, time_ns = given.name, given.timestamp
-        attributes = self._reducer.plain(given.attributes)
+        attributes = self._reducer.fast_attributes(given.attributes)
         if attributes is None or type(name) is not str or type(time_ns) is not int or not 0 <= time_ns < 2**63:
             return None
         if len(name) > self._limits.attribute_value_length_limit or not name.isascii():

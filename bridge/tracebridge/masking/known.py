@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 MASK: Final = "***"
-SHORTEST = 4  # characters; what is shorter is no secret
+SHORTEST = 4  # characters; what is shorter is not treated as a secret
 IN_PIECES = (
     6  # letters and digits of a secret from which on its pieces are looked for; shorter ones where they stand alone
 )

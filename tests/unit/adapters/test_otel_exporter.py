@@ -203,7 +203,7 @@ def test_export_is_never_called_twice_at_once(make):
         ),
         ("refuses", {"token": "t0ps3cret"}, r"does not take token: ValueError: no such token: \*\*\*$"),
         ("refuses", {}, "cannot be called without arguments"),
-        ("no_exporter", {}, "made no span exporter: str"),
+        ("no_exporter", {}, "made a str, which is not a span exporter"),
     ],
 )
 def test_a_wrong_class_is_a_configuration_error(make, name, args, message):
