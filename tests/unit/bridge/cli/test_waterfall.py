@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
 from rich.cells import cell_len
 
+from tracebridge import Client
 from tracebridge.cli.shared.folding import Look, picture_of
 from tracebridge.cli.shared.output import draw, terminal
 from tracebridge.cli.shared.waterfall import Waterfall
@@ -184,3 +191,47 @@ def test_a_piece_without_a_start_does_not_bend_the_axis():
     lines = drawn([span(0, None), span(1, 0, start_time_ns=0, end_time_ns=5 * MS)], width=120)
     assert lines[0].endswith("100 ms")
     assert lines[2].split()[3:5] == ["1", "?"]
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> Path:
+    """A store with one trace of 60 spans."""
+    path = tmp_path / "store.db"
+    monkeypatch.setenv("TRACEBRIDGE_STORE", str(path))
+    with Client(config={"adapters": {"store": {"path": str(path)}}}) as client:
+        root = client.start_trace("naïve", trace_id="long")
+        for number in range(59):
+            client.start_span(f"span {number}", "long", root.span_id).end()
+        root.end()
+    return path
+
+
+SHOW = [sys.executable, "-c", "from tracebridge.cli import main; main()"]
+
+
+@pytest.mark.parametrize("command", [["show", "long"], ["search"], ["demo"]], ids=" ".join)
+def test_commands_work_where_the_output_is_plain_ascii(store, tmp_path, command):
+    """What cannot be said is written in ASCII, and no traceback."""
+    done = subprocess.run(
+        [*SHOW, *command], env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=tmp_path, capture_output=True, check=False
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.isascii(), b"Traceback" in done.stderr) == (0, True, False)
+    assert b"+ " in done.stdout
+
+
+@pytest.mark.parametrize(("options", "paged"), [([], True), (["--no-pager"], False), (["--max-depth", "0"], False)])
+def test_a_trace_longer_than_the_terminal_goes_through_the_pager(store, tmp_path, options, paged):
+    """Where there is a terminal, of 24 lines here, and nothing else is asked for; its colours stay."""
+    ours, its = pty.openpty()
+    environment = {**os.environ, "PAGER": "sed s/^/PAGED:/", "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    environment.pop("NO_COLOR", None)
+    running = subprocess.Popen([*SHOW, "show", "long", *options], stdin=its, stdout=its, stderr=its, env=environment)
+    os.close(its)
+    written = b""
+    with contextlib.suppress(OSError):  # how the end of a terminal is told
+        while chunk := os.read(ours, 65536):
+            written += chunk
+    os.close(ours)
+    assert running.wait(60) == 0
+    assert b"\x1b[32m" in written
+    assert {line.startswith(b"PAGED:") for line in written.splitlines()} == {paged}
