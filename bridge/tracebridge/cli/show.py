@@ -6,6 +6,7 @@ import click
 
 from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.files import new_file
 from tracebridge.cli.shared.folding import MAX_SPANS, Look
 from tracebridge.cli.shared.moments import length
 from tracebridge.cli.shared.output import draw, echo, echo_json, terminal
@@ -21,6 +22,8 @@ EPILOG = """Examples:
     tracebridge show user123_report_20260101_ab12cd34 --errors --attributes
 
     tracebridge show user123_report_20260101_ab12cd34 --min-duration 10ms --collapse 'sql%'
+
+    tracebridge show user123_report_20260101_ab12cd34 --html trace.html
 """
 
 
@@ -54,6 +57,10 @@ EPILOG = """Examples:
 )
 @click.option("--no-pager", is_flag=True, help="Do not go through $PAGER where a trace is longer than the terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print all spans as one JSON array.")
+@click.option(
+    "--html", metavar="FILE", help="Write the trace as one HTML file (0600) that needs nothing else; - for stdout."
+)
+@click.option("--force", is_flag=True, help="Replace the HTML file when it is there.")
 @click.pass_context
 def command(  # one argument an option
     context: click.Context,
@@ -71,6 +78,8 @@ def command(  # one argument an option
     max_spans: int,
     no_pager: bool,
     as_json: bool,
+    html: str | None,
+    force: bool,
 ) -> None:
     """Draw the trace TRACE_ID, given by your own ID or by its 32 hex digits.
 
@@ -94,6 +103,12 @@ def command(  # one argument an option
         context.exit(EXIT_NOT_FOUND)
     if as_json:
         echo_json([span_json(span) for span in spans], indent=2)
+        return
+    if html is not None:
+        from tracebridge.html.document import document
+
+        with new_file(html, force=force) as file:
+            file.write(document([spans]).encode())
         return
 
     look = Look(
