@@ -7,8 +7,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.commands import CliRunner
 from tracebridge import Client, SpanEvent
 from tracebridge.cli import main
 
