@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tracebridge.delivery.deadletters.files import DeadFiles
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.maintenance import Keeper
+    from tracebridge.journal.maintenance import Maintainer
 
 
 log = logger("tracebridge")
@@ -151,12 +151,14 @@ def directory_of(given: str) -> Path:
     return Path(given).expanduser().absolute()  # the application may change its working folder
 
 
-def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats], stages: Stages) -> Keeper | None:
+def maintainer_of(
+    journal: Journal, settings: Settings, stats: Callable[[], Stats], stages: Stages
+) -> Maintainer | None:
     """Return what looks after a journal on disk; None for one in memory."""
     if settings.journal.directory is None:
         return None
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.maintenance import DirectoryBounds, Keeper
+    from tracebridge.journal.maintenance import DirectoryBounds, Maintainer
     from tracebridge.journal.unclaimed import Bounds
 
     assert isinstance(journal, DiskJournal)  # noqa: S101 - `build` made it from the same settings
@@ -168,7 +170,7 @@ def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats], 
 
     unclaimed = settings.journal.unclaimed
     bounds = DirectoryBounds(settings.journal.max_directory_bytes, Bounds(unclaimed.max_age, unclaimed.max_bytes))
-    return Keeper(
+    return Maintainer(
         journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=stages.decide
     )
 

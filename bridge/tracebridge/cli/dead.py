@@ -264,7 +264,10 @@ def _chosen(
     there = {one.id for one in chosen}
     missing = [name for name in dict.fromkeys(ids) if name not in there]
     for name in missing:
-        echo(f"there is no dead letter {name}{'' if adapter is None else f' of {adapter}'}", err=True)
+        echo(
+            f"dead letter {name}{'' if adapter is None else f' of {adapter}'} does not exist; `tracebridge dead list` shows those that do",
+            err=True,
+        )
     return chosen, missing
 
 

@@ -65,7 +65,7 @@ def command(context: click.Context, config: str | None, as_json: bool) -> None:
 
 
 def _tell_unused() -> None:
-    """Say what is exported and would decide in a program, and does not here: nothing goes to servers that nobody named for a demonstration."""
+    """Say what is exported and would decide in a program, and does not here: a demonstration sends to the servers named on its command line alone."""
     for variable, use in (
         ("TRACEBRIDGE_CONFIG", 'add --config "$TRACEBRIDGE_CONFIG"'),
         ("MLFLOW_TRACKING_URI", "name it in a YAML file"),

@@ -130,7 +130,7 @@ def _cells(writer: Writer, name: str, books: dict[str, Any] | None) -> list[str]
     if books is None:
         return [f"{writer.left[name]:,}"]
     since, age = books["retrying_since"], books["oldest_queued_age_s"]
-    if age is not None and writer.state == LEFT:  # it went on ageing when nobody told its age any more
+    if age is not None and writer.state == LEFT:  # it went on ageing after the process that told its age had gone
         age = age + time.time() - writer.numbers["time_unix_s"] if writer.left.get(name) else None
     return [
         f"{writer.left.get(name, 0) if writer.state == LEFT else books['queued']:,}",

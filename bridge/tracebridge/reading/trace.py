@@ -114,7 +114,7 @@ class TraceInfo:
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> TraceInfo:
-        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         try:
             trace_id = str(d["trace_id"])
             moment = datetime.datetime.fromisoformat(str(d["request_time"]))
@@ -165,7 +165,7 @@ class TraceData:
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> TraceData:
-        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         spans = d.get("spans") if isinstance(d, Mapping) else None
         if not isinstance(spans, list):
             raise misuse(
@@ -196,7 +196,7 @@ class Trace:
 
     @classmethod
     def from_dict(cls, trace_dict: Mapping[str, Any]) -> Trace:
-        """Return the trace that `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return the trace that `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         if not isinstance(trace_dict, Mapping) or not {"info", "data"} <= trace_dict.keys():
             raise misuse(
                 InvalidParameterError, "not a trace in MLflow's JSON form: a mapping with the keys 'info' and 'data'."
@@ -208,7 +208,7 @@ class Trace:
 
     @classmethod
     def from_json(cls, trace_json: str) -> Trace:
-        """Return the trace that `to_json`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return the trace that `to_json`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         try:
             given = json.loads(trace_json)
         except (TypeError, ValueError, RecursionError) as error:
@@ -220,7 +220,7 @@ class Trace:
     ) -> list[AnySpan | FinishedSpan]:
         """Return the spans that have this type, name and ID; None matches all, a compiled pattern every name that it is found in.
 
-        Raises InvalidParameterError for a name that is neither text nor a pattern, and for a type that is no text.
+        Raises InvalidParameterError for a name that is neither text nor a pattern, and for a type that is not text.
         """
         for what, given, kinds in (("name", name, (str, re.Pattern)), ("span_type", span_type, (str,))):
             if given is not None and not isinstance(given, kinds):

@@ -52,7 +52,7 @@ def _of_adapter(chosen: AdapterSettings, node: Node) -> Iterator[Problem]:
             module = getattr(chosen.options, field.name).partition(":")[0]
             if not is_there(module):
                 shown = "that" if given is not None and given.substituted else module
-                message = f"{joined(path, key)}: there is no module {shown} here; is its package installed?"
+                message = f"{joined(path, key)}: module {shown} is not installed here; install the package that has it"
                 yield Problem("not-installed", message, joined(path, key), node.place if given is None else given.place)
 
 

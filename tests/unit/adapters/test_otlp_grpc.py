@@ -248,7 +248,7 @@ def until_taken(adapter: OtlpGrpcAdapter) -> Sent:
 
 
 def test_an_http_server_on_the_port_is_a_misconfiguration(make):
-    """A wrong port does not look like an ill server for ever."""
+    """A wrong port does not look like a failing server for ever."""
     web = IllServer()
     try:
         with pytest.raises(Misconfigured, match="gRPC port"):

@@ -187,7 +187,7 @@ def _addresses(given: Value) -> dict[str, str]:
 
 
 def ip_fields(text: str) -> dict[str, str]:
-    """Return an address as Zipkin's ipv4 or ipv6 field; empty for what is no address."""
+    """Return an address as Zipkin's ipv4 or ipv6 field; empty for any other text."""
     if not text[:1].isalnum() and text[:1] != ":":
         return {}
     try:

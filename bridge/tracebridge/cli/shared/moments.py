@@ -21,7 +21,7 @@ def moment(text: str) -> int:
         read = datetime.datetime.fromisoformat(text)
     except ValueError as error:
         raise click.BadParameter(
-            f"{text!r} is no time such as 2026-01-31, 2026-01-31T12:00:00 or 2026-01-31T12:00:00Z"
+            f"{text!r} is not a time: write 2026-01-31, 2026-01-31T12:00:00 or 2026-01-31T12:00:00Z"
         ) from error
     if read.tzinfo is None:
         read = read.replace(tzinfo=datetime.UTC)

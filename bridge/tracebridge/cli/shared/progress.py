@@ -61,6 +61,6 @@ class Progress:
         """Show which destinations are waited for. Never ends the waiting: returns False."""
         if client is not None:
             books = client.stats().adapters
-            ill = [f"waiting for {name}: {each.last_error}" for name, each in books.items() if each.retrying_since]
-            self._progress.update(self._task, said="; ".join(ill)[:MAX_SAID])
+            failing = [f"waiting for {name}: {each.last_error}" for name, each in books.items() if each.retrying_since]
+            self._progress.update(self._task, said="; ".join(failing)[:MAX_SAID])
         return False

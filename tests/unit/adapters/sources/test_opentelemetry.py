@@ -26,7 +26,7 @@ from opentelemetry.trace import (
 )
 
 from tracebridge.records.record import Scope
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 
 REMOTE = SpanContext(
@@ -61,7 +61,7 @@ def records(client) -> list[Any]:
 
 def ours(client) -> Any:
     """What our OTLP says of the records that arrived, decoded by opentelemetry-proto."""
-    shown = showing("openinference", "tracebridge.trace_id")
+    shown = attributes_for("openinference", "tracebridge.trace_id")
     return TracesData.FromString(otlp_protobuf.encode(records(client), shown)).resource_spans
 
 

@@ -197,7 +197,7 @@ def test_stats_shows_a_running_process_with_its_own_numbers(config, server, tmp_
     server.script = answers(503, b"come back later")
     with Client(config=str(config)) as client:
         client.start_trace("root").end()
-        client._keeper.write_numbers()
+        client._maintainer.write_numbers()
         [process] = json.loads(run("stats", "--journal", tmp_path / "spans", "--json").stdout)["processes"]
         assert (process["state"], process["numbers"]["pid"]) == ("running", os.getpid())
         assert process["numbers"]["adapters"]["otlp_http"]["queued"] == 1
@@ -208,7 +208,7 @@ def test_stats_of_nothing_and_of_nowhere(config, tmp_path):
     (tmp_path / "spans").mkdir()
     assert "0.0 MiB, 0 processes" in run("stats", "--journal", tmp_path / "spans").stdout
     missing = run("stats", "--journal", tmp_path / "nowhere")
-    assert (missing.exit_code, "there is no folder" in missing.stderr) == (1, True)
+    assert (missing.exit_code, "does not exist: nothing has been journalled" in missing.stderr) == (1, True)
     config.write_text("adapters: {memory: {}}")
     in_memory = run("stats", "--config", config)
     assert (in_memory.exit_code, "journal: {directory: ./spans}" in in_memory.stderr) == (78, True)
@@ -435,7 +435,7 @@ def test_a_dead_letter_of_another_destination_is_not_there(refused, config):
     first = refused.all()[0].id
     for command in ("retry", "drop"):
         done = run("dead", command, first, first, "--adapter", "memory", "--config", config)
-        assert (done.exit_code, done.stderr.count(f"there is no dead letter {first} of memory")) == (1, 1)
+        assert (done.exit_code, done.stderr.count(f"dead letter {first} of memory does not exist")) == (1, 1)
     outcome = run("dead", "drop", first, first, "--adapter", "otlp_http", "--config", config, "--json")
     assert (outcome.exit_code, json.loads(outcome.stdout)) == (0, {"dropped": [first], "spans": 1, "missing": []})
 
@@ -454,7 +454,7 @@ def test_dead_letters_are_dropped_by_id_or_all(refused, tmp_path):
     folder = tmp_path / "spans"
     assert run("dead", "drop", first, "--journal", folder).stdout == "1 span of 1 refusal dropped\n"
     gone = run("dead", "drop", first, "--journal", folder)
-    assert (gone.exit_code, f"there is no dead letter {first}" in gone.stderr) == (1, True)
+    assert (gone.exit_code, f"dead letter {first} does not exist" in gone.stderr) == (1, True)
     assert run("dead", "drop", "--journal", folder).exit_code == 2
     second = refused.all()[0].id
     outcome = json.loads(run("dead", "drop", first, second, "--journal", folder, "--json").stdout)

@@ -160,7 +160,7 @@ def test_a_class_that_cannot_be_found_is_a_warning_and_nothing_is_imported(
 ) -> None:
     """A person's own module is only looked for, in the working folder too; what the environment says is not repeated."""
     file.write_text(EXPORTER % "vendor.tracing:Exporter")
-    lacking = "adapters.otel_exporter.class: there is no module {} here; is its package installed?"
+    lacking = "adapters.otel_exporter.class: module {} is not installed here; install the package that has it"
     assert warned(file) == [("not-installed", lacking.format("vendor.tracing"))]
     result = CliRunner().invoke(main, ["validate", str(file), "--github"])
     where = f"file={file},line=3,col=12,endColumn=37,title=tracebridge [not-installed]"
