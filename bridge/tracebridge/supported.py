@@ -63,7 +63,7 @@ def _of_interpreter() -> str:
 
 def _is_isolated() -> bool:
     try:
-        import _interpreters
+        import _interpreters  # type: ignore[import-not-found, unused-ignore]  # Python 3.13 and newer
     except ImportError:
         return False
     return bool(_interpreters.get_config(_interpreters.get_current()[0]).check_multi_interp_extensions)
