@@ -6,6 +6,7 @@ import click
 
 from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.files import new_file
 from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.stores import open_reader
 from tracebridge.errors import TracebridgeError
@@ -15,6 +16,8 @@ from tracebridge.records.record import carried
 EPILOG = """Example:
 
     tracebridge show user123_report_20260101_ab12cd34 --details
+
+    tracebridge show user123_report_20260101_ab12cd34 --html trace.html
 """
 
 
@@ -24,9 +27,20 @@ EPILOG = """Example:
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")
 @click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
 @click.option("--json", "as_json", is_flag=True, help="Print the spans as one JSON array.")
+@click.option(
+    "--html", metavar="FILE", help="Write the trace as one HTML file (0600) that needs nothing else; - for stdout."
+)
+@click.option("--force", is_flag=True, help="Replace the HTML file when it is there.")
 @click.pass_context
 def command(
-    context: click.Context, trace_id: str, config: str | None, details: bool, attributes: bool, as_json: bool
+    context: click.Context,
+    trace_id: str,
+    config: str | None,
+    details: bool,
+    attributes: bool,
+    as_json: bool,
+    html: str | None,
+    force: bool,
 ) -> None:
     """Draw the trace TRACE_ID, given by your own ID or by its 32 hex digits.
 
@@ -47,6 +61,12 @@ def command(
         context.exit(EXIT_NOT_FOUND)
     if as_json:
         echo_json([span_json(span) for span in spans], indent=2)
+        return
+    if html is not None:
+        from tracebridge.html.document import document
+
+        with new_file(html, force=force) as file:
+            file.write(document([spans]).encode())
         return
 
     console = terminal()
