@@ -10,7 +10,7 @@ import click
 from tracebridge.cli.shared.delivering import switched_on
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.shared.journals import settings_with_journal
-from tracebridge.cli.shared.output import echo_folded, echo_json, terminal
+from tracebridge.cli.shared.output import bars, echo_folded, echo_json
 from tracebridge.cli.shared.spanfiles import stopped_by_signals
 from tracebridge.cli.shared.words import count
 
@@ -87,7 +87,6 @@ class _bars:
         from rich import progress
         from rich.markup import escape
 
-        console = terminal(stderr=True)
         columns = (
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
@@ -95,9 +94,7 @@ class _bars:
             progress.TimeRemainingColumn(),
             progress.TextColumn("{task.fields[said]}", markup=False),
         )
-        self._progress = progress.Progress(
-            *columns, console=console, transient=True, disable=quiet or not console.is_terminal
-        )
+        self._progress = bars(*columns, shown=not quiet)
         self._tasks = {name: self._progress.add_task(escape(name), total=None, said="") for name in adapters}
 
     def __enter__(self) -> _bars:

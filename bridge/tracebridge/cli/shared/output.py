@@ -22,6 +22,7 @@ from tracebridge.masking.printable import printable_json, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
@@ -62,6 +63,16 @@ def terminal(**options: Any) -> Console:
     """Return rich's console; whatever is drawn on it is cleaned at the end, cells of tables and bars included."""
     console: Console = _console_class()(highlight=False, **options)
     return console
+
+
+def bars(*columns: Any, shown: bool = True) -> Progress:
+    """Return rich's progress bars, on standard error; they draw nothing where that is no terminal, or they are not to be shown."""
+    from rich.progress import Progress
+
+    console = terminal(stderr=True)
+    shown = shown and console.is_terminal
+    console.quiet = not shown  # rich before 14.3 draws an empty line although it is disabled
+    return Progress(*columns, console=console, transient=True, disable=not shown)
 
 
 @functools.cache

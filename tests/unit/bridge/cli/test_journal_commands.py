@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.commands import CliRunner
 from support.ill_server import OK, IllServer
 from tracebridge import Client
 from tracebridge.cli import main
@@ -340,7 +341,7 @@ def test_what_a_destination_said_cannot_steer_the_terminal(config, server):
     listed = run("dead", "list", "--config", config)
     assert "bad [31mspan" in drained.stderr
     assert "bad [31mspan" in listed.stdout
-    assert not any(char in drained.output + listed.output for char in "\x1b\x07")
+    assert not any(char in drained.stdout + drained.stderr + listed.stdout + listed.stderr for char in "\x1b\x07")
 
 
 def test_there_may_be_nothing_to_send_again(config, tmp_path):

@@ -7,9 +7,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from rich.cells import cell_len
 
+from support.commands import CliRunner
 from tracebridge import Client, SpanEvent
 from tracebridge.cli import main
 
