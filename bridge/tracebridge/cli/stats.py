@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ import click
 import msgspec
 
 from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
-from tracebridge.cli.shared.output import echo_folded, echo_json, terminal
+from tracebridge.cli.shared.output import echo, echo_folded, echo_json, terminal
 from tracebridge.cli.shared.words import count
 from tracebridge.masking.printable import printable
 
@@ -27,6 +29,10 @@ EPILOG = """Examples:
     tracebridge stats --config bridge.yaml --watch
 
     tracebridge stats --journal ./spans --json
+
+    tracebridge stats --journal ./spans --prometheus --output /var/lib/node_exporter/tracebridge.prom
+
+    tracebridge stats --journal ./spans --prometheus --listen 127.0.0.1:9464
 """
 
 
@@ -34,18 +40,105 @@ EPILOG = """Examples:
 @journal_options
 @click.option("--watch", is_flag=True, help="Go on, every second, until Ctrl-C; with --json one line each time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(journal: str | None, config: str | None, watch: bool, as_json: bool) -> None:
+@click.option("--prometheus", is_flag=True, help="Print metrics in Prometheus's text form.")
+@click.option("--output", type=click.Path(dir_okay=False), help="With --prometheus: write a file, whole or not at all.")
+@click.option(
+    "--listen", metavar="HOST:PORT", help="With --prometheus: serve them on loopback until Ctrl-C or SIGTERM."
+)
+def command(
+    journal: str | None,
+    config: str | None,
+    watch: bool,
+    as_json: bool,
+    prometheus: bool,
+    output: str | None,
+    listen: str | None,
+) -> None:
     """Show, for each process and destination: queued, delivered, dropped, retrying since, oldest waiting, last error, bytes on disk.
 
     Running processes tell their numbers every second; what dead ones left behind is counted in their files. Nothing is changed.
     """
     from tracebridge.journal.inspect import Outside
 
+    if (output or listen) and not prometheus:
+        raise click.UsageError("--output and --listen are for metrics: add --prometheus")
+    if prometheus and (as_json or watch or (output and listen)):
+        raise click.UsageError("--prometheus prints, or writes with --output, or serves with --listen; choose one form")
     outside = Outside(*journal_and_adapters(journal, config))
-    if as_json:
+    if prometheus:
+        _metrics(outside, output, listen)
+    elif as_json:
         _print_json(outside, watch)
     else:
         _print_tables(outside, watch)
+
+
+def _metrics(outside: Outside, output: str | None, listen: str | None) -> None:
+    if listen is not None:
+        _serve(outside, listen)
+    elif output is None:
+        echo(_metrics_text(outside), nl=False)
+    else:
+        _write_whole(Path(output), _metrics_text(outside))
+
+
+def _metrics_text(outside: Outside) -> str:
+    """Return the metrics of every process of a directory, each with its service and number, and of the directory itself."""
+    from tracebridge.metrics.prometheus import text
+    from tracebridge.metrics.table import METRICS, dead_letters
+
+    told = [
+        ({"service": str(writer.numbers.get("service", "?")), "process": writer.folder}, _as_of_now(writer))
+        for writer in outside.writers()
+    ]
+    return text(METRICS, told) + text([dead_letters(_dead_letters(outside.directory))], [({}, {})])
+
+
+def _as_of_now(writer: Writer) -> dict[str, Any]:
+    """Return the numbers that a process told; of a dead one, what waits for others is what it left."""
+    from tracebridge.journal.inspect import LEFT
+
+    if writer.state != LEFT:
+        return writer.numbers
+    adapters = writer.numbers.get("adapters", {})
+    left = {
+        name: {**adapters.get(name, {}), "queued": writer.left.get(name, 0)} for name in {**adapters, **writer.left}
+    }
+    return {**writer.numbers, "open": writer.left_open, "adapters": left}
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that readers see whole, readable for all: it holds counts, and the node exporter runs as another user."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.chmod(0o644)
+        partial.replace(path)
+    except OSError as error:
+        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _serve(outside: Outside, listen: str) -> None:
+    import signal
+    import threading
+
+    from tracebridge.errors import ConfigError
+    from tracebridge.metrics.endpoint import Endpoint
+    from tracebridge.settings.model import MetricsSettings
+
+    try:
+        host, port = MetricsSettings(listen=listen).address
+        endpoint = Endpoint(host, port, lambda: _metrics_text(outside))
+    except (ConfigError, ValueError) as error:
+        raise click.ClickException(f"--{error}" if isinstance(error, ValueError) else str(error)) from None
+    echo(f"http://{listen.rpartition(':')[0]}:{endpoint.port}/metrics", err=True)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with contextlib.suppress(KeyboardInterrupt):
+        ended.wait()
+    endpoint.close()
 
 
 def _print_json(outside: Outside, watch: bool) -> None:
