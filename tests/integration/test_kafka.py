@@ -16,13 +16,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from support.backends.kafka import STRANGER, WRITER, Kafka, start_kafka
 from support.cases import CASES
+from support.kafka_topics import make_topic
 from support.otlp_view import expected as expected_of_otlp
 from support.otlp_view import said
 from tracebridge import Client
 from tracebridge.errors import Misconfigured, TooLarge
 from tracebridge.plugins.adapter import Context, Sent
 from tracebridge.plugins.options import Secret
-from tracebridge_adapters.kafka import KafkaAdapter, KafkaOptions, KafkaTls, SaslOptions
+from tracebridge_adapters.kafka import KafkaAdapter, KafkaOptions
+from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions
+from tracebridge_adapters.wires.kafka import KafkaMessage
 
 pytestmark = pytest.mark.server
 CONTEXT = Context("kafka")
@@ -33,17 +36,6 @@ every_case = pytest.mark.parametrize("case", CASES, ids=repr)
 def topic(kafka) -> str:
     """A topic of three partitions that nothing else uses."""
     return make_topic(kafka)
-
-
-def make_topic(kafka: Kafka, **settings: str) -> str:
-    """Make a topic of three partitions and return its name."""
-    from confluent_kafka.admin import AdminClient, NewTopic
-
-    name = f"spans-{uuid.uuid4().hex}"
-    admin = AdminClient({"bootstrap.servers": ",".join(kafka.brokers)})
-    for done in admin.create_topics([NewTopic(name, 3, config=settings)]).values():
-        done.result()
-    return name
 
 
 def messages(kafka: Kafka, topic: str, enough: Callable[[Sequence[Any]], bool]) -> list[Any]:
@@ -151,7 +143,7 @@ def test_a_message_above_the_topics_limit_is_too_large(kafka, salt):
     """The topic's limit lies below ours: delivery is told to split."""
     topic = make_topic(kafka, **{"max.message.bytes": "2000"})
     adapter = KafkaAdapter(KafkaOptions(brokers=kafka.brokers, topic=topic, compression="none"), CONTEXT)
-    (answer,) = adapter._wire.send([(b"key", os.urandom(5_000))])
+    (answer,) = adapter._wire.send([KafkaMessage(b"key", os.urandom(5_000))])
     adapter.close()
     assert isinstance(answer, TooLarge)
 
