@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from support.backends.kafka import STRANGER, WRITER, Kafka, start_kafka
 from support.cases import CASES
-from support.kafka_topics import make_topic
+from support.kafka_topics import make_topic, messages
 from support.otlp_view import expected as expected_of_otlp
 from support.otlp_view import said
 from tracebridge import Client
@@ -36,24 +34,6 @@ every_case = pytest.mark.parametrize("case", CASES, ids=repr)
 def topic(kafka) -> str:
     """A topic of three partitions that nothing else uses."""
     return make_topic(kafka)
-
-
-def messages(kafka: Kafka, topic: str, enough: Callable[[Sequence[Any]], bool]) -> list[Any]:
-    """Read a topic from its beginning until there is enough, a minute at most."""
-    from confluent_kafka import Consumer
-
-    consumer = Consumer(
-        {"bootstrap.servers": ",".join(kafka.brokers), "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}
-    )
-    consumer.subscribe([topic])
-    found: list[Any] = []
-    deadline = time.monotonic() + 60
-    while not enough(found) and time.monotonic() < deadline:
-        message = consumer.poll(0.5)
-        if message is not None and message.error() is None:
-            found.append(message)
-    consumer.close()
-    return found
 
 
 def spans_of(message: Any) -> Iterator[Any]:

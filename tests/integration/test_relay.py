@@ -23,7 +23,7 @@ import yaml
 from support.backends.kafka import Kafka
 from support.cases import CASES
 from support.http_server import RecordingServer
-from support.kafka_topics import committed, create, delete, ends, make_topic, produce
+from support.kafka_topics import committed, create, delete, ends, make_topic, messages, produce
 from support.zipkin_thrift import zipkin_thrift
 from tracebridge import Client
 from tracebridge.plugins.registry import FORMATS, load
@@ -103,7 +103,7 @@ def spans(first: int, count: int) -> list[bytes]:
     for number in range(first, first + count):
         root, *_ = CASES[0].records(f"relay/{number}")
         child = root.__class__(
-            root.trace_id, number.to_bytes(8), root.span_id, f"child {number}", 1, 2, resource=root.resource
+            root.trace_id, (number + 1).to_bytes(8), root.span_id, f"child {number}", 1, 2, resource=root.resource
         )
         out.append(otlp_protobuf.encode([root, child], ATTRIBUTES))
     return out
@@ -124,8 +124,6 @@ def test_messages_without_spans_go_to_the_dead_letter_topic(kafka):
     assert numbers(records) == [0, 1, 2]
     assert stats.dead_letters == {"unknown": 1, "unreadable": 2}
     assert committed(kafka, name, topic, 1) == {0: 6}
-    from test_kafka import messages
-
     found = messages(kafka, aside, lambda some: len(some) >= 3)
     assert [(message.value(), message.key()) for message in found] == [(value, b"a key") for value in bad]
     headers = [dict(message.headers()) for message in found]
@@ -155,9 +153,7 @@ class Running:
         path.write_text(yaml.safe_dump({**config, "adapters": adapters}))
         self.status = folder / f"{self.out.name}.status"
         command = [
-            sys.executable,
-            "-m",
-            "tracebridge.cli",
+            str(Path(sys.executable).with_name("tracebridge")),
             "relay",
             "--config",
             str(path),

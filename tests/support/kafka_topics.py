@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from support.backends.kafka import Kafka
@@ -38,7 +39,8 @@ def delete(kafka: Kafka, name: str) -> None:
     """Delete a topic."""
     from confluent_kafka.admin import AdminClient
 
-    for done in AdminClient({"bootstrap.servers": ",".join(kafka.brokers)}).delete_topics([name]).values():
+    admin = AdminClient({"bootstrap.servers": ",".join(kafka.brokers)})
+    for done in admin.delete_topics([name]).values():
         done.result()
 
 
@@ -74,3 +76,21 @@ def ends(kafka: Kafka, topic: str, partitions: int = 3) -> dict[int, int]:
     }
     consumer.close()
     return {number: end for number, end in out.items() if end}
+
+
+def messages(kafka: Kafka, topic: str, enough: Callable[[Sequence[Any]], bool]) -> list[Any]:
+    """Read a topic from its beginning until there is enough, a minute at most."""
+    from confluent_kafka import Consumer
+
+    consumer = Consumer(
+        {"bootstrap.servers": ",".join(kafka.brokers), "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe([topic])
+    found: list[Any] = []
+    deadline = time.monotonic() + 60
+    while not enough(found) and time.monotonic() < deadline:
+        message = consumer.poll(0.5)
+        if message is not None and message.error() is None:
+            found.append(message)
+    consumer.close()
+    return found

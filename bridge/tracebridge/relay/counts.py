@@ -20,7 +20,7 @@ class PartitionStats(msgspec.Struct, frozen=True):
     end: int
     """The offset that the next message to be written will get, as known last."""
     lag: int
-    """Messages from `committed` (or, before, `position`) to `end`: what some destination does not have yet."""
+    """Messages from `committed` (or, before, the first that was received) to `end`: what some destination does not have yet."""
 
 
 class RelayStats(msgspec.Struct, frozen=True):

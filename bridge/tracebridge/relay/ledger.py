@@ -12,11 +12,13 @@ from tracebridge.plugins.receiver import Partition
 class Holding:
     """One partition, from its assignment to its revocation: when it comes back, it is another one."""
 
-    __slots__ = ("committed", "next_offset", "taken")
+    __slots__ = ("began", "committed", "next_offset", "taken")
 
     def __init__(self) -> None:
         self.taken: deque[tuple[int, int]] = deque()
         """(offset after a message, journal position after its spans), for what is not committed."""
+        self.began: int | None = None
+        """The offset of the first message that was received; None before."""
         self.committed: int | None = None
         """The offset below which everything is settled; None until something was."""
         self.next_offset: int | None = None

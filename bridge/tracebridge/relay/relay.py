@@ -85,7 +85,8 @@ class Relay:
         self._receiver.open(self, self._fingerprint)
         try:
             while not self._stop() and not (self._until_end and self._is_at_end()):
-                self._inbox.extend(self._receive())
+                self._receiver.resume()
+                self._receive(POLL_S)
                 for _ in self._work():
                     while not self._stop() and not self._has_room():
                         self._rest(tell)
@@ -99,14 +100,18 @@ class Relay:
             self._closing = True
             self._receiver.close()
 
-    def _receive(self) -> Sequence[Message]:
-        self._receiver.resume()
-        return self._receiver.receive(POLL_S)
+    def _receive(self, timeout_s: float) -> None:
+        """Put what comes in the inbox, and whatever else the receiver has to tell."""
+        for message in self._receiver.receive(timeout_s):
+            holding = self._ledger.partitions.get(message.partition)
+            if holding is not None:
+                holding.began = message.offset if holding.began is None else holding.began
+                self._inbox.append(message)
 
     def _rest(self, tell: Callable[[RelayStats], None]) -> None:
         """Read nothing for a moment, without leaving the group."""
         self._receiver.pause()
-        self._inbox.extend(self._receiver.receive(POLL_S))
+        self._receive(POLL_S)
         self._commit_if_due()
         tell(self.stats())
 
@@ -183,7 +188,7 @@ class Relay:
                     return
                 self._waiting_for = "the place of dead letters"
                 self._receiver.pause()
-                self._inbox.extend(self._receiver.receive(RETRY_S))
+                self._receive(RETRY_S)
                 yield
         self._dead[kind] += 1
         topic = f"{message.partition.topic} {kind}"
@@ -292,7 +297,8 @@ class Relay:
         for partition, holding in sorted(self._ledger.partitions.items()):
             if partition in progress:
                 position, end = progress[partition]
-                start = position if holding.committed is None else holding.committed
+                began = position if holding.began is None else holding.began
+                start = began if holding.committed is None else holding.committed
                 partitions[str(partition)] = PartitionStats(holding.committed, position, end, max(0, end - start))
         return RelayStats(
             time_unix_s=time.time(),
