@@ -19,6 +19,7 @@ Encoding = Literal["auto", "otlp_proto", "otlp_json", "zipkin_json", "zipkin_pro
 
 MOST_MESSAGES = 500  # from one look
 FETCHED_KIB = 16_384  # what the library fetches ahead, all partitions together
+COMMITTED_S = 3.0  # at most, to learn where the group stands in partitions that were just assigned
 CUT = 1_000  # bytes of a message that are kept when all of it is too large for the dead-letter topic
 DEAD_LETTER_TIMEOUT_S = 30.0
 
@@ -105,7 +106,9 @@ class KafkaReceiver:
         self._consumer: Any = None
         self._group: Group | None = None
         self._events: Events
+        self._mine: list[Partition] = []
         self._positions: dict[Partition, int] = {}
+        """The offset of the next message to be read: what the group had committed, until one was read."""
         self._paused = False
         self._dead_letters: KafkaWire | None = None
         if options.dead_letter_topic is not None:
@@ -127,7 +130,7 @@ class KafkaReceiver:
             raise Misconfigured(f"{self._shown}: {quoted(error.args[0].str())}; check properties") from error
         admin = {**connection.connection_settings(self._options.client_id, self._options.tls, self._options.sasl)}
         admin["bootstrap.servers"] = ",".join(self._options.brokers)
-        self._group = Group(revealed(admin), self._options.group, fingerprint, events)
+        self._group = Group(revealed(admin), self._options.group, fingerprint, self._options.start, events)
         self._consumer.subscribe(
             list(self._options.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
@@ -151,7 +154,7 @@ class KafkaReceiver:
                 self._events.trouble(error.name(), f"{self._shown}: {partition.topic}: {quoted(error.str())}")
         if messages:
             self._events.trouble("connection", "")
-        self._look_around().look(list(self._positions))
+        self._look_around().look(self._mine, [each for each in self._mine if each not in self._positions])
         return messages
 
     def _look_around(self) -> Group:
@@ -205,11 +208,12 @@ class KafkaReceiver:
         """Return how far each partition is, once both numbers are known."""
         if self._group is None:
             return {}
-        ends = self._group.ends
+        ends, begins = self._group.ends, self._group.begins
+        positions = {each: self._positions.get(each, begins.get(each)) for each in self._mine}
         return {
             partition: Progress(position, max(position, ends[partition]))
-            for partition, position in self._positions.items()
-            if partition in ends
+            for partition, position in positions.items()
+            if partition in ends and position is not None
         }
 
     def close(self) -> None:
@@ -225,9 +229,14 @@ class KafkaReceiver:
         consumer.incremental_assign(partitions)
         if self._paused:
             consumer.pause(partitions)
-        named = _named(partitions)
+        self._mine += _named(partitions)
+        try:
+            known = consumer.committed(partitions, timeout=COMMITTED_S)
+        except self._kafka.KafkaException:  # the first message will tell
+            known = []
+        self._positions |= {Partition(each.topic, each.partition): each.offset for each in known if each.offset >= 0}
         self._look_around().changed()
-        self._events.assigned(named)
+        self._events.assigned(_named(partitions))
 
     def _revoked(self, _consumer: Any, partitions: Sequence[Any]) -> None:
         self._events.revoked(_named(partitions))
@@ -238,9 +247,11 @@ class KafkaReceiver:
         self._forget(partitions)
 
     def _forget(self, partitions: Sequence[Any]) -> None:
-        for partition in _named(partitions):
+        gone = _named(partitions)
+        self._mine = [each for each in self._mine if each not in gone]
+        for partition in gone:
             self._positions.pop(partition, None)
-            self._look_around().ends.pop(partition, None)
+        self._look_around().forget(gone)
 
     def _noticed(self, error: Any) -> None:
         """Tell what the connection says, with what to do where waiting does not help."""

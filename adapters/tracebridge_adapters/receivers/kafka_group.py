@@ -19,19 +19,23 @@ class Group:
     A relay names its configuration's fingerprint behind its client ID, which brokers tell of each member.
     """
 
-    def __init__(self, settings: Mapping[str, Any], group: str, fingerprint: str, events: Events) -> None:
+    def __init__(self, settings: Mapping[str, Any], group: str, fingerprint: str, start: str, events: Events) -> None:
         from confluent_kafka.admin import AdminClient
 
         from tracebridge_adapters.wires.kafka import LibraryLog
 
         self.ends: dict[Partition, int] = {}
         """The offset that the next message to be written will get, as known last."""
+        self.begins: dict[Partition, int] = {}
+        """Where a partition is begun of which the group has committed nothing."""
         hooks: dict[str, Any] = {"logger": LibraryLog}
         self._admin: Any = AdminClient({**settings, **hooks})
         self._group = group
         self._fingerprint = fingerprint
+        self._start = start
         self._events = events
-        self._offsets: dict[Any, Any] = {}
+        self._offsets: list[tuple[dict[Partition, int], Partition, Any]] = []
+        """What was asked for, and where each answer goes."""
         self._members: Any = None
         self._look_at = 0.0
         self._ask_at: float | None = None
@@ -45,33 +49,47 @@ class Group:
         self._ask_at = time.monotonic() + SETTLED_S
         self._look_at = 0.0
 
-    def look(self, partitions: Sequence[Partition]) -> None:
-        """Take answers that have come, and ask anew where it is time."""
+    def forget(self, partitions: Sequence[Partition]) -> None:
+        """These are another member's."""
+        for partition in partitions:
+            self.ends.pop(partition, None)
+            self.begins.pop(partition, None)
+
+    def look(self, partitions: Sequence[Partition], new: Sequence[Partition]) -> None:
+        """Take answers that have come, and ask anew where it is time; `new` are those whose beginning matters, too."""
         now = time.monotonic()
-        for asked in [asked for asked, answer in self._offsets.items() if answer.done()]:
-            answer = self._offsets.pop(asked)
-            if answer.exception() is None:
-                self.ends[Partition(asked.topic, asked.partition)] = answer.result().offset
-        if self._members is not None and self._members.done():
-            if self._members.exception() is None:
-                self._compare(self._members.result().members)
-            self._members = None
+        self._take_answers()
         if partitions and now >= self._look_at and not self._offsets:
             self._look_at = now + LOOK_EVERY_S
-            self._offsets = self._ask_for_ends(partitions)
+            self._ask(self.ends, partitions, "latest")
+            self._ask(self.begins, [each for each in new if each not in self.begins], self._start)
         if self._ask_at is not None and now >= self._ask_at and self._members is None:
             self._ask_at = None
             asked = self._admin.describe_consumer_groups([self._group], request_timeout=ANSWER_S)
             self._members = asked[self._group]
 
-    def _ask_for_ends(self, partitions: Sequence[Partition]) -> dict[Any, Any]:
+    def _take_answers(self) -> None:
+        waiting = []
+        for into, partition, answer in self._offsets:
+            if not answer.done():
+                waiting.append((into, partition, answer))
+            elif answer.exception() is None:
+                into[partition] = answer.result().offset
+        self._offsets = waiting
+        if self._members is not None and self._members.done():
+            if self._members.exception() is None:
+                self._compare(self._members.result().members)
+            self._members = None
+
+    def _ask(self, into: dict[Partition, int], partitions: Sequence[Partition], which: str) -> None:
         from confluent_kafka import TopicPartition
         from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # it is what `list_offsets` takes
 
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # none of theirs are typed
-        wanted = {TopicPartition(*partition): latest for partition in partitions}
-        answers: dict[Any, Any] = self._admin.list_offsets(wanted, request_timeout=ANSWER_S)
-        return answers
+        if not partitions:
+            return
+        wanted = {TopicPartition(*partition): getattr(OffsetSpec, which)() for partition in partitions}
+        answers = self._admin.list_offsets(wanted, request_timeout=ANSWER_S)
+        self._offsets += [(into, Partition(at.topic, at.partition), answer) for at, answer in answers.items()]
 
     def _compare(self, members: Sequence[Any]) -> None:
         """Tell of members whose client ID does not end with this configuration's fingerprint."""
