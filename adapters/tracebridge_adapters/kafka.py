@@ -92,7 +92,7 @@ class KafkaAdapter:
     max_batch_spans = MAX_BATCH_SPANS
 
     def __init__(self, options: KafkaOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.dialects import attributes_for
         from tracebridge_adapters.formats.otlp import json as otlp_json
         from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
         from tracebridge_adapters.formats.zipkin import json as zipkin_json
@@ -105,7 +105,7 @@ class KafkaAdapter:
             "zipkin_proto": zipkin_protobuf.encode,
         }
         self._encode = encoders[options.encoding]
-        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
+        self._attributes_of = attributes_for(options.dialect, context.trace_id_attribute)
         self._by_trace = options.key == "trace_id"
         self.max_batch_bytes: int | None = options.max_message_bytes - HEADROOM
         self._wire = KafkaWire(

@@ -33,7 +33,7 @@ from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
 from tracebridge.stages.holding import Holding
-from tracebridge.wiring import build, keeper_of, require_usable
+from tracebridge.wiring import build, maintainer_of, require_usable
 
 if TYPE_CHECKING:
     from tracebridge.settings.config import Config
@@ -75,7 +75,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         exits.register(self)
         if self._lifecycle.flush_on_sigterm:
             exits.Terminator.install(self._lifecycle.shutdown_timeout)
-        if self._keeper is not None and self._keeper.has_work() and not self._off:
+        if self._maintainer is not None and self._maintainer.has_work() and not self._off:
             self._on_first_trace()  # what was left behind is delivered even if nothing is traced here
 
     def _configure(self, settings: Settings, clock: Clock) -> None:
@@ -101,7 +101,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._resource = parts.resource
         self._journal = parts.journal
         self._keeps_open = parts.journal.keeps_open
-        self._keeper = keeper_of(parts.journal, self._settings, self.stats, parts.stages)
+        self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, parts.stages)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
@@ -185,7 +185,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _has_looked(self) -> bool:
         """Return whether all that dead processes left is queued. Locked."""
         found = self._journal.stats()
-        return self._keeper is None or not self._running or (found.looked and not found.waiting)
+        return self._maintainer is None or not self._running or (found.looked and not found.waiting)
 
     def _left_is_over(self) -> bool:
         """Return whether what dead processes left is delivered, as far as destinations accept it. Locked."""
@@ -238,8 +238,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 delivery.request_close(deadline)
             self._accounts.lock.notify_all()
         lost = {name: left for name, delivery in self._deliveries.items() if (left := delivery.join())}
-        if self._keeper is not None:
-            self._keeper.stop()
+        if self._maintainer is not None:
+            self._maintainer.stop()
         with self._accounts.lock:
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
@@ -278,7 +278,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
         A journal on disk stays open to the last instant: what ends between here and the death is in it, for the next process.
         """
-        if self._keeper is None or self._closed:
+        if self._maintainer is None or self._closed:
             self.close(timeout_s)
             return
         self._flush_open()
@@ -316,8 +316,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         for delivery in self._deliveries.values():
             delivery.start()
         self._janitor.start()
-        if self._keeper is not None:
-            self._keeper.start()
+        if self._maintainer is not None:
+            self._maintainer.start()
 
     def _on_late_children(self, trace: LiveTrace) -> None:
         if self._lifecycle.late_children <= 0:

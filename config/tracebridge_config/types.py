@@ -24,7 +24,7 @@ class SendingQueueConfig(TypedDict, total=False):
 
 
 class RetryOnFailureConfig(TypedDict, total=False):
-    """How delivery waits when this destination is ill."""
+    """How delivery waits when this destination is failing."""
 
     initial_interval: str | Literal[0]
     """First pause; doubled each time, with jitter."""
@@ -44,7 +44,7 @@ class ConsoleConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped; people wait for these."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class TlsConfig(TypedDict, total=False):
@@ -88,7 +88,7 @@ class JaegerThriftConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class KafkaTlsConfig(TypedDict, total=False):
@@ -149,7 +149,7 @@ class KafkaConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class SignConfig(TypedDict, total=False):
@@ -185,7 +185,7 @@ class LogConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class MemoryConfig(TypedDict, total=False):
@@ -194,7 +194,7 @@ class MemoryConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class MlflowConfig(TypedDict, total=False):
@@ -227,7 +227,7 @@ class MlflowConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 OtelExporterConfig = TypedDict(
@@ -241,7 +241,7 @@ OtelExporterConfig = TypedDict(
         'dialect': Literal["openinference", "mlflow", "genai"],
         # How spans are grouped into requests.
         'sending_queue': SendingQueueConfig | None,
-        # How an ill destination is waited for.
+        # How a failing destination is retried.
         'retry_on_failure': RetryOnFailureConfig | None,
     },
     total=False,
@@ -259,7 +259,7 @@ class OtlpFileConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class OtlpGrpcConfig(TypedDict, total=False):
@@ -286,7 +286,7 @@ class OtlpGrpcConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class OtlpHttpConfig(TypedDict, total=False):
@@ -315,7 +315,7 @@ class OtlpHttpConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class RetentionConfig(TypedDict, total=False):
@@ -337,7 +337,7 @@ class StoreConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into transactions."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class ZipkinConfig(TypedDict, total=False):
@@ -366,7 +366,7 @@ class ZipkinConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class ZipkinFileConfig(TypedDict, total=False):
@@ -379,7 +379,7 @@ class ZipkinFileConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class KafkaReceiverConfig(TypedDict, total=False):
@@ -465,7 +465,7 @@ class OpenTelemetryConfig(TypedDict, total=False):
 
 
 class LifecycleConfig(TypedDict, total=False):
-    """How spans that nobody ends are treated, and how the client closes."""
+    """How spans that are never ended are treated, and how the client closes."""
 
     strict: bool
     """Raise on every misuse, such as the end of an unknown span."""
@@ -536,7 +536,7 @@ class JournalConfig(TypedDict, total=False):
     unclaimed: UnclaimedConfig | None
     """What waits there for adapters that this configuration does not name."""
     fsync: Literal["never", "interval", "always"]
-    """On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk."""
+    """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
 AdapterConfig = (
@@ -573,7 +573,7 @@ class Config(TypedDict, total=False):
     opentelemetry: OpenTelemetryConfig | None
     """One tree with OpenTelemetry's instrumentation."""
     lifecycle: LifecycleConfig | None
-    """Spans that nobody ends; closing."""
+    """Spans that are never ended; closing."""
     limits: LimitsConfig | None
     """How much one span may carry."""
     redaction: RedactionConfig | None

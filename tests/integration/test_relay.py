@@ -30,14 +30,14 @@ from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.relay.build import client_settings, relay_of
 from tracebridge.relay.counts import RelayStats
 from tracebridge.settings.load import load_settings
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 from tracebridge_adapters.formats.zipkin import json as zipkin_json
 from tracebridge_adapters.formats.zipkin import protobuf as zipkin_protobuf
 
 pytestmark = pytest.mark.server
-ATTRIBUTES = showing("openinference", "tracebridge.trace_id")
+ATTRIBUTES = attributes_for("openinference", "tracebridge.trace_id")
 QUEUE = {"sending_queue": {"flush_interval": "20ms"}, "retry_on_failure": {"max_interval": "200ms"}}
 
 

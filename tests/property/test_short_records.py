@@ -40,7 +40,7 @@ def delivered(
     client = Client(config={"adapters": {"memory": {}}}, clock=Still())
     client._stages.fast_path = short
     if not short:
-        client._reducer.plain = client._reducer.plain_payload = refused
+        client._reducer.fast_attributes = client._reducer.fast_payload = refused
     span = client.start_trace(span_id=SPAN_ID, **root)
     below = client.start_span("child", span.trace_id, SPAN_ID, span_id=CHILD_ID, **child)
     for event in events:

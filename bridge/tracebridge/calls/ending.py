@@ -30,7 +30,7 @@ _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCod
 
 
 class Ending(Recording):
-    """`end_span`, `end_trace`, and what is ended because nobody did."""
+    """`end_span`, `end_trace`, and the closing of spans that were never ended."""
 
     def end_span(
         self,
@@ -145,7 +145,7 @@ class Ending(Recording):
         if (
             span._fast_path  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED
-            and trace.plain
+            and trace.fast_path
             and self._stages.fast_path
             and (span._parent_raw is not None or not trace.tags)
         ):
@@ -242,7 +242,7 @@ class Ending(Recording):
             TraceNotFoundError,
         )
 
-    # ------------------------------------------------------------------ what nobody ended
+    # ------------------------------------------------------------------ spans never ended
 
     def _close_overdue(self) -> float | None:
         """Close what has been open, or held, for too long; return seconds until the next look, None when nothing is."""

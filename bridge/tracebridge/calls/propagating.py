@@ -71,7 +71,7 @@ class Propagating(Core):
             for write in self._propagator.writes:
                 write(context, fresh)
             if context.baggage or context.correlation_id:
-                self._propagator.write_company(context, fresh)
+                self._propagator.write_companions(context, fresh)
         else:
             self._propagator.inject(context, carrier, setter)
         return carrier
@@ -92,7 +92,7 @@ class Propagating(Core):
                         found = propagator.read(carrier)
                         if found is not None or len(carrier) > 1:
                             return found
-                except (TypeError, AttributeError):  # names or values that are no text
+                except (TypeError, AttributeError):  # names or values that are not text
                     pass
             return propagator.extract(carrier, getter)
         except BaseException as error:

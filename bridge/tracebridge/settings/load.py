@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CONFIG_VARIABLE: Final = "TRACEBRIDGE_CONFIG"
 URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 FILE_FORMAT = "1.0"
-NAMED = ("adapters", "stages", "relay")  # keys that are no options of ours, but names of what is installed
+NAMED = ("adapters", "stages", "relay")  # keys that are not options of ours, but names of what is installed
 DEFAULT_STORE = "./tracebridge.db"
 YAML_SUFFIXES = (".yaml", ".yml")
 NO_PATH = ("://", ": ", "\n")  # marks of addresses and of YAML, which are not shown: there may be secrets in them

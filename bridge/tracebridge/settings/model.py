@@ -127,7 +127,7 @@ class OpenTelemetrySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LifecycleSettings:
-    """How spans that nobody ends are treated, and how the client closes."""
+    """How spans that are never ended are treated, and how the client closes."""
 
     strict: bool = option(False, help="Raise on every misuse, such as the end of an unknown span.")
     max_open: Duration = option(3600.0, help="A span open longer than this is reported as a leak.", minimum=0.001)
@@ -222,7 +222,7 @@ class JournalSettings:
     )
     fsync: Literal["never", "interval", "always"] = option(
         "interval",
-        help="On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk.",
+        help="On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk.",
     )
 
     def __post_init__(self) -> None:
@@ -280,7 +280,7 @@ class Settings:
     opentelemetry: OpenTelemetrySettings = option(
         factory=OpenTelemetrySettings, help="One tree with OpenTelemetry's instrumentation."
     )
-    lifecycle: LifecycleSettings = option(factory=LifecycleSettings, help="Spans that nobody ends; closing.")
+    lifecycle: LifecycleSettings = option(factory=LifecycleSettings, help="Spans that are never ended; closing.")
     limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")

@@ -6,7 +6,7 @@ from functools import partial
 
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.otlp import protobuf_reader
 
 FIRST_FIELD = b"\x0a"  # field 1, length-delimited; a line of text never begins with it
@@ -16,7 +16,7 @@ class OtlpProto:
     """`tracebridge.plugins.format.Format` for one OTLP protobuf message. Every record comes back as it was."""
 
     def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
-        self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
+        self._take_apart = partial(take_apart, trace_id_attribute=trace_id_attribute)
 
     def looks_right(self, line: bytes) -> bool:
         """Whether the bytes begin as the message does; Zipkin's protobuf begins so too, and is asked first."""
@@ -24,7 +24,7 @@ class OtlpProto:
 
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of the message. Raises ValueError when it is no OTLP protobuf, or holds no span that can be read."""
-        read = protobuf_reader.decode(line, self._absorb)
+        read = protobuf_reader.decode(line, self._take_apart)
         if read.damage and not read.records:
             raise ValueError(f"not OTLP protobuf: {'; '.join(read.damage)}")
         return read

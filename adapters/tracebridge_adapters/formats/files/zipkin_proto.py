@@ -6,7 +6,7 @@ from functools import partial
 
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.shared.protobuf_fields import fields
 from tracebridge_adapters.formats.zipkin import protobuf_reader
 
@@ -18,7 +18,7 @@ class ZipkinProto:
     """`tracebridge.plugins.format.Format` for one ListOfSpans."""
 
     def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
-        self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
+        self._take_apart = partial(take_apart, trace_id_attribute=trace_id_attribute)
 
     def looks_right(self, line: bytes) -> bool:
         """Whether the first message inside is a span of Zipkin's: IDs of 8 or 16 bytes in its fields 1 to 3.
@@ -38,7 +38,7 @@ class ZipkinProto:
 
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of the list. Raises ValueError when it is no ListOfSpans, or holds no span that can be read."""
-        read = protobuf_reader.decode(line, self._absorb)
+        read = protobuf_reader.decode(line, self._take_apart)
         if read.damage and not read.records:
             raise ValueError(f"not Zipkin protobuf: {'; '.join(read.damage)}")
         return read

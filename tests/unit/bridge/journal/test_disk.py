@@ -137,7 +137,7 @@ def test_a_full_disk_means_memory_then_the_disk_again(tmp_path, disk, caplog):
     life.append(*range(100))
     assert list(tmp_path.rglob("*.seg")) == []
     assert (life.journal.stats().in_memory_only, life.queued()) == (100, {"a": 100, "b": 100})
-    life.journal.speak()
+    life.journal.flush_log()
     assert [r.levelname for r in caplog.records if "kept in memory" in r.getMessage()] == ["WARNING"]
     disk.full = False
     with life.accounts.lock:
@@ -233,7 +233,7 @@ def test_a_folder_deleted_under_our_feet_is_written_anew(tmp_path, caplog):
     with life.accounts.lock:
         life.journal.look_after_disk()
     life.append(60)
-    life.journal.speak()
+    life.journal.flush_log()
     life.die()
     later = Life(tmp_path / "spans")
     later.adopt(tmp_path / "spans")

@@ -10,13 +10,13 @@ import pytest
 from support.cases import CASES
 from support.zipkin_thrift import zipkin_thrift
 from tracebridge.relay.decoder import Decoder, UnreadableError
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 from tracebridge_adapters.formats.zipkin import json as zipkin_json
 from tracebridge_adapters.formats.zipkin import protobuf as zipkin_protobuf
 
-ATTRIBUTES = showing("openinference", "tracebridge.trace_id")
+ATTRIBUTES = attributes_for("openinference", "tracebridge.trace_id")
 RECORDS = CASES[0].records("salt")
 V1 = json.dumps([
     {"traceId": "0af7651916cd43dd8448eb211c80319c", "id": "b7ad6b7169203331", "name": "get", "timestamp": 1, "duration": 5,

@@ -19,10 +19,10 @@ from tracebridge.errors import Retryable
 from tracebridge.plugins.adapter import Sent
 from tracebridge.plugins.receiver import AUTO, Events, Message, Partition, Progress, ReceiverOptions
 from tracebridge.relay.relay import Relay
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 
-ATTRIBUTES = showing("openinference", "tracebridge.trace_id")
+ATTRIBUTES = attributes_for("openinference", "tracebridge.trace_id")
 ONE, TWO = Partition("spans", 0), Partition("spans", 1)
 
 

@@ -101,7 +101,7 @@ def test_a_file_that_is_moved_away_while_a_directory_is_read_is_passed_over(tmp_
 
 def test_a_path_that_is_not_there_is_an_error():
     """Before anything is read."""
-    with pytest.raises(UnreadableError, match=r"nowhere\.log: there is no such file"):
+    with pytest.raises(UnreadableError, match=r"nowhere\.log: no such file"):
         expand(["nowhere.log"])
 
 

@@ -9,11 +9,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from support.cases import CASES
 from tracebridge.plugins.registry import FORMATS, load
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 from tracebridge_adapters.formats.zipkin import protobuf as zipkin_protobuf
 
-ATTRIBUTES = showing("openinference", "tracebridge.trace_id")
+ATTRIBUTES = attributes_for("openinference", "tracebridge.trace_id")
 OTLP, ZIPKIN = load(FORMATS, "otlp_proto")(), load(FORMATS, "zipkin_proto")()
 
 
