@@ -26,7 +26,7 @@ class Decoder:
         self._formats: dict[str, Format] = {}
 
     def decode(self, value: bytes | None, encoding: str) -> Decoded:
-        """Return what a value holds. Raises UnreadableError when that is no span at all."""
+        """Return what a value holds. Raises UnreadableError when that is not a span at all."""
         if not value:
             raise UnreadableError("empty", "the message is empty")
         name = self._recognised(value) if encoding == AUTO else encoding

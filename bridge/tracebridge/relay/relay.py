@@ -166,7 +166,7 @@ class Relay:
         self._ledger.took(holding, message.offset, 0 if self._client is None else self._client.progress().end)
 
     def _chunk(self, message: Message, spans: int) -> int:
-        """Return after how many spans of a message to look at the room: an enormous message is no reason to drop another."""
+        """Return after how many spans of a message to look at the room: an enormous message must not push out another."""
         if not spans:
             return 1
         each = max(1, len(message.value or b"") // spans)
@@ -225,7 +225,7 @@ class Relay:
             self._commit(wait=False)
 
     def _commit(self, *, wait: bool, only: Sequence[Partition] | None = None) -> None:
-        """Commit what is settled. While a stage holds spans, nobody can say of which messages they are: nothing more is settled then."""
+        """Commit what is settled. While a stage holds spans, their messages are not known: nothing more is settled then."""
         if self._client is None:
             return
         self._committed_at = time.monotonic()

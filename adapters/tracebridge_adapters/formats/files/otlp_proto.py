@@ -23,7 +23,7 @@ class OtlpProto:
         return line[:1] == FIRST_FIELD
 
     def decode(self, line: bytes) -> Decoded:
-        """Return the spans of the message. Raises ValueError when it is no OTLP protobuf, or holds no span that can be read."""
+        """Return the spans of the message. Raises ValueError when it is not OTLP protobuf, or holds no span that can be read."""
         read = protobuf_reader.decode(line, self._take_apart)
         if read.damage and not read.records:
             raise ValueError(f"not OTLP protobuf: {'; '.join(read.damage)}")

@@ -37,7 +37,7 @@ class ZipkinProto:
         return sizes.get(TRACE_ID) in {8, 16} and sizes.get(SPAN_ID) == 8 and sizes.get(PARENT_ID, 8) in {0, 8}
 
     def decode(self, line: bytes) -> Decoded:
-        """Return the spans of the list. Raises ValueError when it is no ListOfSpans, or holds no span that can be read."""
+        """Return the spans of the list. Raises ValueError when it is not a ListOfSpans, or holds no span that can be read."""
         read = protobuf_reader.decode(line, self._take_apart)
         if read.damage and not read.records:
             raise ValueError(f"not Zipkin protobuf: {'; '.join(read.damage)}")
