@@ -28,6 +28,7 @@ def until(done: Callable[[], bool]) -> None:
 class Scripted:
     """A destination that does what a test says, request by request."""
 
+    Options = DeliveryOptions
     max_batch_spans = 1000
     max_batch_bytes: int | None = None
 
