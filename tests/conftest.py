@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from tracebridge import Client, SpanRecord
+from tracebridge.masking import known
 from tracebridge.spans.context import current
 from tracebridge.testing import records
 
@@ -45,6 +46,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "OTEL_SDK_DISABLED",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> None:
+    """No test's messages are masked with secrets that an earlier one made and the collector has not taken yet."""
+    known._alive.clear()
 
 
 @pytest.fixture

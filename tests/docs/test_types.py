@@ -14,8 +14,12 @@ UNTYPED = """[mypy]
 strict = true
 [mypy-celery.*,django.*,opentracing.*]
 ignore_missing_imports = true
-[mypy-jaeger_client.*,py_zipkin.*]
+[mypy-jaeger_client.*]
+follow_imports = skip
+[mypy-py_zipkin.*]
 implicit_reexport = true
+[mypy-tasks]
+disallow_untyped_decorators = false
 """  # what these libraries' own types lack, or do not say
 
 

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from support.strategies import anything, hostile_records
+from support.strategies import OddText, anything, hostile_records
 from tracebridge import Client, Link, RemoteParent, SpanEvent, SpanRecord, SpanStatus, SpanStatusCode, TracebridgeError
 from tracebridge.records.record import Event, Resource, Scope
 from tracebridge.records.record import Link as LinkRecord
@@ -99,6 +99,9 @@ def is_sound(record: SpanRecord) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(ROOTS, CHILDREN, CHANGES, ENDS, ENDS, st.tuples(anything, anything), st.tuples(anything, anything))
+@example(
+    root={"name": "root"}, child={"name": "child", "parent_id": OddText("odd")}, changes=[], child_end={}, root_end={}, tag=("", ""), ids=("", OddText("odd"))
+)  # fmt: skip
 def test_what_the_calls_accept_the_journal_can_read_back(
     root: dict[str, Any],
     child: dict[str, Any],
