@@ -18,6 +18,7 @@ from support.kafka_topics import make_topic, messages
 from support.otlp_view import expected as expected_of_otlp
 from support.otlp_view import said
 from tracebridge import Client
+from tracebridge.delivery.parts import parts_of
 from tracebridge.errors import Misconfigured, TooLarge
 from tracebridge.plugins.adapter import Context, Sent
 from tracebridge.plugins.options import Secret
@@ -83,7 +84,7 @@ def test_a_tls_port_is_spoken_to_with_its_authority(kafka, topic, salt):
 
 def refused(adapter: KafkaAdapter, salt: str) -> Any:
     """What became of one message that was not taken."""
-    (answer,) = adapter.send_parts(adapter.encode(CASES[0].records(salt)))
+    (answer,) = adapter.send_parts(parts_of(adapter, CASES[0].records(salt)))
     adapter.close()
     return answer
 

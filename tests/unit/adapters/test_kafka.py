@@ -151,7 +151,7 @@ def test_a_property_that_the_library_does_not_know_is_told():
 def test_a_configuration_is_validated_without_the_client_library(monkeypatch):
     """Reading options imports no confluent_kafka; building the adapter without it says what to install."""
     loaded = load_settings({"adapters": {"kafka": {"brokers": ["k:9092"], "sasl": {"username": "u", "password": "p"}}}})
-    chosen = loaded.adapters["kafka"].options
+    chosen: Any = loaded.adapters["kafka"].options
     monkeypatch.setitem(__import__("sys").modules, "confluent_kafka", None)
     with pytest.raises(ConfigError, match=r"needs confluent-kafka \(.*\): pip install 'tracebridge\[kafka\]'"):
         KafkaAdapter(chosen, CONTEXT)
