@@ -122,7 +122,7 @@ def test_a_topic_that_is_not_there_is_misconfigured(kafka, salt):
 
 def test_a_message_above_the_topics_limit_is_too_large(kafka, salt):
     """The topic's limit lies below ours: delivery is told to split."""
-    topic = make_topic(kafka, **{"max.message.bytes": "2000"})
+    topic = make_topic(kafka, settings={"max.message.bytes": "2000"})
     adapter = KafkaAdapter(KafkaOptions(brokers=kafka.brokers, topic=topic, compression="none"), CONTEXT)
     (answer,) = adapter._wire.send([KafkaMessage(b"key", os.urandom(5_000))])
     adapter.close()

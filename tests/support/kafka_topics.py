@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from support.backends.kafka import Kafka
 
 
-def make_topic(kafka: Kafka, partitions: int = 3, **settings: str) -> str:
+def make_topic(kafka: Kafka, partitions: int = 3, settings: Mapping[str, str] | None = None) -> str:
     """Make a topic and return its name."""
     name = f"spans-{uuid.uuid4().hex}"
-    create(kafka, name, partitions, **settings)
+    create(kafka, name, partitions, settings)
     return name
 
 
-def create(kafka: Kafka, name: str, partitions: int, **settings: str) -> None:
+def create(kafka: Kafka, name: str, partitions: int, settings: Mapping[str, str] | None = None) -> None:
     """Make a topic of this name; one that was just deleted may still be going."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic
@@ -25,7 +25,7 @@ def create(kafka: Kafka, name: str, partitions: int, **settings: str) -> None:
     admin = AdminClient({"bootstrap.servers": ",".join(kafka.brokers)})
     for attempt in range(60):
         try:
-            for done in admin.create_topics([NewTopic(name, partitions, config=settings)]).values():
+            for done in admin.create_topics([NewTopic(name, partitions, config=dict(settings or {}))]).values():
                 done.result()
         except KafkaException as error:
             if attempt == 59 or error.args[0].name() != "TOPIC_ALREADY_EXISTS":

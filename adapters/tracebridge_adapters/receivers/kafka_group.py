@@ -83,7 +83,7 @@ class Group:
 
     def _ask(self, into: dict[Partition, int], partitions: Sequence[Partition], which: str) -> None:
         from confluent_kafka import TopicPartition
-        from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # it is what `list_offsets` takes
+        from confluent_kafka.admin import OffsetSpec
 
         if not partitions:
             return

@@ -9,7 +9,7 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -35,7 +35,7 @@ def body(number: int, spans: int = 1) -> bytes:
 class ListReceiver:
     """Hands out lists of values, a few at a time, and keeps what the relay says."""
 
-    Options = ReceiverOptions
+    Options: ClassVar[type[Any]] = ReceiverOptions
 
     def __init__(self, values: Mapping[Partition, Sequence[bytes | None]], at_once: int = 3) -> None:
         self.values = values
