@@ -382,6 +382,11 @@ class ZipkinFileConfig(TypedDict, total=False):
     """How a failing destination is retried."""
 
 
+class RelayConfig(TypedDict, total=False):
+    """Where `tracebridge relay` reads: one of these."""
+
+
+
 class ResourceConfig(TypedDict, total=False):
     """What produces the spans."""
 
@@ -501,6 +506,15 @@ class JournalConfig(TypedDict, total=False):
     """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
+class MetricsConfig(TypedDict, total=False):
+    """Where the numbers of `client.stats()` are shown as metrics."""
+
+    listen: str | None
+    """Serve them to Prometheus at http://HOST:PORT/metrics; loopback only, port 0 takes a free one."""
+    opentelemetry: bool
+    """Make OpenTelemetry instruments of them, by the process's global meter provider."""
+
+
 AdapterConfig = (
     ConsoleConfig
     | JaegerThriftConfig
@@ -542,7 +556,11 @@ class Config(TypedDict, total=False):
     """What is masked."""
     journal: JournalConfig | None
     """The queue before delivery."""
+    metrics: MetricsConfig | None
+    """Where the numbers are shown as metrics."""
     adapters: Mapping[str, AdapterConfig]
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]
     """What happens to finished spans before they are queued, in order."""
+    relay: RelayConfig | None
+    """Where `tracebridge relay` reads: one receiver, with its options."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
 from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
 from tracebridge.cli.shared.output import echo, echo_folded, echo_json, terminal
 from tracebridge.cli.shared.words import count
@@ -33,21 +32,31 @@ EPILOG = """Examples:
     tracebridge stats --journal ./spans --prometheus --output /var/lib/node_exporter/tracebridge.prom
 
     tracebridge stats --journal ./spans --prometheus --listen 127.0.0.1:9464
+
+    tracebridge stats --relay /run/tracebridge/relay.json
 """
 
 
 @click.command(epilog=EPILOG)
 @journal_options
+@click.option(
+    "--relay",
+    metavar="FILE",
+    help="Show a relay instead: the file that `tracebridge relay --status` names. Exits with 1 when it is older than 30 seconds.",
+)
 @click.option("--watch", is_flag=True, help="Go on, every second, until Ctrl-C; with --json one line each time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--prometheus", is_flag=True, help="Print metrics in Prometheus's text form.")
-@click.option("--output", type=click.Path(dir_okay=False), help="With --prometheus: write a file, whole or not at all.")
+@click.option("--output", metavar="FILE", help="With --prometheus: write a file, whole or not at all.")
 @click.option(
     "--listen", metavar="HOST:PORT", help="With --prometheus: serve them on loopback until Ctrl-C or SIGTERM."
 )
+@click.pass_context
 def command(
+    context: click.Context,
     journal: str | None,
     config: str | None,
+    relay: str | None,
     watch: bool,
     as_json: bool,
     prometheus: bool,
@@ -62,8 +71,12 @@ def command(
 
     if (output or listen) and not prometheus:
         raise click.UsageError("--output and --listen are for metrics: add --prometheus")
-    if prometheus and (as_json or watch or (output and listen)):
+    if prometheus and (as_json or watch or relay or (output and listen)):
         raise click.UsageError("--prometheus prints, or writes with --output, or serves with --listen; choose one form")
+    if relay is not None:
+        if not _print_relay(relay, as_json):
+            context.exit(EXIT_INCOMPLETE)
+        return
     outside = Outside(*journal_and_adapters(journal, config))
     if prometheus:
         _metrics(outside, output, listen)
@@ -74,71 +87,34 @@ def command(
 
 
 def _metrics(outside: Outside, output: str | None, listen: str | None) -> None:
+    from tracebridge.cli.shared import metrics
+
+    def text() -> str:
+        return metrics.text_of(outside, _dead_letters(outside.directory))
+
     if listen is not None:
-        _serve(outside, listen)
+        metrics.serve(listen, text)
     elif output is None:
-        echo(_metrics_text(outside), nl=False)
+        echo(text(), nl=False)
     else:
-        _write_whole(Path(output), _metrics_text(outside))
+        metrics.write_whole(Path(output), text())
 
 
-def _metrics_text(outside: Outside) -> str:
-    """Return the metrics of every process of a directory, each with its service and number, and of the directory itself."""
-    from tracebridge.metrics.prometheus import text
-    from tracebridge.metrics.table import METRICS, dead_letters
+def _print_relay(path: str, as_json: bool) -> bool:
+    """Print what a relay tells of itself; return whether it still does."""
+    from tracebridge.cli.shared.relays import STALE_S, age_s, as_table, in_words, read_status
 
-    told = [
-        ({"service": str(writer.numbers.get("service", "?")), "process": writer.folder}, _as_of_now(writer))
-        for writer in outside.writers()
-    ]
-    return text(METRICS, told) + text([dead_letters(_dead_letters(outside.directory))], [({}, {})])
-
-
-def _as_of_now(writer: Writer) -> dict[str, Any]:
-    """Return the numbers that a process told; of a dead one, what waits for others is what it left."""
-    from tracebridge.journal.inspect import LEFT
-
-    if writer.state != LEFT:
-        return writer.numbers
-    adapters = writer.numbers.get("adapters", {})
-    left = {
-        name: {**adapters.get(name, {}), "queued": writer.left.get(name, 0)} for name in {**adapters, **writer.left}
-    }
-    return {**writer.numbers, "open": writer.left_open, "adapters": left}
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that readers see whole, readable for all: it holds counts, and the node exporter runs as another user."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.chmod(0o644)
-        partial.replace(path)
-    except OSError as error:
-        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _serve(outside: Outside, listen: str) -> None:
-    import signal
-    import threading
-
-    from tracebridge.errors import ConfigError
-    from tracebridge.metrics.endpoint import Endpoint
-    from tracebridge.settings.model import MetricsSettings
-
-    try:
-        host, port = MetricsSettings(listen=listen).address
-        endpoint = Endpoint(host, port, lambda: _metrics_text(outside))
-    except (ConfigError, ValueError) as error:
-        raise click.ClickException(f"--{error}" if isinstance(error, ValueError) else str(error)) from None
-    echo(f"http://{listen.rpartition(':')[0]}:{endpoint.port}/metrics", err=True)
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with contextlib.suppress(KeyboardInterrupt):
-        ended.wait()
-    endpoint.close()
+    stats = read_status(path)
+    if as_json:
+        echo_json(stats.to_dict())
+    else:
+        if stats.partitions:
+            terminal().print(as_table(stats))
+        echo(in_words(stats))
+    age = age_s(stats)
+    if age > STALE_S:
+        echo(f"{path} is {_age(age)} old: the relay has ended, or hangs", err=True)
+    return age <= STALE_S
 
 
 def _print_json(outside: Outside, watch: bool) -> None:
