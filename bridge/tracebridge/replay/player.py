@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tracebridge.client import Client
 from tracebridge.delivery.books import GAVE_UP
 from tracebridge.records.record import SpanRecord
-from tracebridge.replay.lines import Position
+from tracebridge.replay.line import Position
 from tracebridge.replay.seen import Seen, key_of
 from tracebridge.replay.stream import Step
 
