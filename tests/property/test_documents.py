@@ -13,7 +13,6 @@ from tracebridge.replay import documents, lines, pieces, printed
 from tracebridge.replay.line import Line, Position
 from tracebridge.replay.lines import Lines
 
-
 fewer = settings(max_examples=60)
 texts = st.text(alphabet='ab"\\[]{},:\n \u00e9', max_size=8)
 keys = st.sampled_from(["id", "data", "}", ",", "a"])
