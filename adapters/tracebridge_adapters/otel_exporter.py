@@ -21,7 +21,7 @@ import msgspec
 
 from tracebridge.errors import ConfigError, Retryable
 from tracebridge.masking.foreign import clean
-from tracebridge.masking.known import KnownSecrets, texts_in
+from tracebridge.masking.known import KnownSecrets, texts_that_may_be_secret
 from tracebridge.plugins.adapter import Context, Needs, Sent
 from tracebridge.plugins.options import ClassPath, DeliveryOptions, option
 from tracebridge.records.record import SpanRecord
@@ -61,10 +61,10 @@ class OtelExporterAdapter:
         except ImportError as error:
             needed = "the otel_exporter adapter needs opentelemetry-sdk: pip install 'tracebridge[opentelemetry]'"
             raise ConfigError(needed) from error
+        self._secrets = KnownSecrets(texts_that_may_be_secret(options.args))  # masked as long as this lives
         self._spans_of = partial(
             readable_spans, attributes_of=attributes_for(options.dialect, context.trace_id_attribute)
         )
-        self._secrets = KnownSecrets(texts_in(options.args))  # any of them may be one; masked as long as this lives
         self._exporter = _built(options, context.name)
         self._one_at_a_time = threading.Lock()  # the SDK promises exporters that `export` is never called twice at once
 

@@ -184,7 +184,7 @@ class Core(Misuse):
     def _not_started(self, where: str, *ids: Any) -> NoopSpan:
         """Answer for a start that failed inside. Raises InvalidParameterError when an ID is at fault, which no dict can look up."""
         for given in ids:
-            if given is not None and not issubclass(type(given), (str, TraceId, SpanId)):
+            if given is not None and not _is_an_id(given):
                 raise misuse(InvalidParameterError, f"{where}() was given {self._told(given)} as an ID; give text.")
         return self._broken(where)
 
@@ -193,6 +193,15 @@ class Core(Misuse):
         if self._accounts.note_misuse("internal_error"):
             log.exception("%s failed inside; tracing goes on", where)
         return NOOP
+
+
+def _is_an_id(given: Any) -> bool:
+    """Return whether a value can be looked up as an ID; a class derived from `str` may refuse to be hashed."""
+    try:
+        hash(given)
+    except Exception:
+        return False
+    return issubclass(type(given), (str, TraceId, SpanId))
 
 
 def one_id(trace_id: str | TraceId | None, request_id: str | TraceId | None) -> str | TraceId | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import html
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from tracebridge.errors import InvalidParameterError, misuse
 from tracebridge.ids.custom import TraceId
@@ -15,7 +19,8 @@ from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, RUN_TAG
 from tracebridge.reading.finished import FinishedSpan
 from tracebridge.reading.usage import COST_KEYS, USAGE_KEYS, total
 from tracebridge.records.entities import TraceState
-from tracebridge.records.mlflow_span import COST, USAGE, as_json
+from tracebridge.records.mlflow_span import COST, USAGE, as_json, record_of, span_as_dict
+from tracebridge.records.record import EndCause, SpanRecord
 from tracebridge.spans.noop import AnySpan
 from tracebridge.spans.span import Span
 
@@ -215,6 +220,12 @@ class Trace:
             raise misuse(InvalidParameterError, f"not a trace in JSON: {error}.") from error
         return cls.from_dict(given)
 
+    def _repr_html_(self) -> str:
+        """Return the picture that a notebook shows: a waterfall, shut off from the notebook's own page."""
+        from tracebridge.html.document import framed
+
+        return framed([_as_record(span) for span in self.data.spans]) if self.data.spans else html.escape(repr(self))
+
     def search_spans(
         self, span_type: str | None = None, name: str | re.Pattern[str] | None = None, span_id: str | None = None
     ) -> list[AnySpan | FinishedSpan]:
@@ -232,6 +243,16 @@ class Trace:
             and (name.search(span.name) is not None if isinstance(name, re.Pattern) else name in {None, span.name})
             and span_id in {None, span.span_id}
         ]
+
+
+def _as_record(span: AnySpan | FinishedSpan) -> SpanRecord:
+    """Return a span's record; one that is still open lasts until now."""
+    if isinstance(span, FinishedSpan):
+        return span.record
+    record, end_ns = record_of(span_as_dict(span)), span.end_time_ns
+    if end_ns is not None:
+        return record
+    return replace(record, end_time_ns=max(time.time_ns(), record.start_time_ns), end_cause=EndCause.UNFINISHED.value)
 
 
 class PagedList(list[Trace]):
