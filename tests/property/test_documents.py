@@ -9,7 +9,7 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracebridge.replay import documents, lines, pieces, printed
+from tracebridge.replay import documents, pieces, printed
 from tracebridge.replay.line import Line, Position
 from tracebridge.replay.lines import Lines
 
@@ -61,7 +61,7 @@ def read(data: bytes, block: int, *, by_pieces: bool = False) -> list[Line]:
     with sizes[0], sizes[1], sizes[2], sizes[3]:
         taking = Lines(Position())
         if by_pieces:
-            with mock.patch.object(lines.PrintedDocument, "_find_end", side_effect=printed.OtherFormError):
+            with mock.patch.object(printed.PrintedDocument, "_find_end", side_effect=printed.OtherFormError):
                 return [
                     *(line for at in range(0, len(data), block) for line in taking.take(data[at : at + block])),
                     *taking.finish(),
