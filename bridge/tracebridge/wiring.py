@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracebridge.delivery.deadletters.files import DeadFiles
+    from tracebridge.journal.adoption import Decide
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.maintenance import Keeper
 
@@ -85,6 +86,8 @@ def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) ->
     holding = [stage.name for stage in stages if stage.holds]
     if len(holding) > 1:
         raise ConfigError(f"only one stage may hold spans; {' and '.join(holding)} do")
+    if holding and settings.sampling is not None and settings.sampling.keep is not None:
+        raise ConfigError(f"sampling.keep holds spans, and so does the stage {holding[0]}; only one of them may")
     return stages
 
 
@@ -138,7 +141,7 @@ def directory_of(given: str) -> Path:
     return Path(given).expanduser().absolute()  # the application may change its working folder
 
 
-def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats], stages: Stages) -> Keeper | None:
+def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats], decide: Decide) -> Keeper | None:
     """Return what looks after a journal on disk; None for one in memory."""
     if settings.journal.directory is None:
         return None
@@ -155,9 +158,7 @@ def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats], 
 
     unclaimed = settings.journal.unclaimed
     bounds = DirectoryBounds(settings.journal.max_directory_bytes, Bounds(unclaimed.max_age, unclaimed.max_bytes))
-    return Keeper(
-        journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=stages.decide
-    )
+    return Keeper(journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=decide)
 
 
 def _redaction(settings: RedactionSettings) -> Redaction:

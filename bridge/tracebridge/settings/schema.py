@@ -126,6 +126,8 @@ def _value(hint: Any, metadata: Any) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": _value(get_args(hint)[1], metadata)}
     if hint in {str, Secret}:
         return {"type": "string"}
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _object(hint, None)
     if hint not in _SIMPLE:
         return {}
     limits = {"minimum": metadata.get("minimum"), "maximum": metadata.get("maximum")}
@@ -148,6 +150,8 @@ def _form(mark: str, metadata: Any) -> dict[str, Any]:
         choices.insert(1, {"const": 0})
     if mark == "size":
         choices.insert(1, {"type": "integer", "minimum": 0})
+    if mark == "ratio":
+        choices.insert(1, {"type": "number", "minimum": 0, "maximum": 1})
     return {"anyOf": choices}
 
 
