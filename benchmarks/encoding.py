@@ -15,9 +15,9 @@ REPEATING, NEW = "attribute values repeat, as most do", "every attribute value i
 
 
 def _shown() -> Callable[[Any], Any]:
-    from tracebridge_adapters.dialects import showing
+    from tracebridge_adapters.dialects import attributes_for
 
-    return showing("openinference", "tracebridge.trace_id")
+    return attributes_for("openinference", "tracebridge.trace_id")
 
 
 def _attributes_of(fresh: bool) -> Callable[[int], dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Attribute dialects: under which names a destination shows what MLflow calls inputs, outputs and span type.
 
 A record keeps the user's attributes and what tracebridge itself has to say apart; here they become the one mapping that wires
-carry, and (`absorb`) come apart again when a destination is read back. User attributes are never renamed or overwritten: where
+carry, and (`take_apart`) come apart again when a destination is read back. User attributes are never renamed or overwritten: where
 one has a name that tracebridge needs itself, tracebridge's own value stands under `tracebridge.displaced.<name>` instead.
 """
 
@@ -28,7 +28,7 @@ DISPLACED = "tracebridge.displaced."
 JSON_MIME, TEXT_MIME = "application/json", "text/plain"
 MLFLOW_TYPE, MLFLOW_TAG = "mlflow.spanType", "mlflow.traceTag."
 MLFLOW_EXPERIMENT = "mlflow.experimentId"
-_ABSORBED = ("tracebridge.", "mlflow.", "input.", "output.")  # how the names begin that `absorb` knows
+_OUR_BEGINNINGS = ("tracebridge.", "mlflow.", "input.", "output.")  # how the names begin that `take_apart` knows
 
 OPENINFERENCE_KINDS = {
     "LLM": "LLM",
@@ -100,7 +100,7 @@ def attributes_of(record: SpanRecord, dialect: Dialect, trace_id_attribute: str)
     return added
 
 
-def showing(dialect: Dialect, trace_id_attribute: str) -> Callable[[SpanRecord], dict[str, Value]]:
+def attributes_for(dialect: Dialect, trace_id_attribute: str) -> Callable[[SpanRecord], dict[str, Value]]:
     """Return `attributes_of` for one destination: called once a span, and twice as fast as a partial with keywords."""
     return lambda record: attributes_of(record, dialect, trace_id_attribute)
 
@@ -152,13 +152,13 @@ def _genai(record: SpanRecord, added: dict[str, Value]) -> None:
 _PAYLOADS = {"openinference": _openinference, "mlflow": _mlflow, "genai": _genai}
 
 
-def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> dict[str, Any]:
+def take_apart(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> dict[str, Any]:
     """Return SpanRecord field values for a mapping that `attributes_of` made, in any dialect.
 
     Values that came through a destination that knows only text are understood too. Tags cannot be told from attributes, except
     in the mlflow dialect, and stay among them. `end_time_ns` is among the fields of a span that ended before it started.
     """
-    names = (*_ABSORBED, trace_id_attribute)
+    names = (*_OUR_BEGINNINGS, trace_id_attribute)
     if not any(key.startswith(names) for key in attributes):
         return {"attributes": dict(attributes)}  # a span of somebody else's: nothing of ours in it
     rest = dict(attributes)
@@ -174,7 +174,7 @@ def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TR
     ):
         if isinstance(_peek(rest, key), str):
             fields[field] = _take(rest, key)
-    _absorb_type(rest, fields)
+    _take_type(rest, fields)
     for name, mlflow_name, field in (
         ("input", "mlflow.spanInputs", "inputs"),
         ("output", "mlflow.spanOutputs", "outputs"),
@@ -201,7 +201,7 @@ def absorb(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAULT_TR
     return fields
 
 
-def _absorb_type(rest: dict[str, Value], fields: dict[str, Any]) -> None:
+def _take_type(rest: dict[str, Value], fields: dict[str, Any]) -> None:
     given = _peek(rest, MLFLOW_TYPE)
     if isinstance(given, str):  # MLflow's own exporters of earlier versions quoted it
         _take(rest, MLFLOW_TYPE)
@@ -237,24 +237,24 @@ def as_json(value: Value) -> str:
     try:
         text = _json(value)
     except UnicodeEncodeError:
-        return _json(spelled(value)).decode()
+        return _json(json_safe(value)).decode()
     # msgspec writes NaN and infinities as null: only where one may have been does the value have to be walked
-    return (_json(spelled(value)) if b"null" in text else text).decode()
+    return (_json(json_safe(value)) if b"null" in text else text).decode()
 
 
 _json = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def spelled(value: Any) -> Any:
+def json_safe(value: Any) -> Any:
     """Return a copy of which JSON carries all: odd floats spelled as OTLP JSON spells them, lone surrogates replaced."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, (list, tuple)):
-        return [spelled(item) for item in value]
+        return [json_safe(item) for item in value]
     if isinstance(value, dict):
-        return {spelled(key): spelled(item) for key, item in value.items()}
+        return {json_safe(key): json_safe(item) for key, item in value.items()}
     return value
 
 

@@ -63,7 +63,9 @@ class JaegerThriftOptions(ReadableOptions):
             self.query_endpoint is not None and self.compression == "none"
         )  # headers, tls and proxy may be for reading back
         if not asked and (self.headers or self.compression != "none" or self.tls != TlsOptions() or self.proxy):
-            raise ValueError("headers, compression, tls and proxy are for HTTP; a UDP agent takes none of them")
+            raise ValueError(
+                "headers, compression, tls and proxy are for HTTP, not for a UDP agent: leave them out, or give an http:// endpoint"
+            )
 
 
 class JaegerThriftAdapter:
@@ -76,7 +78,7 @@ class JaegerThriftAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: JaegerThriftOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.dialects import attributes_for
         from tracebridge_adapters.formats.jaeger import thrift as format_
 
         over_udp = urlsplit(options.endpoint).scheme == "udp"
@@ -85,7 +87,7 @@ class JaegerThriftAdapter:
         self._by_process = format_.by_process
         self._encode = partial(
             format_.encode,
-            attributes_of=showing(options.dialect, context.trace_id_attribute),
+            attributes_of=attributes_for(options.dialect, context.trace_id_attribute),
             framing=format_.Framing(options.protocol if over_udp else "binary", over_udp, self.max_batch_bytes),
             process_tags=partial(_host_of, own=context.resource, host=_host(context.resource)),
         )
@@ -111,7 +113,7 @@ class JaegerThriftAdapter:
         return [Part(self._encode(group), group) for group in self._by_process(records)]
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
-        """Send the datagram, which nobody confirms, or POST the body."""
+        """Send the datagram, which is never confirmed, or POST the body."""
         answer = self._wire.post(body)
         return Sent(confirmed=self._confirmed, doubt=answer.doubt if answer is not None and answer.body else "")
 

@@ -81,7 +81,7 @@ class MlflowAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: MlflowOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.dialects import attributes_for
         from tracebridge_adapters.formats.otlp import protobuf
         from tracebridge_adapters.formats.otlp.answer import is_answer, read_partial_success
         from tracebridge_adapters.readers.mlflow import MlflowReader
@@ -91,7 +91,7 @@ class MlflowAdapter:
 
         self._read_partial_success, self._is_answer = read_partial_success, is_answer
         self._encode = protobuf.encode
-        self._shown = showing("mlflow", context.trace_id_attribute)
+        self._shown = attributes_for("mlflow", context.trace_id_attribute)
         headers, endpoint = headers_of(options), options.endpoint.rstrip("/")
         self._wire = HttpWire(
             endpoint + TRACES_PATH,

@@ -21,11 +21,11 @@ import msgspec
 
 from tracebridge.errors import ConfigError, Retryable
 from tracebridge.masking.foreign import clean
-from tracebridge.masking.known import KnownSecrets, texts_in
+from tracebridge.masking.known import KnownSecrets, texts_that_may_be_secret
 from tracebridge.plugins.adapter import Context, Needs, Sent
 from tracebridge.plugins.options import ClassPath, DeliveryOptions, option
 from tracebridge.records.record import SpanRecord
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.options import Dialect
 
 MAX_BATCH_SPANS = 10_000
@@ -61,8 +61,10 @@ class OtelExporterAdapter:
         except ImportError as error:
             needed = "the otel_exporter adapter needs opentelemetry-sdk: pip install 'tracebridge[opentelemetry]'"
             raise ConfigError(needed) from error
-        self._spans_of = partial(readable_spans, attributes_of=showing(options.dialect, context.trace_id_attribute))
-        self._secrets = KnownSecrets(texts_in(options.args))  # any of them may be one; masked as long as this lives
+        self._secrets = KnownSecrets(texts_that_may_be_secret(options.args))  # masked as long as this lives
+        self._spans_of = partial(
+            readable_spans, attributes_of=attributes_for(options.dialect, context.trace_id_attribute)
+        )
         self._exporter = _built(options, context.name)
         self._one_at_a_time = threading.Lock()  # the SDK promises exporters that `export` is never called twice at once
 
@@ -102,7 +104,9 @@ def _built(options: OtelExporterOptions, name: str) -> Any:
             f"adapters.{name}.args: {options.class_} {refused}: {type(error).__name__}: {clean(error)}"
         ) from None  # its own words may repeat a secret, and a traceback would show them
     if not callable(getattr(exporter, "export", None)) or not callable(getattr(exporter, "shutdown", None)):
-        raise ConfigError(f"adapters.{name}.class: {options.class_} made no span exporter: {type(exporter).__name__}")
+        raise ConfigError(
+            f"adapters.{name}.class: {options.class_} made a {type(exporter).__name__}, which is not a span exporter: name a subclass of opentelemetry.sdk.trace.export.SpanExporter"
+        )
     return exporter
 
 

@@ -50,12 +50,12 @@ class OtlpGrpcAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: OtlpGrpcOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.dialects import attributes_for
         from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
         from tracebridge_adapters.formats.otlp.answer import read_partial_success
 
         self._encode, self._read_partial_success = otlp_protobuf.encode, read_partial_success
-        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
+        self._attributes_of = attributes_for(options.dialect, context.trace_id_attribute)
         self._wire = GrpcWire(
             options.endpoint,
             EXPORT,

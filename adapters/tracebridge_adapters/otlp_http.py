@@ -47,14 +47,14 @@ class OtlpHttpAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: OtlpHttpOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.dialects import attributes_for
         from tracebridge_adapters.formats.otlp import json as otlp_json
         from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
         from tracebridge_adapters.formats.otlp.answer import is_answer, read_partial_success, refusal_words
         from tracebridge_adapters.wires.http import HttpWire
 
         self._read_partial_success, self._is_answer = read_partial_success, is_answer
-        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
+        self._attributes_of = attributes_for(options.dialect, context.trace_id_attribute)
         self._encode = otlp_json.encode_request if options.encoding == "json" else otlp_protobuf.encode
         self._wire = HttpWire(
             traces_url(options.endpoint),

@@ -58,7 +58,7 @@ class StoreAdapter:
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Write the spans in one transaction.
 
-        Raises Retryable when the file is busy or the disk full, Misconfigured when it cannot be opened or is no database.
+        Raises Retryable when the file is busy or the disk full, Misconfigured when it cannot be opened or is not a database.
         """
         self._database.write(body)
         return Sent()

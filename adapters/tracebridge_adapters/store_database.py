@@ -53,7 +53,7 @@ class StoreDatabase:
     def write(self, body: bytes) -> None:
         """Write the spans in one transaction.
 
-        Raises Retryable when the file is busy or the disk full, Misconfigured when it cannot be opened or is no database.
+        Raises Retryable when the file is busy or the disk full, Misconfigured when it cannot be opened or is not a database.
         """
         rows = [self._row(record) for record in _decode_many(body)]
         with self._translated(), self._transaction() as connection:
@@ -202,7 +202,7 @@ class StoreDatabase:
         if self._path == ":memory:":
             return True
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # nobody else's business
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # for its owner alone
         except OSError:
             if must:
                 raise
@@ -253,7 +253,7 @@ class StoreDatabase:
         except sqlite3.DatabaseError as error:
             self.close()
             raise Misconfigured(
-                f"{self._path} is no usable database ({error}); move it away, or use another path"
+                f"{self._path} cannot be used as a database ({error}); move it away, or use another path"
             ) from error
         except OSError as error:
             raise Misconfigured(

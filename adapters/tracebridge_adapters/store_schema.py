@@ -113,7 +113,7 @@ def _version(connection: sqlite3.Connection) -> Any:
 def _uri(path: str) -> str:
     """Return what opens a file for reading without leaving files beside it, which would stop those who may write.
 
-    Without a log beside it nobody writes, and the file is all there is; with one, its writers have made what sharing needs.
+    Without a log beside it no process writes, and the file is all there is; with one, its writers have made what sharing needs.
     """
     shared = Path(f"{path}-wal").exists()
     return f"{Path(path).as_uri()}?{'mode=ro' if shared else 'immutable=1'}"

@@ -43,13 +43,13 @@ class ZipkinAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: ZipkinOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.dialects import attributes_for
         from tracebridge_adapters.formats.zipkin import json as zipkin_json
         from tracebridge_adapters.formats.zipkin import protobuf as zipkin_proto
         from tracebridge_adapters.readers.zipkin_health import ZipkinHealth
         from tracebridge_adapters.wires.http import HttpWire
 
-        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
+        self._attributes_of = attributes_for(options.dialect, context.trace_id_attribute)
         self._encode = zipkin_json.encode if options.encoding == "json" else zipkin_proto.encode
         self._wire = HttpWire(
             options.endpoint,
@@ -94,9 +94,9 @@ class ZipkinAdapter:
         answer = self._wire.post(body)
         return Sent(doubt=answer.doubt if answer.body else "")
 
-    def illness(self) -> str:
+    def health_problem(self) -> str:
         """Return what Zipkin says of its storage: it answers 202 to spans that it cannot store."""
-        return self._health.illness() if self._health is not None else ""
+        return self._health.health_problem() if self._health is not None else ""
 
     def link(self, trace_id: bytes) -> str | None:
         """Return the address of a trace in the destination's own UI, as far as the options tell it."""

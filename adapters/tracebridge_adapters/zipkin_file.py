@@ -33,13 +33,13 @@ class ZipkinFileAdapter:
 
     def __init__(self, options: ZipkinFileOptions, context: Context) -> None:
         from tracebridge.masking.printable import printable_json
-        from tracebridge_adapters.dialects import showing
+        from tracebridge_adapters.dialects import attributes_for
         from tracebridge_adapters.formats.zipkin import json as zipkin_json
         from tracebridge_adapters.wires.stream import FileWire
 
         self._encode = zipkin_json.encode
         self._escape = printable_json  # some readers end a line at U+0085, U+2028 and U+2029
-        self._attributes_of = showing(options.dialect, context.trace_id_attribute)
+        self._attributes_of = attributes_for(options.dialect, context.trace_id_attribute)
         self._wire = FileWire(options.path)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:

@@ -18,7 +18,7 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import INTERRUPTIBLE_S, StageStats, Stats
+from tracebridge.journal.accounts import INTERRUPTIBLE_S, Progress, StageStats, Stats
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
@@ -35,7 +35,7 @@ from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
 from tracebridge.stages.holding import Holding
-from tracebridge.wiring import build, keeper_of, require_usable
+from tracebridge.wiring import build, maintainer_of, require_usable
 
 if TYPE_CHECKING:
     from tracebridge.settings.config import Config
@@ -77,7 +77,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         exits.register(self)
         if self._lifecycle.flush_on_sigterm:
             exits.Terminator.install(self._lifecycle.shutdown_timeout)
-        if self._keeper is not None and self._keeper.has_work() and not self._off:
+        if self._maintainer is not None and self._maintainer.has_work() and not self._off:
             self._on_first_trace()  # what was left behind is delivered even if nothing is traced here
 
     def _configure(self, settings: Settings, clock: Clock) -> None:
@@ -112,7 +112,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._journal = parts.journal
         self._keeps_open = parts.journal.keeps_open
         decide = parts.stages.decide if self._tail is None else self._tail.adopted
-        self._keeper = keeper_of(parts.journal, self._settings, self.stats, decide)
+        self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, decide)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
@@ -158,6 +158,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 stages={name: StageStats(dict(a.dropped), a.failed) for name, a in accounts.stages.items()},
             )
 
+    def progress(self) -> Progress:
+        """Return how far delivery is, for a program that has to know when what it ingested is safe elsewhere; see `Progress`."""
+        with self._accounts.lock:
+            end = self._journal.end
+            settled = min((delivery.settled_to for delivery in self._deliveries.values()), default=end)
+            return Progress(end, settled, self._accounts.held, self._journal.stats().bytes)
+
     def adapter(self, name: str) -> Adapter:
         """Return a configured adapter by its key, such as `zipkin` or `otlp_http/main`. Raises KeyError."""
         return self._deliveries[name].adapter
@@ -193,7 +200,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _has_looked(self) -> bool:
         """Return whether all that dead processes left is queued. Locked."""
         found = self._journal.stats()
-        return self._keeper is None or not self._running or (found.looked and not found.waiting)
+        return self._maintainer is None or not self._running or (found.looked and not found.waiting)
 
     def _left_is_over(self) -> bool:
         """Return whether what dead processes left is delivered, as far as destinations accept it. Locked."""
@@ -246,8 +253,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 delivery.request_close(deadline)
             self._accounts.lock.notify_all()
         lost = {name: left for name, delivery in self._deliveries.items() if (left := delivery.join())}
-        if self._keeper is not None:
-            self._keeper.stop()
+        if self._maintainer is not None:
+            self._maintainer.stop()
         with self._accounts.lock:
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
@@ -286,7 +293,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
         A journal on disk stays open to the last instant: what ends between here and the death is in it, for the next process.
         """
-        if self._keeper is None or self._closed:
+        if self._maintainer is None or self._closed:
             self.close(timeout_s)
             return
         self._flush_open()
@@ -324,8 +331,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         for delivery in self._deliveries.values():
             delivery.start()
         self._janitor.start()
-        if self._keeper is not None:
-            self._keeper.start()
+        if self._maintainer is not None:
+            self._maintainer.start()
 
     def _on_late_children(self, trace: LiveTrace) -> None:
         if self._lifecycle.late_children <= 0:

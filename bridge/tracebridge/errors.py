@@ -125,7 +125,7 @@ class Retryable(DeliveryError):
 
 
 class Ambiguous(DeliveryError):
-    """The destination does not say whether it is ill or this data is wrong (Zipkin's HTTP 500); delivery finds out by halving."""
+    """The destination does not say whether it is failing or this data is wrong (Zipkin's HTTP 500); delivery finds out by halving."""
 
 
 class Rejected(DeliveryError):

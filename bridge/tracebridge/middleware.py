@@ -77,7 +77,7 @@ class TraceWsgi:
                 serving.__exit__(None, None, None)
                 return body
             return (_SizedBody if hasattr(body, "__len__") else _Body)(body, span, serving)
-        except BaseException:  # of the application, or of a body that is none
+        except BaseException:  # of the application, or of a body of a wrong type
             serving.__exit__(*sys.exc_info())
             raise
 

@@ -15,6 +15,7 @@ from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount,
 from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
 from tracebridge.masking.foreign import clean
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Context
 from tracebridge.plugins.registry import adapter_class, stage_class
 from tracebridge.plugins.stage import StageContext
@@ -23,6 +24,7 @@ from tracebridge.records.values import Reducer
 from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
 from tracebridge.stages.redaction import Redaction
 from tracebridge.stages.stage import NamedStage, Stages
+from tracebridge.supported import too_old
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
     from tracebridge.delivery.deadletters.files import DeadFiles
     from tracebridge.journal.adoption import Decide
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.maintenance import Keeper
+    from tracebridge.journal.maintenance import Maintainer
+
+
+log = logger("tracebridge")
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -52,6 +57,7 @@ def build(settings: Settings) -> Parts:
     accounts.adapters.update({name: AdapterAccount() for name in settings.adapters})
     journal = _journal(settings.journal, accounts, resource)
     dead_letters = DeadLetters(_dead_files(settings))
+    _tell_what_is_too_old(settings)
     deliveries = {}
     for name, chosen in settings.adapters.items():
         context = Context(name, resource, settings.trace_ids.attribute)
@@ -66,6 +72,13 @@ def build(settings: Settings) -> Parts:
         text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit, keys=redaction.keys
     )
     return Parts(accounts, journal, deliveries, dead_letters, stages, reducer, resource)
+
+
+def _tell_what_is_too_old(settings: Settings) -> None:
+    """Warn of libraries that this package was not tested with: its own, and what the configuration's adapters need."""
+    needed = (getattr(adapter_class(chosen.type), "needs", None) for chosen in settings.adapters.values())
+    for line in too_old(module for needs in needed if needs is not None for module in needs.modules):
+        log.warning("%s", line)
 
 
 def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) -> list[NamedStage]:
@@ -141,12 +154,14 @@ def directory_of(given: str) -> Path:
     return Path(given).expanduser().absolute()  # the application may change its working folder
 
 
-def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats], decide: Decide) -> Keeper | None:
+def maintainer_of(
+    journal: Journal, settings: Settings, stats: Callable[[], Stats], decide: Decide
+) -> Maintainer | None:
     """Return what looks after a journal on disk; None for one in memory."""
     if settings.journal.directory is None:
         return None
     from tracebridge.journal.disk import DiskJournal
-    from tracebridge.journal.maintenance import DirectoryBounds, Keeper
+    from tracebridge.journal.maintenance import DirectoryBounds, Maintainer
     from tracebridge.journal.unclaimed import Bounds
 
     assert isinstance(journal, DiskJournal)  # noqa: S101 - `build` made it from the same settings
@@ -158,7 +173,7 @@ def keeper_of(journal: Journal, settings: Settings, stats: Callable[[], Stats], 
 
     unclaimed = settings.journal.unclaimed
     bounds = DirectoryBounds(settings.journal.max_directory_bytes, Bounds(unclaimed.max_age, unclaimed.max_bytes))
-    return Keeper(journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=decide)
+    return Maintainer(journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=decide)
 
 
 def _redaction(settings: RedactionSettings) -> Redaction:

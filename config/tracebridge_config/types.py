@@ -24,7 +24,7 @@ class SendingQueueConfig(TypedDict, total=False):
 
 
 class RetryOnFailureConfig(TypedDict, total=False):
-    """How delivery waits when this destination is ill."""
+    """How delivery waits when this destination is failing."""
 
     initial_interval: str | Literal[0]
     """First pause; doubled each time, with jitter."""
@@ -44,7 +44,7 @@ class ConsoleConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped; people wait for these."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class TlsConfig(TypedDict, total=False):
@@ -88,7 +88,7 @@ class JaegerThriftConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class KafkaTlsConfig(TypedDict, total=False):
@@ -149,7 +149,7 @@ class KafkaConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class SignConfig(TypedDict, total=False):
@@ -180,12 +180,12 @@ class LogConfig(TypedDict, total=False):
     """Longest line, in bytes."""
     extra_lines: Sequence[Literal["span.start", "span.event", "trace.end"]]
     """Lines besides the one that every finished span gets."""
-    sign: SignConfig | None | None
+    sign: SignConfig | None
     """Sign every line, so that `replay --verify` knows it for ours."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class MemoryConfig(TypedDict, total=False):
@@ -194,7 +194,7 @@ class MemoryConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class MlflowConfig(TypedDict, total=False):
@@ -227,7 +227,7 @@ class MlflowConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 OtelExporterConfig = TypedDict(
@@ -241,7 +241,7 @@ OtelExporterConfig = TypedDict(
         'dialect': Literal["openinference", "mlflow", "genai"],
         # How spans are grouped into requests.
         'sending_queue': SendingQueueConfig | None,
-        # How an ill destination is waited for.
+        # How a failing destination is retried.
         'retry_on_failure': RetryOnFailureConfig | None,
     },
     total=False,
@@ -259,7 +259,7 @@ class OtlpFileConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class OtlpGrpcConfig(TypedDict, total=False):
@@ -286,7 +286,7 @@ class OtlpGrpcConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class OtlpHttpConfig(TypedDict, total=False):
@@ -315,7 +315,7 @@ class OtlpHttpConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class RetentionConfig(TypedDict, total=False):
@@ -337,7 +337,7 @@ class StoreConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into transactions."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class ZipkinConfig(TypedDict, total=False):
@@ -366,7 +366,7 @@ class ZipkinConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
 
 
 class ZipkinFileConfig(TypedDict, total=False):
@@ -379,7 +379,12 @@ class ZipkinFileConfig(TypedDict, total=False):
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
-    """How an ill destination is waited for."""
+    """How a failing destination is retried."""
+
+
+class RelayConfig(TypedDict, total=False):
+    """Where `tracebridge relay` reads: one of these."""
+
 
 
 class ResourceConfig(TypedDict, total=False):
@@ -419,6 +424,66 @@ class PropagationConfig(TypedDict, total=False):
     """Spans of a trace that the caller decided not to sample: count and drop them, or deliver them all the same."""
 
 
+class MatchConfig(TypedDict, total=False):
+    """What a trace's root has to be for a rule to decide about it; all that is given has to fit."""
+
+    name: str | None
+    """The root's name; * stands for any text."""
+    kind: Literal["internal", "server", "client", "producer", "consumer"] | None
+    """The root's kind."""
+    attributes: Mapping[str, AttributeValue]
+    """What the root has at its start: the value itself, or a list of which it is one; in text, * stands for any text."""
+    service: str | None
+    """The service.name of what produced it; * stands for any text."""
+
+
+class RuleConfig(TypedDict, total=False):
+    """Another ratio for the traces whose root fits."""
+
+    match: MatchConfig | None
+    """What the root has to be."""
+    ratio: float | str
+    """The share of these traces that is kept."""
+
+
+class KeepConfig(TypedDict, total=False):
+    """What makes a whole trace worth keeping, whatever was decided at its start."""
+
+    errors: bool
+    """Keep a trace in which a span ended with the status ERROR."""
+    slower_than: str | Literal[0] | None
+    """Keep a trace in which a span took longer than this."""
+    names: Sequence[str]
+    """Keep a trace that has a span of such a name; * stands for any text."""
+    attributes: Mapping[str, AttributeValue]
+    """Keep a trace in which a span has one of these attributes: the value itself, or a list of which it is one."""
+    wait: str | Literal[0]
+    """Longest time that a trace's first finished span waits for the root's end."""
+    max_spans: int
+    """Most spans of one trace that wait."""
+    max_bytes: str | int
+    """Most that all waiting spans together may take."""
+
+
+class SamplingConfig(TypedDict, total=False):
+    """Which traces are delivered: decided at their start by a share of all, and, once they are whole, by what is in them."""
+
+    ratio: float | str
+    """The share of the traces that begin here that is kept."""
+    rules: Sequence[RuleConfig]
+    """Other ratios for some traces: the first rule that fits the root decides."""
+    keep: KeepConfig | None
+    """What is kept whatever the ratio says, decided when the root has ended."""
+    max_traces_per_second: int | None
+    """Most traces a second that begin here and are kept by ratio and rules."""
+    parent: Literal["obey", "threshold", "ignore"]
+    """With a parent elsewhere: its sampled flag decides, or the threshold that came along, or what is set here."""
+    randomness: Literal["auto", "id", "hash"]
+    """What is drawn by: the trace ID where that is random and its hash where it is not, always the ID, or always the hash."""
+    attributes: Sequence[Literal["jaeger", "datadog", "priority"]]
+    """Attributes that say the same to others: sampler.type and sampler.param on roots; _dd.rule_psr on roots; sampling.priority on what `keep` kept."""
+
+
 class OpenTelemetryConfig(TypedDict, total=False):
     """How this process's own OpenTelemetry, if it has any, goes together with tracebridge."""
 
@@ -427,7 +492,7 @@ class OpenTelemetryConfig(TypedDict, total=False):
 
 
 class LifecycleConfig(TypedDict, total=False):
-    """How spans that nobody ends are treated, and how the client closes."""
+    """How spans that are never ended are treated, and how the client closes."""
 
     strict: bool
     """Raise on every misuse, such as the end of an unknown span."""
@@ -498,7 +563,7 @@ class JournalConfig(TypedDict, total=False):
     unclaimed: UnclaimedConfig | None
     """What waits there for adapters that this configuration does not name."""
     fsync: Literal["never", "interval", "always"]
-    """On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk."""
+    """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
 AdapterConfig = (
@@ -532,10 +597,12 @@ class Config(TypedDict, total=False):
     """How your own trace IDs become wire IDs."""
     propagation: PropagationConfig | None
     """Which headers carry a trace in and out."""
+    sampling: SamplingConfig | None
+    """Which traces are delivered; without it, all."""
     opentelemetry: OpenTelemetryConfig | None
     """One tree with OpenTelemetry's instrumentation."""
     lifecycle: LifecycleConfig | None
-    """Spans that nobody ends; closing."""
+    """Spans that are never ended; closing."""
     limits: LimitsConfig | None
     """How much one span may carry."""
     redaction: RedactionConfig | None
@@ -546,3 +613,5 @@ class Config(TypedDict, total=False):
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]
     """What happens to finished spans before they are queued, in order."""
+    relay: RelayConfig | None
+    """Where `tracebridge relay` reads: one receiver, with its options."""

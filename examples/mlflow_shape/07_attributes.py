@@ -19,4 +19,4 @@ span = client.start_span(
 )
 client.end_span(trace_id=root.trace_id, span_id=span.span_id, outputs="A piece of work with a start and an end.")
 client.end_trace(trace_id=root.trace_id)
-print("numbers stay numbers, and a count of tokens is no secret")
+print("numbers stay numbers, and a count of tokens is not a secret")

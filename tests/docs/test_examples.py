@@ -46,7 +46,7 @@ EXPECTED: dict[str, list[Tree]] = {
     "mlflow_shape/01_getting_started.py": FLOW,
     "mlflow_shape/02_error_handling.py": RISKY,
     "mlflow_shape/03_custom_trace_manager.py": [[("<own ID>", "OK", [])]],
-    "mlflow_shape/04_batch_processing.py": batch("UNSET"),  # nobody ended it
+    "mlflow_shape/04_batch_processing.py": batch("UNSET"),  # never ended
     "mlflow_shape/05_traced_span.py": WORKFLOW,
     "mlflow_shape/06_trace_state_manager.py": [
         [("pipeline", "OK", [("load", "OK", [("parse", "OK", [])]), ("store", "OK", [])])]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from support.backends.zipkin import start_zipkin
+from support.commands import CliRunner
 from tracebridge.cli import main
 
 pytestmark = pytest.mark.server
@@ -93,5 +93,5 @@ def test_a_zipkin_that_cannot_store_is_told_though_it_takes_the_span(tmp_path):
     finally:
         zipkin.process.stop()
     problem = found["zipkin"]["problem"]
-    assert (code, problem["cause"]) == (1, "ill")
+    assert (code, problem["cause"]) == (1, "unhealthy")
     assert "ElasticsearchStorage" in problem["message"]

@@ -12,13 +12,13 @@ import pytest
 from support.backends.process import http
 from support.readback import poll
 from tracebridge.plugins.adapter import Context
-from tracebridge_adapters.dialects import absorb, showing
+from tracebridge_adapters.dialects import attributes_for, take_apart
 from tracebridge_adapters.formats.zipkin import json as zipkin_json
 from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
 from tracebridge_adapters.zipkin import ZipkinAdapter, ZipkinOptions
 
 pytestmark = pytest.mark.server
-SHOWN = showing("openinference", "tracebridge.trace_id")
+SHOWN = attributes_for("openinference", "tracebridge.trace_id")
 T0 = 1_790_000_000_000_000  # µs
 ENDPOINTS = [
     {"serviceName": "frontend", "ipv4": "10.0.0.1", "port": 8080},
@@ -116,11 +116,11 @@ def test_v1_spans_become_what_zipkin_makes_of_them(zipkin):
 
     def by_way_of_us(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return comparable(
-            json.loads(zipkin_json.encode(zipkin_json_reader.decode(json.dumps(given), absorb).records, SHOWN))
+            json.loads(zipkin_json.encode(zipkin_json_reader.decode(json.dumps(given), take_apart).records, SHOWN))
         )
 
     said = poll(read, len(spans))
-    ours = {trace_id: by_way_of_us([span]) for trace_id, span in spans.items()}
+    ours: dict[str, Any] = {trace_id: by_way_of_us([span]) for trace_id, span in spans.items()}
     assert said == ours
 
 
@@ -140,7 +140,7 @@ def test_a_zipkin_tracers_spans_are_the_same_by_way_of_us(zipkin, salt, encoding
          "localEndpoint": back, "remoteEndpoint": {"serviceName": "kafka"}},
     ]  # fmt: skip
     http.request("POST", zipkin.spans_url, json=[{"traceId": direct, **span} for span in spans])
-    read = zipkin_json_reader.decode(json.dumps([{"traceId": bridged, **span} for span in spans]), absorb)
+    read = zipkin_json_reader.decode(json.dumps([{"traceId": bridged, **span} for span in spans]), take_apart)
     adapter = ZipkinAdapter(ZipkinOptions(endpoint=zipkin.spans_url, encoding=encoding), Context("zipkin"))
     adapter.send(adapter.encode(read.records), len(spans))
     adapter.close()
@@ -148,7 +148,7 @@ def test_a_zipkin_tracers_spans_are_the_same_by_way_of_us(zipkin, salt, encoding
     def told(trace_id: str) -> list[dict[str, Any]]:
         def read_back() -> dict[str, Any]:
             got = http.request("GET", f"{zipkin.url}/api/v2/trace/{trace_id}")
-            return dict(enumerate(got.json())) if got.status == 200 else {}
+            return {str(number): span for number, span in enumerate(got.json())} if got.status == 200 else {}
 
         return [{**span, "traceId": "same"} for span in comparable(list(poll(read_back, len(spans)).values()))]
 

@@ -17,22 +17,22 @@ from thrift.transport.TTransport import TMemoryBuffer
 from support.strategies import hostile_records, records
 from tracebridge.journal.base import encode_record
 from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
-from tracebridge_adapters.dialects import absorb, as_json, showing
+from tracebridge_adapters.dialects import as_json, attributes_for, take_apart
 from tracebridge_adapters.formats.jaeger import structs as jaeger_structs
 from tracebridge_adapters.formats.jaeger import thrift as jaeger_thrift
 from tracebridge_adapters.formats.jaeger import thrift_reader as jaeger_thrift_reader
 from tracebridge_adapters.formats.jaeger.names import OWN_KEYS, UNKNOWN_OPERATION
 
-SHOWN = showing("openinference", "tracebridge.trace_id")
+SHOWN = attributes_for("openinference", "tracebridge.trace_id")
 PLAIN_PROTOCOLS = {"compact": TCompactProtocol, "binary": TBinaryProtocol}
 LIMIT = 65_000
 DATAGRAMS = {protocol: jaeger_thrift.Framing(protocol, True, LIMIT) for protocol in ("compact", "binary")}
 every_protocol = pytest.mark.parametrize("protocol", DATAGRAMS)
 
 
-def decode(body: bytes, protocol: str) -> list[SpanRecord]:
+def decode(body: bytes, protocol: Any) -> list[SpanRecord]:
     """The records of a datagram, none of them left out."""
-    decoded = jaeger_thrift_reader.decode(body, absorb, protocol, as_message=True)
+    decoded = jaeger_thrift_reader.decode(body, take_apart, protocol, as_message=True)
     assert decoded.damage == []
     return decoded.records
 
@@ -216,7 +216,7 @@ def foreign_spans(draw: Any) -> jaeger_structs.Span:
 def test_half_built_foreign_spans_are_read_repaired_or_left_out(spans):
     """Every span gives a record that all destinations can carry, or a note; never an exception."""
     body = jaeger_structs.write(jaeger_structs.Batch(jaeger_structs.Process("svc"), spans), "binary")
-    decoded = jaeger_thrift_reader.decode(body, absorb)
+    decoded = jaeger_thrift_reader.decode(body, take_apart)
     assert len(decoded.records) + len(decoded.damage) == len(spans)
     for record in decoded.records:
         assert encode_record(record)
@@ -232,9 +232,9 @@ def test_damaged_and_cut_bytes_never_crash_the_reader(protocol, record, data):
     body[at] = data.draw(st.integers(0, 255))
     del body[data.draw(st.integers(at, len(body))) :]
     try:
-        jaeger_thrift_reader.decode(bytes(body), absorb, protocol, as_message=True)
+        jaeger_thrift_reader.decode(bytes(body), take_apart, protocol, as_message=True)
     except ValueError as error:
-        assert str(error).startswith(("no Thrift", "no Jaeger batch"))
+        assert str(error).startswith(("not Thrift", "not a Jaeger batch"))
 
 
 @every_protocol
@@ -243,6 +243,6 @@ def test_damaged_and_cut_bytes_never_crash_the_reader(protocol, record, data):
 def test_junk_is_refused_with_a_clear_error(protocol, as_message, junk):
     """A reader returns records and notes or raises ValueError, whatever the bytes."""
     try:
-        jaeger_thrift_reader.decode(junk, absorb, protocol, as_message=as_message)
+        jaeger_thrift_reader.decode(junk, take_apart, protocol, as_message=as_message)
     except ValueError as error:
-        assert str(error).startswith(("no Thrift", "no Jaeger batch"))
+        assert str(error).startswith(("not Thrift", "not a Jaeger batch"))

@@ -15,16 +15,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from support.otlp_view import hex_ids_to_base64, plain
 from support.strategies import hostile_records, records, texts, trace_ids
 from tracebridge.records.record import Resource, Scope, SpanRecord
-from tracebridge_adapters.dialects import absorb, showing
+from tracebridge_adapters.dialects import attributes_for, take_apart
 from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 from tracebridge_adapters.formats.otlp import protobuf_reader as otlp_protobuf_reader
 
 ENCODINGS = {
-    "protobuf": (otlp_protobuf.encode, lambda body, absorb: otlp_protobuf_reader.decode(body, absorb).records),
-    "json": (otlp_json.encode_request, lambda body, absorb: otlp_json_reader.decode(body, absorb).records),
-    "json in a file": (otlp_json.encode, lambda body, absorb: otlp_json_reader.decode(body, absorb).records),
+    "protobuf": (otlp_protobuf.encode, lambda body, take_apart: otlp_protobuf_reader.decode(body, take_apart).records),
+    "json": (otlp_json.encode_request, lambda body, take_apart: otlp_json_reader.decode(body, take_apart).records),
+    "json in a file": (otlp_json.encode, lambda body, take_apart: otlp_json_reader.decode(body, take_apart).records),
 }
 DIALECTS = ("openinference", "mlflow", "genai")
 
@@ -59,9 +59,9 @@ def fields(record: SpanRecord) -> dict[str, Any]:
     return out
 
 
-def shown(dialect: str) -> Any:
+def shown(dialect: Any) -> Any:
     """The attributes of a span in a dialect."""
-    return showing(dialect, "tracebridge.trace_id")
+    return attributes_for(dialect, "tracebridge.trace_id")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -70,7 +70,7 @@ def shown(dialect: str) -> Any:
 def test_decoding_what_was_encoded_gives_the_record_back(encoding, dialect, record):
     """decode(encode(record)) == record, every field with its type, in every dialect; but for numbers that servers are spared."""
     encode, decode = ENCODINGS[encoding]
-    (back,) = decode(encode([record], shown(dialect)), absorb)
+    (back,) = decode(encode([record], shown(dialect)), take_apart)
     sent = fields(record)
     assert (sent if encoding == "json in a file" else told(sent)) == fields(back)
 
@@ -86,7 +86,7 @@ def test_grouping_loses_nothing_and_mixes_nothing(encoding, batch):
         SpanRecord(trace, n.to_bytes(8, "big"), None, name, 1, 2, scope=scoped[s], resource=similar[r])
         for n, (name, trace, r, s) in enumerate(batch, 1)
     ]
-    back = sorted(decode(encode(sent, shown("openinference")), absorb), key=lambda record: record.span_id)
+    back = sorted(decode(encode(sent, shown("openinference")), take_apart), key=lambda record: record.span_id)
     assert [fields(record) for record in sent] == [fields(record) for record in back]
 
 
@@ -120,7 +120,7 @@ def test_junk_is_refused_with_a_clear_error(encoding, junk):
     """A reader returns records or raises ValueError, whatever the bytes."""
     _, decode = ENCODINGS[encoding]
     try:
-        read = decode(junk, absorb)
+        read = decode(junk, take_apart)
     except ValueError as error:
         assert str(error).startswith("not OTLP ")
     else:
@@ -135,6 +135,6 @@ def test_a_body_that_was_cut_or_damaged_never_crashes_the_reader(record, data):
     body[at] = data.draw(st.integers(0, 255))
     del body[data.draw(st.integers(at, len(body))) :]
     try:
-        otlp_protobuf_reader.decode(bytes(body), absorb)
+        otlp_protobuf_reader.decode(bytes(body), take_apart)
     except ValueError as error:
         assert str(error).startswith("not OTLP protobuf")

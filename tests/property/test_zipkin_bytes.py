@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord
-from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.shared.pair_cache import MAX_TEXT
 from tracebridge_adapters.formats.zipkin import json as zipkin_json
 from tracebridge_adapters.formats.zipkin import protobuf as zipkin_proto
@@ -74,7 +74,7 @@ ONLY_A_PEER = SpanRecord(
 @given(st.lists(RECORDS, max_size=4))
 def test_json_put_together_from_bytes_is_the_json_of_the_plain_mappings(records: list[SpanRecord]) -> None:
     """Whatever the spans hold: the bytes are those of an encoder that walks plain mappings."""
-    expected = z.not_v1(msgspec.json.encode([spelled(plain_span(record)) for record in records]))
+    expected = z.not_v1(msgspec.json.encode([json_safe(plain_span(record)) for record in records]))
     assert expected == zipkin_json.encode(records, lambda record: record.attributes)
 
 

@@ -13,6 +13,7 @@ import pytest
 from support.backends.cache import REQUIRE, MissingServerError
 from support.backends.fetching import FETCH
 from support.backends.servers import START, running
+from support.browser import Browser
 
 SERVERS = tuple(START)
 
@@ -66,6 +67,21 @@ def mlflow() -> Iterator[Any]:
 def phoenix() -> Iterator[Any]:
     """A real Phoenix."""
     yield from _server("phoenix")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    try:
+        running = Browser()
+    except MissingServerError as error:
+        if os.environ.get(REQUIRE):
+            pytest.fail(f"a browser is required here: {error}")
+        pytest.skip(f"no browser on this machine: {error}")
+    try:
+        yield running
+    finally:
+        running.stop()
 
 
 def _python(name: str) -> Path:

@@ -126,9 +126,9 @@ def held(journal: DiskJournal) -> list[Folder]:
 
 def crash(client: Client) -> None:
     """End a client as `kill -9` ends its process: nothing is flushed, told or released but by the system."""
-    assert client._keeper is not None
-    client._keeper._stop.set()  # before the folders that it holds are counted
-    client._keeper._poke.set()
+    assert client._maintainer is not None
+    client._maintainer._stop.set()  # before the folders that it holds are counted
+    client._maintainer._poke.set()
     with client._accounts.lock:
         for delivery in client._deliveries.values():
             delivery._books.stopped = True
@@ -138,9 +138,9 @@ def crash(client: Client) -> None:
         journal._closed = True
         journal._seal()
         folders_held = held(journal)
-    if client._keeper._thread.is_alive():
-        client._keeper._thread.join()
-    client._keeper._let_go()
+    if client._maintainer._thread.is_alive():
+        client._maintainer._thread.join()
+    client._maintainer._close_waiting()
     for folder in folders_held:
         folder.close()
     client._off = client._closed = True

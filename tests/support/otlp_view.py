@@ -6,9 +6,9 @@ import base64
 from typing import Any
 
 from tracebridge.records.record import SpanRecord
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 
-ATTRIBUTES = showing("openinference", "tracebridge.trace_id")
+ATTRIBUTES = attributes_for("openinference", "tracebridge.trace_id")
 
 
 def plain(value: Any) -> Any:

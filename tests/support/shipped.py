@@ -235,3 +235,75 @@ LOGGED: Mapping[str, Wrap] = {
     "a list": lambda text: json.dumps([text]),
 }  # fmt: skip
 """How applications' loggers write a text that a user gave them."""
+
+
+def any_value(given: Any) -> dict[str, Any]:
+    """A value in OTLP's JSON, as a Collector's parser leaves it."""
+    if isinstance(given, dict):
+        return {"kvlistValue": {"values": [{"key": key, "value": any_value(value)} for key, value in given.items()]}}
+    if isinstance(given, list):
+        return {"arrayValue": {"values": [any_value(value) for value in given]}}
+    if isinstance(given, bool):
+        return {"boolValue": given}
+    if isinstance(given, int):
+        return {"intValue": str(given)}
+    return {"doubleValue": given} if isinstance(given, float) else {"stringValue": given}
+
+
+def logs(*bodies: dict[str, Any]) -> dict[str, Any]:
+    """OTLP logs."""
+    records = [{"timeUnixNano": "1767323045678901234", "body": body, "traceId": "", "spanId": ""} for body in bodies]
+    return {"resourceLogs": [{"resource": {}, "scopeLogs": [{"scope": {}, "logRecords": records}]}]}
+
+
+AT_MS = 1767323045678
+ANSWERS: Mapping[str, Callable[[str, str], Any]] = {
+    "CloudWatch, get-log-events": lambda one, two: {
+        "events": [{"timestamp": AT_MS, "message": line, "ingestionTime": AT_MS} for line in (one, two)],
+        "nextForwardToken": "f/1", "nextBackwardToken": "b/1",
+    },
+    "CloudWatch, filter-log-events": lambda one, two: {
+        "events": [
+            {"logStreamName": "s", "timestamp": AT_MS, "message": line + "\n", "ingestionTime": AT_MS, "eventId": "7"} for line in (one, two)
+        ],
+        "searchedLogStreams": [],
+    },
+    "CloudWatch Insights, get-query-results": lambda one, two: {
+        "results": [
+            [{"field": "@timestamp", "value": "2026-01-02 03:04:05.678"}, {"field": "@message", "value": line}, {"field": "@ptr", "value": "p"}]
+            for line in (one, two)
+        ],
+        "statistics": {"recordsMatched": 2.0, "recordsScanned": 2.0, "bytesScanned": 900.0}, "status": "Complete",
+    },
+    "CloudWatch, subscription": lambda one, two: {
+        "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "g", "logStream": "s", "subscriptionFilters": ["f"],
+        "logEvents": [{"id": "3", "timestamp": AT_MS, "message": line} for line in (one, two)],
+    },
+    "Loki, query_range": lambda one, two: {
+        "status": "success",
+        "data": {"resultType": "streams", "stats": {}, "result": [
+            {"stream": {"app": "shop"}, "values": [["1767323045678901234", one]]},
+            {"stream": {"app": "shop", "pod": "b"}, "values": [["1767323045678901234", two, {"detected_level": "info"}]]},
+        ]},
+    },
+    "Loki, push": lambda one, two: {"streams": [{"stream": {"app": "shop"}, "values": [["1", one], ["2", two]]}]},
+    "Elasticsearch, _search": lambda one, two: {
+        "took": 3, "timed_out": False, "_shards": {"total": 1},
+        "hits": {"max_score": 1.0, "hits": [
+            {"_index": "logs", "_id": "a", "_score": 1.0, "_source": json.loads(one)},
+            {"_index": "logs", "_id": "b", "_score": 1.0, "_source": {"@timestamp": "2026-01-02T03:04:05.678Z", "agent": AGENT, "message": two}},
+        ]},
+    },
+    "Splunk, results": lambda one, two: {
+        "preview": False, "init_offset": 0, "results": [{"_raw": line, "_time": "2026-01-02T03:04:05.678+00:00", "host": "h"} for line in (one, two)],
+    },
+    "Google Cloud, gcloud logging read": lambda one, two: [
+        {"logName": "projects/p/logs/stdout", "insertId": "a", "jsonPayload": json.loads(one)},
+        {"logName": "projects/p/logs/stdout", "insertId": "b", "textPayload": two},
+    ],
+    "Fluent Bit, http output": lambda one, two: [{"date": 1767323045.6, "log": line} for line in (one, two)],
+    "jq --slurp": lambda one, two: [json.loads(one), json.loads(two)],
+    "Collector, OTLP logs": lambda one, two: logs({"stringValue": one}, {"stringValue": two}),
+    "Collector, OTLP logs, parsed": lambda one, two: logs(any_value(json.loads(one)), any_value(json.loads(two))),
+}  # fmt: skip
+"""Documents that hold two lines."""

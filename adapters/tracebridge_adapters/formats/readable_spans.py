@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge.records.record import StatusCode as Code
-from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.dialects import json_safe
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 OWN_SCOPE = Scope()
@@ -135,7 +135,7 @@ def _sdk_value(value: Value) -> Any:
     if type(value) is dict:
         return {key: _sdk_value(item) for key, item in value.items()}
     if type(value) is float and not isfinite(value):
-        return spelled(value)
+        return json_safe(value)
     return value
 
 

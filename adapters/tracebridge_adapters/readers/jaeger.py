@@ -11,7 +11,7 @@ from tracebridge.plugins.adapter import Context
 from tracebridge.reading.search import Condition, Page, Query
 from tracebridge.records.record import SpanRecord
 from tracebridge.records.span_identity import in_order
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.jaeger_apis import TOO_DEEP, JaegerApi, choose_api
 from tracebridge_adapters.readers.searching import LOOKBACK_MS, search, start_ms
@@ -26,7 +26,7 @@ class JaegerReader:
 
     def __init__(self, server: HttpReader, context: Context, ui: str | None) -> None:
         self._server = server
-        self._absorb = partial(absorb, trace_id_attribute=context.trace_id_attribute)
+        self._take_apart = partial(take_apart, trace_id_attribute=context.trace_id_attribute)
         self._chosen: JaegerApi | None = None
         self._most: int | None = None
         """What a server that holds few traces lets one search ask for, once it has refused more."""
@@ -63,7 +63,7 @@ class JaegerReader:
 
     def _api(self) -> JaegerApi:
         if self._chosen is None:
-            self._chosen = choose_api(self._server, self._absorb)
+            self._chosen = choose_api(self._server, self._take_apart)
         return self._chosen
 
     def _ask(

@@ -20,7 +20,7 @@ from tracebridge_adapters.formats.jaeger import json_reader as jaeger_json
 from tracebridge_adapters.readers.searching import kept
 from tracebridge_adapters.wires.http_get import HttpReader
 
-Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 Trace = list[SpanRecord]
 
 TOO_DEEP = "search depth"  # how its memory refuses a search for more traces than it may hold
@@ -47,8 +47,8 @@ class JaegerApi(Protocol):
 class JaegerApi1:
     """`/api/traces`."""
 
-    def __init__(self, server: HttpReader, absorb: Absorb) -> None:
-        self._server, self._absorb = server, absorb
+    def __init__(self, server: HttpReader, take_apart: TakeApart) -> None:
+        self._server, self._take_apart = server, take_apart
 
     def get(self, trace_id: bytes) -> Trace:
         """Return the spans of one trace."""
@@ -80,7 +80,7 @@ class JaegerApi1:
 
     def _decoded(self, document: bytes) -> list[Trace]:
         try:
-            return kept(jaeger_json.decode(document, self._absorb), self._server.shown_url)
+            return kept(jaeger_json.decode(document, self._take_apart), self._server.shown_url)
         except ValueError as error:
             raise _foreign(self._server, error) from error
 
@@ -88,8 +88,8 @@ class JaegerApi1:
 class JaegerApi3:
     """`/api/v3`. A search by tag asks the other API which traces there are, because this one cannot be asked."""
 
-    def __init__(self, server: HttpReader, absorb: Absorb, older: JaegerApi1) -> None:
-        self._server, self._absorb, self._older = server, absorb, older
+    def __init__(self, server: HttpReader, take_apart: TakeApart, older: JaegerApi1) -> None:
+        self._server, self._take_apart, self._older = server, take_apart, older
 
     def get(self, trace_id: bytes) -> Trace:
         """Return the spans of one trace."""
@@ -133,7 +133,7 @@ class JaegerApi3:
         if document is None:
             return []
         try:
-            return kept([jaeger_otlp.decode(document, self._absorb)], self._server.shown_url)[0]
+            return kept([jaeger_otlp.decode(document, self._take_apart)], self._server.shown_url)[0]
         except ValueError as error:
             raise _foreign(self._server, error) from error
 
@@ -142,10 +142,10 @@ class _Services(msgspec.Struct):
     services: list[str] = []
 
 
-def choose_api(server: HttpReader, absorb: Absorb) -> JaegerApi:
+def choose_api(server: HttpReader, take_apart: TakeApart) -> JaegerApi:
     """Return the API that loses least of those that a Jaeger has. Raises what asking it raises, but for "there is no such path"."""
-    older = JaegerApi1(server, absorb)
-    newer = JaegerApi3(server, absorb, older)
+    older = JaegerApi1(server, take_apart)
+    newer = JaegerApi3(server, take_apart, older)
     try:
         newer.services()
     except Misconfigured as error:

@@ -12,7 +12,7 @@ from tracebridge.plugins.adapter import Context
 from tracebridge.reading.search import Page, Query
 from tracebridge.records.record import SpanRecord
 from tracebridge.records.span_identity import in_order
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.files import mlflow_json
 from tracebridge_adapters.options import link_of
 from tracebridge_adapters.readers.mlflow_experiment import UNKNOWN, MlflowExperiment
@@ -35,7 +35,7 @@ class MlflowReader:
     def __init__(self, server: HttpReader, context: Context, experiment: MlflowExperiment, ui: str | None) -> None:
         self._server = server
         self._experiment = experiment
-        self._absorb = partial(absorb, trace_id_attribute=context.trace_id_attribute)
+        self._take_apart = partial(take_apart, trace_id_attribute=context.trace_id_attribute)
         self._trace_id_attribute = context.trace_id_attribute
         self._ui = ui
 
@@ -125,7 +125,7 @@ class MlflowReader:
 
     def _decoded(self, document: bytes) -> list[list[SpanRecord]]:
         try:
-            return kept(mlflow_json.decode(document, self._absorb), self._server.shown_url)
+            return kept(mlflow_json.decode(document, self._take_apart), self._server.shown_url)
         except ValueError as error:
             raise self._foreign(error) from error
 

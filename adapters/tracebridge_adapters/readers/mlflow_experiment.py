@@ -46,7 +46,7 @@ class MlflowExperiment:
     def id(self) -> str:
         """Return its ID; the first time the server is asked.
 
-        Raises Retryable for a server that is ill, Misconfigured for an experiment that cannot be used.
+        Raises Retryable for a server that is failing, Misconfigured for an experiment that cannot be used.
         """
         if self.known is None:
             self.known = self._named(self._name) if self._name else self._by_id(self._given_id or DEFAULT_EXPERIMENT)
@@ -55,7 +55,7 @@ class MlflowExperiment:
     def _by_id(self, experiment_id: str) -> str:
         found = self._ask("get", {"experiment_id": experiment_id})
         if found is None:
-            raise self._unusable(f"MLflow has no experiment {experiment_id}; name one that is there")
+            raise self._unusable(f"experiment {experiment_id} does not exist in MLflow; name one that does")
         return self._usable(found)
 
     def _named(self, name: str) -> str:

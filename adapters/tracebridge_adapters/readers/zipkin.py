@@ -13,7 +13,7 @@ from tracebridge.plugins.format import Decoded
 from tracebridge.reading.search import Condition, Page, Query
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.records.span_identity import in_order
-from tracebridge_adapters.dialects import DISPLACED, absorb
+from tracebridge_adapters.dialects import DISPLACED, take_apart
 from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
 from tracebridge_adapters.formats.zipkin import tags as zipkin_tags
 from tracebridge_adapters.options import link_of
@@ -29,7 +29,7 @@ class ZipkinReader:
 
     def __init__(self, server: HttpReader, context: Context, ui: str | None) -> None:
         self._server = server
-        self._absorb = partial(absorb, trace_id_attribute=context.trace_id_attribute)
+        self._take_apart = partial(take_apart, trace_id_attribute=context.trace_id_attribute)
         self._trace_id_attribute = context.trace_id_attribute
         self._ui = ui or f"{server.shown_url}/zipkin/traces/{{trace_id}}"
 
@@ -87,7 +87,7 @@ class ZipkinReader:
             raise Misconfigured(f"{self._server.shown_url}: {error}; is query_endpoint a Zipkin?") from error
 
     def _trace(self, document: bytes) -> Decoded:
-        read = zipkin_json_reader.decode(document, self._absorb)
+        read = zipkin_json_reader.decode(document, self._take_apart)
         return Decoded([_plain(record) for record in read.records], damage=read.damage)
 
     def link(self, trace_id: bytes) -> str | None:

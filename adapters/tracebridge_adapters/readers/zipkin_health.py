@@ -30,7 +30,7 @@ class ZipkinHealth:
             base_url + "/health", headers=headers, timeout_s=timeout_s, tls=tls, proxy=proxy, max_answer=MAX_ANSWER
         )
 
-    def illness(self) -> str:
+    def health_problem(self) -> str:
         """Return what is down and why; empty when nothing is, and for a server of something else."""
         try:
             answer = self._exchange.request("GET")

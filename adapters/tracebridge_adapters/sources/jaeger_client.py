@@ -84,7 +84,7 @@ def _record(span: Any, resource: Resource | None) -> SpanRecord:
     context = span.context
     unreadable: list[Any] = []
     attributes = _tags(span.tags, unreadable)
-    kind, status, message = _absorbed(attributes)
+    kind, status, message = _taken_apart(attributes)
     start_us, duration_us = _microseconds(span.start_time), 0
     if start_us is not None and span.end_time is not None:
         duration_us = _microseconds(span.end_time - span.start_time) or 0
@@ -115,7 +115,7 @@ def _record(span: Any, resource: Resource | None) -> SpanRecord:
 
 
 def _microseconds(seconds: Any) -> int | None:
-    """Return what jaeger-client's own Thrift says of a time: whole microseconds, as many as a float holds; None for what is no time."""
+    """Return what jaeger-client's own Thrift says of a time: whole microseconds, as many as a float holds; None for what is not a time."""
     try:
         return int(seconds * 1_000_000)
     except (TypeError, ValueError, OverflowError):  # NaN and infinity among them
@@ -140,7 +140,7 @@ def _odd_tag(tag: Any, unreadable: list[Any]) -> tuple[str, Any]:
     return str(getattr(tag, "key", "unreadable")), values[0] if values else tag
 
 
-def _absorbed(attributes: dict[str, Any]) -> tuple[int, int, str]:
+def _taken_apart(attributes: dict[str, Any]) -> tuple[int, int, str]:
     """Take kind and error out of the attributes; return (kind, status, message)."""
     kind = _KINDS.get(str(attributes.get("span.kind")), int(Kind.UNSPECIFIED))
     if kind:

@@ -40,7 +40,7 @@ class OpenTelemetrySource(SpanProcessor, SpanExporter):
         self._scopes = Remembered(_scope)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take one ended span; one that was only recorded, not sampled, is for nobody outside the process."""
+        """Take one ended span; one that was only recorded, not sampled, stays within the process."""
         try:
             context = span.context
             if context is not None and not context.trace_flags & 1:
@@ -75,7 +75,7 @@ class OpenTelemetrySource(SpanProcessor, SpanExporter):
             span_id=id_bytes(context.span_id, 8) if context is not None else b"",
             parent_id=None if parent is None else id_bytes(parent.span_id, 8),
             name=span.name,
-            start_time_ns=span.start_time,  # type: ignore[arg-type] # a half-built span has none: mended on ingest
+            start_time_ns=span.start_time,  # type: ignore[arg-type] # a half-built span has none: repaired on ingest
             end_time_ns=span.end_time,  # type: ignore[arg-type] # the same
             kind=span.kind.value + _KINDS,
             status=status.status_code.value,

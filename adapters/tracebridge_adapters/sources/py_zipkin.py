@@ -15,7 +15,7 @@ from tracebridge.errors import ConfigError
 from tracebridge.plugins.format import Decoded
 from tracebridge.plugins.source import Intake
 from tracebridge.records.record import Resource, Scope
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
 from tracebridge_adapters.formats.zipkin import protobuf_reader as zipkin_proto_reader
 
@@ -62,5 +62,5 @@ def _says_where(resource: Resource | None) -> bool:
 
 def _decoded(payload: bytes | str) -> Decoded:
     if isinstance(payload, bytes) and payload[:1] == _PROTOBUF:
-        return zipkin_proto_reader.decode(payload, absorb)
-    return zipkin_json_reader.decode(payload, absorb)
+        return zipkin_proto_reader.decode(payload, take_apart)
+    return zipkin_json_reader.decode(payload, take_apart)

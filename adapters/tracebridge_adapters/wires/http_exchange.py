@@ -197,7 +197,7 @@ class HttpExchange:
         return bytes(content)
 
     def _reason(self, error: BaseException) -> str:
-        """Say what went wrong in a line, without urllib3's object names, and without the secrets of a server that is none and echoes."""
+        """Say what went wrong in a line, without urllib3's object names, and without the secrets of a server that is something else and echoes."""
         import urllib3
 
         while (

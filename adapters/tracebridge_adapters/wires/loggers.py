@@ -63,7 +63,7 @@ def structlog_emitter(name: str | None, *, as_text: bool) -> Emit:
     """Return an emitter through the application's structlog logger: fields as keywords, or the line as the event (`as_text`).
 
     `name` is handed to `structlog.get_logger`, or names a logger of the application's own as `module:logger`. Time and level are
-    the logger's to set. Raises Misconfigured when there is no such logger.
+    the logger's to set. Raises Misconfigured when that logger does not exist.
     """
     logger = _structlog_logger(name)
 

@@ -102,11 +102,11 @@ class StandardStream:
         self._name = name
 
     def write(self, data: bytes) -> None:
-        """Write and flush. Raises Misconfigured when nobody reads the stream any more."""
+        """Write and flush. Raises Misconfigured when the stream's reader has gone."""
         stream = getattr(sys, self._name)
         try:
             if stream is None:
-                raise OSError(errno.EBADF, "there is no such stream in this process")
+                raise OSError(errno.EBADF, "the stream is closed in this process")
             binary = getattr(stream, "buffer", None)
             if binary is not None:
                 stream.flush()
@@ -132,9 +132,9 @@ class StandardStream:
 
 @contextlib.contextmanager
 def _held(fd: int, how: int) -> Iterator[bool]:
-    """Hold a lock of a file: many write at a time, and nobody while one looks how it ends.
+    """Hold a lock of a file: many write at a time, and none while one looks how it ends.
 
-    Yields False when others would not let go of it: whoever goes on writing has looked. A file system without locks keeps nobody waiting.
+    Yields False when others would not let go of it: whoever goes on writing has looked. A file system without locks makes no writer wait.
     """
     until = time.monotonic() + LOCK_WAIT_S
     held, free = False, True

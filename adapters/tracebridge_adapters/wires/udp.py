@@ -1,4 +1,4 @@
-"""Bytes over UDP: one datagram each, which nobody acknowledges.
+"""Bytes over UDP: one datagram each, which is never acknowledged.
 
 The only answer that exists is a refusal: an ICMP "port unreachable" reaches a connected socket as ECONNREFUSED. On loopback it is there
 before `send` returns, so that an agent that is down is seen with the very datagram; over a network it comes later, to the datagram after.
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tracebridge.errors import DeliveryError, Retryable, TooLarge
 
-RESOLVE_EVERY_S = 30.0  # agents move, and a datagram to an address that nobody has any more fails without a sound
+RESOLVE_EVERY_S = 30.0  # agents move, and a datagram to an address that is no longer in use fails without a sound
 BUFFER = 65_536  # bytes that the socket must be able to send at once; some systems allow 9,216 unless asked
 
 

@@ -123,7 +123,7 @@ class Core(Misuse):
             kind = type(given)
             try:
                 time_ns = -1 if kind is bool else int(given) if kind is float else int(operator.index(given))
-            except BaseException as error:  # NaN, infinity, and whatever is no number
+            except BaseException as error:  # NaN, infinity, and whatever is not a number
                 raise_interrupt(error)
                 time_ns = -1
             if 0 <= time_ns < 2**63:
@@ -136,7 +136,7 @@ class Core(Misuse):
         if type(given) is not SpanEvent:
             return None
         name, time_ns = given.name, given.timestamp
-        attributes = self._reducer.plain(given.attributes)
+        attributes = self._reducer.fast_attributes(given.attributes)
         if attributes is None or type(name) is not str or type(time_ns) is not int or not 0 <= time_ns < 2**63:
             return None
         if len(name) > self._limits.attribute_value_length_limit or not name.isascii():
@@ -187,7 +187,7 @@ class Core(Misuse):
     def _not_started(self, where: str, *ids: Any) -> NoopSpan:
         """Answer for a start that failed inside. Raises InvalidParameterError when an ID is at fault, which no dict can look up."""
         for given in ids:
-            if given is not None and not issubclass(type(given), (str, TraceId, SpanId)):
+            if given is not None and not _is_an_id(given):
                 raise misuse(InvalidParameterError, f"{where}() was given {self._told(given)} as an ID; give text.")
         return self._broken(where)
 
@@ -196,6 +196,15 @@ class Core(Misuse):
         if self._accounts.note_misuse("internal_error"):
             log.exception("%s failed inside; tracing goes on", where)
         return NOOP
+
+
+def _is_an_id(given: Any) -> bool:
+    """Return whether a value can be looked up as an ID; a class derived from `str` may refuse to be hashed."""
+    try:
+        hash(given)
+    except Exception:
+        return False
+    return issubclass(type(given), (str, TraceId, SpanId))
 
 
 def one_id(trace_id: str | TraceId | None, request_id: str | TraceId | None) -> str | TraceId | None:

@@ -37,7 +37,7 @@ class Deciding(Recording):
             else:
                 decision = self._head.continued(remote, trace.trace_id, trace.scheme, trace.custom_id, root)
         trace.origin = context_for(trace.origin, decision)
-        trace.plain = not trace.origin.debug  # flags and trace state are put behind the common record
+        trace.fast_path = not trace.origin.debug  # flags and trace state are put behind the common record
         trace.decision = decision
         return decision
 

@@ -31,7 +31,7 @@ _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCod
 
 
 class Ending(Deciding):
-    """`end_span`, `end_trace`, and what is ended because nobody did."""
+    """`end_span`, `end_trace`, and the closing of spans that were never ended."""
 
     def end_span(
         self,
@@ -150,7 +150,7 @@ class Ending(Deciding):
         if (
             span._fast_path  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED
-            and trace.plain
+            and trace.fast_path
             and self._stages.fast_path
             and (span._parent_raw is not None or not trace.tags)
         ):
@@ -271,7 +271,7 @@ class Ending(Deciding):
             TraceNotFoundError,
         )
 
-    # ------------------------------------------------------------------ what nobody ended
+    # ------------------------------------------------------------------ spans never ended
 
     def _close_overdue(self) -> float | None:
         """Close what has been open, or held, for too long; return seconds until the next look, None when nothing is."""

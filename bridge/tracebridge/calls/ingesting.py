@@ -11,7 +11,7 @@ import msgspec
 from tracebridge.calls.common_record import common_bytes, ending_of
 from tracebridge.calls.deciding import Deciding
 from tracebridge.calls.misuse import log
-from tracebridge.calls.repair import mended
+from tracebridge.calls.repair import repair
 from tracebridge.errors import ConfigError
 from tracebridge.journal.base import encode_record
 from tracebridge.plugins.registry import SOURCES, load
@@ -102,7 +102,7 @@ class Ingesting(Deciding):
             data = self._common(record)
             if data is not None:
                 return data
-            given, record = record, mended(record)
+            given, record = record, repair(record)
             if record is not given and read_kind(given.kind) is None:
                 self._warn(
                     "bad_kind", f"unknown kind of a record: {self._told(given.kind)}; the span is recorded as INTERNAL."
@@ -120,7 +120,7 @@ class Ingesting(Deciding):
             return self._stages.encode(self._limited(record))
         except Exception:
             self._broken("ingest")
-            bare = mended(
+            bare = repair(
                 SpanRecord(
                     record.trace_id, record.span_id, record.parent_id, "", record.start_time_ns, record.end_time_ns
                 )
@@ -132,7 +132,7 @@ class Ingesting(Deciding):
     def _common(self, record: SpanRecord) -> bytes | None:
         """Return the bytes of a record that needs no repair, meets no limit and holds no secret, as nearly all do; None for any other.
 
-        Its attributes are copied before they are looked at, so that nobody can change them in between.
+        Its attributes are copied before they are looked at, so that another thread cannot change them in between.
         """
         if not self._stages.fast_path or type(record) is not SpanRecord:
             return None
@@ -142,7 +142,7 @@ class Ingesting(Deciding):
         ending = self._described_as(record.resource, record.scope).ending
         if ending is None or type(record.attributes) is not dict or len(record.attributes) > self._most_attributes:
             return None
-        attributes = self._reducer.plain(record.attributes)
+        attributes = self._reducer.fast_attributes(record.attributes)
         return None if attributes is None else common_bytes(record, attributes, ending)
 
     def _plain_attributes(self, record: SpanRecord) -> dict[str, Value] | None:
@@ -157,7 +157,7 @@ class Ingesting(Deciding):
             and len(record.name) <= MAX_NAME
             and len(record.attributes) <= self._most_attributes
         ):
-            return self._reducer.plain(record.attributes)
+            return self._reducer.fast_attributes(record.attributes)
         return None
 
     def _limited(self, record: SpanRecord) -> SpanRecord:

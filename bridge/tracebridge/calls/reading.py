@@ -53,7 +53,7 @@ def _is_within(trace: Sequence[SpanRecord], experiment_id: str | None) -> bool:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Turn what an adapter says of an ill destination into an error of the call."""
+    """Turn what an adapter says of a failing destination into an error of the call."""
     try:
         yield
     except DeliveryError as error:

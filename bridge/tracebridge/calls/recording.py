@@ -38,7 +38,7 @@ class Recording(Queueing):
         """Return a span as a journal on disk keeps it while it is open; None when a stage drops it."""
         attributes_now = span._attributes.copy()  # of a root others may have got hold already
         inputs, outputs, events = span._inputs, span._outputs, span._events
-        if not (span._fast_path and trace.plain and self._stages.fast_path):
+        if not (span._fast_path and trace.fast_path and self._stages.fast_path):
             return self._encoded_open(span, trace)
         try:
             # the fields of SpanRecord up to `opened_at`
@@ -80,7 +80,7 @@ class Recording(Queueing):
             try:
                 data = self._stages.encode(record)
             except (UnicodeEncodeError, TypeError):
-                data = self._stages.encode(self._mended(record))
+                data = self._stages.encode(self._repaired(record))
         except Exception:
             self._broken("set")
             return
@@ -88,14 +88,14 @@ class Recording(Queueing):
             with self._accounts.mutex:
                 self._journal.changed(span, data)
 
-    def _tell_start(self, span: Span, data: bytes, interrupting: bool) -> None:
+    def _record_start(self, span: Span, data: bytes, interrupting: bool) -> None:
         """Tell a journal on disk of an open span; a moment later when we are in the middle of another call. Called with the lock held."""
         if interrupting:
-            self._accounts.aside(self._tell_start_late, span, data)
+            self._accounts.aside(self._record_start_late, span, data)
         else:
             self._journal.started(span, data)
 
-    def _tell_start_late(self, span: Span, data: bytes) -> None:
+    def _record_start_late(self, span: Span, data: bytes) -> None:
         with self._accounts.mutex:
             if span._span_id in span._trace.spans:
                 self._journal.started(span, data)
@@ -112,21 +112,21 @@ class Recording(Queueing):
         try:
             return self._stages.encode(self._snapshot(span, trace, cause))
         except Exception:  # lone surrogates; a value that only claims to be a plain one
-            return self._encoded_mended(span, trace, cause)
+            return self._encoded_repaired(span, trace, cause)
 
-    def _encoded_mended(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded:
-        """Encode a span some of whose values the encoder cannot take, mended and marked."""
+    def _encoded_repaired(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded:
+        """Encode a span some of whose values the encoder cannot take, whole and marked."""
         try:
-            return self._stages.encode(self._mended(self._snapshot(span, trace, cause)))
+            return self._stages.encode(self._repaired(self._snapshot(span, trace, cause)))
         except Exception:
             self._broken("end_span")
             return encode_record(self._bare_record(span, trace))
 
-    def _mended(self, record: SpanRecord) -> SpanRecord:
+    def _repaired(self, record: SpanRecord) -> SpanRecord:
         tally = Tally()
         tally.repaired = record.repaired
         text, attributes = self._reducer.text, self._reducer.attributes
-        mended = replace(
+        whole = replace(
             record,
             name=text(record.name, tally),
             span_type=text(record.span_type, tally),
@@ -136,10 +136,10 @@ class Recording(Queueing):
             tags=attributes(record.tags, tally),
             opened_at=text(record.opened_at, tally),
         )
-        return replace(mended, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated)
+        return replace(whole, repaired=max(1, tally.repaired), truncated=record.truncated + tally.truncated)
 
     def _snapshot(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
-        """Return a record that nobody else holds a part of: stages and the encoder take their time over it."""
+        """Return a record that shares no part with the caller: stages and the encoder take their time over it."""
         with span._lock:
             return self._record(span, trace, cause)
 

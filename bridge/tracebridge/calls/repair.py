@@ -33,13 +33,13 @@ _FLAGS = ("parent_is_remote", "debug", "shared")
 _replace = msgspec.structs.replace
 
 
-def mended(record: SpanRecord) -> SpanRecord:
+def repair(record: SpanRecord) -> SpanRecord:
     """Return the record itself when its fields are sound, else a repaired copy with `repaired` counted.
 
-    An ID of zero or of a wrong size becomes a random one, a parent that is none (or the span itself) is left out, a time outside 64 bits
+    An ID of zero or of a wrong size becomes a random one, a parent of a wrong size or kind (or the span itself) is left out, a time outside 64 bits
     becomes the other end of the span (now, when neither is sound). A kind and a status may go by their names; what means none becomes
-    INTERNAL, or UNSET. A text that is none becomes the value's own text, a number or a flag what it is when it is not said. Events and links
-    that are none are left out and counted as dropped; a list of them is as good as a tuple. An end before its start stays: adapters mark it.
+    INTERNAL, or UNSET. A value in the place of a text becomes its own text, a number or a flag what it is when it is not said. Events and links
+    of another type are left out and counted as dropped; a list of them is as good as a tuple. An end before its start stays: adapters mark it.
     """
     lists = {name: tuple(given) for name in ("events", "links") if type(given := getattr(record, name)) is list}
     if lists:
@@ -113,7 +113,7 @@ def _ids(record: SpanRecord) -> dict[str, Any]:
 
 
 def _codes(record: SpanRecord) -> dict[str, int]:
-    """Return kind and status as numbers; to read a name or a member of an enumeration is no repair."""
+    """Return kind and status as numbers; to read a name or a member of an enumeration does not count as a repair."""
     kind, status = read_kind(record.kind), read_status(record.status)
     code = record.status if _is_status(record.status) else int(StatusCode.UNSET if status is None else status[0])
     wanted = {"kind": int(Kind.INTERNAL) if kind is None else kind, "status": code}
@@ -150,7 +150,7 @@ def _plain_fields(record: SpanRecord) -> dict[str, Any]:
 
 
 def _events(record: SpanRecord) -> dict[str, Any]:
-    """Return what has to change about a span's events: those that are none, those whose fields are of another type."""
+    """Return what has to change about a span's events: those of another type, and those whose fields are."""
     given: tuple[Any, ...] = record.events if type(record.events) is tuple else (None,)
     start_ns = record.start_time_ns if _is_within(record.start_time_ns, LATEST_NS) else time.time_ns()
     sound = tuple([_event(event, start_ns) for event in given if type(event) is Event])

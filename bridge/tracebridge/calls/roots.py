@@ -103,7 +103,7 @@ class Roots(Deciding):
             if remote is not None and (told := told_by(remote, trace.custom_id)):
                 span._fill(told)
             if attributes is not None:
-                plain = self._reducer.plain(attributes)
+                plain = self._reducer.fast_attributes(attributes)
                 if plain is not None and len(plain) <= self._most_attributes and not span._attributes:
                     span._attributes = plain
                 else:
@@ -140,7 +140,7 @@ class Roots(Deciding):
                 self._accounts.started += 1
                 self._accounts.open += 1
                 if self._keeps_open and (data := self._started(span, trace)) is not None:
-                    self._tell_start(span, data, interrupting)
+                    self._record_start(span, data, interrupting)
             finally:
                 self._accounts.release()
             self._on_first_trace()
@@ -162,7 +162,7 @@ class Roots(Deciding):
             trace.tags.setdefault(RUN_TAG, text(run_id, tally))
         if experiment_id is not None:
             trace.experiment_id = text(experiment_id, tally)
-            trace.plain = False  # each of its spans says so
+            trace.fast_path = False  # each of its spans says so
 
     def _generated(self, name: Any, attributes: Any) -> str | TraceId | None:
         """Return what the generator makes; None, counted, when it fails or makes what can be no ID."""
@@ -222,7 +222,7 @@ class Roots(Deciding):
         else:
             trace.outgoing_id = remote.trace_id
         trace.origin = remote
-        trace.plain = remote.flags == SAMPLED and not (remote.trace_state or remote.debug)
+        trace.fast_path = remote.flags == SAMPLED and not (remote.trace_state or remote.debug)
         return trace
 
     def _derived(self, custom_id: str) -> WireId | None:
@@ -237,7 +237,7 @@ class Roots(Deciding):
         if given is not None:
             shown = self._reducer.text(given.text if type(given) is TraceId else given, tally)
             trace.custom_id = None if shown == trace.hex_id else shown
-        trace.plain = wire.scheme is not REMOTE
+        trace.fast_path = wire.scheme is not REMOTE
         return trace
 
     def _same_trace(

@@ -78,7 +78,7 @@ class Starting(Roots):
     def start_span(  # noqa: PLR0915 - the hot path stands in one piece
         self,
         name: str,
-        trace_id: Any = None,  # str or TraceId; what is none is misuse and told so
+        trace_id: Any = None,  # str or TraceId; anything else is misuse and told so
         parent_id: Any = None,  # str or SpanId
         span_type: str = "UNKNOWN",
         inputs: Any = None,
@@ -100,7 +100,7 @@ class Starting(Roots):
         none the span that the IDs name, or a trace of its own without them. `span_id` is the caller's own ID for the new
         span: text, or a `SpanId` that says its scheme; random otherwise.
 
-        Raises InvalidParameterError for an empty `parent_id`, a missing trace ID, a `parent` that is none or an ID that its scheme
+        Raises InvalidParameterError for an empty `parent_id`, a missing trace ID, a `parent` of a wrong type or an ID that its scheme
         cannot take, TraceNotFoundError for an unknown parent of a known trace, DuplicateSpanError for a `span_id` that the trace
         has, ValueError when both names of the trace ID are given.
         """
@@ -156,7 +156,7 @@ class Starting(Roots):
                 _origin=trace.origin if parent is None else parent._origin,
             )
             if attributes is not None:
-                plain = self._reducer.plain(attributes)
+                plain = self._reducer.fast_attributes(attributes)
                 if plain is not None and len(plain) <= self._most_attributes:
                     span._attributes = plain
                 else:
@@ -195,7 +195,7 @@ class Starting(Roots):
                 accounts.started += 1
                 accounts.open += 1
                 if data is not None:
-                    self._tell_start(span, data, interrupting)
+                    self._record_start(span, data, interrupting)
             finally:
                 accounts.release()
             if fresh:
@@ -242,7 +242,7 @@ class Starting(Roots):
     def _parent_not_open(self, trace: LiveTrace, parent_id: Any) -> tuple[str, bytes]:
         """Return the parent's ID when it is not an open span: left out, ended, or elsewhere.
 
-        Raises InvalidParameterError for an empty ID or where there is no default, TraceNotFoundError for a stranger's.
+        Raises InvalidParameterError for an empty ID or where a default is missing, TraceNotFoundError for a stranger's.
         """
         if parent_id is None:
             span = current_span(self, trace) or trace.root

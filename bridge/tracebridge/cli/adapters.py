@@ -30,7 +30,7 @@ EPILOG = """Examples:
 def command(name: str | None, as_json: bool) -> None:
     """List the installed adapters, or the options of the adapter NAME.
 
-    Exits with 78 when there is no adapter of that name.
+    Exits with 78 for the name of an adapter that is not installed.
     """
     if name is None:
         rows = [(known, _summary(known)) for known in known_adapters()]
@@ -39,7 +39,7 @@ def command(name: str | None, as_json: bool) -> None:
         elif rows:
             _print_list(rows)
         else:
-            echo("no adapter is installed; is the package installed? (pip install tracebridge)", err=True)
+            echo("no adapters are installed; install them: pip install tracebridge", err=True)
         return
     from tracebridge.settings.describe import describe
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracebridge.cli.shared.delivering import switched_on
-from tracebridge.cli.shared.output import echo, echo_json, terminal
+from tracebridge.cli.shared.output import draw, echo, echo_json, terminal
 
 if TYPE_CHECKING:
     from tracebridge.client import Client
@@ -65,7 +65,7 @@ def command(context: click.Context, config: str | None, as_json: bool) -> None:
 
 
 def _tell_unused() -> None:
-    """Say what is exported and would decide in a program, and does not here: nothing goes to servers that nobody named for a demonstration."""
+    """Say what is exported and would decide in a program, and does not here: a demonstration sends to the servers named on its command line alone."""
     for variable, use in (
         ("TRACEBRIDGE_CONFIG", 'add --config "$TRACEBRIDGE_CONFIG"'),
         ("MLFLOW_TRACKING_URI", "name it in a YAML file"),
@@ -156,11 +156,11 @@ def _tell(trace_id: str, wire_id: bytes, spans: list[Any], stats: dict[str, Any]
     from rich.table import Table
 
     from tracebridge.cli.shared.books import unconfirmed
-    from tracebridge.cli.shared.tree import trace_tree
+    from tracebridge.cli.shared.waterfall import Waterfall
 
     console = terminal()
     if spans:
-        console.print(trace_tree(spans))
+        draw(console, Waterfall(spans))
         console.print()
     table = Table(box=None, pad_edge=False)
     for title in ("destination", "acknowledged", "queued", "dropped", "said"):

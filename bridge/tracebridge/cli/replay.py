@@ -74,7 +74,7 @@ EPILOG = """Examples:
     "--give-up",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
-    help="At the end, wait at most so long for destinations that are ill; default: until they are well.",
+    help="At the end, wait at most so long for destinations that fail; default: until they take spans again.",
 )
 @own_envelope_options
 @strict_option

@@ -1,4 +1,4 @@
-"""How long a destination that is ill is left alone."""
+"""How long a destination that is failing is left alone."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Books:
             self.warn(PARTIAL, "%s: the destination did not take every span: %s", f"{rejected} spans: {message}")
 
     def lost(self, claim: Claim, spans: int, reason: str, message: str) -> None:
-        """Count records of which there is nothing to keep."""
+        """Count records of which no bytes can be kept."""
         with self._lock:
             if self.stopped:
                 return

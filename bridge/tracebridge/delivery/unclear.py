@@ -1,7 +1,7 @@
 """What a destination refused without saying whether to wait or what is wrong (an HTTP 500 of Zipkin's), and what that has told so far.
 
 A destination that takes the one half of a batch and not the other is well, and has found something wrong with a span in the other: that
-is halved again. One that takes neither is ill most likely: both halves wait, as after a 503, and are not halved before it has taken
+is halved again. One that takes neither is failing most likely: both halves wait, as after a 503, and are not halved before it has taken
 something. What waits here is overtaken by whatever comes after it, so that a destination that is well has the chance to show it.
 """
 
@@ -46,7 +46,7 @@ class Unclear:
         self.takes = True
         """Whether something was taken since a body that was not refused before was refused."""
         self.quiet_until = 0.0
-        """Monotonic seconds: a destination that is ill is left alone until then."""
+        """Monotonic seconds: a destination that is failing is left alone until then."""
         self.in_vain = 0
         """How often in a row it was left alone and then took nothing."""
         self._certain = CERTAIN
@@ -65,7 +65,7 @@ class Unclear:
         `before` is what was known of it when it waited aside.
         """
         if not self.takes:
-            self.hurry()
+            self.retry_now()
         self.takes = True
         self.in_vain = 0
         if before is not None and before.alone:
@@ -81,7 +81,7 @@ class Unclear:
         self._certain = max(CERTAIN, self._certain // 2)
         return True
 
-    def ill(self) -> None:
+    def refuses_all(self) -> None:
         """Note that it took nothing of what it had not refused before: whatever it refuses now tells nothing of the spans."""
         self.takes = False
         for each in self._waiting:
@@ -91,7 +91,7 @@ class Unclear:
         """Set a part aside until it is due."""
         self._waiting.append(refused)
 
-    def hurry(self) -> None:
+    def retry_now(self) -> None:
         """Let everything be sent again at once."""
         self.quiet_until = 0.0
         for each in self._waiting:

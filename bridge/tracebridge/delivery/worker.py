@@ -1,7 +1,7 @@
 """Delivery: one worker per adapter takes records from its cursor and sees them through.
 
 Batching, in-flight limits, retry with jittered backoff and Retry-After, splitting, bisection of a rejected batch, dead
-letters and counting are here, once, for every adapter. A destination that is ill pauses alone; the others have cursors
+letters and counting are here, once, for every adapter. A destination that is failing pauses alone; the others have cursors
 of their own. Nothing here is ever called from an application's thread except `close` and `flush`.
 """
 
@@ -106,6 +106,11 @@ class Delivery:
         """Stop waiting for company up to this journal position. Called with the lock held."""
         self._flush_to = max(self._flush_to, position)
 
+    @property
+    def settled_to(self) -> int:
+        """The journal position below which everything is settled. Called with the lock held."""
+        return self._cursor.settled_to
+
     def flushed(self, position: int) -> bool:
         """Return whether everything below the position is settled. Called with the lock held."""
         return self._cursor.settled_to >= position
@@ -113,7 +118,7 @@ class Delivery:
     def request_close(self, deadline: float) -> None:
         """Deliver what is queued until `deadline` (monotonic seconds), then stop. Called with the lock held."""
         self._deadline = deadline
-        self._unclear.hurry()
+        self._unclear.retry_now()
 
     def join(self) -> int:
         """Wait for the workers until the deadline, release the adapter, and return how many spans had to be dropped.
@@ -179,26 +184,26 @@ class Delivery:
             while not self._books.stopped:
                 now = time.monotonic()
                 end = math.inf if self._deadline is None else self._deadline
-                ripe_s, due_s = self._ripe_in_s(now), self._unclear.due - now
+                batch_due_s, due_s = self._batch_due_in_s(now), self._unclear.due - now
                 quiet_s = self._unclear.quiet_until - now
-                nothing = ripe_s == math.inf and now + due_s >= end
+                nothing = batch_due_s == math.inf and now + due_s >= end
                 if now >= end or now + quiet_s >= end or (self._deadline is not None and nothing):
                     return None
                 if quiet_s > 0:
                     self._lock.wait(quiet_s)
-                elif due_s <= 0 and (ripe_s > 0 or self._unclear.takes or self._unclear.full):
+                elif due_s <= 0 and (batch_due_s > 0 or self._unclear.takes or self._unclear.full):
                     return self._unclear.pop()
-                elif self._unclear.full or (self._deadline is not None and ripe_s > 0):
+                elif self._unclear.full or (self._deadline is not None and batch_due_s > 0):
                     self._lock.wait(due_s)
-                elif ripe_s <= 0:
+                elif batch_due_s <= 0:
                     return self._cursor.claim(self._max_batch, CLAIM_BYTES)
                 else:
-                    wait_s = min(ripe_s, due_s)
-                    company = 1 if ripe_s == math.inf else self._max_batch
+                    wait_s = min(batch_due_s, due_s)
+                    company = 1 if batch_due_s == math.inf else self._max_batch
                     self._cursor.wait(company, None if wait_s == math.inf else wait_s)
             return None
 
-    def _ripe_in_s(self, now: float) -> float:
+    def _batch_due_in_s(self, now: float) -> float:
         """Return for how many seconds what is ready is to wait for company; for ever, when nothing is ready. Called with the lock held."""
         closing = self._deadline is not None
         ready, left = self._cursor.ready, self._cursor.left
@@ -295,7 +300,7 @@ class Delivery:
         with self._lock:
             may_halve = self._unclear.takes
             if not took and not before.refused:
-                self._unclear.ill()
+                self._unclear.refuses_all()
         halves: list[Part] = []
         for part, answer in refused:
             if not isinstance(answer, Ambiguous):

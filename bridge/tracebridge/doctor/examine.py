@@ -11,10 +11,10 @@ from typing import Any, Final
 from tracebridge.delivery.parts import parts_of, send_parts
 from tracebridge.doctor.explain import PATHS, explain
 from tracebridge.doctor.findings import Outcome, Step, Trouble
-from tracebridge.doctor.probe import Address, Heard, address_of, listen, reach
+from tracebridge.doctor.probe import Address, PortAnswer, address_of, listen, reach
 from tracebridge.errors import TracebridgeError
 from tracebridge.masking.foreign import clean
-from tracebridge.plugins.adapter import Adapter, Context, HealthTeller, Sent, TraceReader, reader_of
+from tracebridge.plugins.adapter import Adapter, Context, HealthCheck, Sent, TraceReader, reader_of
 from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.proxies import proxy_to
 from tracebridge.plugins.registry import adapter_class
@@ -31,7 +31,7 @@ CLOCK_LOOKS: Final = 3  # a busy server may tell the date of its last quiet mome
 
 
 def examine(chosen: AdapterSettings, settings: Settings, *, read_back_s: float = READ_BACK_S) -> Outcome:
-    """Send one marked span to a destination and read it back where that is possible. Never raises for an ill destination."""
+    """Send one marked span to a destination and read it back where that is possible. Never raises for a failing destination."""
     options: Any = chosen.options
     outcome = Outcome(chosen.name, chosen.type, _target(options))
     resource = Resource(dict(settings.resource.attributes))
@@ -93,7 +93,7 @@ def _examine(
         advice = (
             f"something else than spans is taken at this port or path; {PATHS.get(chosen.type, 'check the endpoint')}"
         )
-        outcome.problem = Trouble("foreign-answer", f"{answer.doubt}, which is no answer to spans", advice)
+        outcome.problem = Trouble("foreign-answer", f"{answer.doubt}, which does not answer spans", advice)
         return
     detail = "taken" if answer.confirmed else "sent; this protocol gives no answer"
     outcome.steps.append(Step("send", detail, (time.perf_counter() - started) * 1000))
@@ -101,10 +101,10 @@ def _examine(
         _compare_clocks(heard, outcome)
     link = getattr(adapter, "link", None)
     outcome.link = link(record.trace_id) if link is not None else None
-    if isinstance(adapter, HealthTeller) and (said := adapter.illness()):
+    if isinstance(adapter, HealthCheck) and (said := adapter.health_problem()):
         message = f"it took the span, and says that it is not well: {said}"
         outcome.problem = Trouble(
-            "ill", message, "spans that it takes now may be lost there; its own log can tell more"
+            "unhealthy", message, "spans that it takes now may be lost there; its own log can tell more"
         )
     elif reader is not None:
         _read_back(reader, record, chosen, outcome, read_back_s)
@@ -115,15 +115,15 @@ class _Listener:
 
     def __init__(self, address: Address | None, tls: TlsOptions | None) -> None:
         self._address, self._tls = address, tls
-        self._heard: Heard | None = None
+        self._heard: PortAnswer | None = None
 
-    def __call__(self) -> Heard:
+    def __call__(self) -> PortAnswer:
         if self._heard is None:
             self._heard = self.again()
         return self._heard
 
-    def again(self) -> Heard:
-        return Heard("nothing") if self._address is None else listen(self._address, self._tls, STEP_TIMEOUT_S)
+    def again(self) -> PortAnswer:
+        return PortAnswer("nothing") if self._address is None else listen(self._address, self._tls, STEP_TIMEOUT_S)
 
 
 def _compare_clocks(heard: _Listener, outcome: Outcome) -> None:

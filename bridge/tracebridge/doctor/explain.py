@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tracebridge.doctor.findings import Trouble
-from tracebridge.doctor.probe import Address, Heard, takes_zipkin, tls_trouble
+from tracebridge.doctor.probe import Address, PortAnswer, takes_zipkin, tls_trouble
 from tracebridge.doctor.tunnel import refusal
 from tracebridge.errors import DeliveryError, Misconfigured, Rejected, TooLarge
 from tracebridge.masking.foreign import clean
@@ -23,7 +23,9 @@ UNKNOWN_THING = "RESOURCE_DOES_NOT_EXIST"
 _AUTHORIZED = ("authorization", "api-key", "x-api-key", "token", "x-honeycomb-team", "dd-api-key")
 
 
-def explain(error: Exception, kind: str, options: Any, address: Address | None, heard: Callable[[], Heard]) -> Trouble:
+def explain(
+    error: Exception, kind: str, options: Any, address: Address | None, heard: Callable[[], PortAnswer]
+) -> Trouble:
     """Return why a span was not taken. `heard` listens at the port; it is called only when the error itself does not tell."""
     said = clean(error)
     if not isinstance(error, DeliveryError):
@@ -65,7 +67,7 @@ def explain(error: Exception, kind: str, options: Any, address: Address | None, 
     if isinstance(error, Misconfigured):
         return Trouble("target", said, "check the path, and that this user may write there")
     return Trouble(
-        "ill",
+        "unhealthy",
         said,
         "the destination is there but not well; its own log can tell more. Spans wait in the journal meanwhile",
     )
@@ -125,7 +127,7 @@ def _http(error: DeliveryError, status: int, said: str, kind: str, options: Any,
     if isinstance(error, Misconfigured):
         return Trouble("wrong-path", said, path)
     return Trouble(
-        "ill",
+        "unhealthy",
         said,
         "the destination is there but not well; its own log can tell more. Spans wait in the journal meanwhile",
     )
@@ -152,7 +154,7 @@ def _credentials(said: str, options: Any, kind: str) -> Trouble:
     return Trouble("credentials", said, advice)
 
 
-def _transport(error: DeliveryError, said: str, address: Address, heard: Heard) -> Trouble | None:
+def _transport(error: DeliveryError, said: str, address: Address, heard: PortAnswer) -> Trouble | None:
     """Return what the port says of itself, when the exchange did not get as far as an answer."""
     by_grpc = isinstance(error.status, str)
     if heard.trouble is not None:
@@ -180,7 +182,7 @@ def _transport(error: DeliveryError, said: str, address: Address, heard: Heard) 
         )
     if by_grpc and isinstance(error, Misconfigured):
         return Trouble(
-            "tls-failed" if address.scheme == "https" else "ill", said, "check tls, and the endpoint's scheme"
+            "tls-failed" if address.scheme == "https" else "unhealthy", said, "check tls, and the endpoint's scheme"
         )
     return None
 

@@ -32,7 +32,7 @@ Cause = Literal[
     "redirect",
     "wrong-encoding",
     "refused-span",
-    "ill",
+    "unhealthy",
     "target",
     "not-usable",
     "not-read-back",

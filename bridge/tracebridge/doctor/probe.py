@@ -65,7 +65,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class PortAnswer:
     """What a server answered to a question without credentials."""
 
     spoken: Spoken
@@ -132,7 +132,7 @@ def reach(address: Address, tls: TlsOptions | None, timeout_s: float, steps: lis
     return None
 
 
-def listen(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard:
+def listen(address: Address, tls: TlsOptions | None, timeout_s: float) -> PortAnswer:
     """Ask without any credential what kind of server answers: as HTTP/1.1, then as HTTP/2 over TLS, or TLS where none is meant."""
     heard, in_time = _ask(address, tls, timeout_s)
     if heard.spoken != "nothing":
@@ -140,7 +140,7 @@ def listen(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard:
     if address.scheme == "https":
         return _offer_http2(address, tls, timeout_s) or heard
     if address.scheme == "http" and not address.forwarded and in_time and _shakes_hands(address, timeout_s):
-        return Heard("tls")
+        return PortAnswer("tls")
     return heard
 
 
@@ -168,7 +168,7 @@ def _request(address: Address, line: str, headers: bytes = b"") -> bytes:
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%bConnection: close\r\n\r\n" % (method, path, place, headers)
 
 
-def _ask(address: Address, tls: TlsOptions | None, timeout_s: float) -> tuple[Heard, bool]:
+def _ask(address: Address, tls: TlsOptions | None, timeout_s: float) -> tuple[PortAnswer, bool]:
     """Ask `GET /`; return what was heard, and whether the server said or ended something in time."""
     head = b""
     trouble: Trouble | None = None
@@ -187,10 +187,10 @@ def _ask(address: Address, tls: TlsOptions | None, timeout_s: float) -> tuple[He
         in_time = not isinstance(error, TimeoutError)
         if isinstance(error, ssl.SSLError):
             trouble = tls_trouble(error, address)
-    return Heard(_spoken(head), _ahead_s(head, began, time.time()), trouble), in_time
+    return PortAnswer(_spoken(head), _ahead_s(head, began, time.time()), trouble), in_time
 
 
-def _offer_http2(address: Address, tls: TlsOptions | None, timeout_s: float) -> Heard | None:
+def _offer_http2(address: Address, tls: TlsOptions | None, timeout_s: float) -> PortAnswer | None:
     """Offer only HTTP/2, without which a gRPC server ends the connection; None when the server does not take it."""
     taken = False
     try:
@@ -200,20 +200,20 @@ def _offer_http2(address: Address, tls: TlsOptions | None, timeout_s: float) -> 
                 return None
             connection.sendall(_HTTP2_PREFACE)
             if connection.recv(9):
-                return Heard("http2")
+                return PortAnswer("http2")
     except TimeoutError:
-        return Heard("http2") if taken else None
+        return PortAnswer("http2") if taken else None
     except OSError as error:
         if not taken:
             return None
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-            return Heard("nothing", trouble=tls_trouble(error, address))
+            return PortAnswer("nothing", trouble=tls_trouble(error, address))
     message = f"{address} ended the connection right after the TLS handshake"
-    return Heard("nothing", trouble=Trouble("tls-failed", message, _CHECK_TLS))
+    return PortAnswer("nothing", trouble=Trouble("tls-failed", message, _CHECK_TLS))
 
 
 def _shakes_hands(address: Address, timeout_s: float) -> bool:
-    """Return whether a port for which no TLS is configured speaks it; whose certificate it shows is no matter."""
+    """Return whether a port for which no TLS is configured speaks it; any certificate will do."""
     try:
         with _way(address, timeout_s) as connection:
             context = _context(TlsOptions(insecure_skip_verify=True), "h2", "http/1.1")
@@ -284,7 +284,7 @@ def _connected(address: Address, tls: TlsOptions | None, timeout_s: float, proto
 def _context(tls: TlsOptions | None, *protocols: str) -> ssl.SSLContext:
     """Return what the adapter uses too, offering these protocols (ALPN, RFC 7301).
 
-    Raises OSError for a file that cannot be read, SSLError for one that is no certificate.
+    Raises OSError for a file that cannot be read, SSLError for one that is not a certificate.
     """
     context = ssl.create_default_context(cafile=_expanded(tls.ca_file) if tls else None)
     context.set_alpn_protocols(list(protocols))

@@ -53,7 +53,7 @@ def tunnel_trouble(error: OSError, proxy: HttpProxy, target: str) -> Trouble:
     if isinstance(error, TunnelRefusedError):
         return refusal(error.status, f"the proxy {proxy} opens no tunnel to {target}: {error}", proxy)
     said = "no answer" if isinstance(error, TimeoutError) else error.strerror or error
-    message = f"{proxy} takes connections and is no HTTP proxy: {said}"
+    message = f"{proxy} takes connections but is not an HTTP proxy: {said}"
     return Trouble("proxy-unreachable", message, "check proxy: is this the port of an HTTP proxy?")
 
 

@@ -82,7 +82,7 @@ class Identity:
                 InvalidParameterError,
                 f"trace_id {trace_id.hex()} ends with 16 zeros, and trace_ids.max_bits: 64 sends nothing else of it.",
             )
-        if not self._cut_told and scheme != "hash":  # a hash holds nothing that could be read back
+        if not self._cut_told and scheme != "hash":  # a hash cannot be read back
             self._cut_told = True
             _log.warning(
                 "trace_ids.max_bits: 64 cuts trace IDs, the first %s, to their last 16 digits; every process that shares "
@@ -96,7 +96,7 @@ class Identity:
         return given if type(given) is SpanId else SpanId(given, self._span_scheme)  # type: ignore[arg-type]
 
     def generated(self, name: Any, attributes: Any) -> str | TraceId | None:
-        """Return the generator's ID for a new trace; None where there is no generator.
+        """Return the generator's ID for a new trace; None without a generator.
 
         Raises whatever the generator raises, and InvalidParameterError when what it returns can be no ID.
         """
@@ -120,5 +120,5 @@ def load_function(key: str, given: Any) -> Callable[..., Any] | None:
         raise_interrupt(error)
         raise ConfigError(f"{key}: {shown_id(given)} cannot be used: {type(error).__name__}: {error}") from error
     if not callable(found):
-        raise ConfigError(f"{key}: {shown_id(given)} is no function")
+        raise ConfigError(f"{key}: {shown_id(given)} is not a function: name one as `module:function`")
     return found  # type: ignore[no-any-return]

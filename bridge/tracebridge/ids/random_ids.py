@@ -23,7 +23,7 @@ class RandomIds:
     """Makes IDs that are never zero. Safe from any number of threads: each step on the shared state is one operation."""
 
     def __init__(self) -> None:
-        self._random = random.Random(random.SystemRandom().getrandbits(_SEED_BITS))  # noqa: S311 - IDs are no secrets
+        self._random = random.Random(random.SystemRandom().getrandbits(_SEED_BITS))  # noqa: S311 - IDs are not secrets
         self._span_ids: list[tuple[bytes, str]] = []
         self.pop_span_id = self._span_ids.pop
         """Take a prepared span ID, (8 bytes, 16 hex digits); raises IndexError when `more_span_ids` is due."""

@@ -46,7 +46,7 @@ def refuse_other(text: str, other: re.Pattern[str], wanted: str, start: int = 0)
     """Raise Refused at the first character that `other` matches; `start` is where the text stands in the whole ID."""
     found = other.search(text)
     if found:
-        raise Refused(f"character {start + found.start() + 1} is {found[0]!r}, which is no {wanted}")
+        raise Refused(f"character {start + found.start() + 1} is {found[0]!r}, not a {wanted}")
 
 
 def refuse_length(text: str, wanted: int) -> None:

@@ -1,6 +1,6 @@
 """From the caller's own ID to the bytes that every back-end accepts, by a scheme's name.
 
-`auto` is no scheme of its own but a choice between them: a text of a form that can be no other is of that scheme, and
+`auto` is a choice between the schemes: a text of a form that can be no other is of that scheme, and
 anything else is hashed. `12345678` could be hex and decimal; it is hashed, unless a scheme is named.
 """
 
@@ -48,12 +48,14 @@ class WireId(NamedTuple):
 def find_scheme(name: str) -> Scheme:
     """Import and return an installed scheme.
 
-    Raises ConfigError for a name that is not known, a module that cannot be imported, and what is no Scheme.
+    Raises ConfigError for a name that is not known, a module that cannot be imported, and anything but a Scheme.
     """
     found = registry.load(registry.ID_SCHEMES, name)
     if not isinstance(found, Scheme):
         where = registry.entries(registry.ID_SCHEMES)[name].value
-        raise ConfigError(f'ID scheme "{name}" ({where}) is no tracebridge.ids.scheme.Scheme')
+        raise ConfigError(
+            f'ID scheme "{name}" ({where}) is not a tracebridge.ids.scheme.Scheme: make its entry point name an instance of that class'
+        )
     return found
 
 
@@ -128,7 +130,7 @@ def _bytes(text: str, scheme: str, what: str, size: int) -> bytes:
         names = ", ".join(takers(text, size))
         advice = f"; these schemes would take it: {names}." if names else "."
         raise misuse(
-            InvalidParameterError, f"{what} {shown_id(text)} is nothing that scheme {scheme} takes: {wrong}{advice}"
+            InvalidParameterError, f"{what} {shown_id(text)} is not an ID of scheme {scheme}: {wrong}{advice}"
         ) from None
     except ConfigError as error:
         raise misuse(InvalidParameterError, f"{what} {shown_id(text)}: {error}") from None

@@ -24,9 +24,7 @@ SAMPLED_OUT = "sampled"  # why a span is dropped that a stage or sampling left o
 INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
 HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
-NAPS = (
-    50 if HAS_GIL else 0
-)  # then the holder is no caller of ours that was interrupted, but somebody who works on the journal
+NAPS = 50 if HAS_GIL else 0  # then the holder is not an interrupted caller of ours, but a thread at work on the journal
 
 
 class AdapterAccount:
@@ -203,6 +201,19 @@ class JournalStats(msgspec.Struct, frozen=True):
     """With a directory: spans of dead processes that wait for adapters which this configuration does not name, by adapter."""
     dropped: Mapping[str, Mapping[str, int]] = {}
     """With a directory: spans that such adapters will not get, by adapter and reason."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far delivery is, in positions of this client's journal: each queued span has one, counted from 0."""
+
+    end: int
+    """The position that the next span will get: what was ingested before is below it, unless a stage holds or dropped it."""
+    settled: int
+    """Every destination has every span below this position, or has refused it for good (then it is a dead letter)."""
+    held: int
+    """Spans that a stage holds: they have no position yet."""
+    bytes: int
+    """Bytes that the journal's segments take."""
 
 
 class Stats(msgspec.Struct, frozen=True):

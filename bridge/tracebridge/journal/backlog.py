@@ -1,9 +1,9 @@
 """What dead processes left and this one has taken over: it is delivered beside the log of what ends here, and costs that nothing.
 
-A folder is given back when nothing of it is owed here any more. Its files go from the first on, and only when nobody is owed anything in them:
+A folder is given back when nothing of it is owed here any more. Its files go from the first on, and only when no adapter is owed anything in them:
 an end must not go before its start, or the span would come back as unfinished. What is owed to adapters that this configuration does not
 name stays where it is, for a process that names them or for `tracebridge journal`. What only destinations that are failing wait for is put
-back when there is no room, so that they hold up no other.
+back when room is short, so that they hold up no other.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Backlog:
     def after_fork_in_child(self) -> None:
         """Let go of what is the parent's."""
         for taken in self.folders:
-            taken.left.folder.let_go()
+            taken.left.folder.forget_after_fork()
         for segment in self._taken:
             segment.unmap()
         self._taken.clear()

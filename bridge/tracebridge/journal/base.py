@@ -45,7 +45,7 @@ class Claim(msgspec.Struct, eq=False):
     unsettled: int
     """How many of its records, the last ones, are still in flight."""
     in_order: bool = True
-    """Whether its records are settled from the first to the last; otherwise nobody can say which ones are until all are."""
+    """Whether its records are settled from the first to the last; otherwise which ones are is unknown until all are."""
 
     @property
     def records(self) -> list[bytes]:
@@ -177,7 +177,7 @@ class Journal(Protocol):
         ...
 
     def forget(self, key: Hashable) -> None:
-        """The span has ended and there is no record of it (it was sampled out). Locked."""
+        """Note that a span has ended without a record (it was sampled out). Locked."""
         ...
 
     def commit(self) -> None:

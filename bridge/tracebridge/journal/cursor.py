@@ -23,7 +23,7 @@ class StoredLog(SegmentedJournal[Segment]):
 
     @abstractmethod
     def settled(self, segments: Sequence[Segment]) -> None:
-        """Let go of what nobody needs any more among these, with which a claim is done."""
+        """Let go of what is no longer needed among these, with which a claim is done."""
 
     @abstractmethod
     def in_memory(self) -> list[Segment]:

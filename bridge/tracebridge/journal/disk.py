@@ -110,7 +110,7 @@ class DiskJournal(StoredLog):
         need = len(data) + HEAD_BYTES
         if need > self._free and not self._next_segment(need):
             self._lose_record(DROPPED_CLOSED if self._closed else DROPPED_FULL)
-            self._open.void(key)
+            self._open.invalidate(key)
             return
         segment = self._current
         assert segment is not None  # noqa: S101 - there is room, so there is a segment
@@ -144,7 +144,7 @@ class DiskJournal(StoredLog):
 
     def forget(self, key: Hashable) -> None:
         """Remember no longer that a span is open, or held."""
-        self._open.void(key)
+        self._open.invalidate(key)
 
     def _put_open(self, kind: int, data: bytes) -> Place | None:
         need = len(data) + HEAD_BYTES
@@ -156,7 +156,7 @@ class DiskJournal(StoredLog):
         return segment, segment.put(kind, data)
 
     def _next_segment(self, need: int) -> bool:
-        """Begin a segment with room for so many bytes; False when there is no room for them anywhere.
+        """Begin a segment with room for so many bytes; False when the disk is full.
 
         May wait and release the lock meanwhile, so that another thread may have begun one.
         """
@@ -262,7 +262,7 @@ class DiskJournal(StoredLog):
         return oldest
 
     def settled(self, segments: Sequence[Segment]) -> None:
-        """Let go of what nobody needs any more among these, in which something was settled."""
+        """Let go of what is no longer needed among these, in which something was settled."""
         for segment in segments:
             if not segment.is_own:
                 self.backlog.settle(segment)
@@ -279,16 +279,16 @@ class DiskJournal(StoredLog):
     def commit(self) -> None:
         """Wait until what was appended so far is on the disk itself; calls from many threads share one wait."""
         self._syncer.wait()
-        self.speak()
+        self.flush_log()
 
     def sync(self) -> None:
         """Write what is not there yet to the disk itself."""
         self._syncer.sync()
-        self.speak()
+        self.flush_log()
 
-    def speak(self) -> None:
+    def flush_log(self) -> None:
         """Log what the disk has come to. Called without the lock."""
-        self._files.speak()
+        self._files.flush_log()
 
     def look_after_disk(self) -> bool:
         """Bring what lies in memory to the disk when it has room again, and begin anew when our folder was deleted. Locked.
@@ -322,7 +322,7 @@ class DiskJournal(StoredLog):
         self._closed = True
         self._seal()
         if self.folder is not None:
-            self.folder.let_go()
+            self.folder.forget_after_fork()
         self.backlog.after_fork_in_child()
         for segment in self._segments:
             segment.unmap()

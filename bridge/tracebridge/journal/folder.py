@@ -9,12 +9,12 @@
       damaged/                                  stretches that could not be read, for a person to look at
       dead/                                     what destinations refused for good (`tracebridge.delivery.deadletters.letters`)
 
-A folder whose lock can be taken belongs to nobody any more, and who takes the lock owns it. `flock` is used directly because a
+A folder whose lock can be taken has lost its owner, and who takes the lock owns it. `flock` is used directly because a
 forked child must close its copy of the lock without unlocking it, which lock libraries do not offer. It closes every lock that
 this process holds, and no fork comes between the opening of a lock and its entry in the list: a child with a copy that it does not
 know of would make a dead writer look alive.
 
-Symbolic links within the directory are not followed, and what is no plain file is not opened; the directory itself may be a link.
+Symbolic links within the directory are not followed, and what is not a regular file is not opened; the directory itself may be a link.
 """
 
 from __future__ import annotations
@@ -126,12 +126,12 @@ class Folder:
         """Give the folder up; remove it when it holds no segments any more."""
         if self._lock < 0:
             return
-        with contextlib.suppress(OSError):  # an ill disk: the next process looks at what is left
+        with contextlib.suppress(OSError):  # a failing disk: the next process looks at what is left
             if not self.segments():
                 shutil.rmtree(self.path, ignore_errors=True)
         self.close()
 
-    def let_go(self) -> None:
+    def forget_after_fork(self) -> None:
         """In a forked child: forget the parent's lock, whose copy here is closed by itself."""
         self._lock = -1
 
@@ -204,7 +204,7 @@ def _is_taken(path: Path) -> bool:
 def unusable(directory: Path) -> str:
     """Return what a person has to change before a journal can live here; empty when nothing has to be.
 
-    A full disk is no such thing: it passes, and the journal waits for that in memory.
+    A full disk is another matter: it passes, and the journal waits for that in memory.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ class Writer:
     """`Client.stats()` of that process and its `pid`, `service` and `time_unix_s`; empty in its first second."""
     disk_bytes: int = 0
     left: dict[str, int] = field(default_factory=dict)
-    """What is left behind: finished spans by adapter; `? (hash)` for one whose name nobody here tells."""
+    """What is left behind: finished spans by adapter; `? (hash)` for one whose name is not told here."""
     left_open: int = 0
     """What is left behind: spans that were open, and will be delivered as unfinished, or held by a stage, which will be asked."""
 

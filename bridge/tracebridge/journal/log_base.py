@@ -137,7 +137,7 @@ class SegmentedCursor(Generic[S]):
             self._journal.lock.notify_all()  # flush() waits for this
 
     def leave(self, claim: Claim) -> None:
-        """Put nothing back: in memory there is nothing of dead processes."""
+        """Put nothing back: what dead processes left is on disk alone."""
 
     def abandon(self) -> int:
         """Give up what is ready or in flight and would not outlive this process; return how many records that was."""

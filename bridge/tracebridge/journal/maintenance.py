@@ -39,7 +39,7 @@ class DirectoryBounds:
     unclaimed: Bounds = field(default_factory=Bounds)
 
 
-class Keeper:
+class Maintainer:
     """Looks after one disk journal. `numbers` returns what `tracebridge stats` shows, as JSON."""
 
     def __init__(
@@ -90,11 +90,11 @@ class Keeper:
         if self._thread.is_alive():
             self._thread.join(TICK_S)
         else:
-            self._let_go()
-        self._journal.speak()
+            self._close_waiting()
+        self._journal.flush_log()
         self.write_numbers()
 
-    def _let_go(self) -> None:
+    def _close_waiting(self) -> None:
         """Leave what was not queued to the next process."""
         if self._waiting is not None:
             self._waiting.close()
@@ -108,7 +108,7 @@ class Keeper:
                 _log.exception("looking after the journal in %s failed", self._journal.directory)
             self._poke.wait(TICK_S)
             self._poke.clear()
-        self._let_go()
+        self._close_waiting()
 
     def look(self) -> None:
         """Do what is due."""
@@ -134,7 +134,7 @@ class Keeper:
         self._journal.backlog.trim()
         if self._sync:
             self._journal.sync()
-        self._journal.speak()
+        self._journal.flush_log()
         self.write_numbers()
 
     def write_numbers(self) -> None:

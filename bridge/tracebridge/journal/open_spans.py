@@ -21,7 +21,7 @@ CARRIED_AT_ONCE = 512  # spans moved out of an old segment under one lock
 Place = tuple[Segment, int]
 """Segment and offset."""
 Put = Callable[[int, bytes], Place | None]
-"""Writes a record of a kind; None when there is no room for it."""
+"""Writes a record of a kind; None when room is short."""
 
 
 class OpenSpans:
@@ -62,17 +62,17 @@ class OpenSpans:
         if key in self.places:
             self._held.add(key)
             for segment, at in before:  # else it came back as unfinished after it was dropped
-                segment.void(at)
+                segment.invalidate(at)
 
     def done(self, key: Hashable) -> None:
         """Forget where a span's records stand: its finished record says all."""
         self.places.pop(key, None)
         self._held.discard(key)
 
-    def void(self, key: Hashable) -> None:
+    def invalidate(self, key: Hashable) -> None:
         """Take back what was written of a span: it is not to come back."""
         for segment, at in self.places.pop(key, ()):
-            segment.void(at)
+            segment.invalidate(at)
         self._held.discard(key)
 
     def begins_in(self, segment: Segment) -> bool:

@@ -59,8 +59,8 @@ class RecordKind(IntEnum):
 
 
 FINISHED, STARTED, CHANGED, RESOURCE, VOID, HELD = (int(kind) for kind in RecordKind)
-DAMAGED = 0  # what a scan calls a stretch that is no record
-TORN = -1  # and a body at the very end whose head was never written: nobody was told that it is safe
+DAMAGED = 0  # what a scan calls a stretch that is not a record
+TORN = -1  # and a body at the very end whose head was never written: it was never reported as safe
 
 
 class DamagedError(Exception):
@@ -203,8 +203,8 @@ class Segment:
         self.at = end
         return at
 
-    def void(self, at: int) -> None:
-        """Say of the record of an open span at this place that it is no longer true."""
+    def invalidate(self, at: int) -> None:
+        """Mark the record of an open span at this place as no longer true."""
         body = self.body(at)
         word = len(body) << 4 | VOID
         _HEAD.pack_into(self._memory, at, self._mark, word, zlib.crc32(body, self._salt ^ word))
@@ -257,7 +257,7 @@ class Segment:
         if old is None:
             return 0
         if new is not None:
-            self.settle(after, old.united_with(new))
+            self.settle(after, old.merged_with(new))
             self.settle(before, Settled(len(self.offsets)))
         else:
             self._slot_of[name_hash(after)] = self._slot_of.pop(name_hash(before))
@@ -268,7 +268,7 @@ class Segment:
     def _presumed(self, adapter: bytes, whole: set[int]) -> Settled | None:
         """Return what to think of an adapter that no whole slot names: None, unless a slot is damaged in both copies.
 
-        Whose that one was nobody can tell, so everything is owed: rather sent twice than not at all.
+        Whose that one was cannot be told, so everything is owed: rather sent twice than not at all.
         """
         others = [slot for slot in range(self._slots) if slot not in whole]
         at = {slot: _SLOTS_AT + 2 * slot * SLOT_BYTES for slot in others}
@@ -294,7 +294,7 @@ class Segment:
         return read_slots(self._memory[_SLOTS_AT : self.begin], self._salt)
 
     def scan(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (kind, offset, length) of every whole record, and of the stretches that are none (DAMAGED, TORN).
+        """Yield (kind, offset, length) of every whole record, and of the stretches that are not records (DAMAGED, TORN).
 
         Nothing is trusted: a record counts when its mark and checksum agree, and behind damage the search goes on for
         the next one that does.
@@ -330,7 +330,7 @@ class Segment:
     # ------------------------------------------------------------------ the end
 
     def trim(self) -> None:
-        """Give back the disk space that no record took. Only for a segment that nobody writes records to any more, and that is ours."""
+        """Give back the disk space that no record took. Only for a segment that is ours and takes no more records."""
         if self.path is None or self.at >= self.size:
             return
         try:
@@ -340,7 +340,7 @@ class Segment:
         try:
             os.ftruncate(fd, self.at)
             self._memory, self.size = mmap.mmap(fd, self.at), self.at
-        except OSError:  # an ill disk, or no room for another mapping: it stays as long as it is
+        except OSError:  # a failing disk, or no room for another mapping: it stays as long as it is
             return
         finally:
             os.close(fd)
@@ -349,17 +349,19 @@ class Segment:
         """Delete the file. Who still reads the mapping may go on."""
         self.release()
         if self.path is not None:
-            with contextlib.suppress(OSError):  # gone, or the disk is ill: what is left says itself that it is settled
+            with contextlib.suppress(
+                OSError
+            ):  # gone, or the disk is failing: what is left says itself that it is settled
                 self.path.unlink()
 
     def release(self) -> None:
-        """Close the file; the mapping goes when nobody reads it any more."""
+        """Close the file; the mapping goes with its last reader."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def unmap(self) -> None:
-        """Let go of a parent's segment in a forked child, where nobody reads it: its space is not to hang on the child."""
+        """Let go of a parent's segment in a forked child, which does not read it: the child is not to hold its space."""
         self.release()
         with contextlib.suppress(BufferError):  # somebody was just reading it as the process forked
             self._memory.close()

@@ -34,17 +34,17 @@ class Files:
         self._directory = directory
         self._adapters = adapters
         self._moved = moved
-        self._unsaid: deque[tuple[int, str, tuple[object, ...]]] = deque()
+        self._unlogged: deque[tuple[int, str, tuple[object, ...]]] = deque()
 
-    def speak(self) -> None:
+    def flush_log(self) -> None:
         """Log what has happened since the last time. Called without the lock."""
         with contextlib.suppress(IndexError):
             while True:
-                level, text, arguments = self._unsaid.popleft()
+                level, text, arguments = self._unlogged.popleft()
                 _log.log(level, text, *arguments)
 
     def _say(self, level: int, text: str, *arguments: object) -> None:
-        self._unsaid.append((level, text, arguments))
+        self._unlogged.append((level, text, arguments))
 
     def create(self, size: int, in_memory: Sequence[Segment]) -> Segment | None:
         """Return a new segment on the disk, or None when the disk says no, or those in memory have to go there first."""

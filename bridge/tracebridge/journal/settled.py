@@ -50,7 +50,7 @@ class Settled:
         """Return how many records, of `count`, are not settled."""
         return sum(end - start for start, end in self.owed(count))
 
-    def united_with(self, other: Settled) -> Settled:
+    def merged_with(self, other: Settled) -> Settled:
         """Return what is settled in both: what either of two adapters is owed, one adapter is."""
         taken = min(self.taken, other.taken)
         most = max(self.taken, other.taken)

@@ -61,7 +61,7 @@ def drop_oldest(left: Left, size: int) -> tuple[int, Counter[bytes]]:
 
 
 def give_back(left: Left) -> None:
-    """Delete what nobody needs any more, from the first segment on, and give up the lock."""
+    """Delete what is no longer needed, from the first segment on, and give up the lock."""
     while left.is_written and left.segments and not left.segments[0].owed():
         left.segments.pop(0).remove()
     for segment in left.segments:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple
 
-from tracebridge.otel.lazy import OTEL, ours
+from tracebridge.otel.lazy import OTEL, integration
 from tracebridge.otel.stranger import Stranger
 from tracebridge.records.record import Resource
 from tracebridge.spans.context import innermost_span
@@ -128,7 +128,7 @@ class TraceContext:
 
     def __init__(self, profile: Profile = "otel", *, project: str = "") -> None:
         if profile not in _SPELLINGS:
-            raise ValueError(f"no profile {profile!r}; there are {', '.join(_SPELLINGS)}")
+            raise ValueError(f"{profile!r} is not a profile: use one of {', '.join(_SPELLINGS)}")
         self._spell, self._project = _SPELLINGS[profile], project
         self._last = _Last()
 
@@ -146,8 +146,8 @@ class TraceContext:
     def fields(self) -> Mapping[str, Any]:
         """Return what is added just now, to be read only; empty when no span is current."""
         span = innermost_span()
-        if OTEL in _modules and (loaded := ours()) is not None:
-            found = loaded.innermost_of(span)
+        if OTEL in _modules and (loaded := integration()) is not None:
+            found = loaded.nearest_of(span)
             if isinstance(found, Stranger):
                 return self._spell(_of_stranger(found, span), self._project)
             span = found

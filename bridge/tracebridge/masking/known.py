@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 MASK: Final = "***"
-SHORTEST = 4  # characters; what is shorter is no secret
+SHORTEST = 4  # characters; what is shorter is not treated as a secret
 IN_PIECES = (
     6  # letters and digits of a secret from which on its pieces are looked for; shorter ones where they stand alone
 )
@@ -79,13 +79,25 @@ def secrets_of_address(url: str) -> Iterator[str]:
         yield from (text, unquote(text), unquote_plus(text))
 
 
-def texts_in(value: Any) -> Iterator[str]:
-    """Yield every text in a value, however deep."""
+def texts_that_may_be_secret(value: Any) -> Iterator[str]:
+    """Yield what may be secret in a value whose keys are somebody else's: every text in it, of an address only its secrets.
+
+    The host of an address stands in the messages of other destinations too, which must stay readable.
+    """
     if isinstance(value, str):
-        yield str.__str__(value)
+        text = str.__str__(value)
+        yield from secrets_of_address(text) if _is_address(text) else (text,)
     elif isinstance(value, (dict, list, tuple)):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from texts_in(item)
+            yield from texts_that_may_be_secret(item)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme and parts.netloc)
 
 
 def _words(text: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from tracebridge.spans.context import Owner, leftovers, sweep
 from tracebridge.spans.span import Span
 
 
-def show(span: Span, owner: Owner) -> Showing:
+def show(span: Span, owner: Owner) -> Attachment:
     """Make a span of ours the current one in OpenTelemetry's context, without the leftovers there (see `tracebridge.spans.context`)."""
     before = otel_context.get_current()
     there = found = otel.get_current_span(before)
@@ -23,13 +23,13 @@ def show(span: Span, owner: Owner) -> Showing:
     shadow = Shadow(span, owner, there)
     after = otel.set_span_in_context(shadow, before)
     otel_context.attach(after)
-    return Showing(shadow, before, after)
+    return Attachment(shadow, before, after)
 
 
-class Showing(msgspec.Struct, frozen=True, eq=False):
+class Attachment(msgspec.Struct, frozen=True, eq=False):
     """One span of ours shown in OpenTelemetry's context, and what was there before.
 
-    Nothing in it leads back to it: as long as each shadow knew its showing, every `with` left a cycle for the collector (1 µs).
+    Nothing in it leads back to it: as long as each shadow knew its attachment, every `with` left a cycle for the collector (1 µs).
     """
 
     shadow: Shadow

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tracebridge.otel.lazy import OTEL, ours
+from tracebridge.otel.lazy import OTEL, integration
 from tracebridge.propagation.context import RemoteParent
 from tracebridge.spans import context
 from tracebridge.spans.context import Owner, current_span
@@ -27,22 +27,22 @@ _modules = sys.modules
 
 def enter(core: Core, span: Span, owner: Owner) -> None:
     """Make a span the current one in this context, and in OpenTelemetry's where the process has imported it."""
-    showing = None
+    attachment = None
     if core._shares_current and OTEL in _modules:
         try:
-            loaded = ours()
-            showing = None if loaded is None else loaded.show(span, owner)
+            loaded = integration()
+            attachment = None if loaded is None else loaded.show(span, owner)
         except Exception:  # its context can be anybody's implementation
             core._broken("telling OpenTelemetry of the current span")
-    context.enter(core, span, owner, showing)
+    context.enter(core, span, owner, attachment)
 
 
 def leave(owner: Owner) -> None:
     """Take what an owner made current off this context's frames, and out of OpenTelemetry's context."""
     frame = context.leave(owner)
-    if frame is not None and frame.showing is not None:
+    if frame is not None and frame.attachment is not None:
         try:
-            frame.showing.leave()
+            frame.attachment.leave()
         except Exception:
             frame.core._broken("telling OpenTelemetry of the current span")
 
@@ -52,6 +52,6 @@ def current_parent(core: Core) -> Span | RemoteParent | None:
 
     A span of this client that has ended is one that this context outlives.
     """
-    loaded = ours() if OTEL in _modules else None
+    loaded = integration() if OTEL in _modules else None
     found = None if loaded is None else loaded.parent_for(core)
     return current_span(core, None) if found is None else found

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tracebridge.calls.core import Core
 
 
-def innermost_of(own: Span | None) -> Span | Stranger | None:
+def nearest_of(own: Span | None) -> Span | Stranger | None:
     """Return what is current in OpenTelemetry's context when that is another's span, else `own`.
 
-    A client that keeps its spans separate does not show them there, so nobody knows which stands inside which: `own` then.
+    A client that keeps its spans separate does not show them there, so which stands inside which is unknown: `own` then.
     """
     if own is not None and not own._calls._shares_current:
         return own

@@ -14,7 +14,7 @@ Delivery calls `encode` and then `send` from its worker threads, one batch at a 
 | what happens | `send` raises | delivery does |
 |---|---|---|
 | refused, reset, timed out; HTTP 429, 502, 503, 504; gRPC's retryable codes | `Retryable(after_s=…)` | backs off with jitter, at least Retry-After; the destination pauses, others go on |
-| HTTP 500 from a Zipkin or Thrift port, any other 5xx: ill, or this data is wrong | `Ambiguous(message)` | halves; while one half is taken the other is halved again, and a span that is refused alone again and again (four times) while others are taken becomes a dead letter; when neither is taken both wait, as after a 503, overtaken by what comes after them, and are not halved again before something has been taken |
+| HTTP 500 from a Zipkin or Thrift port, any other 5xx: failing, or this data is wrong | `Ambiguous(message)` | halves; while one half is taken the other is halved again, and a span that is refused alone again and again (four times) while others are taken becomes a dead letter; when neither is taken both wait, as after a 503, overtaken by what comes after them, and are not halved again before something has been taken |
 | a third party's exporter says FAILURE, not why | `Retryable(tries=3)` | tries so often, then dead letter |
 | HTTP 400, INVALID_ARGUMENT; HTTP 500 from OTLP | `Rejected(message)` | bisects; single bad spans become dead letters |
 | HTTP 413, "larger than max" | `TooLarge` | splits; a single span becomes a dead letter |
@@ -140,7 +140,7 @@ class Adapter(Protocol):
         ...
 
     def close(self) -> None:
-        """Release connections and files. Called once; must not raise for a destination that is ill."""
+        """Release connections and files. Called once; must not raise for a destination that is failing."""
         ...
 
 
@@ -185,10 +185,10 @@ class TraceReader(Protocol):
 
 
 @runtime_checkable
-class HealthTeller(Protocol):
+class HealthCheck(Protocol):
     """A destination that says more of itself when it is asked than when it is sent spans: `doctor` asks."""
 
-    def illness(self) -> str:
+    def health_problem(self) -> str:
         """Return what the destination says is wrong with it; empty when it is well or does not say. Blocks at most the timeout."""
         ...
 

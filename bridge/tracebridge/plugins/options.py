@@ -137,7 +137,7 @@ class SendingQueue:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryOnFailure:
-    """How delivery waits when this destination is ill."""
+    """How delivery waits when this destination is failing."""
 
     initial_interval: Duration = option(1.0, help="First pause; doubled each time, with jitter.", minimum=0.001)
     max_interval: Duration = option(30.0, help="Longest pause.", minimum=0.001)
@@ -149,7 +149,7 @@ class DeliveryOptions:
     """What every adapter's options start with: delivery reads these, the adapter does not."""
 
     sending_queue: SendingQueue = option(factory=SendingQueue, help="How spans are grouped into requests.")
-    retry_on_failure: RetryOnFailure = option(factory=RetryOnFailure, help="How an ill destination is waited for.")
+    retry_on_failure: RetryOnFailure = option(factory=RetryOnFailure, help="How a failing destination is retried.")
 
 
 @dataclass(frozen=True, kw_only=True)

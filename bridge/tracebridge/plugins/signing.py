@@ -77,5 +77,5 @@ def keys_of(text: str) -> dict[str, Key]:
             raise ValueError(f"entry {number} is not ID=KEY")
         keys[key_id] = Key(key_id, key)
     if not keys:
-        raise ValueError("there is no key in it")
+        raise ValueError("it holds no key")
     return keys

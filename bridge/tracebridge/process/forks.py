@@ -1,6 +1,6 @@
 """What no fork should come into the middle of, such as an import: the child would wait for ever for its end.
 
-The lock of a module that a thread imports is copied by a fork and given back by nobody, because only the thread that forks lives on in the child.
+The lock of a module that a thread imports is copied by a fork and never given back, because only the thread that forks lives on in the child.
 
 Modules that have to do something before a fork say so here, and not to `os.register_at_fork`: a fork asks that one for its list when it begins.
 It would wait here for an import, and then know nothing of what the imported module had registered meanwhile.

@@ -1,4 +1,4 @@
-"""Files that we write for ourselves: nobody else's business, whole or not there, and not more of them than was said.
+"""Files that we write for ourselves: for their owner alone, whole or absent, and no more of them than configured.
 
 Where our files stand, other things may: a pipe would be waited for, and a symbolic link leads to somebody else's file. Neither is opened.
 """

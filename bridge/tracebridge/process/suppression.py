@@ -1,4 +1,4 @@
-"""Requests of ours are nobody's spans: a tracer that traces its own delivery never comes to an end."""
+"""Requests of ours become no spans: a tracer that traces its own delivery never comes to an end."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def from_mapping(carrier: Any) -> Pairs:
 
 
 def from_pairs(carrier: Any) -> Pairs:
-    """Read an iterable of pairs; what is none is passed over."""
+    """Read an iterable of pairs; anything else is passed over."""
     for pair in carrier or ():
         if isinstance(pair, (tuple, list)) and len(pair) == 2:
             yield pair[0], pair[1]
@@ -104,7 +104,7 @@ def headers_in(pairs: Pairs, names: frozenset[str], prefixes: tuple[str, ...]) -
 
 
 def _text(value: Any) -> str:
-    """Return a name or value as text: HTTP's bytes are UTF-8 where they can be, else Latin-1. Anything else is no header."""
+    """Return a name or value as text: HTTP's bytes are UTF-8 where they can be, else Latin-1. Anything else is not a header."""
     if isinstance(value, str):
         return value
     if isinstance(value, (bytes, bytearray, memoryview)):

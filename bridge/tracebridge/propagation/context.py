@@ -50,7 +50,7 @@ class RemoteParent(msgspec.Struct, frozen=True, gc=False):
     correlation_id: str | None = None
     """What the correlation header said, letter for letter: the caller's own ID of the trace, if the trace ID derives from it."""
     parent_id: str | None = None
-    """The parent of that span, 16 hex digits; B3 and Jaeger carry it, nobody needs it."""
+    """The parent of that span, 16 hex digits; B3 and Jaeger carry it, and no reader needs it."""
     debug: bool = False
     """A real debug request (B3 `d`, Jaeger flag 2), never merely sampled."""
     deferred: bool = False
@@ -62,7 +62,7 @@ class RemoteParent(msgspec.Struct, frozen=True, gc=False):
     format: str = ""
     """The header format that the IDs came in."""
     datadog: DatadogContext | None = None
-    """What Datadog's headers said beside the IDs and the decision; None where that is nothing."""
+    """What Datadog's headers said beside the IDs and the decision; None when they said nothing."""
 
     @property
     def sampled(self) -> bool | None:

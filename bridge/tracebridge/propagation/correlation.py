@@ -7,7 +7,7 @@ from tracebridge.propagation.formats import OWS
 
 
 def read(text: str) -> str:
-    """Return the ID in a header's value; empty for what is none: longer than an ID may be, or with characters that nobody can see."""
+    """Return the ID in a header's value; empty for anything else: longer than an ID may be, or with invisible characters."""
     text = text.strip(OWS)
     return text if text.isprintable() and len(text) <= MAX_CUSTOM_ID else ""
 

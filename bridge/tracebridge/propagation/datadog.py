@@ -61,7 +61,7 @@ _NOTHING = {DatadogContext(priority) for priority in ("", KEPT, DROPPED)}  # wha
 
 
 def _u64(text: str | None) -> int:
-    """Return an unsigned number of 64 bits, 0 for what is none."""
+    """Return an unsigned number of 64 bits, 0 for anything else."""
     text = "" if text is None else text.strip(OWS)
     number = int(text) if _decimal(text) else 0
     return number if number < 2**64 else 0

@@ -36,7 +36,7 @@ class Propagator:
         self._prefixes = tuple(each.prefix for each in read if each.prefix)
         self._owned = frozenset(name for format_ in write for name in format_.fields)
         self.read: Callable[[Headers], RemoteParent | None] = self._read
-        """Return what headers say, None when that is nothing. Raises TypeError or AttributeError for values that are no text."""
+        """Return what headers say, None when they say nothing. Raises TypeError or AttributeError for values that are not text."""
         if len(extract) == len(read) == 1:
             self.read = read[0].read  # one format and nothing beside it: there is nothing to choose
         self.writes = [each.write for each in write]
@@ -67,7 +67,7 @@ class Propagator:
             found = msgspec.structs.replace(found, baggage=merged)
         return found
 
-    def write_company(self, context: RemoteParent, headers: MutableMapping[str, str]) -> None:
+    def write_companions(self, context: RemoteParent, headers: MutableMapping[str, str]) -> None:
         """Put what goes with the IDs of any format: the baggage header and the correlation header."""
         if self._writes_baggage and context.baggage:
             headers[baggage.BAGGAGE] = context.baggage
@@ -79,7 +79,7 @@ class Propagator:
         headers: dict[str, str] = {}
         for write in self.writes:
             write(context, headers)
-        self.write_company(context, headers)
+        self.write_companions(context, headers)
         (setter or setter_of(carrier))(carrier, headers, self._owned)
 
 

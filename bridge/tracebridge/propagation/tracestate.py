@@ -54,7 +54,7 @@ def _once(members: list[str]) -> list[str]:
 def put(state: str, changes: Mapping[str, str]) -> str:
     """Return a list with members set: changed ones stand first, in the order given, the others keep theirs (section 3.5).
 
-    A value of "" deletes its member. What breaks the grammar is left out. Where there is no room for 32, the last ones go.
+    A value of "" deletes its member. What breaks the grammar is left out. Of more than 32 members the last ones go.
     """
     new = [f"{key}={value}" for key, value in changes.items() if value]
     new = [member for member in new if _member(member)]

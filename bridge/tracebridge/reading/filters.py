@@ -98,7 +98,7 @@ def parse_filter(text: str | None) -> list[Condition]:
 def parse_order(order_by: Sequence[str] | None) -> Sequence[Order]:
     """Return what to sort by, newest first by default.
 
-    Raises InvalidParameterError for what is none of `_ORDERS` (also as `trace.NAME` or `attributes.NAME`) or a tag, or is named twice.
+    Raises InvalidParameterError for anything but `_ORDERS` (also as `trace.NAME` or `attributes.NAME`) or a tag, or is named twice.
 
     >>> parse_order(["status DESC"])
     [Order(field='status', descending=True, key='')]
@@ -263,7 +263,7 @@ def _compiles(text: str, operator: str) -> bool:
 
 
 def _as_status(value: Any) -> Any:
-    """MLflow's word for a trace whose status nobody set is another than the one for a span's."""
+    """MLflow's word for the unset status of a trace differs from the one for a span's."""
     if isinstance(value, tuple):
         return tuple(_as_status(each) for each in value)
     return "UNSET" if value == "STATE_UNSPECIFIED" else value

@@ -119,7 +119,7 @@ class FinishedSpan(MlflowMembers):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> FinishedSpan:
-        """Return the span that `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return the span that `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         try:
             return cls(record_of(data))
         except (AttributeError, KeyError, TypeError, ValueError) as error:

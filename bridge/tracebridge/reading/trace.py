@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import html
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from tracebridge.errors import InvalidParameterError, misuse
 from tracebridge.ids.custom import TraceId
@@ -15,7 +19,8 @@ from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, RUN_TAG
 from tracebridge.reading.finished import FinishedSpan
 from tracebridge.reading.usage import COST_KEYS, USAGE_KEYS, total
 from tracebridge.records.entities import TraceState
-from tracebridge.records.mlflow_span import COST, USAGE, as_json
+from tracebridge.records.mlflow_span import COST, USAGE, as_json, record_of, span_as_dict
+from tracebridge.records.record import EndCause, SpanRecord
 from tracebridge.spans.noop import AnySpan
 from tracebridge.spans.span import Span
 
@@ -114,7 +119,7 @@ class TraceInfo:
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> TraceInfo:
-        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         try:
             trace_id = str(d["trace_id"])
             moment = datetime.datetime.fromisoformat(str(d["request_time"]))
@@ -165,7 +170,7 @@ class TraceData:
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> TraceData:
-        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return what `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         spans = d.get("spans") if isinstance(d, Mapping) else None
         if not isinstance(spans, list):
             raise misuse(
@@ -196,7 +201,7 @@ class Trace:
 
     @classmethod
     def from_dict(cls, trace_dict: Mapping[str, Any]) -> Trace:
-        """Return the trace that `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return the trace that `to_dict`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         if not isinstance(trace_dict, Mapping) or not {"info", "data"} <= trace_dict.keys():
             raise misuse(
                 InvalidParameterError, "not a trace in MLflow's JSON form: a mapping with the keys 'info' and 'data'."
@@ -208,19 +213,25 @@ class Trace:
 
     @classmethod
     def from_json(cls, trace_json: str) -> Trace:
-        """Return the trace that `to_json`, ours or MLflow's, wrote. Raises InvalidParameterError for what is none."""
+        """Return the trace that `to_json`, ours or MLflow's, wrote. Raises InvalidParameterError for anything else."""
         try:
             given = json.loads(trace_json)
         except (TypeError, ValueError, RecursionError) as error:
             raise misuse(InvalidParameterError, f"not a trace in JSON: {error}.") from error
         return cls.from_dict(given)
 
+    def _repr_html_(self) -> str:
+        """Return the picture that a notebook shows: a waterfall, shut off from the notebook's own page."""
+        from tracebridge.html.document import framed
+
+        return framed([_as_record(span) for span in self.data.spans]) if self.data.spans else html.escape(repr(self))
+
     def search_spans(
         self, span_type: str | None = None, name: str | re.Pattern[str] | None = None, span_id: str | None = None
     ) -> list[AnySpan | FinishedSpan]:
         """Return the spans that have this type, name and ID; None matches all, a compiled pattern every name that it is found in.
 
-        Raises InvalidParameterError for a name that is neither text nor a pattern, and for a type that is no text.
+        Raises InvalidParameterError for a name that is neither text nor a pattern, and for a type that is not text.
         """
         for what, given, kinds in (("name", name, (str, re.Pattern)), ("span_type", span_type, (str,))):
             if given is not None and not isinstance(given, kinds):
@@ -232,6 +243,16 @@ class Trace:
             and (name.search(span.name) is not None if isinstance(name, re.Pattern) else name in {None, span.name})
             and span_id in {None, span.span_id}
         ]
+
+
+def _as_record(span: AnySpan | FinishedSpan) -> SpanRecord:
+    """Return a span's record; one that is still open lasts until now."""
+    if isinstance(span, FinishedSpan):
+        return span.record
+    record, end_ns = record_of(span_as_dict(span)), span.end_time_ns
+    if end_ns is not None:
+        return record
+    return replace(record, end_time_ns=max(time.time_ns(), record.start_time_ns), end_cause=EndCause.UNFINISHED.value)
 
 
 class PagedList(list[Trace]):

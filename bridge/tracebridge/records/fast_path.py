@@ -27,12 +27,12 @@ _REFUSED = -1
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Plain:
+class FastPath:
     """Copies what is plain, under the limits of one client (see `Reducer`)."""
 
     def __init__(self, *, text_limit: int, payload_limit: int, keys: KnownKeys) -> None:
         self._text_limit = text_limit
-        # a key that would be cut is not plain, and how long each one is nobody looks at here
+        # a key that would be cut is not plain, and the length of each one is not looked at here
         self._payload_limit = payload_limit if text_limit >= MAX_LEARNT_KEY else 0
         self._keys = keys
         self._known = keys.known
@@ -42,7 +42,7 @@ class Plain:
         """Return a copy of a mapping of texts and numbers; it needs no redaction (user patterns aside)."""
         if type(given) is not dict or len(given) > MOST_AT_ONCE:
             return None
-        taken = given.copy()  # one step under the interpreter: nobody can change it while it is read
+        taken = given.copy()  # one step under the interpreter: no thread can change it while it is read
         values = taken.values()
         try:
             if not self._known.issuperset(taken) and not self._keys.learn(taken):
@@ -70,7 +70,7 @@ class Plain:
         """Keep values that were found recordable: the next look at them is one C call instead of a loop.
 
         What is not a number and not one of these texts is never equal to one, but for objects that claim to be (a Decimal, an enum's
-        member with a text); they are encoded as what they claim to be, or mended when the span ends.
+        member with a text); they are encoded as what they claim to be, or repaired when the span ends.
         """
         if len(self._seen) < VALUES_REMEMBERED:
             self._seen.update([value for value in values if type(value) is not str or len(value) <= TEXT_REMEMBERED])

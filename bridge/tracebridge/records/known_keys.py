@@ -8,7 +8,7 @@ from typing import Any
 
 CACHED_KEYS = 8192  # most key names remembered as harmless; past that they are judged anew each time
 MAX_LEARNT_KEY = 256  # characters; a longer key is judged anew each time
-LONGEST_NAME = 64  # characters; the first of two elements that is longer is no name
+LONGEST_NAME = 64  # characters; the first of two elements that is longer is not a name
 
 
 class KnownKeys:
@@ -16,7 +16,7 @@ class KnownKeys:
 
     def __init__(self, is_secret: Callable[[str], bool], looked_into: Collection[str] = ()) -> None:
         self._is_secret = is_secret
-        self._looked_into = looked_into  # keys that are no secrets and whose values may hold some
+        self._looked_into = looked_into  # keys that are not secrets and whose values may hold some
         self._names_secret = functools.lru_cache(maxsize=1024)(is_secret)
         self.known: set[str] = set()
 

@@ -129,7 +129,7 @@ def _base64(digits: str) -> str:
 
 
 def record_of(given: Mapping[str, Any]) -> SpanRecord:
-    """Return the record of a span in MLflow's JSON form. Raises ValueError, TypeError or KeyError for what is none."""
+    """Return the record of a span in MLflow's JSON form. Raises ValueError, TypeError or KeyError for anything else."""
     attributes = {key: _value(text) for key, text in given["attributes"].items()}
     wire = _bytes(given["trace_id"], 16)
     shown = attributes.pop(REQUEST_ID, None)

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.process.interrupts import raise_interrupt
-from tracebridge.records.fast_path import NODE_COST, Plain
+from tracebridge.records.fast_path import NODE_COST, FastPath
 from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Value
 
@@ -64,8 +64,8 @@ class Reducer:
     def __init__(self, *, text_limit: int, payload_limit: int, keys: KnownKeys) -> None:
         self._text_limit = text_limit
         self._payload_limit = payload_limit
-        short = Plain(text_limit=text_limit, payload_limit=payload_limit, keys=keys)
-        self.plain, self.plain_payload = short.attributes, short.payload
+        short = FastPath(text_limit=text_limit, payload_limit=payload_limit, keys=keys)
+        self.fast_attributes, self.fast_payload = short.attributes, short.payload
         """The short look, which nearly every value passes; None from it means that this class decides (`attributes`, `payload`)."""
 
     def attributes(self, given: Any, tally: Tally) -> dict[str, Value]:
@@ -124,7 +124,7 @@ class Reducer:
         return self.text(key, tally)
 
     def _mapping(self, given: Any, tally: Tally) -> dict[Any, Any]:
-        """Copy any mapping; what is no mapping at all is kept as one marked attribute."""
+        """Copy any mapping; what is not a mapping is kept as one marked attribute."""
         if issubclass(type(given), Mapping):
             for _ in range(_READ_TRIES):
                 try:

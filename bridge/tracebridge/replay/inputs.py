@@ -41,7 +41,7 @@ def expand(paths: Sequence[str]) -> list[str]:
     out: list[str] = []
     for path in paths:
         if path != STDIN and not Path(path).exists():
-            raise UnreadableError(f"{path}: there is no such file or directory")
+            raise UnreadableError(f"{path}: no such file or directory")
         if path == STDIN or not Path(path).is_dir():
             out.append(path)
             continue
@@ -142,7 +142,7 @@ def identity(path: str) -> str:
     """
     if path == STDIN:
         return ""
-    with open_input(path) as file, told_as_unreadable(path):
+    with open_input(path) as file, as_unreadable(path):
         first = file.readline(MAX_FIRST_LINE)
         status = Path(path).stat()
     if not first.endswith(b"\n"):
@@ -151,7 +151,7 @@ def identity(path: str) -> str:
 
 
 @contextmanager
-def told_as_unreadable(path: str) -> Iterator[None]:
+def as_unreadable(path: str) -> Iterator[None]:
     """Tell of damage within a file in one way, whoever unpacks it."""
     try:
         yield

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from tracebridge.replay.documents import Document, opens_document
-from tracebridge.replay.inputs import STDIN, go_to, open_input, told_as_unreadable
+from tracebridge.replay.inputs import STDIN, as_unreadable, go_to, open_input
 
 MAX_LINE = 64 * 2**20  # bytes of one line or document that is looked at; what is longer is passed over and counted
 PIECE = 2**18  # bytes that are read of a line at once
@@ -159,7 +159,7 @@ def read_lines(path: str, start: Position | None = None) -> Iterator[Line]:
     Raises UnreadableError when the file cannot be opened or its compression breaks off.
     """
     at = start or Position()
-    with open_input(path) as file, told_as_unreadable(path):
+    with open_input(path) as file, as_unreadable(path):
         if at.end:
             go_to(file, at.end)
         elif isinstance(file, io.BufferedReader) and file.peek(2)[:2] == _THRIFT_LIST:

@@ -83,7 +83,7 @@ class Player:
                 self.checkpoint()
 
     def rest(self) -> None:
-        """There is nothing to read at the moment: a good one to keep what has arrived."""
+        """Write down what has arrived: input has run dry for the moment."""
         if self._since_checkpoint or self._since_look:
             self._since_checkpoint += self._since_look
             self._since_look = 0

@@ -10,6 +10,7 @@ from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded, Format, OtherLineError
 from tracebridge.plugins.registry import FORMATS, entries, load
 from tracebridge.plugins.signing import Key
+from tracebridge.replay.envelopes.answers import lines_of
 from tracebridge.replay.envelopes.hints import hint, looks_like_a_span
 from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.envelopes.unwrapping import MAX_LEVELS, Unwrapper
@@ -129,7 +130,7 @@ class SpanReader:
         return held[0] if len(held) == 1 else Decoded([record for decoded in held for record in decoded.records])
 
     def _look_into(self, text: bytes, number: int, level: int = 0, *, is_field: bool = False) -> list[Decoded]:
-        """Return what a text holds, whatever wraps it; nothing for a text without spans. Raises ValueError for one that looks like a span and is none.
+        """Return what a text holds, whatever wraps it; nothing for a text without spans. Raises ValueError for one that looks like a span and is not one.
 
         `is_field`: the user's field was looked into already.
         """
@@ -148,20 +149,19 @@ class SpanReader:
                     reason = reason or str(error)
         if text and level < MAX_LEVELS:
             inner = self._unwrapper.unwrap(text)
-            if inner is None and not is_field:
-                inner = self._own.out_of_field(text)
-                is_field = inner is not None
             if inner == b"":
                 self._held_at = number
                 return []
-            if inner is not None:
-                return self._look_into(inner, number, level + 1, is_field=is_field)
-            parts = self._own.lines_in(text)
+            parts = [inner] if inner is not None else lines_of(text)
+            if not parts and not is_field:
+                parts = self._own.out_of_field(text)
+                is_field = bool(parts)
+            parts = parts or self._own.lines_in(text)
             if parts:
-                return self._look_into_each(parts, number, level + 1)
+                return self._look_into_each(parts, number, level + 1, is_field=is_field)
         if unverified is not None:
             raise unverified
-        reason = hint(text) or reason
+        reason = hint(text, self._holds_spans) or reason
         if reason:
             raise ValueError(reason)
         return []
@@ -182,16 +182,30 @@ class SpanReader:
             self._found.forged_lines += error.signed
             self._found.unsigned_lines += not error.signed
 
-    def _look_into_each(self, texts: Sequence[bytes], number: int, level: int) -> list[Decoded]:
-        """Return what several texts on one line hold; what is wrong with one of them does not keep the others out."""
+    def _holds_spans(self, text: bytes) -> bool:
+        """Return whether a text by itself is read as spans."""
+        for form in self._formats:
+            if form.looks_right(text):
+                try:
+                    return bool(form.decode(text).records)
+                except ValueError:
+                    continue
+        return False
+
+    def _look_into_each(
+        self, texts: Sequence[bytes], number: int, level: int, *, is_field: bool = False
+    ) -> list[Decoded]:
+        """Return what the texts inside one line hold; what is wrong with one of them does not keep the others out."""
+        if len(texts) == 1:
+            return self._look_into(texts[0], number, level, is_field=is_field)
         held: list[Decoded] = []
         damage: list[str] = []
-        for text in texts:
+        for place, text in enumerate(texts, 1):
             try:
-                held += self._look_into(text, number, level)
+                held += self._look_into(text, number, level, is_field=is_field)
             except ValueError as error:
                 self._note_unverified(error)
-                damage.append(str(error))
+                damage.append(f"text {place} of {len(texts)}: {error}")
         if damage and not held:
             raise ValueError("; ".join(damage))
         return [*held, Decoded([], damage=damage)] if damage else held

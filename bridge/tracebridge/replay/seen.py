@@ -82,7 +82,7 @@ class Window:
 class StateFile:
     """Every span and position, in a SQLite file (0600): exact over any number of runs, flat in memory.
 
-    Raises InvalidParameterError for a file that is none of ours or that another replay has open.
+    Raises InvalidParameterError for a file that is not ours or that another replay has open.
     """
 
     def __init__(self, path: str) -> None:

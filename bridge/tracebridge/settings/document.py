@@ -46,7 +46,7 @@ class _Open:
     """It is written with brackets."""
     key: str | None = None
     read: Key | None = None
-    """The key as it stands in the text; None for one that is no plain text."""
+    """The key as it stands in the text; None for one that is not plain text."""
     awaits_value: bool = False
 
 

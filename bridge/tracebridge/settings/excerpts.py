@@ -51,7 +51,7 @@ def may_name_secret(key: str) -> bool:
 
 
 def is_harmless(text: str) -> bool:
-    """Return whether a text has the shape of something that is no secret: a number, an address, a duration, a reference.
+    """Return whether a text has the shape of something that is not a secret: a number, an address, a duration, a reference.
 
     >>> is_harmless("http://localhost:4318"), is_harmless("10s"), is_harmless("hunter2"), is_harmless("http://a:b@c")
     (True, True, False, False)

@@ -12,7 +12,7 @@ from tracebridge.settings.tree import MAX_DEPTH, MAX_NODES, Node
 
 
 def from_mapping(given: Mapping[Any, Any], problems: list[Problem]) -> Node:
-    """Return the tree. What YAML could not say is a problem: keys that are no text, sets, objects, absurd nesting.
+    """Return the tree. What YAML could not say is a problem: keys that are not text, sets, objects, absurd nesting.
 
     Tuples stand for lists and paths for text; a function is taken where a key names one. Text is taken as it is: `${…}` and `$$` mean nothing special in code.
     """

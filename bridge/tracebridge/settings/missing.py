@@ -1,4 +1,4 @@
-"""What a right configuration needs and this machine lacks: packages that an adapter imports, classes that it is told to import.
+"""What a right configuration needs and this machine lacks: packages that an adapter imports, or new ones, and classes that it is told to import.
 
 Nothing is imported to find that out, neither clients, which take long, nor what a person names. What is missing here may be there where the program
 runs, so these are warnings.
@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from importlib.machinery import all_suffixes
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
-from tracebridge.plugins.registry import adapter_class
+from tracebridge.plugins.registry import adapter_class, receiver_class
 from tracebridge.settings.problems import Problem
 from tracebridge.settings.reader import hints_of, keys_of
 from tracebridge.settings.safe_keys import joined
+from tracebridge.supported import too_old
 
 if TYPE_CHECKING:
     from tracebridge.plugins.adapter import Needs
@@ -26,21 +27,37 @@ if TYPE_CHECKING:
 
 
 def missing(loaded: Loaded) -> list[Problem]:
-    """Return a warning for each destination whose packages, or whose class, cannot be found."""
+    """Return a warning for each destination whose packages cannot be found or are too old, or whose class cannot be found."""
     if loaded.tree is None:  # nothing was read
         return []
     nodes: dict[str, Node] = loaded.tree.value["adapters"].value
-    return [
+    problems = [
         problem for chosen in loaded.settings.adapters.values() for problem in _of_adapter(chosen, nodes[chosen.name])
     ]
+    relay = loaded.settings.relay
+    if relay is not None:
+        problems += _of_packages(
+            receiver_class(relay.type),
+            f"the {relay.type} receiver",
+            joined("relay", relay.type),
+            loaded.tree.value["relay"],
+        )
+    return problems
+
+
+def _of_packages(kind: Any, what: str, path: str, node: Node) -> Iterator[Problem]:
+    needs: Needs | None = getattr(kind, "needs", None)
+    if needs is not None and not all(map(is_there, needs.modules)):
+        message = f"{what} needs what is not installed here: pip install '{needs.requirement}'"
+        yield Problem("not-installed", message, path, node.place)
+    elif needs is not None:
+        for message in too_old(needs.modules, core=False):
+            yield Problem("not-installed", message, path, node.place)
 
 
 def _of_adapter(chosen: AdapterSettings, node: Node) -> Iterator[Problem]:
     path = joined("adapters", chosen.name)
-    needs: Needs | None = getattr(adapter_class(chosen.type), "needs", None)
-    if needs is not None and not all(map(is_there, needs.modules)):
-        message = f"the {chosen.type} adapter needs what is not installed here: pip install '{needs.requirement}'"
-        yield Problem("not-installed", message, path, node.place)
+    yield from _of_packages(adapter_class(chosen.type), f"the {chosen.type} adapter", path, node)
     hints = hints_of(type(chosen.options))
     for key, field in keys_of(type(chosen.options)).items():
         if get_origin(hints[key]) is Annotated and "class" in get_args(hints[key])[1:]:
@@ -48,7 +65,7 @@ def _of_adapter(chosen: AdapterSettings, node: Node) -> Iterator[Problem]:
             module = getattr(chosen.options, field.name).partition(":")[0]
             if not is_there(module):
                 shown = "that" if given is not None and given.substituted else module
-                message = f"{joined(path, key)}: there is no module {shown} here; is its package installed?"
+                message = f"{joined(path, key)}: module {shown} is not installed here; install the package that has it"
                 yield Problem("not-installed", message, joined(path, key), node.place if given is None else given.place)
 
 

@@ -39,7 +39,7 @@ def is_server(uri: str) -> bool:
 
 
 def shown(uri: str) -> str:
-    """Return a tracking URI as it may be shown: without user info and query; of one that is no server, only its scheme.
+    """Return a tracking URI as it may be shown: without user info and query; of one that does not name a server, only its scheme.
 
     >>> shown("https://me:secret@host:1/path?key=1"), shown("postgresql://me:secret@host/db"), shown("databricks")
     ('https://host:1/path', 'postgresql://…', 'databricks')
@@ -52,7 +52,7 @@ def shown(uri: str) -> str:
 
 
 def unserved(uri: str, given_by: str) -> str:
-    """Return what a person is told of a tracking URI that is no server: what it is, where traces go instead, and the YAML to write."""
+    """Return what a person is told of a tracking URI that does not name a server: what it is, where traces go instead, and the YAML to write."""
     if uri.lower().startswith("databricks"):
         what, do = "Databricks", "name an OTLP endpoint"
         yaml = '  otlp_http:\n    endpoint: https://…\n    headers: {authorization: "Bearer ${DATABRICKS_TOKEN}"}'

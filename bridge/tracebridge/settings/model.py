@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tracebridge.masking.known import KnownSecrets, secrets_of_address
 from tracebridge.masking.patterns import masker
@@ -28,6 +28,9 @@ from tracebridge.plugins.options import (
 )
 from tracebridge.plugins.stage import StageOptions
 from tracebridge.settings.sampling import SamplingSettings
+
+if TYPE_CHECKING:  # only a relay has one
+    from tracebridge.plugins.receiver import ReceiverOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,7 @@ class OpenTelemetrySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LifecycleSettings:
-    """How spans that nobody ends are treated, and how the client closes."""
+    """How spans that are never ended are treated, and how the client closes."""
 
     strict: bool = option(False, help="Raise on every misuse, such as the end of an unknown span.")
     max_open: Duration = option(3600.0, help="A span open longer than this is reported as a leak.", minimum=0.001)
@@ -220,7 +223,7 @@ class JournalSettings:
     )
     fsync: Literal["never", "interval", "always"] = option(
         "interval",
-        help="On disk, what a power loss can cost: all that the system had not written; one second; nothing, but each end waits for the disk.",
+        help="On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk.",
     )
 
     def __post_init__(self) -> None:
@@ -257,6 +260,15 @@ class StageSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReceiverSettings:
+    """Where `tracebridge relay` reads."""
+
+    type: str
+    """The key in the file: an entry point of `tracebridge.receivers`."""
+    options: ReceiverOptions
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """A whole, checked configuration."""
 
@@ -270,12 +282,14 @@ class Settings:
     opentelemetry: OpenTelemetrySettings = option(
         factory=OpenTelemetrySettings, help="One tree with OpenTelemetry's instrumentation."
     )
-    lifecycle: LifecycleSettings = option(factory=LifecycleSettings, help="Spans that nobody ends; closing.")
+    lifecycle: LifecycleSettings = option(factory=LifecycleSettings, help="Spans that are never ended; closing.")
     limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
     stages: Sequence[StageSettings] = ()
+    relay: ReceiverSettings | None = None
+    """Where `tracebridge relay` reads; other programs pass it over."""
     disabled: bool = False
     """True when OTEL_SDK_DISABLED switches tracing off."""
 

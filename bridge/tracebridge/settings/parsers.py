@@ -25,7 +25,7 @@ NEVER: Final = "never"
 MAX_SECONDS: Final = 100 * 365.25 * 86400  # threads cannot wait for 300 years
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """The value is not of the form. `str()` says what it must be, `allowed` lists what it may be where that is a list."""
 
     def __init__(self, kind: ProblemKind, wanted: str, allowed: Sequence[str] = ()) -> None:
@@ -41,7 +41,7 @@ class Form:
     name: str
     """What people call it."""
     read: Callable[[Any, Mapping[str, Any]], Any]
-    """From the value and the option's metadata to what the adapter gets; raises Wrong."""
+    """From the value and the option's metadata to what the adapter gets; raises InvalidValue."""
     pattern: str
     """A regular expression for the JSON Schema."""
     show: Callable[[Any], str] = str
@@ -52,9 +52,9 @@ def _duration(value: Any, _: Mapping[str, Any]) -> float:
     if seconds is None:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         wanted = f"a duration with its unit, such as {value}s" if number else "a duration such as 10s, 250ms or 1h"
-        raise Wrong("bad-duration", wanted)
+        raise InvalidValue("bad-duration", wanted)
     if seconds > MAX_SECONDS:
-        raise Wrong("out-of-range", "a duration of at most 100 years")
+        raise InvalidValue("out-of-range", "a duration of at most 100 years")
     return seconds
 
 
@@ -69,9 +69,9 @@ def _show_age(seconds: float) -> str:
 def _size(value: Any, _: Mapping[str, Any]) -> int:
     size = parse_size(value)
     if size is None:
-        raise Wrong("bad-size", "a size such as 512MiB or 64KiB")
+        raise InvalidValue("bad-size", "a size such as 512MiB or 64KiB")
     if size > MAX_INT:
-        raise Wrong("out-of-range", "a size that fits in 63 bits")
+        raise InvalidValue("out-of-range", "a size that fits in 63 bits")
     return size
 
 
@@ -90,9 +90,9 @@ def _ratio(value: Any, _: Mapping[str, Any]) -> float:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Wrong("wrong-type", "text")
+        raise InvalidValue("wrong-type", "text")
     if not value.strip():
-        raise Wrong("wrong-value", "text with something in it")
+        raise InvalidValue("wrong-value", "text with something in it")
     return value
 
 
@@ -101,20 +101,20 @@ def _url(value: Any, metadata: Mapping[str, Any]) -> str:
     schemes = tuple(metadata.get("schemes") or ("http", "https"))
     wanted = "an address such as " + " or ".join(f"{scheme}://host:port" for scheme in schemes)
     if any(char.isspace() or not char.isprintable() for char in text):
-        raise Wrong("bad-url", f"{wanted}, without spaces")
+        raise InvalidValue("bad-url", f"{wanted}, without spaces")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise Wrong("bad-url", f"{wanted}, with a port of 1 to 65535") from None
+        raise InvalidValue("bad-url", f"{wanted}, with a port of 1 to 65535") from None
     if parts.scheme not in schemes:
-        raise Wrong("bad-url", wanted)
+        raise InvalidValue("bad-url", wanted)
     if not parts.hostname or port == 0:
-        raise Wrong("bad-url", f"{wanted}, with a host and no port 0")
+        raise InvalidValue("bad-url", f"{wanted}, with a host and no port 0")
     if not parts.hostname.isascii():
-        raise Wrong("bad-url", f"{wanted}, with a host in ASCII (xn--… for a name that has other letters)")
+        raise InvalidValue("bad-url", f"{wanted}, with a host in ASCII (xn--… for a name that has other letters)")
     if "#" in text:  # a fragment is never sent; in a password it would end the address early
-        raise Wrong("bad-url", f"{wanted}, without a # (%23 in a user name or password)")
+        raise InvalidValue("bad-url", f"{wanted}, without a # (%23 in a user name or password)")
     return PrivateUrl(text) if parts.username is not None or parts.query else text
 
 
@@ -124,18 +124,18 @@ def _proxy(value: Any, _: Mapping[str, Any]) -> str:
     wanted = f"http://host:port, or {ENVIRONMENT}"
     try:
         text = _url(value, {"schemes": ("http",)})
-    except Wrong as wrong:
-        raise Wrong(wrong.kind, f"{wrong}, or {ENVIRONMENT}") from None
+    except InvalidValue as wrong:
+        raise InvalidValue(wrong.kind, f"{wrong}, or {ENVIRONMENT}") from None
     parts = urlsplit(text)
     if parts.path.strip("/") or parts.query:
-        raise Wrong("bad-url", f"{wanted}, without a path")
+        raise InvalidValue("bad-url", f"{wanted}, without a path")
     return text
 
 
 def _path(value: Any, _: Mapping[str, Any]) -> str:
     text = _text(value)
     if "\0" in text:
-        raise Wrong("bad-path", "a path without a NUL character")
+        raise InvalidValue("bad-path", "a path without a NUL character")
     return text
 
 
@@ -155,7 +155,7 @@ def _class(value: Any, _: Mapping[str, Any]) -> str:
     text = _text(value)
     module, colon, name = text.partition(":")
     if not colon or not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
-        raise Wrong("bad-class", "the name of a class as pkg.mod:Name")
+        raise InvalidValue("bad-class", "the name of a class as pkg.mod:Name")
     return text
 
 
@@ -169,11 +169,11 @@ def _scheme(value: Any, _: Mapping[str, Any]) -> str:
         return text
     known = known_schemes()
     if text not in known:
-        raise Wrong("unknown-scheme", "an ID scheme that is installed", known)
+        raise InvalidValue("unknown-scheme", "an ID scheme that is installed", known)
     try:
         load(ID_SCHEMES, text)
     except ConfigError as error:
-        raise Wrong("broken-scheme", f"an ID scheme that can be used: {error}") from None
+        raise InvalidValue("broken-scheme", f"an ID scheme that can be used: {error}") from None
     return text
 
 
@@ -181,14 +181,14 @@ def _header_format(value: Any, _: Mapping[str, Any]) -> str:
     text = _text(value)
     known = known_header_formats()
     if text not in known:
-        raise Wrong("wrong-value", f"one of {', '.join(known)}", known)
+        raise InvalidValue("wrong-value", f"one of {', '.join(known)}", known)
     return text
 
 
 def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
     items = value if isinstance(value, list) else [value]
     if any(not isinstance(item, (str, int, float)) for item in items) or len({type(item) for item in items}) > 1:
-        raise Wrong("wrong-type", "text, a number, true or false, or a list of one of these")
+        raise InvalidValue("wrong-type", "text, a number, true or false, or a list of one of these")
     return value
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from tracebridge.errors import did_you_mean, nearest
 from tracebridge.plugins.options import Secret
-from tracebridge.settings.parsers import FORMS, MAX_INT, Wrong, unreadable
+from tracebridge.settings.parsers import FORMS, MAX_INT, InvalidValue, unreadable
 from tracebridge.settings.place import Place
 from tracebridge.settings.problems import Problem, ProblemKind
 from tracebridge.settings.safe_keys import joined, names_secret, shown_key
@@ -179,7 +179,7 @@ class OptionsReader:
             value = self._trimmed(value, path)
         try:
             read = form.read(value, metadata)
-        except Wrong as wrong:
+        except InvalidValue as wrong:
             if mark in _ADDRESSES:
                 self._hide_odd_address(node)
             near = nearest(str(node.value), wrong.allowed) if wrong.allowed and not node.substituted else ""
@@ -194,7 +194,7 @@ class OptionsReader:
 
     @staticmethod
     def _hide_odd_address(node: Node) -> None:
-        """Hide an address that is so wrong that nobody knows where a password in it ends."""
+        """Hide an address that is too wrong to tell where a password in it ends."""
         from tracebridge.settings.excerpts import is_harmless
 
         if not is_harmless(str(node.value)):

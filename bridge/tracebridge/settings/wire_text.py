@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_EDGES = "\ufeff"  # a byte order mark, which is no blank to Python
+_EDGES = "\ufeff"  # a byte order mark, which Python does not strip
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = {"connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 
@@ -27,7 +27,7 @@ def wrong_name(name: str) -> str:
     >>> wrong_name("x-api-key"), wrong_name("api key")
     ('', 'the name of a header is of letters, digits and - _ . only')
     """
-    if name[:1] in {"'", '"'}:  # the one is no letter of names, the other is, and nobody means it
+    if name[:1] in {"'", '"'}:  # a quote is not a letter of names; an apostrophe is, but is never meant
         return "the name of a header begins with a quote, which a shell did not take off"
     if not _TOKEN.fullmatch(name):
         return "the name of a header is of letters, digits and - _ . only"

@@ -6,7 +6,7 @@ of one's own context is set, and nothing of a frame changes but what lies below 
 
 A frame that is still there after its span was left says one of three things. Left where it was entered, by this thread: this context is a copy, of a
 task that outlives the block, and the span stays its parent. Left by another thread: this one inherited the copy, for whatever it does from now on, and a
-span that has ended is nothing to it. Left elsewhere (a generator that the event loop closed, a response that another
+span that has ended does not count. Left elsewhere (a generator that the event loop closed, a response that another
 thread finished): the frame is a leftover, counts for nothing, and goes when the next span is entered or looked for.
 """
 
@@ -63,7 +63,7 @@ class Frame(msgspec.Struct, eq=False):
     before: Frame | None
     swept: object
     """The value of `leftovers` up to which nothing of what lies below is one."""
-    showing: Any = None
+    attachment: Any = None
 
 
 current: ContextVar[Frame | None] = ContextVar("tracebridge_current", default=None)
@@ -140,14 +140,14 @@ def innermost_span() -> Span | None:
     return None
 
 
-def enter(core: Core, span: Span, owner: Owner, showing: Any = None) -> None:
+def enter(core: Core, span: Span, owner: Owner, attachment: Any = None) -> None:
     """Make a span the current one in this context."""
     while True:
         top = before = current.get()
         latest = leftovers.latest
         if before is not None and before.swept is not latest:
             before = sweep(before)
-        owner.held = token = current.set(Frame(core, span, owner, before, latest, showing))
+        owner.held = token = current.set(Frame(core, span, owner, before, latest, attachment))
         if top is None or token.old_value is top:
             return
         current.reset(token)  # the garbage collector has closed a generator meanwhile, which left a span

@@ -1,4 +1,4 @@
-"""One quiet thread per client that closes what nobody ends: late children and leaked spans."""
+"""One thread a client that closes spans that are never ended: late children and leaked spans."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class LiveTrace(msgspec.Struct, eq=False):
     experiment_id: str = ""
     late_since: int | None = None
     """Ticks (ns) at which the last root ended while children were open."""
-    plain: bool = True
+    fast_path: bool = True
     """No trace state, odd flags or debug request from elsewhere, and no experiment: the common record says all."""
     decision: Decision | None = None
     """What sampling decided about it; None without sampling."""
@@ -74,7 +74,7 @@ class LiveTrace(msgspec.Struct, eq=False):
         self.tags = {**self.tags, **other.tags}
         if other.origin is not None:
             self.origin, self.outgoing_id = other.origin, other.outgoing_id
-        self.plain = self.plain and other.plain
+        self.fast_path = self.fast_path and other.fast_path
         if self.decision is None:
             self.decision = other.decision
         return self

@@ -62,7 +62,7 @@ class Taking:
     def _payload(self, given: Any) -> Value:
         """Return inputs or outputs as they are recorded."""
         reducer = self._calls._reducer
-        plain = reducer.plain_payload(given)
+        plain = reducer.fast_payload(given)
         if plain is not None:
             return plain
         tally = Tally()
@@ -87,7 +87,7 @@ class Taking:
         most = max(MOST_AT_ONCE, self._calls._limits.attribute_count_limit)
         if type(attributes) is dict and len(attributes) > most:
             attributes = self._first_of(attributes, most)
-        plain = reducer.plain(attributes)
+        plain = reducer.fast_attributes(attributes)
         if plain is not None:
             return plain
         tally = Tally()

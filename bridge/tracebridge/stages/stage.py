@@ -1,6 +1,6 @@
 """The stages of one client, in order: the user's own, then redaction, then the encoding that the journal keeps.
 
-They run in the caller's thread, because nothing unredacted may ever reach the journal. Limits are no stage: they act at the call
+They run in the caller's thread, because nothing unredacted may ever reach the journal. Limits are not a stage: they act at the call
 (`records.values`, `spans.span`) and at `Client.ingest`, because a span that is still open must be bounded too.
 """
 
@@ -115,7 +115,7 @@ class Stages:
         return Held(data, bytes(hold.key), hold.decide, hold.wait_s)
 
     def _verdict(self, user: NamedStage, record: SpanRecord) -> Any:
-        """Return what a stage says of a record; a `_Failed` when it raises or says what is no verdict."""
+        """Return what a stage says of a record; a `_Failed` when it raises or answers anything but a verdict."""
         thread = threading.get_ident()
         self._inside[thread] = user.name, time.monotonic()
         try:
@@ -187,7 +187,7 @@ def _is_key(key: Any) -> bool:
 
 
 def _place(error: BaseException) -> str:
-    """Return what was raised and where; our own words for a verdict that is none, never those of a stage."""
+    """Return what was raised and where; our own words for a wrong verdict, never those of a stage."""
     frame = error.__traceback__
     if frame is None:
         return str(error)

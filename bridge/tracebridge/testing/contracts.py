@@ -31,7 +31,7 @@ class AdapterContract:
         raise NotImplementedError("build() has to return the adapter under test")
 
     def build_ill(self) -> Adapter | None:
-        """Return an adapter whose destination does not answer; None where there is no such thing."""
+        """Return an adapter whose destination does not answer; None where it always answers."""
         return None
 
     def test_its_options_derive_from_delivery_options_and_say_what_they_are(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from support.cases import Build
 from tracebridge.records.record import SpanRecord
-from tracebridge_adapters.dialects import absorb, as_json, attributes_of, from_json
+from tracebridge_adapters.dialects import as_json, attributes_of, from_json, take_apart
 
 ID = "tracebridge.trace_id"
 
@@ -124,7 +124,7 @@ def test_what_the_user_named_stays_and_what_we_say_moves(dialect, type_key):
     mapping = attributes_of(record, dialect, ID)
     assert {key: mapping[key] for key in users} == users
     assert mapping["tracebridge.displaced." + ID] == "ours"
-    fields = absorb(mapping)
+    fields = take_apart(mapping)
     assert (fields["custom_trace_id"], fields["inputs"], fields["span_type"], fields["truncated"]) == (
         "ours", {"our": "s"}, "LLM", 2,
     )  # fmt: skip
@@ -147,7 +147,7 @@ def test_tags_stand_under_their_own_key_unless_it_is_taken():
 def test_a_destination_that_knows_only_text_gives_the_same_fields():
     """Counts and times come back from their text."""
     record = Build("d").span("s", start_time_ns=10, end_time_ns=7, truncated=3, inputs=[1], attributes={"k": "v"})
-    fields = absorb({key: str(value) for key, value in attributes_of(record, "openinference", ID).items()})
+    fields = take_apart({key: str(value) for key, value in attributes_of(record, "openinference", ID).items()})
     assert fields == {"inputs": [1], "truncated": 3, "end_time_ns": 7, "attributes": {"k": "v"}}
 
 
@@ -166,12 +166,12 @@ def test_a_destination_that_knows_only_text_gives_the_same_fields():
 )
 def test_what_we_did_not_write_stays_an_attribute(attributes):
     """Other people's attributes are not taken for ours when they only look like them."""
-    assert absorb(attributes) == {"attributes": attributes}
+    assert take_apart(attributes) == {"attributes": attributes}
 
 
 def test_an_older_mlflow_exporters_quoted_type_is_understood():
     """MLflow's SDK writes every attribute as JSON."""
-    assert absorb({"mlflow.spanType": '"LLM"', "mlflow.spanInputs": '{"a": 1}'}) == {
+    assert take_apart({"mlflow.spanType": '"LLM"', "mlflow.spanInputs": '{"a": 1}'}) == {
         "span_type": "LLM",
         "inputs": {"a": 1},
         "attributes": {},
@@ -200,6 +200,6 @@ def test_absorbing_what_was_shown_gives_the_record_back():
         custom_span_id="own", span_id_scheme="hash",
     )  # fmt: skip
     for dialect in ("openinference", "mlflow", "genai"):
-        fields = absorb(attributes_of(record, dialect, ID))
+        fields = take_apart(attributes_of(record, dialect, ID))
         again = SpanRecord(**{**{name: getattr(record, name) for name in record.__struct_fields__}, **fields})
         assert again == record

@@ -15,7 +15,7 @@ from tracebridge.errors import Ambiguous, ConfigError, Misconfigured, Rejected, 
 from tracebridge.plugins.adapter import Context, Sent
 from tracebridge.plugins.options import Secret
 from tracebridge.records.record import Resource, SpanRecord
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.jaeger import thrift_reader as jaeger_thrift_reader
 from tracebridge_adapters.formats.jaeger.thrift import Framing, encode
 from tracebridge_adapters.jaeger_thrift import JaegerThriftAdapter, JaegerThriftOptions
@@ -48,7 +48,7 @@ def record(number: int = 1, **fields: Any) -> SpanRecord:
 
 def received(sock: socket.socket, protocol: Any = "compact") -> list[SpanRecord]:
     """The records of the next datagram."""
-    return jaeger_thrift_reader.decode(sock.recv(70_000), absorb, protocol, as_message=True).records
+    return jaeger_thrift_reader.decode(sock.recv(70_000), take_apart, protocol, as_message=True).records
 
 
 def sent(adapter: JaegerThriftAdapter, *records: SpanRecord) -> Sent:
@@ -100,7 +100,7 @@ def test_a_collector_gets_one_batch_by_post():
     assert (path, headers["Content-Type"], headers["authorization"]) == (
         "/api/traces", "application/vnd.apache.thrift.binary", "Bearer x",
     )  # fmt: skip
-    assert [span.name for span in jaeger_thrift_reader.decode(body, absorb).records] == ["span 1"]
+    assert [span.name for span in jaeger_thrift_reader.decode(body, take_apart).records] == ["span 1"]
     server.stop()
 
 
@@ -186,7 +186,7 @@ def test_spans_of_several_processes_become_a_batch_each():
     far = Resource({"service.name": "far"})
     records = [record(1), record(2, resource=far), record(3, resource=Resource({"service.name": "shop"}))]
     parts = adapter.encode(records)
-    read = [jaeger_thrift_reader.decode(part.body, absorb, "compact", as_message=True).records for part in parts]
+    read = [jaeger_thrift_reader.decode(part.body, take_apart, "compact", as_message=True).records for part in parts]
     assert [list(part.records) for part in parts] == [[records[0], records[2]], [records[1]]]
     assert [[(r.name, r.resource.attributes["service.name"]) for r in batch] for batch in read] == [
         [("span 1", "shop"), ("span 3", "shop")],
@@ -198,7 +198,11 @@ def test_spans_of_several_processes_become_a_batch_each():
 def test_a_batch_of_several_processes_cannot_be_encoded():
     """The format refuses it, and never mislabels."""
     with pytest.raises(ValueError, match="one process"):
-        encode([record(), record(resource=Resource({"service.name": "other"}))], dict, Framing("binary", False, 1000))
+        encode(
+            [record(), record(resource=Resource({"service.name": "other"}))],
+            lambda record: dict(record.attributes),
+            Framing("binary", False, 1000),
+        )
 
 
 @pytest.mark.parametrize(

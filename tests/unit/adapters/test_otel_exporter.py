@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from support.cases import CASES
 from support.otlp_view import ATTRIBUTES, by_id, said
 from tracebridge import Client, ConfigError, SpanRecord
+from tracebridge.masking.foreign import clean
 from tracebridge.records.record import Event
 from tracebridge_adapters.formats.readable_spans import readable_spans
 
@@ -109,7 +110,7 @@ def test_numbers_that_json_cannot_say_are_text():
     """NaN and infinities reach an exporter as our own OTLP spells them, wherever they stand: Jaeger's pages break on the numbers."""
     odd = {"loss": math.nan, "all": [1.5, math.inf], "in": {"a": -math.inf}, "fine": 2.5}
     record = SpanRecord(
-        b"t" * 16, b"s" * 8, None, "n", 1, 2, attributes=odd, events=[Event("e", 1, {"loss": math.nan})]
+        b"t" * 16, b"s" * 8, None, "n", 1, 2, attributes=odd, events=(Event("e", 1, {"loss": math.nan}),)
     )
     (span,) = readable_spans([record], lambda record: dict(record.attributes))
     assert dict(span.attributes) == {"loss": "NaN", "all": (1.5, "Infinity"), "in": {"a": "-Infinity"}, "fine": 2.5}
@@ -166,6 +167,14 @@ def test_three_failures_make_dead_letters(make, answer, message, caplog):
     assert "t0ps3cret" not in caplog.text
 
 
+def test_an_address_in_the_arguments_masks_no_host_in_what_others_say(make):
+    """Only its user info and parameters count as secrets; the messages of other destinations stay readable."""
+    client = make(args={"region": "https://me:t0ps3cret@collector:4318/v1/traces?key=qu3rys3cret"})
+    said = clean("https://collector:4318/v1/traces t0ps3cret qu3rys3cret: Connection refused")
+    client.close()
+    assert said == "https://collector:4318/v1/traces *** ***: Connection refused"
+
+
 def test_a_success_on_the_third_try_is_a_success(make):
     """Two failures are forgiven."""
     client = make()
@@ -194,7 +203,7 @@ def test_export_is_never_called_twice_at_once(make):
         ),
         ("refuses", {"token": "t0ps3cret"}, r"does not take token: ValueError: no such token: \*\*\*$"),
         ("refuses", {}, "cannot be called without arguments"),
-        ("no_exporter", {}, "made no span exporter: str"),
+        ("no_exporter", {}, "made a str, which is not a span exporter"),
     ],
 )
 def test_a_wrong_class_is_a_configuration_error(make, name, args, message):

@@ -17,7 +17,7 @@ from support.cases import Build
 from support.http_proxy import HttpProxy
 from support.plain_server import Answer, PlainServer
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Retryable
-from tracebridge.plugins.adapter import Context, HealthTeller, reader_of
+from tracebridge.plugins.adapter import Context, HealthCheck, reader_of
 from tracebridge.plugins.registry import adapter_class
 from tracebridge.settings.load import load_settings
 
@@ -122,8 +122,8 @@ def send(kind: str, **options: Any) -> None:
         encoded = adapter.encode(RECORDS)
         body = encoded if isinstance(encoded, bytes) else encoded[0].body
         adapter.send(body, 1)
-        if isinstance(adapter, HealthTeller):
-            adapter.illness()
+        if isinstance(adapter, HealthCheck):
+            adapter.health_problem()
         reader = reader_of(adapter)
         if reader is not None and "query_endpoint" in options:
             reader.get(RECORDS[0].trace_id)

@@ -25,14 +25,14 @@ class _Answer(msgspec.Struct):
     result: msgspec.Raw
 
 
-def decode(data: bytes | str, absorb: Callable[[dict[str, Value]], dict[str, Any]]) -> Decoded:
+def decode(data: bytes | str, take_apart: Callable[[dict[str, Value]], dict[str, Any]]) -> Decoded:
     """Return the spans of one answer, of any number of traces. Raises ValueError for what is not an answer of that API.
 
-    `absorb` splits a span's attributes into record fields.
+    `take_apart` splits a span's attributes into record fields.
     """
     try:
         answer = msgspec.json.decode(data, type=_Answer)
-        read = json_reader.decode(bytes(answer.result), absorb)
+        read = json_reader.decode(bytes(answer.result), take_apart)
         return Decoded([_restored(record) for record in read.records], damage=read.damage)
     except ValueError as error:
         raise ValueError(f"not an answer of Jaeger's query API: {error}") from error

@@ -16,10 +16,10 @@ import msgspec
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Resource, Value
-from tracebridge_adapters.dialects import absorb, as_json, from_json
+from tracebridge_adapters.dialects import as_json, from_json, take_apart
 from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
 
-Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 
 TRACE_PREFIX = "tr-"
 _OWN_ATTRIBUTES = ("mlflow.traceRequestId", "mlflow.experimentId")
@@ -34,7 +34,7 @@ class MlflowJson:
     """`tracebridge.plugins.format.Format` for MLflow's traces, to be read."""
 
     def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
-        self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
+        self._take_apart = partial(take_apart, trace_id_attribute=trace_id_attribute)
 
     def looks_right(self, line: bytes) -> bool:
         """Whether the line is JSON with spans that have MLflow's attributes."""
@@ -44,7 +44,7 @@ class MlflowJson:
 
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of one line. Raises ValueError when it is not MLflow's, or holds no span that can be read."""
-        traces = decode(line, self._absorb)
+        traces = decode(line, self._take_apart)
         damage = [reason for trace in traces for reason in trace.damage]
         records = [record for trace in traces for record in trace.records]
         if damage and not records:
@@ -52,10 +52,10 @@ class MlflowJson:
         return Decoded(records, damage=damage)
 
 
-def decode(data: bytes | str, absorb: Absorb) -> list[Decoded]:
+def decode(data: bytes | str, take_apart: TakeApart) -> list[Decoded]:
     """Return the traces of one answer or file, of one trace or of many. Raises ValueError for what is not MLflow's.
 
-    `absorb` splits a span's attributes into record fields.
+    `take_apart` splits a span's attributes into record fields.
     """
     try:
         document = _decode(data)
@@ -67,7 +67,7 @@ def decode(data: bytes | str, absorb: Absorb) -> list[Decoded]:
         traces = document or None
     if not isinstance(traces, list) or not all(isinstance(trace, dict) for trace in traces):
         raise ValueError("not MLflow's JSON of traces: neither a trace nor a list of traces")
-    return [_trace(trace, f"traces[{number}]", absorb) for number, trace in enumerate(traces)]
+    return [_trace(trace, f"traces[{number}]", take_apart) for number, trace in enumerate(traces)]
 
 
 def trace_ids(data: bytes | str) -> list[bytes]:
@@ -79,7 +79,7 @@ def trace_ids(data: bytes | str) -> list[bytes]:
         raise ValueError(f"not an answer of MLflow's trace API: {error}") from error
 
 
-def _trace(trace: Mapping[str, Any], place: str, absorb: Absorb) -> Decoded:
+def _trace(trace: Mapping[str, Any], place: str, take_apart: TakeApart) -> Decoded:
     info, spans = _parts(trace)
     if spans is None:
         return Decoded([], damage=[f"{place}: it has no list of spans"])
@@ -91,7 +91,9 @@ def _trace(trace: Mapping[str, Any], place: str, absorb: Absorb) -> Decoded:
     )
     tags = {key: text for key, text in given.items() if not key.startswith(_OWN_TAGS)}
     service = tags.pop("service.name", None)
-    read = otlp_json_reader.read_spans([_as_otlp(span) for span in spans], partial(_absorbed, absorb), f"{place}.spans")
+    read = otlp_json_reader.read_spans(
+        [_as_otlp(span) for span in spans], partial(_taken_apart, take_apart), f"{place}.spans"
+    )
     records = []
     for record in read.records:
         own = {  # MLflow's own tags are not among those that are shown; of the others the trace's are as they are now
@@ -111,7 +113,7 @@ def _trace(trace: Mapping[str, Any], place: str, absorb: Absorb) -> Decoded:
 
 
 def _parts(trace: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Any] | None]:
-    """Return what is known of the trace as a whole, and its spans; None where there is no list of them."""
+    """Return what is known of the trace as a whole, and its spans; None where a list of them is missing."""
     data = trace.get("data")
     info = trace.get("trace_info") or trace.get("info")
     spans = data.get("spans") if isinstance(data, dict) else trace.get("spans")
@@ -120,12 +122,12 @@ def _parts(trace: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Any] | Non
     return info if isinstance(info, dict) else {}, spans if isinstance(spans, list) else None
 
 
-def _absorbed(absorb: Absorb, attributes: dict[str, Value]) -> dict[str, Any]:
+def _taken_apart(take_apart: TakeApart, attributes: dict[str, Value]) -> dict[str, Any]:
     shown = {key: value for key, value in attributes.items() if key not in _OWN_ATTRIBUTES}
     for key in _PAYLOADS:  # text has had its layer of JSON taken off: put it on again, so that it stays text
         if isinstance(shown.get(key), str):
             shown[key] = as_json(shown[key])
-    return absorb(shown)
+    return take_apart(shown)
 
 
 def _as_otlp(span: Any) -> Any:

@@ -17,7 +17,7 @@ from tracebridge.plugins.format import Decoded
 from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
 from tracebridge.records.values import Reducer, Tally
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _NO_LIMIT = 2**40  # limits are the client's, and act when it takes a record in
@@ -30,7 +30,7 @@ class OtelConsole:
     """`tracebridge.plugins.format.Format` for the console exporter of OpenTelemetry's Python SDK, to be read."""
 
     def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
-        self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
+        self._take_apart = partial(take_apart, trace_id_attribute=trace_id_attribute)
 
     def looks_right(self, line: bytes) -> bool:
         """Whether the line is an object with a span's context, IDs as Python writes hexadecimal numbers."""
@@ -52,7 +52,10 @@ class OtelConsole:
     def _record(self, span: Any) -> SpanRecord:
         context, status = _object(span, "context"), _object(span, "status")
         tally = Tally()
-        fields: dict[str, Any] = {"end_time_ns": _time_ns(span.get("end_time")), **self._absorb(_values(span, tally))}
+        fields: dict[str, Any] = {
+            "end_time_ns": _time_ns(span.get("end_time")),
+            **self._take_apart(_values(span, tally)),
+        }
         fields["repaired"] = fields.get("repaired", 0) + tally.repaired
         resource = _object(span, "resource")
         parent = span.get("parent_id")

@@ -9,7 +9,7 @@ from tracebridge.masking.printable import printable_json
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import SpanRecord
-from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.dialects import attributes_of, take_apart
 from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
 
@@ -19,7 +19,7 @@ class OtlpJsonLines:
 
     def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
         self._attributes_of = partial(attributes_of, dialect="openinference", trace_id_attribute=trace_id_attribute)
-        self._absorb = partial(absorb, trace_id_attribute=trace_id_attribute)
+        self._take_apart = partial(take_apart, trace_id_attribute=trace_id_attribute)
 
     def looks_right(self, line: bytes) -> bool:
         """Whether the line is JSON that names resource spans, or Tempo's batches of them."""
@@ -29,7 +29,7 @@ class OtlpJsonLines:
 
     def decode(self, line: bytes) -> Decoded:
         """Return the spans of one line. Raises ValueError when it is not OTLP JSON, or holds no span that can be read."""
-        read = otlp_json_reader.decode(line, self._absorb)
+        read = otlp_json_reader.decode(line, self._take_apart)
         if read.damage and not read.records:
             raise ValueError(f"not OTLP JSON: {'; '.join(read.damage)}")
         return read

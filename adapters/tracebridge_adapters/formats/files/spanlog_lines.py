@@ -17,7 +17,8 @@ from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Line
 from tracebridge_adapters.formats.spanlog.nested import NOTE, is_nested
 from tracebridge_adapters.formats.spanlog.reader import notes_of, read, read_otel, record_of
 from tracebridge_adapters.formats.spanlog.signing import proof_of
-from tracebridge_adapters.formats.spanlog.tolerance import notes_of_odd
+from tracebridge_adapters.formats.spanlog.tolerance import notes_of_odd, without_broken_bytes
+from tracebridge_adapters.formats.spanlog.values import NoBase64Error
 from tracebridge_adapters.formats.spanlog.writer import Writer
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -87,7 +88,16 @@ class SpanlogLines:
     def _as_shipped(self, line: bytes) -> Decoded:
         """Return what a line in any profile holds, as a shipper left it. Raises ValueError."""
         given = _decode(line)
+        try:
+            return self._read(line, given, [])
+        except NoBase64Error:
+            broken: list[str] = []
+            return self._read(line, without_broken_bytes(given, broken), broken)
+
+    def _read(self, line: bytes, given: dict[str, Any], broken: list[str]) -> Decoded:
+        """Return what these fields of a line hold; `broken` names what was mended in them already."""
         shown, odd = read(given)
+        odd = [*broken, *odd]
         notes = notes_of_odd(odd) + ([NOTE] if is_nested(given) else [])
         if "resourceSpans" in given and shown.event == END:
             held = spanlog_otlp.decode(line, self._trace_id_attribute)

@@ -15,7 +15,7 @@ from tracebridge.masking.printable import printable_json
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Resource, SpanRecord
-from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.dialects import attributes_of, take_apart
 from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
 from tracebridge_adapters.formats.spanlog.line import END
@@ -42,4 +42,4 @@ class OtlpWriter(Writer):
 
 def decode(data: bytes, trace_id_attribute: str) -> Decoded:
     """Return the spans of the OTLP part. Raises ValueError."""
-    return otlp_json_reader.decode(data, partial(absorb, trace_id_attribute=trace_id_attribute))
+    return otlp_json_reader.decode(data, partial(take_apart, trace_id_attribute=trace_id_attribute))

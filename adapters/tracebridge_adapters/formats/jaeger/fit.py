@@ -14,7 +14,7 @@ from tracebridge_adapters.formats.jaeger import structs as j
 
 STRIPPED = "tracebridge.stripped"
 MAX_SHOWN = 256  # bytes of the list of which tags went
-MAX_NAME = 1024  # bytes of a name; a longer one is no name
+MAX_NAME = 1024  # bytes of a name; a longer one is cut
 PROCESS_SHARE = 4  # a process may take a fourth of the whole
 MARKS_SIZE = 768  # bytes that the marks themselves may take in either protocol
 SMALL = 1024  # bytes; below it a tag's size says nothing about its worth

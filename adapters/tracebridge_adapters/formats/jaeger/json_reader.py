@@ -17,7 +17,7 @@ from tracebridge.records.span_identity import settled
 from tracebridge.records.values import INT64_MAX, INT64_MIN, Tally
 from tracebridge_adapters.formats.jaeger import names as n
 
-Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 
 _BOOKKEEPING = ("internal.span.format",)
 _MAX_US = INT64_MAX // 1000
@@ -25,16 +25,16 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def decode(data: bytes | str, absorb: Absorb) -> list[Decoded]:
+def decode(data: bytes | str, take_apart: TakeApart) -> list[Decoded]:
     """Return the traces of one answer. Raises ValueError for what is not an answer of Jaeger's query API.
 
-    `absorb` splits a span's tags into record fields.
+    `take_apart` splits a span's tags into record fields.
     """
-    return [_trace(trace, f"data[{number}]", absorb) for number, trace in enumerate(_data(data))]
+    return [_trace(trace, f"data[{number}]", take_apart) for number, trace in enumerate(_data(data))]
 
 
 def services(data: bytes | str) -> list[str]:
-    """Return the names in an answer of `/api/services`. Raises ValueError for what is none."""
+    """Return the names in an answer of `/api/services`. Raises ValueError for anything else."""
     return [name for name in _data(data) if isinstance(name, str)]
 
 
@@ -48,7 +48,7 @@ def _data(data: bytes | str) -> list[Any]:
     return given
 
 
-def _trace(trace: Any, place: str, absorb: Absorb) -> Decoded:
+def _trace(trace: Any, place: str, take_apart: TakeApart) -> Decoded:
     out = Decoded([])
     if not isinstance(trace, dict) or not isinstance(trace.get("spans"), list):
         out.damage.append(f"{place}: it has no list of spans")
@@ -57,7 +57,7 @@ def _trace(trace: Any, place: str, absorb: Absorb) -> Decoded:
     resources = {key: _resource(process) for key, process in (processes.items() if isinstance(processes, dict) else ())}
     for number, span in enumerate(trace["spans"]):
         try:
-            out.records.append(_span(span, resources, absorb))
+            out.records.append(_span(span, resources, take_apart))
         except ValueError as error:
             out.damage.append(f"{place}.spans[{number}]: {error}")
     return Decoded(settled(out.records), damage=out.damage)
@@ -97,7 +97,7 @@ def _value(pair: Mapping[str, Any], tally: Tally) -> Value:
     return value
 
 
-def _span(span: Any, resources: Mapping[str, Resource], absorb: Absorb) -> SpanRecord:
+def _span(span: Any, resources: Mapping[str, Resource], take_apart: TakeApart) -> SpanRecord:
     if not isinstance(span, dict):
         raise ValueError(f"{span!r:.40} is not an object")
     trace_id, span_id = _id(span, "traceID", 16), _id(span, "spanID", 8)
@@ -111,7 +111,7 @@ def _span(span: Any, resources: Mapping[str, Resource], absorb: Absorb) -> SpanR
     end_ns = min(start_ns + _micros(span.get("duration"), tally) * 1000, INT64_MAX)
     scope, kind, trace_state = n.scope_of(tags), n.kind_of(tags), n.text_of(tags, n.TRACE_STATE_KEY)
     dropped = n.dropped_of(tags)
-    fields: dict[str, Any] = {"end_time_ns": end_ns, **absorb(tags), **dropped}
+    fields: dict[str, Any] = {"end_time_ns": end_ns, **take_apart(tags), **dropped}
     events = tuple([_event(log, tally) for log in span.get("logs") or () if isinstance(log, dict)])
     resource = resources.get(span.get("processID", ""))
     if resource is None:  # an archive that was cut, or put together from several

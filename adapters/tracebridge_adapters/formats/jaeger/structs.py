@@ -193,14 +193,14 @@ def write_message(batch: Batch, protocol: Protocol) -> bytes:
 
 
 def read(struct: Any, data: bytes, protocol: Protocol) -> Any:
-    """Fill a struct from bytes and return it. Raises ValueError for what is none of its kind."""
+    """Fill a struct from bytes and return it. Raises ValueError for bytes of another kind."""
     try:
         # a string cannot be longer than what is there: a damaged length must not ask for gigabytes
         struct.read(
             _PROTOCOLS[protocol](TMemoryBuffer(data), string_length_limit=len(data), container_length_limit=len(data))
         )
     except Exception as error:  # Thrift raises what it happens to: EOFError, TypeError, its own
-        raise ValueError(f"no Thrift {protocol}: {str(error) or type(error).__name__}") from error
+        raise ValueError(f"not Thrift {protocol}: {str(error) or type(error).__name__}") from error
     return struct
 
 
@@ -211,8 +211,8 @@ def read_message(data: bytes, protocol: Protocol) -> Batch:
         name, _, _ = _PROTOCOLS[protocol](transport).readMessageBegin()
         start = transport.cstringio_buf.tell()
     except Exception as error:
-        raise ValueError(f"no Thrift {protocol}: {str(error) or type(error).__name__}") from error
+        raise ValueError(f"not Thrift {protocol}: {str(error) or type(error).__name__}") from error
     if name != EMIT_BATCH:
-        raise ValueError(f"no Thrift {protocol}: a call of {str(name)[:40]!r} instead of emitBatch")
+        raise ValueError(f"not Thrift {protocol}: a call of {str(name)[:40]!r} instead of emitBatch")
     batch: Batch = read(EmitBatch(), data[start:], protocol).batch
     return batch

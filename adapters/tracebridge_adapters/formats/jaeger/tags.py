@@ -1,4 +1,4 @@
-"""Attributes as Jaeger's typed tags: STRING, DOUBLE, BOOL, LONG, BINARY, and JSON text for what is none of them."""
+"""Attributes as Jaeger's typed tags: STRING, DOUBLE, BOOL, LONG, BINARY, and JSON text for anything else."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _span_tags(record: SpanRecord, attributes: dict[str, Value], remembered: Tag
     """Return the attributes and what Jaeger has no field for."""
     own = _own_tags(record)
     if not n.OWN_KEYS.isdisjoint(attributes):
-        attributes = _giving_way(attributes, own)
+        attributes = _without_displaced(attributes, own)
     return remembered(attributes) + own
 
 
@@ -154,7 +154,7 @@ def _usual_tags(kind: int, status: int) -> list[j.Tag]:
     return kind_tags + _STATUS_TAGS.get(status, [])
 
 
-def _giving_way(attributes: dict[str, Value], own: list[j.Tag]) -> dict[str, Value]:
+def _without_displaced(attributes: dict[str, Value], own: list[j.Tag]) -> dict[str, Value]:
     """Return attributes of which none has the name of a tag of the format's, and none says `error=false`."""
     out = dict(attributes)
     if str(out.get(n.ERROR_KEY)).lower() == "false":

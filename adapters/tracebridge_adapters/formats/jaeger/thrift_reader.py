@@ -15,27 +15,27 @@ from tracebridge_adapters.formats.jaeger import names as n
 from tracebridge_adapters.formats.jaeger import structs as j
 from tracebridge_adapters.formats.jaeger.thrift import MAX_US
 
-Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 """Splits a span's tags into fields of the record."""
 
 REF_TYPES = {j.CHILD_OF: n.REF_CHILD_OF, j.FOLLOWS_FROM: n.REF_FOLLOWS_FROM}
 VALUE_FIELDS = ("vStr", "vDouble", "vBool", "vLong", "vBinary")  # by TagType
 
 
-def decode(data: bytes, absorb: Absorb, protocol: j.Protocol = "binary", *, as_message: bool = False) -> Decoded:
+def decode(data: bytes, take_apart: TakeApart, protocol: j.Protocol = "binary", *, as_message: bool = False) -> Decoded:
     """Return the records of a bare Batch, or of an agent's `emitBatch` call.
 
-    `absorb` splits a span's tags into record fields. A span whose IDs are zero is left out and named; what else is broken is
-    repaired and counted in the record. Raises ValueError for bytes that are no such batch.
+    `take_apart` splits a span's tags into record fields. A span whose IDs are zero is left out and named; what else is broken is
+    repaired and counted in the record. Raises ValueError for bytes that are not such a batch.
     """
     batch = j.read_message(data, protocol) if as_message else j.read(j.Batch(), data, protocol)
     if batch is None or batch.process is None:
-        raise ValueError("no Jaeger batch: it names no process")
+        raise ValueError("not a Jaeger batch: its process is missing")
     resource = _resource(batch.process)
     out = Decoded([])
     for number, span in enumerate(batch.spans or [], 1):
         try:
-            out.records.append(_record(span, resource, absorb))
+            out.records.append(_record(span, resource, take_apart))
         except ValueError as error:
             out.damage.append(f"span {number}: {error}")
     return out
@@ -46,7 +46,7 @@ def _resource(process: j.Process) -> Resource:
     return Resource({**name, **_attributes(process.tags, Tally())})
 
 
-def _record(span: j.Span, resource: Resource, absorb: Absorb) -> SpanRecord:
+def _record(span: j.Span, resource: Resource, take_apart: TakeApart) -> SpanRecord:
     trace_id = _bytes(span.traceIdHigh) + _bytes(span.traceIdLow)
     span_id = _bytes(span.spanId)
     if not any(trace_id) or not any(span_id):
@@ -65,7 +65,7 @@ def _record(span: j.Span, resource: Resource, absorb: Absorb) -> SpanRecord:
     fields: dict[str, Any] = {
         "end_time_ns": start_ns + _nanos(span.duration, tally),
         **own,
-        **absorb(tags),
+        **take_apart(tags),
     }
     fields["repaired"] = fields.get("repaired", 0) + tally.repaired
     flags = span.flags or 0

@@ -54,7 +54,7 @@ def _from_protobuf(body: bytes) -> tuple[int, str]:
 
 
 def refusal_words(body: bytes, content_type: str) -> str | None:
-    """Return the message of a refusal (OTLP specification: a `google.rpc.Status`); None when the body is no such thing.
+    """Return the message of a refusal (OTLP specification: a `google.rpc.Status`); None for any other body.
 
     >>> refusal_words(b"\\x08\\x0e\\x12\\x10queue is full :(", "application/x-protobuf")
     'queue is full :('

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
-from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.otlp.protobuf import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
@@ -35,7 +35,7 @@ def _text(value: str) -> bytes:
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        return _encode(spelled(value))
+        return _encode(json_safe(value))
 
 
 def _any_value(value: Value) -> bytes:
@@ -47,7 +47,7 @@ def _any_value(value: Value) -> bytes:
     if kind is int:
         return b'{"%s":"%d"}' % (b"intValue" if -(2**63) <= value < 2**63 else b"stringValue", value)
     if kind is float:
-        return b'{"doubleValue":' + _encode(spelled(value)) + b"}"
+        return b'{"doubleValue":' + _encode(json_safe(value)) + b"}"
     if kind is bytes:
         return b'{"bytesValue":' + _encode(value) + b"}"
     if isinstance(value, (list, tuple)):

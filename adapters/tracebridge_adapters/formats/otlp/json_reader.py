@@ -18,7 +18,7 @@ from tracebridge.records.values import Tally
 from tracebridge_adapters.formats.otlp.json_values import attributes, count, enum, get, identifier, items, text, time_ns
 from tracebridge_adapters.formats.otlp.protobuf import FLAG_IS_REMOTE, OWN_SCOPE
 
-Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
 CONTAINERS = ("resourceSpans", "resource_spans", "batches")
 _AROUND = ("trace", "result")  # objects around them, in answers of Tempo 2 and Jaeger 2
@@ -28,10 +28,10 @@ _NOT_GROUPS = {"resource", "schemaUrl", "schema_url"}
 _decode = msgspec.json.Decoder().decode
 
 
-def decode(data: bytes | str, absorb: Absorb) -> Decoded:
+def decode(data: bytes | str, take_apart: TakeApart) -> Decoded:
     """Return the records of one object, or of a list of them.
 
-    `absorb` splits a span's attributes into record fields. Raises ValueError for what is not OTLP JSON.
+    `take_apart` splits a span's attributes into record fields. Raises ValueError for what is not OTLP JSON.
     """
     try:
         document = _decode(data)
@@ -39,7 +39,7 @@ def decode(data: bytes | str, absorb: Absorb) -> Decoded:
         for part in document if isinstance(document, list) and document else [document]:
             name, groups = _groups_of(part)
             for number, given in enumerate(groups):
-                _resource_spans(given, f"{name}[{number}]", absorb, out)
+                _resource_spans(given, f"{name}[{number}]", take_apart, out)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ValueError(f"not OTLP JSON: {error}") from error
     return out
@@ -60,7 +60,7 @@ def _groups_of(document: Any) -> tuple[str, list[Any]]:
     raise ValueError("an object without resourceSpans, which only mentions the word")
 
 
-def _resource_spans(given: Any, place: str, absorb: Absorb, out: Decoded) -> None:
+def _resource_spans(given: Any, place: str, take_apart: TakeApart, out: Decoded) -> None:
     try:
         tally = Tally()
         resource = Resource(attributes(get(given, "resource", {}), tally), text(given, "schemaUrl", tally))
@@ -72,10 +72,10 @@ def _resource_spans(given: Any, place: str, absorb: Absorb, out: Decoded) -> Non
         return
     for name, found in groups:
         for number, group in enumerate(found):
-            _scope_spans(group, f"{place}.{name}[{number}]", resource, absorb, out)
+            _scope_spans(group, f"{place}.{name}[{number}]", resource, take_apart, out)
 
 
-def _scope_spans(given: Any, place: str, resource: Resource, absorb: Absorb, out: Decoded) -> None:
+def _scope_spans(given: Any, place: str, resource: Resource, take_apart: TakeApart, out: Decoded) -> None:
     try:
         tally = Tally()
         shown = get(given, "scope") or get(given, "instrumentationLibrary", {})
@@ -90,27 +90,32 @@ def _scope_spans(given: Any, place: str, resource: Resource, absorb: Absorb, out
         out.damage.append(f"{place}: {error}")
         return
     own = None if scope == OWN_SCOPE else scope
-    _spans(spans, f"{place}.spans", resource, own, absorb, out)
+    _spans(spans, f"{place}.spans", resource, own, take_apart, out)
 
 
-def read_spans(spans: Sequence[Any], absorb: Absorb, place: str) -> Decoded:
+def read_spans(spans: Sequence[Any], take_apart: TakeApart, place: str) -> Decoded:
     """Return the records of spans by themselves, without a resource; `place` is where they stand."""
     out = Decoded([])
-    _spans(spans, place, None, None, absorb, out)
+    _spans(spans, place, None, None, take_apart, out)
     return out
 
 
 def _spans(
-    spans: Sequence[Any], place: str, resource: Resource | None, scope: Scope | None, absorb: Absorb, out: Decoded
+    spans: Sequence[Any],
+    place: str,
+    resource: Resource | None,
+    scope: Scope | None,
+    take_apart: TakeApart,
+    out: Decoded,
 ) -> None:
     for number, span in enumerate(spans):
         try:
-            out.records.append(_span(span, resource, scope, absorb))
+            out.records.append(_span(span, resource, scope, take_apart))
         except (ValueError, RecursionError) as error:
             out.damage.append(f"{place}[{number}]: {error}")
 
 
-def _span(span: Any, resource: Resource | None, scope: Scope | None, absorb: Absorb) -> SpanRecord:
+def _span(span: Any, resource: Resource | None, scope: Scope | None, take_apart: TakeApart) -> SpanRecord:
     tally = Tally()
     trace_id, span_id = identifier(span, "traceId", 16), identifier(span, "spanId", 8)
     status = get(span, "status", {})
@@ -118,7 +123,7 @@ def _span(span: Any, resource: Resource | None, scope: Scope | None, absorb: Abs
         status, tally.repaired = {"code": status}, tally.repaired + 1
     flags = count(span, "flags", tally) if get(span, "flags") is not None else W3C_SAMPLED
     links = list(_links(span, tally))
-    absorbed = absorb(attributes(span, tally))
+    taken = take_apart(attributes(span, tally))
     start_ns, end_ns = time_ns(span, "startTimeUnixNano", tally), time_ns(span, "endTimeUnixNano", tally)
     fields: dict[str, Any] = {
         "end_time_ns": end_ns or start_ns,
@@ -132,7 +137,7 @@ def _span(span: Any, resource: Resource | None, scope: Scope | None, absorb: Abs
         "status_message": text(status, "message", tally),
         "trace_state": text(span, "traceState", tally),
         "events": tuple(_events(span, tally)),
-        **absorbed,
+        **taken,
     }
     fields["repaired"] = fields.get("repaired", 0) + tally.repaired
     return SpanRecord(

@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def get(given: Any, key: str, default: Any = None) -> Any:
-    """Return a field under its lowerCamelCase or its original snake_case name; null means absent. Raises ValueError where there are no fields."""
+    """Return a field under its lowerCamelCase or its original snake_case name; null means absent. Raises ValueError for a value that is not an object."""
     if not isinstance(given, dict):
         raise ValueError(f"{given!r:.40} is not an object")
     value = given.get(key)
@@ -48,7 +48,7 @@ def items(given: Any, key: str) -> list[Any]:
 
 
 def text(given: Any, key: str, tally: Tally) -> str:
-    """Return a field of text; what is none is shown, and counted."""
+    """Return a field of text; anything else is shown as text, and counted."""
     value = get(given, key, "")
     return value if isinstance(value, str) else _shown(value, tally)
 
@@ -72,7 +72,7 @@ def number(value: Any) -> int:
 
 
 def time_ns(given: Any, key: str, tally: Tally) -> int:
-    """Return a time; 0 where there is none, and for what is none, which is counted."""
+    """Return a time; 0 where there is none, and for anything else, which is counted."""
     try:
         return max(0, number(get(given, key, 0)))
     except (ValueError, OverflowError):
@@ -81,7 +81,7 @@ def time_ns(given: Any, key: str, tally: Tally) -> int:
 
 
 def count(given: Any, key: str, tally: Tally) -> int:
-    """Return a number of dropped things; 0 for what is none, which is counted."""
+    """Return a number of dropped things; 0 for anything else, which is counted."""
     return min(time_ns(given, key, tally), INT64_MAX)
 
 

@@ -15,7 +15,7 @@ from math import isfinite
 import msgspec
 
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
-from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.shared.block_cache import BlockCache
 from tracebridge_adapters.formats.shared.pair_cache import MAX_TEXT, PairCache, Remembered, Write
 from tracebridge_adapters.formats.shared.protobuf_bytes import TABLE, length, message, message_of, utf8, varint
@@ -51,7 +51,7 @@ def _any_value(value: Value) -> bytes:
             return b"\x18" + (TABLE[value] if 0 <= value < 16_384 else varint(value & 0xFFFFFFFFFFFFFFFF))
         return message(b"\x0a", str(value).encode())
     if kind is float:
-        return b"\x21" + _double(value) if isfinite(value) else _any_value(spelled(value))
+        return b"\x21" + _double(value) if isfinite(value) else _any_value(json_safe(value))
     if kind is bytes:
         return message(b"\x3a", value)
     if isinstance(value, (list, tuple)):

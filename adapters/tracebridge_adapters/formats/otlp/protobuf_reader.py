@@ -1,6 +1,6 @@
 """OTLP protobuf to SpanRecords: the plain reader, for replay and for proving the fast writer.
 
-A field of a kind other than the specification's, a text that is no UTF-8 and an ID of the wrong size cost the span that they are in, outside of spans
+A field of a kind other than the specification's, a text that is not UTF-8 and an ID of the wrong size cost the span that they are in, outside of spans
 the whole body; fields that are not known here are passed over, as protobuf asks.
 """
 
@@ -14,26 +14,26 @@ from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanR
 from tracebridge_adapters.formats.otlp.protobuf import FLAG_IS_REMOTE, OWN_SCOPE
 from tracebridge_adapters.formats.shared.protobuf_fields import Message, double, signed
 
-Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
 MAX_DEPTH = 100  # messages inside messages; protobuf's own limit
 
 
-def decode(data: bytes, absorb: Absorb) -> Decoded:
+def decode(data: bytes, take_apart: TakeApart) -> Decoded:
     """Return the records of one TracesData (or ExportTraceServiceRequest) message; a span that cannot be read is left out and named.
 
-    `absorb` splits a span's attributes into record fields. Raises ValueError for what is not OTLP protobuf.
+    `take_apart` splits a span's attributes into record fields. Raises ValueError for what is not OTLP protobuf.
     """
     out = Decoded([])
     try:
         for number, message in enumerate(Message(data).messages(1)):
-            _resource_spans(message, f"resource_spans[{number}]", absorb, out)
+            _resource_spans(message, f"resource_spans[{number}]", take_apart, out)
     except (ValueError, TypeError) as error:
         raise ValueError(f"not OTLP protobuf: {error}") from error
     return out
 
 
-def _resource_spans(message: Message, place: str, absorb: Absorb, out: Decoded) -> None:
+def _resource_spans(message: Message, place: str, take_apart: TakeApart, out: Decoded) -> None:
     resource = Resource(_attributes(message.message(1), 1), message.text(3))
     for group, scope_spans in enumerate(message.messages(2)):
         shown = scope_spans.message(1)
@@ -41,22 +41,22 @@ def _resource_spans(message: Message, place: str, absorb: Absorb, out: Decoded) 
         own = None if scope == OWN_SCOPE else scope
         for number, span in enumerate(scope_spans.messages(2)):
             try:
-                out.records.append(_span(span, resource, own, absorb))
+                out.records.append(_span(span, resource, own, take_apart))
             except (ValueError, TypeError) as error:
                 out.damage.append(f"{place}.scope_spans[{group}].spans[{number}]: {error}")
 
 
-def _span(span: Message, resource: Resource, scope: Scope | None, absorb: Absorb) -> SpanRecord:
+def _span(span: Message, resource: Resource, scope: Scope | None, take_apart: TakeApart) -> SpanRecord:
     parent, status = span.bytes(4), span.message(15)
     flags = span.number(16, W3C_SAMPLED)
-    absorbed = absorb(_attributes(span, 9))
+    taken = take_apart(_attributes(span, 9))
     return SpanRecord(
         trace_id=_id(span.bytes(1), 16),
         span_id=_id(span.bytes(2), 8),
         parent_id=_id(parent, 8) if any(parent) else None,
         name=span.text(5),
         start_time_ns=span.number(7),
-        end_time_ns=absorbed.pop("end_time_ns", span.number(8)),
+        end_time_ns=taken.pop("end_time_ns", span.number(8)),
         kind=_known(span.number(6), Kind),
         status=_known(status.number(3), StatusCode),
         status_message=status.text(2),
@@ -70,7 +70,7 @@ def _span(span: Message, resource: Resource, scope: Scope | None, absorb: Absorb
         dropped_links=span.number(14),
         scope=scope,
         resource=resource,
-        **absorbed,
+        **taken,
     )
 
 

@@ -12,14 +12,14 @@ FIXED64, FIXED32 = 1, 5
 def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Yield (field number, value): varints and fixed-width ones as unsigned int, length-delimited ones as bytes.
 
-    Raises ValueError for bytes that are no protobuf message, or only the beginning of one.
+    Raises ValueError for bytes that are not a protobuf message, or only the beginning of one.
     """
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
         field, kind = key >> 3, key & 7
         if field == 0:
-            raise ValueError("no protobuf: field number 0")
+            raise ValueError("not protobuf: field number 0")
         if kind == 0:
             number, at = _varint(data, at)
             yield field, number
@@ -29,11 +29,11 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif kind in {FIXED64, FIXED32}:
             size = 8 if kind == FIXED64 else 4
         else:
-            raise ValueError(f"no protobuf: wire type {kind}")
+            raise ValueError(f"not protobuf: wire type {kind}")
         content = data[at : at + size]
         at += size
         if len(content) != size:
-            raise ValueError("no protobuf: it ends in the middle of a field")
+            raise ValueError("not protobuf: it ends in the middle of a field")
         yield field, content if kind == 2 else int.from_bytes(content, "little")
 
 
@@ -46,7 +46,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return number & 0xFFFFFFFFFFFFFFFF, at
         shift += 7
-    raise ValueError("no protobuf: a number without an end")
+    raise ValueError("not protobuf: a number without an end")
 
 
 def signed(number: int) -> int:
@@ -80,14 +80,14 @@ class Message:
         """Return a varint or a fixed-width number, unsigned."""
         value = self._fields.get(field, [default])[-1]  # the last one wins, as protobuf asks
         if not isinstance(value, int):
-            raise ValueError(f"field {field} is no number")
+            raise ValueError(f"field {field} is not a number")
         return value
 
     def bytes(self, field: int) -> bytes:
         """Return a length-delimited field's content; empty when it is not there."""
         value = self._fields.get(field, [b""])[-1]
         if not isinstance(value, bytes):
-            raise ValueError(f"field {field} is no text and no message")
+            raise ValueError(f"field {field} is neither text nor a message")
         return value
 
     def text(self, field: int) -> str:
@@ -98,7 +98,7 @@ class Message:
         """Return the messages of a repeated field."""
         contents = self._fields.get(field, [])
         if not all(isinstance(content, bytes) for content in contents):
-            raise ValueError(f"field {field} is no message")
+            raise ValueError(f"field {field} is not a message")
         return [Message(content) for content in contents if isinstance(content, bytes)]
 
     def message(self, field: int) -> Message:

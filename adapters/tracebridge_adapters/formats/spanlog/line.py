@@ -61,7 +61,7 @@ class CommonLine(msgspec.Struct, omit_defaults=True):
     timestamp: Instant
     """When the span ended; for other lines, when what they tell happened."""
     level: Level
-    """`error` when the status is, `warning` when nobody ended the span."""
+    """`error` when the status is, `warning` when the span was closed unended."""
     event: What
     schema: Literal["spanlog/1"]
     trace_id: TraceId

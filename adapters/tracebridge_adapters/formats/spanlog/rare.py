@@ -36,7 +36,7 @@ _RARE: Final = {
 
 
 def is_common(r: SpanRecord) -> bool:
-    """Whether a record has nothing that `set_rare` would set. Asked one by one, because that takes half the time of one look at all."""
+    """Return whether `set_rare` would leave a record as it is. Asked one by one, because that takes half the time of one look at all."""
     return not (
         r.events
         or r.links

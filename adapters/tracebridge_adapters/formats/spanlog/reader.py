@@ -62,7 +62,7 @@ _decode_otel = msgspec.json.Decoder(
 def read_otel(line: bytes) -> Line | None:
     """Return an `otel` line straight from its bytes; None for any other, which has to be read the long way.
 
-    Nothing but `record_of` may be done with it. Raises msgspec.DecodeError for what is no JSON.
+    Nothing but `record_of` may be done with it. Raises msgspec.DecodeError for what is not JSON.
     """
     try:
         found: Any = _decode_otel(line)
@@ -72,7 +72,7 @@ def read_otel(line: bytes) -> Line | None:
 
 
 def read(given: dict[str, Any]) -> tuple[Line, list[str]]:
-    """Return the line that a JSON object is, in whatever profile, and which fields a shipper changed. Raises ValueError for one that is none of ours."""
+    """Return the line that a JSON object is, in whatever profile, and which fields a shipper changed. Raises ValueError for one that is not ours."""
     named = _in_own_names(given)
     if named.get("schema") != SCHEMA:
         raise ValueError(f"schema {named.get('schema')!r:.40}")
@@ -205,7 +205,7 @@ def _id(text: str, size: int) -> bytes:
 def _instant(text: str) -> int:
     """Return nanoseconds from decimal digits; `int` alone would take more than those."""
     if not text.removeprefix("-").isdigit() or not text.isascii() or len(text) > MAX_NANO_DIGITS:
-        raise ValueError(f"{text!r:.40} are no nanoseconds")
+        raise ValueError(f"{text!r:.40} is not a time in nanoseconds")
     return int(text)
 
 

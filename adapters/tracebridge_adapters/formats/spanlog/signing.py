@@ -144,7 +144,7 @@ def signature(key: Key, line: Any, resource: Any) -> str:
 
 
 def proof_of(line: Any) -> Proof | None:
-    """Return the proof that a line carries; None when it has none. One that is none of ours proves nothing."""
+    """Return the proof that a line carries; None when it has none. One that is not ours proves nothing."""
     if not line.sign:
         return None
     found = _is_sign(line.sign)

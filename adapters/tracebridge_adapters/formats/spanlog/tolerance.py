@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from tracebridge_adapters.formats.spanlog.line import END, EventFields, Line, LinkFields
+from tracebridge_adapters.formats.spanlog.values import BYTES, OBJECT, NoBase64Error, from_base64
 
 _TYPES: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Line)}
 _PARTS: Final[Mapping[str, Any]] = {"events": EventFields, "links": LinkFields}
@@ -143,7 +144,7 @@ def _nanos(text: Any) -> int | None:
 
 
 def _instant(text: Any) -> int | None:
-    """Return nanoseconds from RFC 3339 with any number of digits; None for what is none."""
+    """Return nanoseconds from RFC 3339 with any number of digits; None for anything else."""
     if not isinstance(text, str):
         return None
     whole, dot, rest = text.removesuffix("Z").partition(".")
@@ -154,6 +155,26 @@ def _instant(text: Any) -> int | None:
         return None
 
 
+def without_broken_bytes(given: Any, odd: list[str]) -> Any:
+    """Return a JSON value in which bytes that are not base64 are the text that stands there; each adds `$base64` to `odd`."""
+    if isinstance(given, list):
+        return [without_broken_bytes(each, odd) for each in given]
+    if not isinstance(given, dict):
+        return given
+    own = given.get(OBJECT) if len(given) == 1 else None
+    if isinstance(own, dict):  # a mapping of the user's that only looks like bytes
+        return {OBJECT: {key: without_broken_bytes(value, odd) for key, value in own.items()}}
+    held = given.get(BYTES) if len(given) == 1 else None
+    if not isinstance(held, str):
+        return {key: without_broken_bytes(value, odd) for key, value in given.items()}
+    try:
+        from_base64(held)
+    except NoBase64Error:
+        odd.append(BYTES)
+        return held
+    return given
+
+
 def notes_of_odd(names: list[str]) -> list[str]:
     """Return notes on the fields that were not as they were written, for a person to read."""
-    return [f"field {name} was not as it was written" for name in names]
+    return [f"field {name} was not as it was written" for name in dict.fromkeys(names)]

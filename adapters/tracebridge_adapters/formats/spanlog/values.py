@@ -47,7 +47,7 @@ def is_marked(given: dict[str, Any]) -> bool:
 
 
 def restored(given: dict[str, Any]) -> dict[str, Value]:
-    """Return the mapping that `shown` was given. Raises ValueError for what it cannot have written."""
+    """Return the mapping that `shown` was given. Raises NoBase64Error for what it cannot have written."""
     if _PLAIN_BACK.issuperset(map(type, given.values())):
         return given
     return {key: restore(value) for key, value in given.items()}
@@ -65,9 +65,18 @@ def restore(value: Any) -> Value:
             if key == FLOAT and isinstance(held, str) and held in _FLOATS:
                 return _FLOATS[held]
             if key == BYTES and isinstance(held, str):
-                try:
-                    return base64.b64decode(held, validate=True)
-                except binascii.Error as error:
-                    raise ValueError(f"{BYTES} without base64: {held!r:.40}") from error
+                return from_base64(held)
         return restored(value)
     return value
+
+
+def from_base64(text: str) -> bytes:
+    """Return what a text in base64 stands for. Raises NoBase64Error."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:  # ValueError: not ASCII
+        raise NoBase64Error(f"{BYTES} without base64: {text!r:.40}") from error
+
+
+class NoBase64Error(ValueError):
+    """What stands for bytes does not say which."""

@@ -16,9 +16,9 @@ from tracebridge.records.record import UNKNOWN_SERVICE, EndCause, Kind, Resource
 from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ResourceChoice
 from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, MAX_NAME, Render, cap_names, cut_to_size, has_long_names
 from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Level, What, rfc3339
-from tracebridge_adapters.formats.spanlog.mend import mended
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
 from tracebridge_adapters.formats.spanlog.rare import is_common, set_rare
+from tracebridge_adapters.formats.spanlog.repair import repair
 from tracebridge_adapters.formats.spanlog.signing import signature
 from tracebridge_adapters.formats.spanlog.values import show, shown
 
@@ -94,7 +94,7 @@ class Writer:
         try:
             line = render(record, counts)
         except _NOT_REDUCED:
-            record = mended(record)
+            record = repair(record)
             line = render(record, counts)
         if len(line) > self._max_bytes:
             line = cut_to_size(record, counts, self._max_bytes, render)
@@ -236,7 +236,7 @@ class Writer:
 
 
 def level_of(record: SpanRecord) -> Level:
-    """Return a line's level: `error` when the status is, `warning` when nobody ended the span."""
+    """Return a line's level: `error` when the status is, `warning` when the span was closed unended."""
     return "error" if record.status == _ERROR else "info" if record.end_cause == _FINISHED else "warning"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.records.record import Event, Resource, SpanRecord, Value
-from tracebridge_adapters.dialects import spelled
+from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.shared.pair_cache import MAX_TEXT, Remembered, Write
 from tracebridge_adapters.formats.zipkin import tags as z
 from tracebridge_adapters.formats.zipkin.pairs import BlockOf, Pairs, Source
@@ -26,7 +26,7 @@ def _json(value: Any) -> bytes:
     try:
         return _encode(value)
     except UnicodeEncodeError:  # a lone surrogate
-        return _encode(spelled(value))
+        return _encode(json_safe(value))
 
 
 def _writer_of(key: str) -> Write[bytes]:

@@ -7,22 +7,22 @@ from typing import Any
 
 from tracebridge.plugins.format import Decoded
 from tracebridge_adapters.formats.shared.protobuf_fields import Message
-from tracebridge_adapters.formats.zipkin.reader import Absorb, read_all
+from tracebridge_adapters.formats.zipkin.reader import TakeApart, read_all
 
 KIND_NAMES = {1: "CLIENT", 2: "SERVER", 3: "PRODUCER", 4: "CONSUMER"}
 
 
-def decode(data: bytes, absorb: Absorb) -> Decoded:
+def decode(data: bytes, take_apart: TakeApart) -> Decoded:
     """Return the records of a ListOfSpans.
 
-    `absorb` splits a span's tags into record fields. A span whose IDs cannot be told is left out and named. Raises ValueError for bytes
-    that are no ListOfSpans.
+    `take_apart` splits a span's tags into record fields. A span whose IDs cannot be told is left out and named. Raises ValueError for bytes
+    that are not a ListOfSpans.
     """
     try:
         spans = [_span(message) for message in Message(data).messages(1)]
     except ValueError as error:
         raise ValueError(f"not Zipkin protobuf: {error}") from error
-    return read_all(spans, absorb)
+    return read_all(spans, take_apart)
 
 
 def _span(message: Message) -> dict[str, Any]:

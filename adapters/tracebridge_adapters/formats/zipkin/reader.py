@@ -26,27 +26,27 @@ from tracebridge_adapters.formats.zipkin.tags_reader import (
     status_of,
 )
 
-Absorb = Callable[[dict[str, Value]], dict[str, Any]]
+TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 """Splits a span's tags into fields of the record."""
 
 _NO_KIND = {"", "INTERNAL", "LOCAL"}
 
 
-def read_all(spans: Iterable[Any], absorb: Absorb) -> Decoded:
+def read_all(spans: Iterable[Any], take_apart: TakeApart) -> Decoded:
     """Return the records of v2 objects, pieces of one span merged, and the damage of each that cannot be one."""
     out = Decoded([])
     resources: dict[str, Resource] = {}
     for number, span in enumerate(spans, 1):
         try:
-            out.records.append(_record(span, absorb, resources))
+            out.records.append(_record(span, take_apart, resources))
         except ValueError as error:
             out.damage.append(f"span {number}: {error}")
     return Decoded(settled(out.records), damage=out.damage)
 
 
-def _record(span: Any, absorb: Absorb, resources: dict[str, Resource]) -> SpanRecord:
+def _record(span: Any, take_apart: TakeApart, resources: dict[str, Resource]) -> SpanRecord:
     if not isinstance(span, dict):
-        raise ValueError(f"it is no object but {str(span)[:40]!r}")
+        raise ValueError(f"a JSON object is expected, not {str(span)[:40]!r}")
     trace_id, span_id = _id(span, "traceId", 16), _id(span, "id", 8)
     tally = Tally()
     tags = _tags(span.get("tags"), tally)
@@ -54,8 +54,8 @@ def _record(span: Any, absorb: Absorb, resources: dict[str, Resource]) -> SpanRe
     links, dropped = links_of(tags), dropped_of(tags)
     trace_state = str(tags.pop(z.TRACE_STATE_KEY, ""))
     scope = Scope(str(tags.pop(z.SCOPE_NAME)), str(tags.pop(z.SCOPE_VERSION, ""))) if z.SCOPE_NAME in tags else None
-    absorbed = absorb(tags)
-    _add_remote(absorbed["attributes"], _endpoint(span.get("remoteEndpoint"), tally))
+    taken = take_apart(tags)
+    _add_remote(taken["attributes"], _endpoint(span.get("remoteEndpoint"), tally))
     events = _events(span.get("annotations"), tally)
     start_ns = _start_ns(span.get("timestamp"), events, tally)
     duration_ns = _micros(span.get("duration"), tally) * 1000
@@ -66,7 +66,7 @@ def _record(span: Any, absorb: Absorb, resources: dict[str, Resource]) -> SpanRe
         "end_time_ns": min(start_ns + duration_ns, INT64_MAX),
         "resource": _resource(_endpoint(span.get("localEndpoint"), tally), resources),
         **dropped,
-        **absorbed,
+        **taken,
     }
     fields["repaired"] = fields.get("repaired", 0) + tally.repaired
     return SpanRecord(
@@ -80,7 +80,7 @@ def _record(span: Any, absorb: Absorb, resources: dict[str, Resource]) -> SpanRe
         links=tuple(links),
         trace_state=trace_state,
         debug=span.get("debug") in (True, "true"),
-        shared=kind != Kind.CLIENT and span.get("shared") in (True, "true"),  # a client has no one to share with
+        shared=kind != Kind.CLIENT and span.get("shared") in (True, "true"),  # a client's span is its own
         scope=scope,
         **fields,
     )
@@ -200,7 +200,7 @@ def _endpoint(given: Any, tally: Tally) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1024)  # few hosts, many spans
 def _address(text: str) -> tuple[str, int]:
-    """Return an address as it is written, and its version. Raises ValueError for what is none."""
+    """Return an address as it is written, and its version. Raises ValueError for anything else."""
     address = ipaddress.ip_address(text)
     return str(address), address.version
 

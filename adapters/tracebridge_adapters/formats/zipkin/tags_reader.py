@@ -11,14 +11,14 @@ from tracebridge.records.record import Event, Link, StatusCode
 from tracebridge.records.values import Reducer, Tally
 from tracebridge_adapters.formats.zipkin.tags import DROPPED, ERROR_KEY, LINK_PREFIX, STATUS_KEY, as_text
 
-_MAX_COUNT_DIGITS = 9  # of a number of dropped things; more is no such number
+_MAX_COUNT_DIGITS = 9  # of a number of dropped things; longer digits are not such a count
 _NO_LIMIT = 2**40  # limits are the client's, and act when it takes a record in
 reducer = Reducer(text_limit=_NO_LIMIT, payload_limit=_NO_LIMIT, keys=KnownKeys(lambda _: False))
 """Makes any JSON value one that a record can hold: integers beyond 64 bits become text."""
 
 
 def id_from_hex(given: Any, size: int) -> bytes | None:
-    """Return an ID of up to so many bytes, left-padded with zeros; None for what is none, and for zero."""
+    """Return an ID of up to so many bytes, left-padded with zeros; None for anything else, and for zero."""
     if not isinstance(given, str) or not 0 < len(given) <= size * 2:
         return None
     try:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tracebridge.plugins.format import Decoded
-from tracebridge_adapters.formats.zipkin.reader import Absorb, read_all
+from tracebridge_adapters.formats.zipkin.reader import TakeApart, read_all
 from tracebridge_adapters.formats.zipkin.v1 import to_v2
 
 LIST_OF_STRUCTS = b"\x0c\x00"  # the type, and the first byte of a number that is not enormous
@@ -73,10 +73,10 @@ class _Bytes:
 _NUMBERS = {2: ">?", 3: ">b", 4: ">d", 6: ">h", 8: ">i", 10: ">q"}
 
 
-def decode(data: bytes, absorb: Absorb) -> Decoded:
+def decode(data: bytes, take_apart: TakeApart) -> Decoded:
     """Return the records of a list of spans, as far as it can be read; what cannot is named. Raises ValueError for what is not such a list.
 
-    `absorb` splits a span's tags into record fields.
+    `take_apart` splits a span's tags into record fields.
     """
     source = _Bytes(data)
     if source.number(">b") != 12:
@@ -90,7 +90,7 @@ def decode(data: bytes, absorb: Absorb) -> Decoded:
         except (ValueError, TypeError, AttributeError) as error:
             damage.append(f"span {number + 1} of {count}, and what follows it: {error}")
             break
-    read = read_all(spans, absorb)
+    read = read_all(spans, take_apart)
     return Decoded(read.records, damage=[*read.damage, *damage])
 
 

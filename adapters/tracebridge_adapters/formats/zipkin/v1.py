@@ -224,7 +224,7 @@ def _same_service(one: Endpoint, two: Endpoint) -> bool:
 
 
 def _number(given: Any) -> int:
-    """Return microseconds; 0, which says "not known", for what is no number."""
+    """Return microseconds; 0, which says "not known", for what is not a number."""
     try:
         return int(given) if isinstance(given, (int, float, str)) else 0
     except (ValueError, OverflowError):

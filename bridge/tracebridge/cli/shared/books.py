@@ -6,7 +6,7 @@ from typing import Any
 
 
 def unconfirmed(books: dict[str, Any]) -> str:
-    """Return what to add to the number of confirmed spans: how many went where nobody confirms anything (UDP).
+    """Return what to add to the number of confirmed spans: how many went where arrival is never confirmed (UDP).
 
     >>> unconfirmed({"exported": 15, "sent": 0}), unconfirmed({"exported": 0, "sent": 1500})
     ('', ', 1,500 sent unconfirmed')

@@ -27,7 +27,7 @@ def journal_directory(journal: str | None, config: str | None) -> Path:
     """Return the directory that is meant. Raises ConfigError when none is, ClickException when it is not there."""
     directory = Path(journal).expanduser() if journal is not None else settings_with_journal(config, OR_JOURNAL)[1]
     if not directory.is_dir():
-        raise click.ClickException(f"there is no folder {directory}; nothing has been journalled there yet")
+        raise click.ClickException(f"folder {directory} does not exist: nothing has been journalled there yet")
     return directory
 
 

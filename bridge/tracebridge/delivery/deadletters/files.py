@@ -5,7 +5,7 @@
 
 One pair of files for each refusal: a single span as a rule, a whole batch where retries ran out. Files of 0600, the oldest going first when
 there are too many. Their names are numbered by time, and always above those that are there: the clock may have been set back. Symbolic links
-and what else is no plain file are not ours.
+and whatever else is not a regular file are not ours.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class DeadFiles:
         return read_regular(self.folder / (name + _SPANS)).splitlines()
 
     def records(self, name: str) -> list[SpanRecord]:
-        """Return the spans of a refusal. Raises OSError, and ValueError for a line that is no OTLP JSON."""
+        """Return the spans of a refusal. Raises OSError, and ValueError for a line that is not OTLP JSON."""
         return [record for line in self.lines(name) for record in self._format.decode(line).records]
 
     @contextlib.contextmanager

@@ -52,7 +52,7 @@ class DeadLetters:
         self._told = False
 
     def add(self, adapter: str, records: Sequence[SpanRecord], reason: str, message: str) -> None:
-        """Keep the spans of one refusal. Never raises for a disk that is ill: then they are in memory only, which is logged."""
+        """Keep the spans of one refusal. Never raises for a failing disk: then they are in memory only, which is logged."""
         now = time.time()
         with self._lock:
             for record in records:

@@ -26,8 +26,8 @@ class OwnEnvelope:
     prefix: Pattern | None = None
     """What stands in front of each line."""
     field: str | None = None
-    """The field, of a JSON object a line, that holds the line: a name, or names with dots between. Nothing else tells such an object from an
-    application's own words."""
+    """The field, of a JSON object a line, that holds the line: a name, or names with dots between, through objects, lists (each of their
+    elements) and JSON text. Nothing else tells such an object from an application's own words."""
     names: frozenset[str] = frozenset()
     """Forms, by their names in `NAMES`."""
 
@@ -36,15 +36,11 @@ class OwnEnvelope:
         found = self.prefix.match(text) if self.prefix is not None else None
         return text[found.end() :].lstrip() if found is not None else text
 
-    def out_of_field(self, text: bytes) -> bytes | None:
-        """Return what the field holds; None where there is none."""
+    def out_of_field(self, text: bytes) -> list[bytes]:
+        """Return the line that the field holds, or each of several; none where there is no such field."""
         if self.field is None or text[:1] != b"{":
-            return None
-        try:
-            given = decode(text)
-        except NO_JSON:
-            return None
-        return as_line(_at(given, self.field))
+            return []
+        return [line for held in _at(parsed(text), self.field) if (line := as_line(held)) is not None]
 
     def lines_in(self, text: bytes) -> list[bytes]:
         """Return the lines inside the first named form that this text has; none where it has none of them."""
@@ -57,14 +53,40 @@ class OwnEnvelope:
         return []
 
 
-def _at(given: Any, path: str) -> Any:
-    """Return what stands under a name, or under names with dots between."""
+def _at(given: Any, path: str) -> Iterator[Any]:
+    """Yield what stands under a name, or under names with dots between."""
+    if isinstance(given, list):
+        for each in given[:MAX_GLUED]:
+            yield from _at(each, path)
+        return
+    given = parsed(given)
     if not isinstance(given, dict):
-        return None
+        return
     if path in given:
-        return given[path]
+        yield from _each(given[path])
+        return
     first, dot, rest = path.partition(".")
-    return _at(given.get(first), rest) if dot else None
+    if dot and first in given:
+        yield from _at(given[first], rest)
+
+
+def _each(held: Any) -> Iterator[Any]:
+    """Yield a value, or what a list has in it."""
+    if not isinstance(held, list):
+        yield held
+        return
+    for each in held:
+        yield from _each(each)
+
+
+def parsed(held: Any) -> Any:
+    """Return the object that a text is; anything else as it is."""
+    if not isinstance(held, (str, bytes)) or held.lstrip()[:1] not in ("{", b"{"):
+        return held
+    try:
+        return decode(held)
+    except NO_JSON:
+        return held
 
 
 def glued(text: bytes) -> Iterator[bytes]:

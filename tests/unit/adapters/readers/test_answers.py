@@ -16,7 +16,7 @@ from tracebridge.plugins.options import Secret
 from tracebridge.reading.search import Condition, Query
 from tracebridge.records.record import Kind, StatusCode
 from tracebridge_adapters.console import ConsoleAdapter
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.files import mlflow_json
 from tracebridge_adapters.formats.jaeger import json_reader as jaeger_json
 from tracebridge_adapters.memory import MemoryAdapter, MemoryOptions
@@ -168,7 +168,7 @@ def test_a_ui_without_a_reader_still_links() -> None:
     ("options", "message"),
     [({"ui": "http://ui/trace"}, "trace_id"), ({"query_endpoint": "http://h/?a=b"}, "base address")],
 )
-def test_options_that_could_never_work_are_refused(options: dict[str, str], message: str) -> None:
+def test_options_that_could_never_work_are_refused(options: dict[str, Any], message: str) -> None:
     """At start, not at the first question."""
     with pytest.raises(ValueError, match=message):
         OtlpHttpOptions(**options)
@@ -211,7 +211,7 @@ def test_jaeger_of_other_clients_is_read() -> None:
     ]
     logs = [{"timestamp": 3, "fields": [{"key": "m", "type": "string", "value": "x"}]}]
     ((record,),) = kept(
-        jaeger_json.decode(jaeger_span(references=references, tags=tags, flags=3, logs=logs), absorb), "server"
+        jaeger_json.decode(jaeger_span(references=references, tags=tags, flags=3, logs=logs), take_apart), "server"
     )
     assert (record.trace_id, record.span_id, record.parent_id) == (
         bytes(15) + b"\x0a",
@@ -232,4 +232,4 @@ def test_foreign_documents_are_refused(decode: Any, data: bytes) -> None:
     """With one kind of error, whatever is wrong with them."""
     jaegers, _, mlflows = data.partition(b"|")
     with pytest.raises(ValueError, match=r"not an answer of|not MLflow's|has no list of spans|is not an object"):
-        kept(decode(mlflows if mlflows and decode is mlflow_json.decode else jaegers, absorb), "server")
+        kept(decode(mlflows if mlflows and decode is mlflow_json.decode else jaegers, take_apart), "server")

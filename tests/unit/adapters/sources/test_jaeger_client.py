@@ -11,7 +11,7 @@ import pytest
 from support.applications import jaeger_client_application
 from support.peers import peer
 from tracebridge.records.record import Event, Kind, Link, Resource, Scope, StatusCode
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 
 jaeger_client, opentracing = peer("jaeger_client"), peer("opentracing")
 TBinaryProtocol = peer("thrift.protocol.TBinaryProtocol").TBinaryProtocol
@@ -271,7 +271,7 @@ def test_as_jaegers_thrift_a_span_is_what_its_own_reporter_sends(client):
     assert client.flush()
     process = thrift.make_process("shop", tracer.tags, 1024)
     theirs = thrift.make_jaeger_batch(kept.get_spans(), process)
-    shown = showing("openinference", "tracebridge.trace_id")
+    shown = attributes_for("openinference", "tracebridge.trace_id")
     framing = encode.Framing("binary", False, 10**7)
     body = encode.encode(client.adapter("memory").records, shown, framing)
     ours = ttypes.Batch()

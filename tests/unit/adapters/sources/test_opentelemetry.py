@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -26,7 +26,7 @@ from opentelemetry.trace import (
 )
 
 from tracebridge.records.record import Scope
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 
 REMOTE = SpanContext(
@@ -61,12 +61,12 @@ def records(client) -> list[Any]:
 
 def ours(client) -> Any:
     """What our OTLP says of the records that arrived, decoded by opentelemetry-proto."""
-    shown = showing("openinference", "tracebridge.trace_id")
+    shown = attributes_for("openinference", "tracebridge.trace_id")
     return TracesData.FromString(otlp_protobuf.encode(records(client), shown)).resource_spans
 
 
 def test_a_span_is_what_the_sdks_own_exporter_says(client, both):
-    """Field by field, but for W3C flag bits and the links' trace state, which that exporter leaves out."""
+    """Field by field, but for what that exporter leaves out: W3C flag bits, the links' trace state and, before 1.31, a scope's schema and attributes."""
     provider, theirs = both
     tracer = provider.get_tracer("library", "1.2.3", "https://schema/scope", {"scoped": True})
     parent = set_span_in_context(NonRecordingSpan(REMOTE))
@@ -88,6 +88,10 @@ def test_a_span_is_what_the_sdks_own_exporter_says(client, both):
             one.trace_state = "vendor=1"
         if not each.status.code:
             each.ClearField("status")  # an empty message says nothing
+    scoped = next(scope for resource in wanted for scope in resource.scope_spans if scope.scope.name == "library")
+    scoped.schema_url = "https://schema/scope"
+    if not scoped.scope.attributes:
+        scoped.scope.attributes.add(key="scoped").value.bool_value = True
     assert list(ours(client)) == list(wanted)
     outer = next(record for record in records(client) if record.name == "outer")
     assert (outer.dropped_attributes, outer.dropped_events, outer.dropped_links) == (1, 1, 1)
@@ -156,7 +160,12 @@ def context(trace_id: Any = 1, span_id: Any = 2) -> SpanContext:
         (ReadableSpan("zero parent", context(), context(1, 0), start_time=5, end_time=6), 1),
         (ReadableSpan("far", context(), start_time=2**70, end_time=6), 1),
         (ReadableSpan("never ended", context(), start_time=5), 1),
-        (ReadableSpan("strange", context(), start_time=5, end_time=6, attributes={"o": {1: object}, "big": 2**70}), 1),
+        (
+            ReadableSpan(
+                "strange", context(), start_time=5, end_time=6, attributes=cast(Any, {"o": {1: object}, "big": 2**70})
+            ),
+            1,
+        ),
         (ReadableSpan(None, context(), start_time=5, end_time=6), 1),
         (ReadableSpan("empty link", context(), start_time=5, end_time=6, links=[Link(context(0, 0), {"a": 1})]), 1),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from support.peers import peer
 from tracebridge.records.record import Kind, Scope, StatusCode
-from tracebridge_adapters.dialects import showing
+from tracebridge_adapters.dialects import attributes_for
 from tracebridge_adapters.formats.zipkin import json as zipkin_json
 
 peer("py_zipkin")
@@ -19,7 +19,7 @@ from py_zipkin.encoding import Endpoint, Span, get_encoder  # noqa: E402
 from py_zipkin.util import ZipkinAttrs  # noqa: E402
 from py_zipkin.zipkin import zipkin_span  # noqa: E402
 
-SHOWN = showing("openinference", "tracebridge.trace_id")
+SHOWN = attributes_for("openinference", "tracebridge.trace_id")
 INCOMING = ZipkinAttrs("463ac35c9f6413ad", "a2fb4a1d1a96d312", "0020000000000001", "0", True)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracebridge.calls.repair import mended
+from tracebridge.calls.repair import repair
 from tracebridge.records.record import Event, Link, SpanRecord
 
 SOUND = SpanRecord(b"\x01" * 16, b"\x02" * 8, b"\x03" * 8, "s", 10, 20, kind=3, status=2)
@@ -28,7 +28,7 @@ SOUND = SpanRecord(b"\x01" * 16, b"\x02" * 8, b"\x03" * 8, "s", 10, 20, kind=3, 
 )
 def test_a_sound_record_is_itself(sound):
     """Nothing is copied, nothing is marked."""
-    assert mended(sound) is sound
+    assert repair(sound) is sound
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_sound_record_is_itself(sound):
 def test_one_wrong_field_is_repaired_and_counted(changes, wanted):
     """The others stay as they are."""
     broken = msgspec.structs.replace(SOUND, **changes)
-    assert mended(broken) == msgspec.structs.replace(SOUND, **wanted, repaired=1)
+    assert repair(broken) == msgspec.structs.replace(SOUND, **wanted, repaired=1)
 
 
 class Foreign(enum.Enum):
@@ -70,8 +70,8 @@ class Foreign(enum.Enum):
 def test_a_kind_and_a_status_may_go_by_their_names():
     """To read a name is no repair."""
     named = msgspec.structs.replace(SOUND, kind=Foreign.CLIENT, status=Foreign.OK)
-    assert mended(named) == msgspec.structs.replace(SOUND, kind=3, status=1)
-    assert mended(msgspec.structs.replace(SOUND, kind="server", status="ERROR")) == msgspec.structs.replace(
+    assert repair(named) == msgspec.structs.replace(SOUND, kind=3, status=1)
+    assert repair(msgspec.structs.replace(SOUND, kind="server", status="ERROR")) == msgspec.structs.replace(
         SOUND, kind=2, status=2
     )
 
@@ -79,15 +79,15 @@ def test_a_kind_and_a_status_may_go_by_their_names():
 def test_events_that_are_none_are_dropped_and_counted():
     """A list is not what a record holds, and a text is no event."""
     good = Event("e", 5)
-    record = mended(msgspec.structs.replace(SOUND, events=(good, "text")))
+    record = repair(msgspec.structs.replace(SOUND, events=(good, "text")))
     assert (record.events, record.dropped_events, record.repaired) == ((good,), 1, 1)
-    assert mended(msgspec.structs.replace(SOUND, links=7)).dropped_links == 1
+    assert repair(msgspec.structs.replace(SOUND, links=7)).dropped_links == 1
 
 
 def test_a_link_to_nothing_is_left_out_and_counted_as_dropped():
     """No destination takes a reference without IDs."""
     good = Link(b"\x01" * 16, b"\x02" * 8)
-    record = mended(msgspec.structs.replace(SOUND, links=(Link(bytes(16), b"\x02" * 8), good, Link(b"", b""))))
+    record = repair(msgspec.structs.replace(SOUND, links=(Link(bytes(16), b"\x02" * 8), good, Link(b"", b""))))
     assert (record.links, record.dropped_links) == ((good,), 2)
 
 
@@ -99,13 +99,13 @@ ANYTHING: Any = (
 @given(*[ANYTHING] * 8)
 def test_whatever_the_fields_are_the_result_is_sound(trace_id, span_id, parent_id, name, start, end, kind, status):
     """Repaired once, there is nothing left to repair."""
-    record = mended(SpanRecord(trace_id, span_id, parent_id, name, start, end, kind, status))
-    assert mended(record) is record
+    record = repair(SpanRecord(trace_id, span_id, parent_id, name, start, end, kind, status))
+    assert repair(record) is record
     assert (len(record.trace_id), len(record.span_id)) == (16, 8)
 
 
 def test_lists_of_events_and_links_are_as_good_as_tuples():
     """Other code makes lists; what is in them is kept, is no repair, and is the caller's list no longer."""
     events, links = [Event("e", 0)], [Link(b"\x01" * 16, b"\x02" * 8)]
-    kept = mended(msgspec.structs.replace(SOUND, events=events, links=links))
+    kept = repair(msgspec.structs.replace(SOUND, events=events, links=links))
     assert kept == msgspec.structs.replace(SOUND, events=tuple(events), links=tuple(links))

@@ -10,8 +10,9 @@ import sys
 from hashlib import sha256
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.commands import CliRunner
 from tracebridge.cli import main
 from tracebridge.cli.id import MAX_LINE
 
@@ -160,7 +161,7 @@ def test_many_ids_come_from_standard_input():
     result = run("--as", "hex", "--scheme", "decimal", stdin=b"1\n\nx\r\n\xff\n2\r\n")
     assert result.stdout.split() == ["0" * 31 + "1", "0" * 31 + "2"]
     assert result.stderr.splitlines() == [
-        "line 3: trace_id 'x' is nothing that scheme decimal takes: character 1 is 'x', which is no decimal digit; "
+        "line 3: trace_id 'x' is not an ID of scheme decimal: character 1 is 'x', not a decimal digit; "
         "these schemes would take it: hash.",
         "line 4: '\\udcff' is no UTF-8 text",
     ]

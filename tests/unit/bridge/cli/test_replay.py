@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.commands import CliRunner
 from tracebridge import Client
 from tracebridge.cli import main
 from tracebridge.plugins.registry import FORMATS, load
@@ -190,7 +191,7 @@ def test_what_a_destination_was_given_up_on_is_sent_by_the_next_run(log):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["replay", "nowhere.log"], 1, "nowhere.log: there is no such file"),
+        (["replay", "nowhere.log"], 1, "nowhere.log: no such file"),
         (["replay", "app.log", "--config", "nowhere.yaml"], 78, "unreadable-file"),
         (["replay", "app.log", "--prefix", "("], 2, "not a regular expression"),
         (["replay"], 2, "Missing argument"),
@@ -287,7 +288,7 @@ def test_a_moment_is_written_as_it_stands_in_logs(log):
     )
     wrong = run("replay", str(log), "--since", "yesterday")
     assert wrong.exit_code == 2
-    assert "'yesterday' is no time such as 2026-01-31" in wrong.stderr
+    assert "'yesterday' is not a time: write 2026-01-31" in wrong.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device that is always full")

@@ -1,4 +1,4 @@
-"""A destination that does not say whether it is ill or a span is wrong (HTTP 500 of Zipkin and Thrift ports): delivery finds out."""
+"""A destination that does not say whether it is failing or a span is wrong (HTTP 500 of Zipkin and Thrift ports): delivery finds out."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_destination_that_refuses_everything_is_waited_for_and_halved_once():
 
 
 def test_halving_goes_on_when_something_has_been_taken_again():
-    """A wrong span that was met while the destination was ill is found when it is well."""
+    """A wrong span that was met while the destination was failing is found when it takes spans again."""
     adapter = refusing(lambda number, sent: number <= 8 or "s5" in sent)
     bench = Bench(adapter, retry=QUICK)
     bench.add(*names(16))

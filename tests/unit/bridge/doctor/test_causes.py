@@ -22,7 +22,7 @@ from support.plain_server import Answer, PlainServer
 from tracebridge.doctor import examine as examining
 from tracebridge.doctor.explain import explain
 from tracebridge.doctor.findings import Outcome
-from tracebridge.doctor.probe import Address, Heard, _ahead_s
+from tracebridge.doctor.probe import Address, PortAnswer, _ahead_s
 from tracebridge.errors import Misconfigured
 from tracebridge.settings.load import load_settings
 
@@ -66,8 +66,8 @@ def serve() -> Iterator[Callable[..., PlainServer]]:
         (Answer(415), "wrong-encoding", "encoding"),
         (Answer(400, body=b"bad span"), "refused-span", "dialect"),
         (Answer(413), "refused-span", "span"),
-        (Answer(503, body=b"starting"), "ill", "its own log"),
-        (Answer(429), "ill", "its own log"),
+        (Answer(503, body=b"starting"), "unhealthy", "its own log"),
+        (Answer(429), "unhealthy", "its own log"),
         (Answer(400, "text/plain", b"Client sent an HTTP request to an HTTPS server."), "tls-required", "https://"),
     ],
 )
@@ -443,7 +443,7 @@ def test_a_grpc_server_with_tls_that_is_ill(grpc_tls_port: Any, ca_file: str) ->
     endpoint = {"endpoint": f"https://localhost:{grpc_tls_port('busy')}", "tls": {"ca_file": ca_file}}
     outcome = examine({"otlp_grpc": endpoint})
     assert outcome.problem is not None
-    assert (outcome.problem.cause, "busy" in outcome.problem.message) == ("ill", True)
+    assert (outcome.problem.cause, "busy" in outcome.problem.message) == ("unhealthy", True)
 
 
 def test_a_grpc_server_that_wants_a_client_certificate(grpc_tls_port: Any, ca_file: str) -> None:
@@ -458,7 +458,7 @@ def test_what_the_grpc_adapter_says_of_its_own_setup_stands() -> None:
     """Whatever the port looks like."""
     said = Misconfigured("https://localhost:1: /x/key.pem: No such file")
     options = load_settings({"adapters": {"otlp_grpc": {}}}, environ={}).adapters["otlp_grpc"].options
-    trouble = explain(said, "otlp_grpc", options, Address("https", "localhost", 1), lambda: Heard("nothing"))
+    trouble = explain(said, "otlp_grpc", options, Address("https", "localhost", 1), lambda: PortAnswer("nothing"))
     assert (trouble.cause, trouble.message) == ("not-usable", str(said))
 
 

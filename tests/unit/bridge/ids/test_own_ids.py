@@ -42,7 +42,7 @@ def test_a_text_that_the_scheme_refuses_says_what_is_wrong_and_who_would_take_it
     with pytest.raises(InvalidParameterError) as raised:
         client.start_trace("r", trace_id="507f1f77bcf86cd799439011")
     assert str(raised.value) == (
-        "trace_id '507f1f77bcf86cd799439011' is nothing that scheme uuid takes: it has 24 digits, not 32; "
+        "trace_id '507f1f77bcf86cd799439011' is not an ID of scheme uuid: it has 24 digits, not 32; "
         "these schemes would take it: hex, objectid, uber, hash."
     )
     assert client.stats().started == 0
@@ -125,7 +125,7 @@ def test_a_str_subclass_is_its_text(client):
         ({"generate": "nothing"}, "trace_ids.generate must be the name of a class as pkg.mod:Name"),
         ({"generate": "json:nothing"}, "trace_ids.generate: 'json:nothing' cannot be used: AttributeError"),
         ({"generate": "no_such_module:f"}, "trace_ids.generate: 'no_such_module:f' cannot be used: ModuleNotFound"),
-        ({"generate": "json:__name__"}, "trace_ids.generate: 'json:__name__' is no function"),
+        ({"generate": "json:__name__"}, "trace_ids.generate: 'json:__name__' is not a function"),
         ({"max_bits": 96}, "trace_ids.max_bits must be one of 128, 64, not 96"),
     ],
 )

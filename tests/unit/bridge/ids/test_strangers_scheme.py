@@ -77,10 +77,11 @@ def test_a_strangers_scheme_reads_ids_and_its_mistakes_are_errors(stranger):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"{42:032x} ORD-42 order",
-        "trace_id 'ORD-x' is nothing that scheme order takes: it is not ORD- and digits; these schemes would take it: hash.",
+        "trace_id 'ORD-x' is not an ID of scheme order: it is not ORD- and digits; these schemes would take it: hash.",
         "trace_id '7': scheme short must return 16 bytes",
         "trace_id '7': scheme fails failed with ZeroDivisionError: division by zero",
-        "trace_id '7': ID scheme \"none\" (orders:NONE) is no tracebridge.ids.scheme.Scheme",
+        "trace_id '7': ID scheme \"none\" (orders:NONE) is not a tracebridge.ids.scheme.Scheme: "
+        "make its entry point name an instance of that class",
         "trace_id '7': ID scheme \"missing\" of orders cannot be imported from orders:MISSING: AttributeError: module 'orders' "
         "has no attribute 'MISSING'",
     ]

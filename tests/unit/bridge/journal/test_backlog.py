@@ -16,7 +16,7 @@ from support.journals import Life, number_of, record
 from tracebridge import Client
 from tracebridge.journal.cursor import MOST_RUNS
 from tracebridge.journal.folder import bytes_in, folders
-from tracebridge.journal.maintenance import Keeper
+from tracebridge.journal.maintenance import Maintainer
 
 SMALL_DISK = 2**20  # bytes of a process that lives: its first segment
 
@@ -45,9 +45,9 @@ def config(server: IllServer, directory: Path, flush_interval: str = "1s", **mor
     }
 
 
-def keeper(life: Life) -> Keeper:
-    """A keeper of a life's journal, looked after by hand."""
-    return Keeper(life.journal, sync=False, numbers=lambda: b"{}")
+def maintainer(life: Life) -> Maintainer:
+    """The maintainer of a life's journal, looked after by hand."""
+    return Maintainer(life.journal, sync=False, numbers=lambda: b"{}")
 
 
 def left_behind(directory: Path, *numbers: int, names: tuple[str, ...] = ("otlp_http",), **more: Any) -> None:
@@ -101,7 +101,7 @@ def test_a_destination_that_fails_holds_up_no_other(tmp_path):
         left_behind(tmp_path, number, names=("well", "ill"))
     life = Life(tmp_path, names=("well", "ill"))
     ill = life.accounts.adapters["ill"]
-    kept = keeper(life)
+    kept = maintainer(life)
     kept.look()
     ill.retrying_since = 1.0
     with life.accounts.lock:  # and requests under way, which it does not answer
@@ -227,7 +227,7 @@ def test_what_short_processes_leave_takes_about_as_much_as_it_holds(tmp_path, se
 def test_adoption_costs_the_living_no_room(tmp_path):
     """As often as it happens: nothing of theirs is dropped for it."""
     life = Life(tmp_path, 2**20, ("a",))
-    kept = keeper(life)
+    kept = maintainer(life)
     got = []
     for number in range(32):
         left_behind(tmp_path, 1000 + number, names=("a",))

@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_a_full_disk_means_memory_then_the_disk_again(tmp_path, disk, caplog):
     life.append(*range(100))
     assert list(tmp_path.rglob("*.seg")) == []
     assert (life.journal.stats().in_memory_only, life.queued()) == (100, {"a": 100, "b": 100})
-    life.journal.speak()
+    life.journal.flush_log()
     assert [r.levelname for r in caplog.records if "kept in memory" in r.getMessage()] == ["WARNING"]
     disk.full = False
     with life.accounts.lock:
@@ -211,7 +212,7 @@ def test_a_disk_that_deletes_nothing_holds_nobody_up(tmp_path, monkeypatch):
     life = Life(tmp_path, segment=SEGMENT)
     life.append(*range(60))
 
-    def refuses(*_: object, **__: object) -> None:
+    def refuses(*_: object, **__: Any) -> None:
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patched:
@@ -233,7 +234,7 @@ def test_a_folder_deleted_under_our_feet_is_written_anew(tmp_path, caplog):
     with life.accounts.lock:
         life.journal.look_after_disk()
     life.append(60)
-    life.journal.speak()
+    life.journal.flush_log()
     life.die()
     later = Life(tmp_path / "spans")
     later.adopt(tmp_path / "spans")

@@ -1,4 +1,4 @@
-"""The keeper: what dead processes left is found, told in one line and queued as there is room, while syncing and numbers go on."""
+"""Maintenance: what dead processes left is found, told in one line and queued as there is room, while syncing and numbers go on."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import struct
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 from support.journals import Life, record
 from tracebridge.journal.backlog import MOST_ADOPTED
 from tracebridge.journal.base import decode_record
 from tracebridge.journal.folder import STATS, Folder, folders
-from tracebridge.journal.maintenance import Keeper
+from tracebridge.journal.maintenance import Maintainer
 
 
-def keeper(life: Life) -> Keeper:
-    """A keeper of a life's journal, looked after by hand."""
-    return Keeper(life.journal, sync=True, numbers=lambda: json.dumps(life.queued()).encode())
+def maintainer(life: Life) -> Maintainer:
+    """The maintainer of a life's journal, looked after by hand."""
+    return Maintainer(life.journal, sync=True, numbers=lambda: json.dumps(life.queued()).encode())
 
 
-def left_behind(directory: Path, *numbers: int, opened: tuple[int, ...] = (), size: int = 0, **more: object) -> Path:
+def left_behind(directory: Path, *numbers: int, opened: tuple[int, ...] = (), size: int = 0, **more: Any) -> Path:
     """The folder of a process that ended and opened these spans and died."""
     life = Life(directory, **more)
     life.start(*opened)
@@ -43,7 +44,7 @@ def test_one_line_says_what_was_found(tmp_path, caplog):
     left_behind(tmp_path, 4, 5)
     life = Life(tmp_path)
     with caplog.at_level(logging.INFO, "tracebridge"):
-        keeper(life).look()
+        maintainer(life).look()
     [line] = [r.getMessage() for r in caplog.records if "adopted" in r.getMessage()]
     assert "what 2 processes left: 5 finished spans, 1 unfinished, 0 damaged" in line
     spans = [decode_record(data) for data in life.take_records("a")]
@@ -64,7 +65,7 @@ def test_damage_is_counted_and_set_aside_and_the_rest_is_delivered(tmp_path, cap
     first.write_bytes(data)
     second.write_bytes(b"\xff" * 4096)
     life = Life(tmp_path)
-    keeper(life).look()
+    maintainer(life).look()
     took = life.take("a")
     lost = set(range(100)) - set(took)
     assert 5 in lost
@@ -87,7 +88,7 @@ def test_a_newer_version_is_left_alone_with_a_clear_error(tmp_path, caplog):
         data[at + 28 : at + 32] = struct.pack("<I", zlib.crc32(data[at : at + 28]))
     segment.write_bytes(data)
     life = Life(tmp_path)
-    kept = keeper(life)
+    kept = maintainer(life)
     kept.look()
     kept._adopt_at = 0.0
     kept.look()
@@ -103,7 +104,7 @@ def test_what_another_configuration_is_owed_waits_for_it(tmp_path, caplog):
     """It is counted under the adapter's name, said once, and nothing is touched."""
     path = left_behind(tmp_path, 1, 2, names=("theirs",))
     life = Life(tmp_path)
-    kept = keeper(life)
+    kept = maintainer(life)
     kept.look()
     kept._adopt_at = 0.0
     kept.look()
@@ -111,7 +112,7 @@ def test_what_another_configuration_is_owed_waits_for_it(tmp_path, caplog):
     assert (life.take("a"), len(segments(path)), life.journal.stats().unclaimed) == ([], 1, {"theirs": 2})
     life.close()
     later = Life(tmp_path, names=("theirs",))
-    keeper(later).look()
+    maintainer(later).look()
     assert later.take("theirs") == [1, 2]
     later.close()
     assert list(folders(tmp_path)) == []
@@ -121,14 +122,14 @@ def test_what_an_adapter_is_owed_that_is_no_longer_named_stays_when_the_others_h
     """Finished spans and open ones: each adapter gets its own once, in whatever process it is named again."""
     left_behind(tmp_path, 1, 2, opened=(3,), names=("a", "gone"))
     life = Life(tmp_path)
-    kept = keeper(life)
+    kept = maintainer(life)
     kept.look()
     assert life.take("a") == [1, 2, 3]
     kept.look()
     assert life.journal.stats().unclaimed == {"gone": 3}
     life.close()
     later = Life(tmp_path, names=("a", "gone"))
-    keeper(later).look()
+    maintainer(later).look()
     assert (later.take("gone"), later.take("a")) == ([1, 2, 3], [])
     later.close()
     assert list(folders(tmp_path)) == []
@@ -141,7 +142,7 @@ def test_foreign_files_are_nobodys_business(tmp_path):
     (tmp_path / "99999999999999999999-1-zzzz").mkdir()
     (path / "readme.seg").write_text("mine")
     life = Life(tmp_path)
-    keeper(life).look()
+    maintainer(life).look()
     assert life.take("a") == [1]
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert (tmp_path / "99999999999999999999-1-zzzz").is_dir()
@@ -153,7 +154,7 @@ def test_a_backlog_larger_than_there_is_room_for_waits_and_nothing_else_does(tmp
     for first in range(0, 4000, 1000):
         left_behind(tmp_path, *range(first, first + 1000), size=1000, max_bytes=64 * 2**20, names=("a",))
     life = Life(tmp_path, 2**20, ("a",))
-    kept = keeper(life)
+    kept = maintainer(life)
     life.append(9000)
     kept.look()
     waiting = life.journal.stats().waiting
@@ -176,7 +177,7 @@ def test_hundreds_of_dead_processes_do_not_use_up_the_file_descriptors(tmp_path)
     for number in range(150):
         left_behind(tmp_path, number, names=("a",))
     life = Life(tmp_path, 512 * 2**20, ("a",))
-    kept = keeper(life)
+    kept = maintainer(life)
     before = len(list(Path("/proc/self/fd").iterdir()))
     most, got = 0, []
     for _ in range(20):
@@ -194,13 +195,13 @@ def test_stopping_leaves_what_waits_to_the_next_process(tmp_path):
     for first in range(0, 4000, 1000):
         left_behind(tmp_path, *range(first, first + 1000), size=1000, max_bytes=64 * 2**20, names=("a",))
     life = Life(tmp_path, 2**20, ("a",))
-    kept = keeper(life)
+    kept = maintainer(life)
     kept.look()
     got = life.take("a", 100)
     kept.stop()
     life.close()
     later = Life(tmp_path, names=("a",))
-    keeper(later).look()
+    maintainer(later).look()
     assert got + later.take("a") == list(range(4000))
     later.close()
 
@@ -213,7 +214,7 @@ def test_a_reader_that_dies_while_it_adopts_changes_nothing(tmp_path):
         life.adopt(tmp_path)
         life.die()
     life = Life(tmp_path)
-    keeper(life).look()
+    maintainer(life).look()
     assert life.take("a") == [1, 2, 3]
     life.close()
 
@@ -224,7 +225,7 @@ def test_folders_are_taken_by_one_process_only(tmp_path):
         left_behind(tmp_path, number)
     lives = [Life(tmp_path), Life(tmp_path)]
     for life in lives:
-        keeper(life).look()
+        maintainer(life).look()
     assert sorted(lives[0].take("a") + lives[1].take("a")) == list(range(6))
     for life in lives:
         life.close()
@@ -235,7 +236,7 @@ def test_a_living_keeper_finds_who_died_meanwhile(tmp_path, monkeypatch):
     monkeypatch.setattr("tracebridge.journal.maintenance.ADOPT_EVERY_S", 0.05)
     monkeypatch.setattr("tracebridge.journal.maintenance.TICK_S", 0.02)
     life = Life(tmp_path)
-    kept = keeper(life)
+    kept = maintainer(life)
     kept.start()
     left_behind(tmp_path, 1, 2)
     deadline = time.monotonic() + 60
@@ -254,7 +255,7 @@ def test_changes_of_an_open_span_are_in_what_comes_back(tmp_path):
         life.journal.changed(1, record(1, outputs={"half": "done"}, tags={"k": "v"}))
     life.die()
     later = Life(tmp_path)
-    keeper(later).look()
+    maintainer(later).look()
     [span] = [decode_record(data) for data in later.take_records("a")]
     assert (span.outputs, span.tags, span.end_cause) == ({"half": "done"}, {"k": "v"}, "unfinished")
     later.close()

@@ -10,15 +10,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from support.commands import CliRunner
 from support.journals import Life
 from tracebridge import Client
 from tracebridge.cli import main
 from tracebridge.delivery.deadletters.files import DeadFiles
 from tracebridge.errors import ConfigError
 from tracebridge.journal.folder import Folder, folders
-from tracebridge.journal.maintenance import Keeper
+from tracebridge.journal.maintenance import Maintainer
 from tracebridge.records.record import SpanRecord
 
 ID = "01764045000123456789-9f3a61c2"
@@ -114,7 +114,7 @@ def test_no_odd_file_keeps_a_process_from_adopting(tmp_path, secret):
     odd(spans, secret)
     left_behind(spans, 1, 2)
     life = Life(spans)
-    kept = Keeper(life.journal, sync=True, numbers=lambda: b"{}")
+    kept = Maintainer(life.journal, sync=True, numbers=lambda: b"{}")
     kept.look()
     life.append(3)
     kept.write_numbers()
@@ -140,12 +140,12 @@ def test_links_are_not_followed_but_for_the_directory_itself(tmp_path, secret):
     (spans / "dead").symlink_to(outside)
     (spans / "damaged").symlink_to(outside)
     life = Life(spans)
-    Keeper(life.journal, sync=True, numbers=lambda: b"{}").look()
+    Maintainer(life.journal, sync=True, numbers=lambda: b"{}").look()
     assert (life.take("a"), len(list(path.glob("*.seg")))) == ([], 1)
     life.append(3)
     assert life.journal.folder is not None
     (life.journal.folder.path / "stats.json.new").symlink_to(secret)
-    Keeper(life.journal, sync=True, numbers=lambda: b"{}").write_numbers()
+    Maintainer(life.journal, sync=True, numbers=lambda: b"{}").write_numbers()
     life.die()
     with pytest.raises(OSError, match="symbolic"):
         DeadFiles(spans / "dead").write("a", "rejected", "no", [SpanRecord(b"t" * 16, b"s" * 8, None, "x", 1, 2)])

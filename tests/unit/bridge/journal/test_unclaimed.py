@@ -16,16 +16,16 @@ from support.journals import Life, record
 from tracebridge.journal.adoption import Left, read_folder
 from tracebridge.journal.base import decode_record
 from tracebridge.journal.folder import Folder, bytes_in, folders
-from tracebridge.journal.maintenance import DROPPED_DIRECTORY, DirectoryBounds, Keeper
+from tracebridge.journal.maintenance import DROPPED_DIRECTORY, DirectoryBounds, Maintainer
 from tracebridge.journal.unclaimed import Bounds, drop, give_back, move
 
 THREE = ("zipkin", "store", "kafka")
 SUBSETS = [names for size in range(4) for names in itertools.combinations(THREE, size)]
 
 
-def keeper(life: Life, bounds: DirectoryBounds | None = None) -> Keeper:
-    """A keeper of a life's journal, looked after by hand."""
-    return Keeper(life.journal, sync=False, numbers=lambda: b"{}", bounds=bounds)
+def maintainer(life: Life, bounds: DirectoryBounds | None = None) -> Maintainer:
+    """The maintainer of a life's journal, looked after by hand."""
+    return Maintainer(life.journal, sync=False, numbers=lambda: b"{}", bounds=bounds)
 
 
 def left_behind(
@@ -40,7 +40,7 @@ def left_behind(
 
 def take_all(life: Life) -> dict[str, list[int]]:
     """Adopt what was left, and deliver all that is owed."""
-    kept = keeper(life)
+    kept = maintainer(life)
     kept.look()
     got = {name: life.take(name) for name in life.cursors}
     kept.look()  # what was given back is looked at again
@@ -85,7 +85,7 @@ def test_two_configurations_side_by_side_each_deliver_their_own(tmp_path):
     """Whoever finds a folder first leaves to the other what is the other's."""
     left_behind(tmp_path, 1, 2, names=("zipkin", "store"))
     one, other = Life(tmp_path, names=("zipkin",)), Life(tmp_path, names=("store",))
-    kept = [keeper(one), keeper(other)]
+    kept = [maintainer(one), maintainer(other)]
     got: dict[str, list[int]] = {"zipkin": [], "store": []}
     for _ in range(3):
         for look in kept:
@@ -179,7 +179,7 @@ def test_what_ended_too_long_ago_goes_and_is_counted_under_its_name(tmp_path, ca
                 life.journal.append(record_of(span, end))
         life.die()
     life = Life(tmp_path, names=("store",))
-    keeper(life, DirectoryBounds(unclaimed=Bounds(max_age_s=50.0))).look()
+    maintainer(life, DirectoryBounds(unclaimed=Bounds(max_age_s=50.0))).look()
     stats = life.journal.stats()
     assert (stats.unclaimed, stats.dropped) == ({"zipkin": 2}, {"zipkin": {"unclaimed_max_age": 2}})
     assert "2 spans for zipkin dropped (unclaimed_max_age)" in caplog.text
@@ -201,11 +201,11 @@ def test_the_oldest_go_when_too_much_waits(tmp_path):
     for number in range(10):
         left_behind(tmp_path, number, names=("zipkin",))
     life = Life(tmp_path, names=("store",))
-    keeper(life).look()  # they are as small as what they hold
+    maintainer(life).look()  # they are as small as what they hold
     each = bytes_in(tmp_path) // 10
     life.close()
     life = Life(tmp_path, names=("store",))
-    keeper(life, DirectoryBounds(unclaimed=Bounds(max_bytes=4 * each + 10))).look()
+    maintainer(life, DirectoryBounds(unclaimed=Bounds(max_bytes=4 * each + 10))).look()
     stats = life.journal.stats()
     assert (stats.unclaimed, stats.dropped) == ({"zipkin": 4}, {"zipkin": {"unclaimed_max_bytes": 6}})
     life.close()
@@ -222,7 +222,7 @@ def test_a_directory_that_is_too_large_loses_what_nobody_claims_first_then_the_o
     living = Life(tmp_path, names=("a",))
     living.append(100)
     life = Life(tmp_path, names=("a",))
-    kept = keeper(life)
+    kept = maintainer(life)
     kept.look()
     life.journal.backlog.trim()
     dead = bytes_in(tmp_path) - 2**20

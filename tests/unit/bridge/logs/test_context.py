@@ -150,7 +150,7 @@ def test_the_names_are_those_of_the_span_lines(shop, delivered, profile):
 
 def test_an_unknown_profile_is_refused():
     """With the names that there are."""
-    with pytest.raises(ValueError, match="no profile 'splunk'; there are otel, ecs, datadog, gcp"):
+    with pytest.raises(ValueError, match="'splunk' is not a profile: use one of otel, ecs, datadog, gcp"):
         TraceContext("splunk")  # type: ignore[arg-type]
 
 

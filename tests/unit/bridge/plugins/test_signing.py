@@ -14,7 +14,7 @@ GOOD = "0123456789abcdef" * 4
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "there is no key in it"),
+        ("", "it holds no key"),
         (GOOD, "entry 1 is not ID=KEY"),
         (f"a={GOOD} b", "entry 2 is not ID=KEY"),
         ("a=short-k3y", "the key a is shorter than 32 characters"),

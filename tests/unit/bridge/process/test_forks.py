@@ -102,5 +102,5 @@ def test_opentelemetry_that_another_thread_is_importing_is_not_waited_for(monkey
     half.__spec__ = ModuleSpec("opentelemetry.trace", None)
     half.__spec__._initializing = True  # type: ignore[attr-defined]  # as importlib marks it
     monkeypatch.setitem(sys.modules, "opentelemetry.trace", half)
-    monkeypatch.setattr(module, "_ours", None)
-    assert module.ours() is None
+    monkeypatch.setattr(module, "_integration", None)
+    assert module.integration() is None

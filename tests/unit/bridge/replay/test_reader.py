@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from support.shipped import AMBIGUOUS, LOGGED, SHIPPED
+from support.shipped import AMBIGUOUS, ANSWERS, LOGGED, SHIPPED
 from tracebridge.plugins.format import Decoded
 from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.records.record import Resource, SpanRecord
@@ -132,6 +132,77 @@ def test_of_objects_glued_together_each_is_read():
         1,
     )
     assert read(LINE[:-9] + LINE, names=["glued"])[0].damaged_lines == 1
+
+
+SECOND = SpanRecord(b"t" * 16, b"2" * 8, None, "b", 3, 4, resource=Resource({"service.name": "shop"}))
+LINE_2 = load(FORMATS, "spanlog")().encode([SECOND]).rstrip()
+ZIPKIN = load(FORMATS, "zipkin_json")().encode([RECORD]).rstrip()
+JAEGER = json.dumps(
+    {"data": [{"spans": [{"traceID": "7" * 32, "spanID": "7" * 16, "operationName": "a", "processID": "p1"}], "processes": {"p1": {}}}]}
+).encode()  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_of_an_answer_of_a_log_store_every_line_is_read(name):
+    """One that holds a span twice holds it twice, and what is cut off is damage beside the others, with its place."""
+    found, (decoded,) = read(json.dumps(ANSWERS[name](LINE.decode(), LINE_2.decode())).encode())
+    assert (decoded.records if decoded else None, found.damage) == ([RECORD, SECOND], [])
+
+
+def test_of_an_answer_the_damaged_line_is_named_beside_the_others():
+    """By its place among the lines."""
+    answer = json.dumps(ANSWERS["Loki, push"](LINE.decode()[:-9], LINE_2.decode())).encode()
+    found, (decoded,) = read(answer)
+    assert (decoded.records if decoded else None, found.damaged_spans) == ([SECOND], 1)
+    assert found.damage[0].reason.startswith("text 1 of 2: not a spanlog/1 line: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name in ANSWERS if not name.startswith(("jq", "Elastic", "Google", "Collector, OTLP logs, parsed"))],
+)
+def test_an_answer_without_spans_is_another_line(name):
+    """Whatever it holds."""
+    found, decoded = read(json.dumps(ANSWERS[name]("hello", '{"level":"info"}')).encode())
+    assert (decoded, found.other_lines, found.damage) == ([None], 1, [])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"events": [{"message": LINE.decode(), "timestamp": 1, "ingestionTime": 1, "user": "x"}]},
+        {"status": "success", "data": {"resultType": "streams", "result": [{"values": [["1", LINE.decode()]]}]}},
+        {"results": [[{"field": "@message", "value": LINE.decode()}]]},
+        {"took": 1, "hits": {"hits": [{"_source": {"x": LINE.decode()}}]}},
+        {"logRecords": [{"body": {"stringValue": LINE.decode()}}]},
+    ],
+)
+def test_what_only_resembles_an_answer_is_not_opened(given):
+    """Its fields are an application's: damage that says which field it is."""
+    found, _ = read(json.dumps(given).encode())
+    assert (found.spans, found.damaged_lines) == (0, 1)
+    assert found.damage[0].reason.startswith("a span line is in field `")
+
+
+@pytest.mark.parametrize("line", [LINE, OTLP, ZIPKIN, JAEGER])
+@pytest.mark.parametrize(
+    "wrap, path",
+    [
+        (lambda line: {"id": 1, "payload": line.decode()}, "payload"),
+        (lambda line: {"payload": json.loads(line)}, "payload"),
+        (lambda line: {"payload": {"body": line.decode()}}, "payload.body"),
+        (lambda line: {"payload": json.dumps({"a": 1, "body": line.decode()})}, "payload.body"),
+        (lambda line: {"records": [{"x": "words"}, {"body": line.decode()}]}, "records.body"),
+    ],
+)
+def test_a_span_in_an_unknown_wrapper_is_told_by_the_field_that_it_is_in(line, wrap, path):
+    """Of every format, at any depth, through lists and JSON text; and with that field named it is read."""
+    text = json.dumps(wrap(line)).encode()
+    found, _ = read(text)
+    assert (found.spans, [damage.reason for damage in found.damage]) == (
+        0, [f"a span line is in field `{path}`: where users cannot write into that field, --field {path} reads it"],
+    )  # fmt: skip
+    assert read(text, field=path)[0].spans == 1
 
 
 @pytest.mark.parametrize(

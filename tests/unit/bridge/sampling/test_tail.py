@@ -139,9 +139,9 @@ def test_a_trace_that_cannot_wait_falls_back_to_the_heads_decision(bound, caplog
     assert {"ot=th:e6666666666666"} == {record.trace_state for record in found if record.trace_id.hex() == R_HIGH}
     one.close()
     balanced(one)
-    assert sum(
-        "it is as it was decided" in text or "as it was decided at their" in text for text in caplog.messages
-    ) == 1
+    assert (
+        sum("it is as it was decided" in text or "as it was decided at their" in text for text in caplog.messages) == 1
+    )
 
 
 def test_a_part_without_a_root_is_decided_when_nothing_of_it_is_open():

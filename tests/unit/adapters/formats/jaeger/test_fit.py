@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
-from tracebridge_adapters.dialects import absorb, attributes_of
+from tracebridge_adapters.dialects import attributes_of, take_apart
 from tracebridge_adapters.formats.jaeger import thrift as jaeger_thrift
 from tracebridge_adapters.formats.jaeger import thrift_reader as jaeger_thrift_reader
 
@@ -25,7 +25,7 @@ def shrunk(protocol: Any = "compact", limit: int = LIMIT, **fields: Any) -> Span
     )  # fmt: skip
     body = jaeger_thrift.encode([record], SHOWN, jaeger_thrift.Framing(protocol, True, limit))
     assert len(body) <= limit
-    (back,) = jaeger_thrift_reader.decode(body, absorb, protocol, as_message=True).records
+    (back,) = jaeger_thrift_reader.decode(body, take_apart, protocol, as_message=True).records
     assert (back.kind, back.status, back.custom_trace_id) == (Kind.CLIENT, StatusCode.ERROR, "mine")
     return back
 

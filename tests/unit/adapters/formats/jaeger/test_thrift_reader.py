@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.jaeger import structs as j
 from tracebridge_adapters.formats.jaeger import thrift_reader as jaeger_thrift_reader
 
@@ -34,7 +34,7 @@ def span(**fields: Any) -> j.Span:
 def read(*spans: j.Span, process: j.Process | None = None) -> Any:
     """What the reader makes of a batch."""
     body = j.write(j.Batch(process or j.Process("shop"), list(spans)), "binary")
-    return jaeger_thrift_reader.decode(body, absorb)
+    return jaeger_thrift_reader.decode(body, take_apart)
 
 
 def a_record(**fields: Any) -> SpanRecord:
@@ -123,9 +123,9 @@ def test_a_span_without_an_id_is_left_out_with_the_reason():
 
 def test_what_is_no_batch_is_refused():
     """Other bytes, another call, a batch of nobody."""
-    with pytest.raises(ValueError, match="no Thrift binary"):
-        jaeger_thrift_reader.decode(b"junk", absorb)
-    with pytest.raises(ValueError, match="no Jaeger batch: it names no process"):
-        jaeger_thrift_reader.decode(b"\x00", absorb)
+    with pytest.raises(ValueError, match="not Thrift binary"):
+        jaeger_thrift_reader.decode(b"junk", take_apart)
+    with pytest.raises(ValueError, match="not a Jaeger batch: its process is missing"):
+        jaeger_thrift_reader.decode(b"\x00", take_apart)
     with pytest.raises(ValueError, match="a call of 'emitZipkin' instead of emitBatch"):
-        jaeger_thrift_reader.decode(b"\x82\x81\x00\x0aemitZipkin\x00", absorb, "compact", as_message=True)
+        jaeger_thrift_reader.decode(b"\x82\x81\x00\x0aemitZipkin\x00", take_apart, "compact", as_message=True)

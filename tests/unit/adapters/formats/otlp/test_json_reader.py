@@ -10,7 +10,7 @@ import pytest
 
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Kind, Resource, SpanRecord, StatusCode
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.otlp import json_reader, protobuf_reader
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -20,7 +20,7 @@ BARE = {"traceId": TRACE, "spanId": SPAN, "name": "x", "startTimeUnixNano": str(
 
 def read(*spans: Any) -> Decoded:
     """Read spans of one scope."""
-    return json_reader.decode(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}), absorb)
+    return json_reader.decode(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}), take_apart)
 
 
 def record(**changes: Any) -> SpanRecord:
@@ -108,14 +108,14 @@ GROUP = {"spans": [BARE]}
 )
 def test_every_wrapping_of_resource_spans_is_read(document):
     """Of other times and of other servers."""
-    assert [one.name for one in json_reader.decode(json.dumps(document), absorb).records] == ["x"]
+    assert [one.name for one in json_reader.decode(json.dumps(document), take_apart).records] == ["x"]
 
 
 def test_an_instrumentation_library_is_the_scope():
     """As scopes were called before 2022."""
     library = {"instrumentationLibrary": {"name": "lib", "version": "1"}, **GROUP}
     (one,) = json_reader.decode(
-        json.dumps({"resourceSpans": [{"instrumentationLibrarySpans": [library]}]}), absorb
+        json.dumps({"resourceSpans": [{"instrumentationLibrarySpans": [library]}]}), take_apart
     ).records
     assert one.scope is not None
     assert (one.scope.name, one.scope.version) == ("lib", "1")
@@ -132,7 +132,7 @@ def test_an_instrumentation_library_is_the_scope():
 )
 def test_a_group_that_cannot_be_read_is_named(document, damage):
     """Never no spans and no word."""
-    assert json_reader.decode(json.dumps(document), absorb).damage == [damage]
+    assert json_reader.decode(json.dumps(document), take_apart).damage == [damage]
 
 
 def test_a_bad_span_of_a_protobuf_body_costs_itself():
@@ -140,6 +140,6 @@ def test_a_bad_span_of_a_protobuf_body_costs_itself():
     good = b"\x0a\x10" + bytes.fromhex(TRACE) + b"\x12\x08" + bytes.fromhex(SPAN)
     spans = b"".join(b"\x12" + bytes([len(span)]) + span for span in (good, good[:-10], good))
     group = b"\x12" + bytes([len(spans)]) + spans
-    decoded = protobuf_reader.decode(b"\x0a" + bytes([len(group)]) + group, absorb)
+    decoded = protobuf_reader.decode(b"\x0a" + bytes([len(group)]) + group, take_apart)
     assert [one.span_id.hex() for one in decoded.records] == [SPAN, SPAN]
     assert [damage.partition(": ")[0] for damage in decoded.damage] == ["resource_spans[0].scope_spans[0].spans[1]"]

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from support.cases import CASES, Build
 from support.otlp_view import ATTRIBUTES, attributes, by_id, hex_ids_to_base64, plain, said
 from tracebridge.records.record import Event, Kind, Link, Resource, Scope, StatusCode
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
@@ -50,7 +50,7 @@ def test_our_own_reader_gives_the_records_back(case):
     """decode(encode(records)) == records, tags aside: they are attributes on the wire."""
     records = sorted(case.records("otlp"), key=lambda r: r.span_id)
     back = sorted(
-        otlp_json_reader.decode(otlp_json.encode(records, ATTRIBUTES), absorb).records, key=lambda r: r.span_id
+        otlp_json_reader.decode(otlp_json.encode(records, ATTRIBUTES), take_apart).records, key=lambda r: r.span_id
     )
     for before, after in zip(records, back, strict=True):
         assert {**before.attributes, **before.tags} == after.attributes
@@ -83,7 +83,7 @@ ODD = {"a": math.nan, "b": math.inf, "c": [1.5, -math.inf], "d": {"e": math.nan}
 def test_odd_floats_keep_their_type_in_files():
     """NaN and the infinities are written as protobuf's JSON mapping writes them, and read back."""
     body = otlp_json.encode([Build("nan").span("s", attributes=ODD)], ATTRIBUTES)
-    (back,) = otlp_json_reader.decode(body, absorb).records
+    (back,) = otlp_json_reader.decode(body, take_apart).records
     assert repr(ODD) == repr(back.attributes)
 
 
@@ -131,7 +131,7 @@ def test_lone_surrogates_never_raise():
 def test_what_is_no_otlp_json_is_a_clear_error(junk):
     """decode raises ValueError and nothing else."""
     with pytest.raises(ValueError, match="not OTLP JSON"):
-        otlp_json_reader.decode(junk, absorb)
+        otlp_json_reader.decode(junk, take_apart)
 
 
 def test_every_form_of_the_json_mapping_is_read():
@@ -141,7 +141,7 @@ def test_every_form_of_the_json_mapping_is_read():
         b'"b7ad6b7169203331","name":"x","kind":"SPAN_KIND_CLIENT","start_time_unix_nano":1,"end_time_unix_nano":"2",'
         b'"status":{"code":"STATUS_CODE_ERROR"}}]}]}]}'
     )
-    (record,) = otlp_json_reader.decode(body, absorb).records
+    (record,) = otlp_json_reader.decode(body, take_apart).records
     assert (record.kind, record.status, record.start_time_ns, record.end_time_ns) == (
         Kind.CLIENT,
         StatusCode.ERROR,

@@ -112,7 +112,8 @@ def test_what_is_at_its_default_is_absent_after_a_journal_too():
 
 def test_falsy_payloads_are_there():
     """Only None means not set."""
-    assert [line_of(sample(inputs=value)).get("inputs", "absent") for value in (0, False, "", [], {}, None)] == [
+    falsy: list[Any] = [0, False, "", [], {}, None]
+    assert [line_of(sample(inputs=value)).get("inputs", "absent") for value in falsy] == [
         0, False, "", [], {}, "absent",
     ]  # fmt: skip
 
@@ -390,13 +391,29 @@ def test_every_case_is_valid_and_has_no_field_that_the_schema_does_not_know(prof
 
 
 @pytest.mark.parametrize("change", [
-    {"trace_id": "0" * 32}, {"trace_id": None}, {"span_id": SPAN[:-1]}, {"schema": "spanlog/2"}, {"attributes": {"bytes": {"$base64": "!"}}},
+    {"trace_id": "0" * 32}, {"trace_id": None}, {"span_id": SPAN[:-1]}, {"schema": "spanlog/2"},
     {"start_time_unix_nano": None, "end_time_unix_nano": "x", "start_time": "soon"},
 ])  # fmt: skip
 def test_a_line_without_an_id_or_a_time_is_refused(change):
     """What a span cannot be without."""
     with pytest.raises(ValueError, match=r"^not a spanlog/1 line: "):
         FORMAT.decode(json.dumps({**OTEL, **change}).encode())
+
+
+@pytest.mark.parametrize("text", ["!", "a", "\u00e4\u00e4\u00e4\u00e4"])
+def test_bytes_that_are_not_base64_cost_their_value_and_not_the_span(text):
+    """They are the text that stands there, at any depth, and are counted; a user's own mapping that looks like them stays."""
+    own = {"$object": {"$base64": "mine"}}
+    changes = {
+        "attributes": {"a": {"$base64": text}, "b": [{"$base64": "AQI="}], "c": own},
+        "inputs": {"x": [{"$base64": text}]},
+    }
+    decoded = FORMAT.decode(json.dumps({**OTEL, **changes}).encode())
+    (record,) = decoded.records
+    assert (record.attributes, record.inputs, record.repaired) == (
+        {"a": text, "b": [b"\x01\x02"], "c": {"$base64": "mine"}}, {"x": [text]}, 2,
+    )  # fmt: skip
+    assert "field $base64 was not as it was written" in decoded.notes
 
 
 @pytest.mark.parametrize(("change", "expected"), [

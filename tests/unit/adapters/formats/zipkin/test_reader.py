@@ -9,7 +9,7 @@ import pytest
 
 from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord, StatusCode
-from tracebridge_adapters.dialects import absorb
+from tracebridge_adapters.dialects import take_apart
 from tracebridge_adapters.formats.zipkin import json_reader as zipkin_json_reader
 
 ZIPKIN = "https://zipkin.io/zipkin-api/"
@@ -25,7 +25,7 @@ BARE: dict[str, Any] = {
 
 def read(*spans: Any) -> list[SpanRecord]:
     """The records of these spans, all of which can be read."""
-    decoded = zipkin_json_reader.decode(json.dumps(spans), absorb)
+    decoded = zipkin_json_reader.decode(json.dumps(spans), take_apart)
     assert (decoded.notes, decoded.damage) == ([], [])
     return decoded.records
 
@@ -150,28 +150,30 @@ def test_a_span_that_ends_before_it_starts_is_kept_as_given():
 
 def test_a_span_without_an_id_is_left_out_with_the_reason():
     """The others of the list are read."""
-    decoded = zipkin_json_reader.decode(json.dumps([{**BARE, "id": "0000000000000000"}, BARE, 5]), absorb)
+    decoded = zipkin_json_reader.decode(json.dumps([{**BARE, "id": "0000000000000000"}, BARE, 5]), take_apart)
     assert decoded.records == [a_record()]
     assert decoded.damage == [
         "span 1: id '0000000000000000' is no ID: 1 to 16 hex digits, not all zero",
-        "span 3: it is no object but '5'",
+        "span 3: a JSON object is expected, not '5'",
     ]
 
 
 def test_damaged_text_is_read_as_far_as_it_goes():
     """Latin-1 and lone surrogates cost characters, not spans."""
     body = json.dumps([{**BARE, "name": "caf\u00e9"}], ensure_ascii=False).encode("latin-1")
-    decoded = zipkin_json_reader.decode(body, absorb)
+    decoded = zipkin_json_reader.decode(body, take_apart)
     assert [record.name for record in decoded.records] == ["caf\ufffd"]
     assert decoded.notes == ["the text was damaged: what could not be read is shown as � or ?"]
-    assert [r.name for r in zipkin_json_reader.decode(json.dumps({**BARE, "name": "\ud800"}), absorb).records] == ["?"]
+    assert [r.name for r in zipkin_json_reader.decode(json.dumps({**BARE, "name": "\ud800"}), take_apart).records] == [
+        "?"
+    ]
 
 
 @pytest.mark.parametrize("junk", [b"", b"hello", b"3", b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_zipkin_json_is_refused(junk):
     """With words that say so."""
     with pytest.raises(ValueError, match="not Zipkin JSON"):
-        zipkin_json_reader.decode(junk, absorb)
+        zipkin_json_reader.decode(junk, take_apart)
 
 
 def test_the_format_reads_lines_of_both_versions_and_writes_v2():

@@ -11,13 +11,13 @@ from tracebridge.records.record import SpanRecord
 _MIN, _MAX = -(2**63), 2**64 - 1
 
 
-def mended(record: SpanRecord) -> SpanRecord:
+def repair(record: SpanRecord) -> SpanRecord:
     """Return the record as JSON can carry it, counted as repaired."""
-    whole: SpanRecord = _mend(record)
+    whole: SpanRecord = _repair_value(record)
     return msgspec.structs.replace(whole, repaired=record.repaired + 1)
 
 
-def _mend(value: Any) -> Any:
+def _repair_value(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, bool) or value is None:
@@ -25,18 +25,18 @@ def _mend(value: Any) -> Any:
     if isinstance(value, int):
         return int(value) if _MIN <= value <= _MAX else _digits(value)
     if isinstance(value, (list, tuple)):
-        return [_mend(item) for item in value]
+        return [_repair_value(item) for item in value]
     if isinstance(value, dict):
-        return {_mend(key): _mend(item) for key, item in value.items()}
+        return {_repair_value(key): _repair_value(item) for key, item in value.items()}
     if isinstance(value, msgspec.Struct):
         return type(value)(*[_field(value, name) for name in value.__struct_fields__])
     return value
 
 
 def _field(struct: Any, name: str) -> Any:
-    """Return a field, mended; instants may be integers of any size, because lines carry them as text."""
+    """Return a field, repaired; instants may be integers of any size, because lines carry them as text."""
     value = getattr(struct, name)
-    return value if name.endswith("time_ns") else _mend(value)
+    return value if name.endswith("time_ns") else _repair_value(value)
 
 
 def _digits(number: int) -> str:
