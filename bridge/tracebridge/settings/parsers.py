@@ -79,12 +79,12 @@ def _ratio(value: Any, _: Mapping[str, Any]) -> float:
     ratio = parse_ratio(value)
     if ratio is None:
         fraction = isinstance(value, str) and "/" in value
-        raise Wrong(
+        raise InvalidValue(
             "wrong-value",
             "a number from 0 to 1, or a percentage such as 10%" + (", not a fraction" if fraction else ""),
         )
     if not 0 <= ratio <= 1:
-        raise Wrong("out-of-range", "from 0 to 1, or from 0% to 100%")
+        raise InvalidValue("out-of-range", "from 0 to 1, or from 0% to 100%")
     return ratio
 
 

@@ -15,7 +15,7 @@ class MatchSettings:
     """What a trace's root has to be for a rule to decide about it; all that is given has to fit."""
 
     name: str | None = option(None, help="The root's name; * stands for any text.", examples=["GET /health*"])
-    kind: KINDS | None = option(None, help="The root's kind.")
+    kind: KINDS | None = option(None, help="The root's kind.", examples=["server"])
     attributes: dict[str, AttributeValue] = option(
         factory=dict,
         help="What the root has at its start: the value itself, or a list of which it is one; in text, * stands for any text.",

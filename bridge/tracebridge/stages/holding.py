@@ -55,10 +55,10 @@ class Group(msgspec.Struct, eq=False):
 class Holding:
     """What is held, oldest key first, within bounds: `max_bytes` of all, `max_spans` of one key."""
 
-    def __init__(self, max_bytes: int = MOST_HELD_BYTES, max_spans: int | None = None) -> None:
+    def __init__(self, max_bytes: int | None = None, max_spans: int | None = None) -> None:
         self._groups: dict[bytes, Group] = {}
         self._size = 0
-        self._max_bytes = max_bytes
+        self._max_bytes = MOST_HELD_BYTES if max_bytes is None else max_bytes
         self._max_spans = max_spans
         self._waits: set[float] = set()
 

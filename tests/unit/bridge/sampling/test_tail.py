@@ -72,7 +72,7 @@ def test_headers_say_the_heads_decision_all_the_while():
     one.close()
 
 
-KEEPS = {
+KEEPS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = {
     "errors": ({"errors": True}, {"error": True}, {}),
     "slower_than": ({"slower_than": "0s"}, {}, None),
     "names": ({"names": ["pay*"]}, {"name": "payment"}, {"name": "repay"}),
