@@ -27,6 +27,8 @@ from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.record import EndCause
+from tracebridge.sampling.head import Head
+from tracebridge.sampling.tail import WAITS_FOR_ROOTS, Tail
 from tracebridge.settings.load import load
 from tracebridge.settings.model import MetricsSettings, Settings
 from tracebridge.spans.clock import Clock, SystemClock
@@ -93,6 +95,14 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         propagation = settings.propagation
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
         self._drops_unsampled = propagation.unsampled == "drop"
+        sampling = settings.sampling
+        self._head = self._tail = None
+        if sampling is not None:
+            self._head = Head(sampling, delivers_unsampled=not self._drops_unsampled)
+            if (
+                sampling.keep is not None or sampling.rules
+            ):  # rules look at the root, which comes last of what is made elsewhere
+                self._tail = Tail(sampling.keep or WAITS_FOR_ROOTS, marks="priority" in sampling.attributes)
         self._table = LiveTable()
         require_usable(settings.journal)
         self._build()
@@ -105,11 +115,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._resource = parts.resource
         self._journal = parts.journal
         self._keeps_open = parts.journal.keeps_open
-        self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, parts.stages)
+        decide = parts.stages.decide if self._tail is None else self._tail.adopted
+        self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, decide)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
-        self._holding = Holding()
+        keep = None if self._tail is None else self._tail.settings
+        self._holding = Holding() if keep is None else Holding(keep.max_bytes, keep.max_spans)
         self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
         self._janitor = Janitor(self._close_overdue)
         self._running = False
@@ -139,8 +151,11 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 ingested=accounts.ingested,
                 open=accounts.open,
                 held=accounts.held,
+                undecided=accounts.undecided,
+                kept=dict(accounts.kept),
                 late_ends=accounts.late_ends,
                 misuse=dict(accounts.misuse),
+                sampled=dict(accounts.sampled),
                 rejected=dict(accounts.rejected),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
                 journal=self._journal.stats(),
@@ -331,7 +346,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             self._janitor.poke()
 
     def _on_first_hold(self) -> None:
-        if not self._accounts.held:
+        if not (self._accounts.held or self._accounts.undecided):
             self._janitor.poke()
 
     def _after_fork_in_child(self) -> None:

@@ -27,6 +27,7 @@ from tracebridge.plugins.options import (
     option,
 )
 from tracebridge.plugins.stage import StageOptions
+from tracebridge.settings.sampling import SamplingSettings
 
 if TYPE_CHECKING:  # only a relay has one
     from tracebridge.plugins.receiver import ReceiverOptions
@@ -303,6 +304,7 @@ class Settings:
     propagation: PropagationSettings = option(
         factory=PropagationSettings, help="Which headers carry a trace in and out."
     )
+    sampling: SamplingSettings | None = option(None, help="Which traces are delivered; without it, all.")
     opentelemetry: OpenTelemetrySettings = option(
         factory=OpenTelemetrySettings, help="One tree with OpenTelemetry's instrumentation."
     )
