@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
+from tracebridge.delivery.renewal import Renewal
 from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import ConfigError
 from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount, Stats, now_unix_s
@@ -16,12 +18,13 @@ from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import Context
+from tracebridge.plugins.adapter import Adapter, Context
+from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.registry import adapter_class, stage_class
 from tracebridge.plugins.stage import StageContext
 from tracebridge.records.record import Resource
 from tracebridge.records.values import Reducer
-from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
+from tracebridge.settings.model import AdapterSettings, JournalSettings, RedactionSettings, Settings
 from tracebridge.stages.redaction import Redaction
 from tracebridge.stages.stage import NamedStage, Stages
 from tracebridge.supported import too_old
@@ -63,7 +66,14 @@ def build(settings: Settings) -> Parts:
         context = Context(name, resource, settings.trace_ids.attribute)
         adapter = adapter_class(chosen.type)(chosen.options, context)
         deliveries[name] = Delivery(
-            name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
+            name,
+            adapter,
+            chosen.options,
+            journal.cursor(name),
+            accounts,
+            dead_letters,
+            resource,
+            _renewal(chosen, adapter, context),
         )
     redaction = _redaction(settings.redaction)
     stages = Stages(_users_stages(settings, accounts, resource), redaction, redacts_only_keys=redaction.only_keys)
@@ -72,6 +82,45 @@ def build(settings: Settings) -> Parts:
         text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit, keys=redaction.keys
     )
     return Parts(accounts, journal, deliveries, dead_letters, stages, reducer, resource)
+
+
+def _renewal(chosen: AdapterSettings, adapter: Adapter, context: Context) -> Renewal | None:
+    """Return what builds an adapter anew when its credentials change; None when they stand in no file."""
+    files = [*chosen.files, *_files_read_by(chosen.options)]
+    if not files:
+        return None
+    newest: list[Settings] = []
+
+    def build() -> Adapter:
+        options = chosen.options
+        if chosen.reread is not None:
+            newest[:] = [chosen.reread()]  # kept: its secrets are masked as long as it lives
+            options = newest[0].adapters[chosen.name].options
+        _require_pair(getattr(options, "tls", None))
+        return adapter_class(chosen.type)(options, context)
+
+    return Renewal(chosen.name, adapter, files, build)
+
+
+def _require_pair(tls: object) -> None:
+    """Raise SSLError while a certificate has been replaced and its key has not yet: an adapter would find that out with the next connection."""
+    if isinstance(tls, TlsOptions) and tls.cert_file is not None:
+        import ssl
+
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(
+            os.path.expanduser(tls.cert_file),  # noqa: PTH111 - only text is needed
+            os.path.expanduser(tls.key_file or tls.cert_file),  # noqa: PTH111
+        )
+
+
+def _files_read_by(options: Any) -> Iterator[str]:
+    """Yield the files that options name and that the adapter reads itself: certificates and keys."""
+    for each in dataclasses.fields(options):
+        value = getattr(options, each.name)
+        if dataclasses.is_dataclass(value):
+            yield from _files_read_by(value)
+        elif value is not None and each.metadata.get("read"):
+            yield str(value)
 
 
 def _tell_what_is_too_old(settings: Settings) -> None:
