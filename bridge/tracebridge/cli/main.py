@@ -31,6 +31,7 @@ COMMANDS = {
     "show": "Draw one trace.",
     "search": "List finished traces, newest first.",
     "replay": "Deliver the spans in log and span files.",
+    "sample": "Count what sampling would make of the traces in files.",
     "relay": "Deliver the spans in Kafka's topics, as one of a group.",
     "convert": "Write the spans in files in another format.",
     "tail": "Draw the traces in files as they complete.",
