@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import random
 import tempfile
@@ -144,11 +145,8 @@ def streamed(condition: Condition, wanted: int) -> Ask:
     """Return a question that is answered while it goes on: the first of so many, or the end."""
 
     def ask(store: StoreAdapter, _: int) -> None:
-        found = 0
-        for _spans in store.stream(Query([condition]), lambda _: None):
-            found += 1
-            if found == wanted:
-                return
+        for _spans in itertools.islice(store.stream(Query([condition]), lambda _: None), wanted):
+            pass
 
     return ask
 

@@ -31,7 +31,7 @@ from tracebridge_adapters.sqlite.search import (
     build_bounds,
     build_piece,
     build_search,
-    is_by_start,
+    is_walked,
     read_token,
     write_token,
 )
@@ -213,19 +213,22 @@ class StoreDatabase:
         return Page(traces, write_token(read_token(query.page_token) + query.max_results) if more else None)
 
     def stream(self, query: Query, looked: Callable[[Looked], None]) -> Iterator[list[SpanRecord]]:
-        """Yield traces that match as they are found, newest first; `looked` is told how far it is. For a query that sorts by nothing else."""
-        if not is_by_start(query):
-            yield from self.search(query).traces
-            return
+        """Yield traces that match as they are found; `looked` is told how far the search is where it has to look at each."""
+        page = Page(token=query.page_token)
+        while not is_walked(query):
+            page = self.search(msgspec.structs.replace(query, page_token=page.token))
+            yield from page.traces
+            if page.token is None:
+                return
         below, seen = _TOP, 0
         while True:
-            traces, start_ns, number = self._read(*build_bounds(query.conditions, below, PIECE))[0]
-            if not traces:
+            piece = self._read(*build_bounds(query.conditions, below, PIECE))
+            if not piece:
                 return
             for _, trace_id in self._read(*build_piece(query.conditions, below, PIECE)):
                 yield self.get(trace_id)
-            below, seen = (start_ns, number), seen + traces
-            looked(Looked(seen, start_ns))
+            below, seen = piece[-1], seen + len(piece)
+            looked(Looked(seen, below[0]))
 
     # ------------------------------------------------------------------ editing
 

@@ -86,9 +86,13 @@ def build_search(query: Query) -> Sql:
     return _bound(Sql("SELECT t.id, t.trace_id FROM traces t WHERE ") + where + _order(query) + limit)
 
 
-def is_by_start(query: Query) -> bool:
-    """Return whether traces are asked for newest first and by nothing else, so that they can be looked through piece by piece."""
-    return tuple(query.order_by) == NEWEST_FIRST
+def is_walked(query: Query) -> bool:
+    """Return whether a query looks at every trace or its spans, newest first, so that it is best asked piece by piece."""
+    slow = any(
+        each.field == "attribute" or each.field.startswith("span_") or each.operator.endswith("LIKE")
+        for each in query.conditions
+    )
+    return slow and tuple(query.order_by) == NEWEST_FIRST
 
 
 def build_piece(conditions: Sequence[Condition], below: tuple[int, int], traces: int) -> Sql:
@@ -100,11 +104,9 @@ def build_piece(conditions: Sequence[Condition], below: tuple[int, int], traces:
 
 
 def build_bounds(conditions: Sequence[Condition], below: tuple[int, int], traces: int) -> Sql:
-    """Return what selects how many traces such a piece has, and the start and the number of its last."""
+    """Return what selects the start and the number of each trace of such a piece, newest first."""
     timed = [condition for condition in conditions if condition.field == "timestamp_ms"]
-    return _bound(
-        Sql("SELECT count(*), min(start_ns), id FROM (") + _piece("t.start_ns, t.id", timed, below, traces) + Sql(")")
-    )
+    return _bound(_piece("t.start_ns, t.id", timed, below, traces))
 
 
 def _piece(columns: str, timed: Sequence[Condition], below: tuple[int, int], traces: int) -> Sql:

@@ -133,8 +133,8 @@ class SpanWriter:
             found = self._connection.execute("SELECT id FROM origins WHERE exact = ?", (exact,)).fetchone()
             if found is None:
                 values = origin_row(record, exact)
-                sql = "INSERT INTO origins (service, resource, scope, exact) VALUES (?, ?, ?, ?) RETURNING id"
-                found = self._connection.execute(sql, values).fetchone()
+                sql = "INSERT INTO origins (service, resource, scope, exact) VALUES (?, ?, ?, ?)"
+                found = (self._connection.execute(sql, values).lastrowid or 0,)
             number = self._origins[exact] = found[0]
         return number
 
