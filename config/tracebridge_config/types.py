@@ -384,6 +384,11 @@ class ZipkinFileConfig(TypedDict, total=False):
     """How a failing destination is retried."""
 
 
+class RelayConfig(TypedDict, total=False):
+    """Where `tracebridge relay` reads: one of these."""
+
+
+
 class ResourceConfig(TypedDict, total=False):
     """What produces the spans."""
 
@@ -548,3 +553,5 @@ class Config(TypedDict, total=False):
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]
     """What happens to finished spans before they are queued, in order."""
+    relay: RelayConfig | None
+    """Where `tracebridge relay` reads: one receiver, with its options."""
