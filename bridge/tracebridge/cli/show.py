@@ -10,7 +10,7 @@ from tracebridge.cli.shared.finding import Finder, Match
 from tracebridge.cli.shared.folding import MAX_SPANS, Look
 from tracebridge.cli.shared.moments import length
 from tracebridge.cli.shared.output import draw, echo, echo_folded, echo_json, terminal
-from tracebridge.cli.shared.stores import config_option, from_option, open_destinations
+from tracebridge.cli.shared.stores import config_option, from_option, join_option, open_destinations
 from tracebridge.cli.shared.words import count
 from tracebridge.ids.identity import Identity
 from tracebridge.reading.sought import Sought, sought
@@ -35,6 +35,7 @@ EPILOG = """Examples:
 @click.argument("trace_id")
 @config_option
 @from_option
+@join_option
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")
 @click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
 @click.option("--errors", is_flag=True, help="Draw spans that failed, and those that lead to them.")
@@ -72,6 +73,7 @@ def command(  # one argument an option
     trace_id: str,
     config: str | None,
     sources: tuple[str, ...],
+    join: bool,
     details: bool,
     attributes: bool,
     errors: bool,
@@ -96,7 +98,7 @@ def command(  # one argument an option
     from tracebridge.cli.shared.spantexts import span_json
     from tracebridge.cli.shared.waterfall import Waterfall
 
-    destinations, settings = open_destinations(config, sources)
+    destinations, settings = open_destinations(config, sources, join=join)
     finder = Finder(destinations, Identity(settings.trace_ids))
     what = sought(trace_id)
     if not what.wire:

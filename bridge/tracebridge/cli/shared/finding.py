@@ -48,9 +48,9 @@ class Finder:
     def near(self, what: Sought, limit: int) -> Iterator[Match]:
         """Yield what a text may mean, in the destinations that know traces by less than a whole ID."""
         for destination in self._destinations:
-            if isinstance(destination.reader, FindingReader):
+            if isinstance(destination.adapter, FindingReader):
                 try:
-                    found = destination.reader.near(what, limit)
+                    found = destination.adapter.near(what, limit)
                 except (DeliveryError, ReadError) as error:
                     self.failed.append(f"{destination.shown} cannot be asked: {error}")
                     continue
@@ -60,12 +60,12 @@ class Finder:
         """Return IDs that are like a text."""
         found: list[str] = []
         for destination in self._destinations:
-            if isinstance(destination.reader, FindingReader):
-                found += [each.custom_trace_id or "" for each in destination.reader.similar(what.text, limit)]
+            if isinstance(destination.adapter, FindingReader):
+                found += [each.custom_trace_id or "" for each in destination.adapter.similar(what.text, limit)]
         return list(dict.fromkeys(found))[:limit]
 
     def left_out(self) -> list[str]:
         """Return what was not looked for, and where."""
-        whole = [each.name for each in self._destinations if not isinstance(each.reader, FindingReader)]
+        whole = [each.name for each in self._destinations if not isinstance(each.adapter, FindingReader)]
         said = "was" if len(whole) == 1 else "were"
         return [f"{', '.join(whole)} {said} asked for whole IDs only: such servers search tags by whole value, and those of the last seven days"] if whole else []  # fmt: skip

@@ -11,6 +11,7 @@ import click
 from tracebridge.cli.shared.configured import CONFIG_HELP, configured
 from tracebridge.plugins.adapter import Context, PartialReader, TraceEditor, TraceReader, may_be_read, reader_of
 from tracebridge.plugins.registry import adapter_class
+from tracebridge.reading.joined import JoinedReader
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.settings.model import Settings
 
@@ -21,6 +22,13 @@ from_option = click.option(
     metavar="NAME",
     multiple=True,
     help="Ask this destination, by its key in the configuration; may be repeated. Default: every one that can be read.",
+)
+
+join_option = click.option(
+    "--join-short-ids",
+    "join",
+    is_flag=True,
+    help="Take traces whose IDs have the same lower 64 bits for one: of services that keep 128 bits, and of those that keep 64.",
 )
 
 
@@ -47,8 +55,12 @@ class Destination(NamedTuple):
         return spans, len(spans)
 
 
-def open_destinations(config: str | None, sources: Sequence[str] = ()) -> tuple[list[Destination], Settings]:
+def open_destinations(
+    config: str | None, sources: Sequence[str] = (), *, join: bool = False
+) -> tuple[list[Destination], Settings]:
     """Return what can be read of what `--config`, or else the environment, names: embedded stores first. They are closed when the command ends.
+
+    `join`: traces under a long and a short ID are one (`ids.joining`).
 
     Raises ConfigError for a wrong configuration, BadParameter for a name of `--from` that is not in it or cannot be read, and ClickException when
     nothing in it can be read back.
@@ -72,7 +84,7 @@ def open_destinations(config: str | None, sources: Sequence[str] = ()) -> tuple[
             if reader is not None:
                 click.get_current_context().call_on_close(adapter.close)
                 path = str(getattr(options, "path", "")) if isinstance(adapter, TraceEditor) else ""
-                found.append(Destination(name, reader, adapter, path))
+                found.append(Destination(name, JoinedReader(reader) if join else reader, adapter, path))
     if not found:
         named = ", ".join(settings.adapters) or "none"
         raise click.ClickException(
@@ -82,9 +94,9 @@ def open_destinations(config: str | None, sources: Sequence[str] = ()) -> tuple[
     return found, settings
 
 
-def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
+def open_reader(config: str | None, *, join: bool = False) -> tuple[TraceReader, Settings]:
     """Return the reader of the first destination, which is a store where there is one, and the settings. Raises as `open_destinations`."""
-    found, settings = open_destinations(config)
+    found, settings = open_destinations(config, join=join)
     return found[0].reader, settings
 
 
