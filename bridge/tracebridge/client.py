@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
@@ -20,6 +21,7 @@ from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Progress, StageStats, Stats
 from tracebridge.masking.loggers import logger
+from tracebridge.metrics.publish import Publication
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
@@ -29,7 +31,7 @@ from tracebridge.sampling.attributes import Attributes
 from tracebridge.sampling.head import Head
 from tracebridge.sampling.tail import WAITS_FOR_ROOTS, Tail
 from tracebridge.settings.load import load
-from tracebridge.settings.model import Settings
+from tracebridge.settings.model import MetricsSettings, Settings
 from tracebridge.spans.clock import Clock, SystemClock
 from tracebridge.spans.janitor import Janitor
 from tracebridge.spans.live import LiveTable, LiveTrace
@@ -73,6 +75,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             loaded = load(config, tracking_uri=tracking_uri)
             _log.info("destinations: %s", loaded.told)
             self._configure(loaded.settings, clock or SystemClock())
+            shown = MetricsSettings() if loaded.settings.disabled else loaded.settings.metrics
+            self._metrics = Publication(shown, _numbers_of(self))
         self._off = self._settings.disabled
         self._closing = threading.RLock()
         exits.register(self)
@@ -265,6 +269,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
             self._accounts.closed = True
+        self._metrics.close()
         took_s = time.monotonic() - began
         if kept:
             _log.info(
@@ -356,6 +361,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         The child may start spans under the parent's open spans, not end them.
         """
         self._closing = threading.RLock()  # the thread that held it is not here
+        self._metrics.forget_after_fork()
         if self._closed:
             return
         inherited = self._table.all()
@@ -376,6 +382,17 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             trace.late_since = None
             self._table.add(trace)
             trace.done = True  # its first span here starts this process's workers
+
+
+def _numbers_of(client: Client) -> Callable[[], dict[str, Any] | None]:
+    """Return what reads the books of a client, and keeps it no longer alive than its owner does."""
+    known = weakref.ref(client)
+
+    def numbers() -> dict[str, Any] | None:
+        found = known()
+        return None if found is None else found.stats().to_dict()
+
+    return numbers
 
 
 _parents_own: list[object] = []

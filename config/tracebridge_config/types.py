@@ -319,12 +319,14 @@ class OtlpHttpConfig(TypedDict, total=False):
 
 
 class RetentionConfig(TypedDict, total=False):
-    """When the store forgets. Both may be given; whichever comes first counts."""
+    """When the store forgets. Several may be given; whichever comes first counts."""
 
     max_age: str | Literal[0]
     """Forget traces older than this; 0 keeps them."""
     max_traces: int
     """Keep at most this many traces; 0 keeps all."""
+    max_bytes: str | int | None
+    """Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.1.0 or a later one made; one of before keeps everything until this is set."""
 
 
 class StoreConfig(TypedDict, total=False):
@@ -599,6 +601,15 @@ class JournalConfig(TypedDict, total=False):
     """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
+class MetricsConfig(TypedDict, total=False):
+    """Where the numbers of `client.stats()` are shown as metrics."""
+
+    listen: str | None
+    """Serve them to Prometheus at http://HOST:PORT/metrics; loopback only, port 0 takes a free one."""
+    opentelemetry: bool
+    """Make OpenTelemetry instruments of them, by the process's global meter provider."""
+
+
 AdapterConfig = (
     ConsoleConfig
     | JaegerThriftConfig
@@ -642,6 +653,8 @@ class Config(TypedDict, total=False):
     """What is masked."""
     journal: JournalConfig | None
     """The queue before delivery."""
+    metrics: MetricsConfig | None
+    """Where the numbers are shown as metrics."""
     adapters: Mapping[str, AdapterConfig]
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]
