@@ -257,8 +257,9 @@ def test_an_adapter_that_has_been_replaced_is_closed_when_its_last_user_has_gone
 
     path = tmp_path / "token"
     path.write_text("a")
-    old, new = Noting(), Noting()
-    renewal = Renewal("x", old, [str(path)], lambda: new)  # type: ignore[arg-type, return-value]
+    old: Any = Noting()
+    new: Any = Noting()
+    renewal = Renewal("x", old, [str(path)], lambda: new)
     with renewal.adapter() as first:
         replace(path, "bb")
         with renewal.adapter() as second:
