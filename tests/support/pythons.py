@@ -73,10 +73,10 @@ class Way(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-def found(named: Iterable[str] = ()) -> list[Python]:
-    """Return the CPythons that are there, or those that are named, oldest first; of each minor version the newest."""
+def found(paths: Iterable[str]) -> list[Python]:
+    """Return those of these that are CPythons which the package supports, oldest first; of each minor version the newest."""
     newest: dict[tuple[Any, ...], Python] = {}
-    for path in named or _on_this_machine():
+    for path in paths:
         try:
             asked = subprocess.run([path, "-c", _ABOUT], check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError):  # such as a version manager's shim for what is not installed
@@ -93,7 +93,8 @@ def found(named: Iterable[str] = ()) -> list[Python]:
     return [newest[key] for key in sorted(newest)]
 
 
-def _on_this_machine() -> Iterator[str]:
+def on_this_machine() -> Iterator[str]:
+    """Yield what may be a Python: on the PATH, pyenv's and uv's."""
     for folder in os.get_exec_path():
         yield from map(str, sorted(Path(folder).glob("python3.[0-9][0-9]")))
         yield from map(str, sorted(Path(folder).glob("python3.[0-9][0-9]t")))
@@ -101,11 +102,11 @@ def _on_this_machine() -> Iterator[str]:
         yield from map(str, sorted(Path.home().glob(f"{versions}/*/bin/python3")))
 
 
-def ways(pythons: list[Python], *, with_lowest: bool = True) -> Iterator[Way]:
-    """Yield the ways to run on these: the lowest versions on the oldest of them, which they are made for."""
+def ways(pythons: Iterable[Python], for_lowest: Iterable[Python]) -> Iterator[Way]:
+    """Yield the ways to run on these."""
+    for python in for_lowest:
+        yield Way(f"{python.name}, lowest versions", python, constraints=tuple(lowest()))
     for python in pythons:
-        if with_lowest and python is pythons[0] and python.version[:2] == OLDEST:
-            yield Way(f"{python.name}, lowest versions", python, constraints=tuple(lowest()))
         yield Way(python.name, python)
         if python.version >= (3, 14) and not python.unlocked:  # without a lock it is the default
             name = f"{python.name}, `-X thread_inherit_context=1`"
@@ -175,20 +176,28 @@ def main() -> int:
     """Run, and show or write the table."""
     parser = argparse.ArgumentParser(prog="python -m support.pythons", description=__doc__)
     parser.add_argument("pythons", nargs="*", metavar="PYTHON", help="default: all that are there")
-    parser.add_argument("--no-lowest", action="store_true", help="leave out the lowest versions")
+    parser.add_argument(
+        "--lowest",
+        metavar="PYTHON",
+        help="run the lowest versions on this one (default: on 3.11, unless others are named)",
+    )
     parser.add_argument(
         "--work", type=Path, help="where environments and results are kept (default: a folder that is deleted)"
     )
     parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE.relative_to(ROOT)}")
     arguments = parser.parse_args()
-    pythons = found(arguments.pythons)
-    if not pythons:
-        parser.error("found no CPython of 3.11 or newer")
+    if arguments.pythons or arguments.lowest:
+        pythons, for_lowest = found(arguments.pythons), found(filter(None, [arguments.lowest]))
+    else:
+        pythons = found(on_this_machine())
+        for_lowest = [each for each in pythons if each.version[:2] == OLDEST and not each.unlocked]
+    if not pythons and not for_lowest:
+        parser.error("there is no CPython of 3.11 or newer")
     with tempfile.TemporaryDirectory() as deleted:
         work = arguments.work or Path(deleted)
         work.mkdir(parents=True, exist_ok=True)
         rows = []
-        for way in ways(pythons, with_lowest=not arguments.no_lowest):
+        for way in ways(pythons, for_lowest):
             print(f"== Python {way.name}", flush=True)
             rows.append((way.name, run(way, work.resolve())))
     shown = table(rows)
