@@ -22,7 +22,7 @@ CORE = {"click": "8.1.3", "msgspec": "0.21", "pyyaml": "6.0", "rich": "13.7", "s
 """The oldest version of each library that comes with the package, as `pyproject.toml` says and the tests run with."""
 
 EXTRAS = {
-    "confluent_kafka": ("confluent-kafka", "2.6"),
+    "confluent_kafka": ("confluent-kafka", "2.8"),
     "google.protobuf": ("protobuf", "5.26"),
     "google.rpc": ("googleapis-common-protos", "1.63.1"),
     "grpc": ("grpcio", "1.63.2"),
