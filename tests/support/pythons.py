@@ -134,26 +134,15 @@ def _environment(folder: Path, way: Way) -> Path:
     subprocess.run([way.python.path, "-m", "venv", folder], check=True)
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(way.constraints))
-    install = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--disable-pip-version-check",
-        "-c",
-        constraints,
-        "-e",
-        f"{ROOT}[test]",
-    ]
-    subprocess.run(install, check=True)
+    install: list[str | Path] = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*install, "-c", constraints, "-e", f"{ROOT}[test]"], check=True)
     (folder / "complete").touch()
     return python
 
 
 def _part(python: Path, part: str, options: tuple[str, ...]) -> dict[str, int]:
     files = sorted(map(str, ROOT.glob(part)))
-    command = [python, *options, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+    command = [str(python), *options, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     done = subprocess.run(command, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     lines = done.stdout.splitlines() or [""]
     counts = {kind.rstrip("s") if kind == "errors" else kind: int(count) for count, kind in _COUNT.findall(lines[-1])}
