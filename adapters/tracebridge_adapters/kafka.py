@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.plugins.adapter import Answer, Context, Needs, Part, Sent
-from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, Size, TlsOptions, option
-from tracebridge_adapters.options import Dialect
+from tracebridge.plugins.options import Duration, Secret, Size, TlsOptions, option
+from tracebridge_adapters.options import NamingOptions
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord
@@ -61,7 +61,7 @@ class KafkaTls(TlsOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KafkaOptions(DeliveryOptions):
+class KafkaOptions(NamingOptions):
     """Options of the `kafka` adapter."""
 
     brokers: list[str] = option(
@@ -99,7 +99,6 @@ class KafkaOptions(DeliveryOptions):
         help="Further properties of librdkafka, for what has no option here.",
         examples=[{"socket.keepalive.enable": "true"}],
     )
-    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
 
     def __post_init__(self) -> None:
         """Refuse what no broker would take, and properties that have an option of their own."""
