@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -83,7 +83,7 @@ def _tell_what_is_too_old(settings: Settings) -> None:
         log.warning("%s", line)
 
 
-def _built(what: str, name: str, kind: type[T], options: Any, context: Any) -> T:
+def _built(what: str, name: str, kind: Callable[[Any, Any], T], options: Any, context: Any) -> T:
     """Build an adapter or a stage. Raises ConfigError, which names it, whatever its constructor raises."""
     try:
         return kind(options, context)

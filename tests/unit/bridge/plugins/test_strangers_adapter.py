@@ -31,7 +31,7 @@ class Sound:
     max_batch_spans: Any = 10
     max_batch_bytes: Any = None
 
-    def __init__(self, options: Options, context: Any) -> None:
+    def __init__(self, options: Any, context: Any) -> None:
         """Build it."""
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
@@ -47,7 +47,7 @@ class Sound:
 
 
 class Raises(Sound):
-    def __init__(self, options: Options, context: Any) -> None:
+    def __init__(self, options: Any, context: Any) -> None:
         raise ValueError("the parcel office is closed")
 
 
