@@ -10,7 +10,7 @@ from tracebridge.plugins.adapter import Context, Needs, Sent, TraceReader
 from tracebridge.plugins.options import Url, option
 from tracebridge_adapters.options import ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import otlp_reader
-from tracebridge_adapters.wires.grpc import GrpcWire, check_tls
+from tracebridge_adapters.wires.grpc import GrpcWire, check_headers, check_tls
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord
@@ -29,6 +29,7 @@ class OtlpGrpcOptions(ReadableOptions):
     def __post_init__(self) -> None:
         """Refuse headers that gRPC cannot send, and TLS that it cannot do."""
         super().__post_init__()
+        check_headers(self.headers)
         check_tls(self.endpoint, self.tls)
 
 
