@@ -1,6 +1,6 @@
 """The books: every span is in exactly one column, at any moment, for every adapter.
 
-    started + ingested + adopted == open + held + queued + exported + sent + sum(dropped.values())
+    started + ingested + adopted == open + held + undecided + queued + exported + sent + sum(dropped.values())
 
 Each number is a counter of its own; none is computed from the others, so that the equation is a check and not a
 definition. `adopted` is counted for each adapter, because what a dead process left may be delivered in part. What
@@ -22,6 +22,7 @@ import msgspec
 
 from tracebridge.process.threads import INTERRUPTIBLE_S
 
+SAMPLED_OUT = "sampled"  # why a span is dropped that a stage or sampling left out
 NAP_S = 0.00002
 HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 NAPS = 50 if HAS_GIL else 0  # then the holder is not an interrupted caller of ours, but a thread at work on the journal
@@ -88,9 +89,14 @@ class Accounts:
         self.ingested = 0
         self.open = 0
         self.held = 0
+        self.undecided = 0
         self.late_ends = 0
         self.misuse: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
+        self.sampled: Counter[str] = Counter()
+        self.kept: Counter[str] = Counter()
+        self.left_out = 0
+        """Spans of traces that sampling left out: each adapter counts them as dropped, `sampled`."""
         self.adapters: dict[str, AdapterAccount] = {}
         self.stages: dict[str, StageAccount] = {}
 
@@ -198,6 +204,19 @@ class JournalStats(msgspec.Struct, frozen=True):
     """With a directory: spans that such adapters will not get, by adapter and reason."""
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far delivery is, in positions of this client's journal: each queued span has one, counted from 0."""
+
+    end: int
+    """The position that the next span will get: what was ingested before is below it, unless a stage holds or dropped it."""
+    settled: int
+    """Every destination has every span below this position, or has refused it for good (then it is a dead letter)."""
+    held: int
+    """Spans that a stage holds: they have no position yet."""
+    bytes: int
+    """Bytes that the journal's segments take."""
+
+
 class Stats(msgspec.Struct, frozen=True):
     """A frozen picture of the books; see the module's equation."""
 
@@ -214,6 +233,12 @@ class Stats(msgspec.Struct, frozen=True):
     """Spans that a stage holds until it decides; no destination has been given them."""
     stages: Mapping[str, StageStats] = {}
     """What became of spans in the stages of the configuration, by name."""
+    sampled: Mapping[str, int] = {}
+    """Spans that sampling left out, by what decided: `head`, `rule`, `rate`, `parent`, `tail`; every adapter counts them as dropped, `sampled`."""
+    kept: Mapping[str, int] = {}
+    """Spans of traces that `sampling.keep` kept, by what they were kept for; each is in an adapter's columns like any other."""
+    undecided: int = 0
+    """Spans that wait for `sampling.keep`; no destination has been given them."""
     rejected: Mapping[str, int] = {}
     """What sources were handed and could not read as spans at all, by `source: reason`; it never entered the books."""
 
@@ -227,7 +252,13 @@ class Stats(msgspec.Struct, frozen=True):
         books = self.adapters[adapter]
         arrived = self.started + self.ingested + books.adopted
         return arrived - (
-            self.open + self.held + books.queued + books.exported + books.sent + sum(books.dropped.values())
+            self.open
+            + self.held
+            + self.undecided
+            + books.queued
+            + books.exported
+            + books.sent
+            + sum(books.dropped.values())
         )
 
 
