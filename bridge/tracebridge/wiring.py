@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
-from tracebridge.delivery.renewal import Renewal
+from tracebridge.delivery.renewal import renewal_of
 from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import ConfigError
 from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount, Stats, now_unix_s
@@ -19,12 +18,11 @@ from tracebridge.journal.memory import MemoryJournal
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter, Context
-from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.registry import adapter_class, stage_class
 from tracebridge.plugins.stage import StageContext
 from tracebridge.records.record import Resource
 from tracebridge.records.values import Reducer
-from tracebridge.settings.model import AdapterSettings, JournalSettings, RedactionSettings, Settings
+from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
 from tracebridge.stages.redaction import Redaction
 from tracebridge.stages.stage import NamedStage, Stages
 from tracebridge.supported import too_old
@@ -37,6 +35,8 @@ if TYPE_CHECKING:
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.maintenance import Maintainer
 
+
+T = TypeVar("T")
 
 log = logger("tracebridge")
 
@@ -64,7 +64,8 @@ def build(settings: Settings) -> Parts:
     deliveries = {}
     for name, chosen in settings.adapters.items():
         context = Context(name, resource, settings.trace_ids.attribute)
-        adapter = adapter_class(chosen.type)(chosen.options, context)
+        adapter = _built("adapter", name, adapter_class(chosen.type), chosen.options, context)
+        _require_limits(name, adapter)
         deliveries[name] = Delivery(
             name,
             adapter,
@@ -73,7 +74,7 @@ def build(settings: Settings) -> Parts:
             accounts,
             dead_letters,
             resource,
-            _renewal(chosen, adapter, context),
+            renewal_of(chosen, adapter, context),
         )
     redaction = _redaction(settings.redaction)
     stages = Stages(_users_stages(settings, accounts, resource), redaction, redacts_only_keys=redaction.only_keys)
@@ -84,45 +85,6 @@ def build(settings: Settings) -> Parts:
     return Parts(accounts, journal, deliveries, dead_letters, stages, reducer, resource)
 
 
-def _renewal(chosen: AdapterSettings, adapter: Adapter, context: Context) -> Renewal | None:
-    """Return what builds an adapter anew when its credentials change; None when they stand in no file."""
-    files = [*chosen.files, *_files_read_by(chosen.options)]
-    if not files:
-        return None
-    newest: list[Settings] = []
-
-    def build() -> Adapter:
-        options = chosen.options
-        if chosen.reread is not None:
-            newest[:] = [chosen.reread()]  # kept: its secrets are masked as long as it lives
-            options = newest[0].adapters[chosen.name].options
-        _require_pair(getattr(options, "tls", None))
-        return adapter_class(chosen.type)(options, context)
-
-    return Renewal(chosen.name, adapter, files, build)
-
-
-def _require_pair(tls: object) -> None:
-    """Raise SSLError while a certificate has been replaced and its key has not yet: an adapter would find that out with the next connection."""
-    if isinstance(tls, TlsOptions) and tls.cert_file is not None:
-        import ssl
-
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(
-            os.path.expanduser(tls.cert_file),  # noqa: PTH111 - only text is needed
-            os.path.expanduser(tls.key_file or tls.cert_file),  # noqa: PTH111
-        )
-
-
-def _files_read_by(options: Any) -> Iterator[str]:
-    """Yield the files that options name and that the adapter reads itself: certificates and keys."""
-    for each in dataclasses.fields(options):
-        value = getattr(options, each.name)
-        if dataclasses.is_dataclass(value):
-            yield from _files_read_by(value)
-        elif value is not None and each.metadata.get("read"):
-            yield str(value)
-
-
 def _tell_what_is_too_old(settings: Settings) -> None:
     """Warn of libraries that this package was not tested with: its own, and what the configuration's adapters need."""
     needed = (getattr(adapter_class(chosen.type), "needs", None) for chosen in settings.adapters.values())
@@ -130,19 +92,31 @@ def _tell_what_is_too_old(settings: Settings) -> None:
         log.warning("%s", line)
 
 
+def _built(what: str, name: str, kind: Callable[[Any, Any], T], options: Any, context: Any) -> T:
+    """Build an adapter or a stage. Raises ConfigError, which names it, whatever its constructor raises."""
+    try:
+        return kind(options, context)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f'{what} "{name}" cannot be built: {type(error).__name__}: {clean(error)}') from None
+
+
+def _require_limits(name: str, adapter: Adapter) -> None:
+    """Raise ConfigError, which names the adapter, for limits that delivery cannot keep."""
+    for key, may_be_none in (("max_batch_spans", False), ("max_batch_bytes", True)):
+        limit = getattr(adapter, key, None)
+        if not (limit is None and may_be_none) and not (type(limit) is int and limit > 0):
+            wanted = "a positive integer" + (" or None" if may_be_none else "")
+            raise ConfigError(f'adapter "{name}": {key} must be {wanted}, not {limit!r:.40}')
+
+
 def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) -> list[NamedStage]:
     """Build the stages that the configuration names. Raises ConfigError, which names it, for one that cannot be built."""
     stages = []
     for chosen in settings.stages:
-        kind = stage_class(chosen.type)
-        try:
-            stage = kind(chosen.options, StageContext(chosen.name, resource))
-        except ConfigError:
-            raise
-        except Exception as error:
-            raise ConfigError(
-                f'stage "{chosen.name}" cannot be built: {type(error).__name__}: {clean(error)}'
-            ) from None
+        context = StageContext(chosen.name, resource)
+        stage = _built("stage", chosen.name, stage_class(chosen.type), chosen.options, context)
         account = accounts.stages[chosen.name] = StageAccount()
         stages.append(NamedStage(chosen.name, stage, chosen.options.on_error, account))
     holding = [stage.name for stage in stages if stage.holds]

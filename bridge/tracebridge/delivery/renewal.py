@@ -6,16 +6,21 @@ destination refuses what it was shown.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import Adapter
+from tracebridge.plugins.adapter import Adapter, Context
+from tracebridge.plugins.options import TlsOptions
+from tracebridge.plugins.registry import adapter_class
+from tracebridge.settings.model import AdapterSettings, Settings
 
 LOOK_EVERY_S = 1.0
 
@@ -105,3 +110,42 @@ def _print_of(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def renewal_of(chosen: AdapterSettings, adapter: Adapter, context: Context) -> Renewal | None:
+    """Return what builds an adapter anew when its credentials change; None when they stand in no file."""
+    files = [*chosen.files, *_files_read_by(chosen.options)]
+    if not files:
+        return None
+    newest: list[Settings] = []
+
+    def build() -> Adapter:
+        options = chosen.options
+        if chosen.reread is not None:
+            newest[:] = [chosen.reread()]  # kept: its secrets are masked as long as it lives
+            options = newest[0].adapters[chosen.name].options
+        _require_pair(getattr(options, "tls", None))
+        return adapter_class(chosen.type)(options, context)
+
+    return Renewal(chosen.name, adapter, files, build)
+
+
+def _require_pair(tls: object) -> None:
+    """Raise SSLError while a certificate has been replaced and its key has not yet: an adapter would find that out with the next connection."""
+    if isinstance(tls, TlsOptions) and tls.cert_file is not None:
+        import ssl
+
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(
+            os.path.expanduser(tls.cert_file),  # noqa: PTH111 - only text is needed
+            os.path.expanduser(tls.key_file or tls.cert_file),  # noqa: PTH111
+        )
+
+
+def _files_read_by(options: Any) -> Iterator[str]:
+    """Yield the files that options name and that the adapter reads itself: certificates and keys."""
+    for each in dataclasses.fields(options):
+        value = getattr(options, each.name)
+        if dataclasses.is_dataclass(value):
+            yield from _files_read_by(value)
+        elif value is not None and each.metadata.get("read"):
+            yield str(value)
