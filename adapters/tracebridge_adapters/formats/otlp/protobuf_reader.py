@@ -16,6 +16,8 @@ from tracebridge_adapters.formats.shared.protobuf_fields import Message, double,
 
 TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
+MAX_REMEMBERED = 128  # bytes of a pair that is worth it
+MAX_PAIRS = 8_192  # then all are forgotten and learned anew
 MAX_DEPTH = 100  # messages inside messages; protobuf's own limit
 
 
@@ -57,8 +59,8 @@ def _span(span: Message, resource: Resource, scope: Scope | None, take_apart: Ta
         name=span.text(5),
         start_time_ns=span.number(7),
         end_time_ns=taken.pop("end_time_ns", span.number(8)),
-        kind=_known(span.number(6), Kind),
-        status=_known(status.number(3), StatusCode),
+        kind=_known(span.number(6), _KINDS),
+        status=_known(status.number(3), _CODES),
         status_message=status.text(2),
         events=tuple([_event(event) for event in span.messages(11)]),
         links=tuple([_link(link) for link in span.messages(13)]),
@@ -89,13 +91,31 @@ def _id(given: bytes, size: int) -> bytes:
     return given
 
 
-def _known(number: int, kind: type[Kind] | type[StatusCode]) -> int:
+_KINDS, _CODES = frozenset(map(int, Kind)), frozenset(map(int, StatusCode))
+
+
+def _known(number: int, known: frozenset[int]) -> int:
     """Return an enum's number; one of a later version of the specification is read as 0, which means "not said"."""
-    return number if number in {int(member) for member in kind} else 0
+    return number if number in known else 0
 
 
 def _attributes(holder: Message, field: int, depth: int = 0) -> dict[str, Value]:
-    return {pair.text(1): _any_value(pair.message(2), depth) for pair in holder.messages(field)}
+    return dict([_pairs.get(content) or _pair(content, depth) for content in holder.contents(field)])
+
+
+def _pair(content: bytes, depth: int) -> tuple[str, Value]:
+    """Return a key and its value, and remember short ones: spans repeat themselves. Lists and mappings are made anew each time."""
+    message = Message(content)
+    pair = message.text(1), _any_value(message.message(2), depth)
+    if len(content) <= MAX_REMEMBERED and not isinstance(pair[1], (list, dict)):
+        if len(_pairs) >= MAX_PAIRS:
+            _pairs.clear()
+        _pairs[content] = pair
+    return pair
+
+
+_pairs: dict[bytes, tuple[str, Value]] = {}
+"""Pairs by their bytes: reading them is most of what reading a span costs."""
 
 
 def _any_value(given: Message, depth: int) -> Value:
