@@ -266,10 +266,12 @@ class Relay:
         self._let_go(partitions)
 
     def lost(self, partitions: Sequence[Partition]) -> None:
-        """Let go: the group has given them away already."""
-        self.trouble(
-            "partitions_lost", f"the group gave {', '.join(map(str, partitions))} to another member without asking"
-        )
+        """Let go: the group has given them away already, or cannot be asked."""
+        if not self._closing:
+            names = ", ".join(map(str, partitions))
+            self.trouble(
+                "partitions_lost", f"{names} may be another member's already: this one was not heard of in time"
+            )
         self._let_go(partitions)
 
     def _let_go(self, partitions: Sequence[Partition]) -> None:
