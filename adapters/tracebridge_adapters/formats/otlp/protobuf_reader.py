@@ -7,6 +7,7 @@ the whole body; fields that are not known here are passed over, as protobuf asks
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from tracebridge.plugins.format import Decoded
@@ -18,6 +19,7 @@ TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
 MAX_REMEMBERED = 128  # bytes of a pair that is worth it
 MAX_PAIRS = 8_192  # then all are forgotten and learned anew
+MAX_PRODUCERS = 256  # resources, and scopes, that are remembered
 MAX_DEPTH = 100  # messages inside messages; protobuf's own limit
 
 
@@ -36,16 +38,28 @@ def decode(data: bytes, take_apart: TakeApart) -> Decoded:
 
 
 def _resource_spans(message: Message, place: str, take_apart: TakeApart, out: Decoded) -> None:
-    resource = Resource(_attributes(message.message(1), 1), message.text(3))
+    resource = _resource(message.content(1), message.text(3))
     for group, scope_spans in enumerate(message.messages(2)):
-        shown = scope_spans.message(1)
-        scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3), scope_spans.text(3))
-        own = None if scope == OWN_SCOPE else scope
+        own = _scope(scope_spans.content(1), scope_spans.text(3))
         for number, span in enumerate(scope_spans.messages(2)):
             try:
                 out.records.append(_span(span, resource, own, take_apart))
             except (ValueError, TypeError) as error:
                 out.damage.append(f"{place}.scope_spans[{group}].spans[{number}]: {error}")
+
+
+@lru_cache(maxsize=MAX_PRODUCERS)
+def _resource(content: bytes, schema_url: str) -> Resource:
+    """Return a resource: the same for the same bytes, because each message repeats it and whoever takes the records knows it again."""
+    return Resource(_attributes(Message(content), 1), schema_url)
+
+
+@lru_cache(maxsize=MAX_PRODUCERS)
+def _scope(content: bytes, schema_url: str) -> Scope | None:
+    """Return a scope, None for our own; the same for the same bytes."""
+    shown = Message(content)
+    scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3), schema_url)
+    return None if scope == OWN_SCOPE else scope
 
 
 def _span(span: Message, resource: Resource, scope: Scope | None, take_apart: TakeApart) -> SpanRecord:

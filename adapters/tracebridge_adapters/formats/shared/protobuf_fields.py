@@ -125,6 +125,10 @@ class Message:
         return found
 
     def message(self, field: int) -> Message:
-        """Return the message of a field that stands once; several pieces of one are read as one, as protobuf asks."""
+        """Return the message of a field that stands once."""
+        return Message(self.content(field))
+
+    def content(self, field: int) -> _Bytes:
+        """Return the message of a field that stands once as bytes; several pieces of one are one, as protobuf asks."""
         pieces = [content for content in self._fields.get(field, ()) if isinstance(content, bytes)]
-        return Message(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
