@@ -30,6 +30,7 @@ FORMS: Final = {
     "duration": "str | Literal[0]",
     "size": "str | int",
     "path": "str | os.PathLike[str]",
+    "location": "str | os.PathLike[str]",
     "attribute": "AttributeValue",
 }
 PLAIN: Final = {str: "str", Secret: "str", int: "int", float: "float", bool: "bool"}
