@@ -501,6 +501,19 @@ class JournalConfig(TypedDict, total=False):
     """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
+class OpenSpansConfig(TypedDict, total=False):
+    """Spans that any process may change and end by their IDs."""
+
+    engine: str | None
+    """Where shared spans are kept while they are open: directory (one host), redis, postgresql; without it no span is shared."""
+    url: str | os.PathLike[str] | None
+    """The engine's folder or address: ./open-spans, redis://host:6379/0, postgresql://user@host/database."""
+    share: Literal["asked", "all"]
+    """Share the spans that are started with shared=True, or all."""
+    timeout: str | Literal[0]
+    """Longest wait of one call for the engine; the span goes on without it then."""
+
+
 AdapterConfig = (
     ConsoleConfig
     | JaegerThriftConfig
@@ -542,6 +555,8 @@ class Config(TypedDict, total=False):
     """What is masked."""
     journal: JournalConfig | None
     """The queue before delivery."""
+    open_spans: OpenSpansConfig | None
+    """Spans that any process may end."""
     adapters: Mapping[str, AdapterConfig]
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]
