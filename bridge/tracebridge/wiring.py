@@ -21,8 +21,8 @@ from tracebridge.plugins.registry import OPEN_SPANS, adapter_class, load, stage_
 from tracebridge.plugins.stage import StageContext
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.records.values import Reducer
-from tracebridge.settings.model import JournalSettings, OpenSpansSettings, RedactionSettings, Settings
-from tracebridge.stages.redaction import Redaction
+from tracebridge.settings.model import JournalSettings, OpenSpansSettings, Settings
+from tracebridge.stages.redaction import redaction_of
 from tracebridge.stages.stage import NamedStage, Stages
 from tracebridge.supported import too_old
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracebridge.delivery.deadletters.files import DeadFiles
+    from tracebridge.journal.adoption import Decide
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.maintenance import Maintainer
     from tracebridge.plugins.open_spans import Engine
@@ -69,7 +70,7 @@ def build(settings: Settings) -> Parts:
         deliveries[name] = Delivery(
             name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
         )
-    redaction = _redaction(settings.redaction)
+    redaction = redaction_of(settings.redaction)
     stages = Stages(_users_stages(settings, accounts, resource), redaction, redacts_only_keys=redaction.only_keys)
     limits = settings.limits
     reducer = Reducer(
@@ -103,6 +104,8 @@ def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) ->
     holding = [stage.name for stage in stages if stage.holds]
     if len(holding) > 1:
         raise ConfigError(f"only one stage may hold spans; {' and '.join(holding)} do")
+    if holding and settings.sampling is not None and settings.sampling.keep is not None:
+        raise ConfigError(f"sampling.keep holds spans, and so does the stage {holding[0]}; only one of them may")
     return stages
 
 
@@ -157,7 +160,7 @@ def directory_of(given: str) -> Path:
 
 
 def maintainer_of(
-    journal: Journal, settings: Settings, stats: Callable[[], Stats], stages: Stages
+    journal: Journal, settings: Settings, stats: Callable[[], Stats], decide: Decide
 ) -> Maintainer | None:
     """Return what looks after a journal on disk; None for one in memory."""
     if settings.journal.directory is None:
@@ -175,9 +178,7 @@ def maintainer_of(
 
     unclaimed = settings.journal.unclaimed
     bounds = DirectoryBounds(settings.journal.max_directory_bytes, Bounds(unclaimed.max_age, unclaimed.max_bytes))
-    return Maintainer(
-        journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=stages.decide
-    )
+    return Maintainer(journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=decide)
 
 
 def exchange_of(settings: Settings, deliver: Callable[[SpanRecord], bool]) -> Exchange | None:
@@ -199,13 +200,3 @@ def engine_of(chosen: OpenSpansSettings) -> Engine:
     """Return the engine that a configuration names. Raises ConfigError for one that cannot be built."""
     kind: type[Engine] = load(OPEN_SPANS, chosen.engine or DIRECTORY)
     return kind(chosen.url, chosen.timeout)
-
-
-def _redaction(settings: RedactionSettings) -> Redaction:
-    return Redaction(
-        default_keys=settings.keys == "default",
-        deny_keys=settings.deny_keys,
-        allow_keys=settings.allow_keys,
-        deny_values=settings.deny_values,
-        action=settings.action,
-    )

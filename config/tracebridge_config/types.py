@@ -180,7 +180,7 @@ class LogConfig(TypedDict, total=False):
     """Longest line, in bytes."""
     extra_lines: Sequence[Literal["span.start", "span.event", "trace.end"]]
     """Lines besides the one that every finished span gets."""
-    sign: SignConfig | None | None
+    sign: SignConfig | None
     """Sign every line, so that `replay --verify` knows it for ours."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
@@ -382,6 +382,44 @@ class ZipkinFileConfig(TypedDict, total=False):
     """How a failing destination is retried."""
 
 
+class KafkaReceiverConfig(TypedDict, total=False):
+    """Options of the `kafka` receiver."""
+
+    brokers: Sequence[str]
+    """Where to ask for the cluster, as host:port."""
+    topics: Mapping[str, Literal["auto", "otlp_proto", "otlp_json", "zipkin_json", "zipkin_proto", "zipkin_thrift"]]
+    """The topics, and how their messages are written; auto tells each message by its bytes."""
+    group: str
+    """The consumer group: relays of one group share the partitions."""
+    start: Literal["earliest", "latest"]
+    """Where a partition begins for which the group has committed nothing, or nothing that is still there."""
+    session_timeout: str | Literal[0]
+    """After how long a member that is not heard of loses its partitions."""
+    dead_letter_topic: str | None
+    """Keep messages that hold no spans in this topic, with their place and the reason in headers."""
+    tls: KafkaTlsConfig | None
+    """TLS towards the brokers."""
+    sasl: SaslConfig | None
+    """The account, where the brokers want one."""
+    client_id: str
+    """The name under which brokers log and limit this program; a short mark of the configuration is put behind it."""
+    properties: Mapping[str, str]
+    """Further properties of librdkafka, for what has no option here."""
+    max_unsettled: int
+    """Most spans that were read and that not every destination has yet: reading pauses there, and so many at most come twice after a kill."""
+    commit_interval: str | Literal[0]
+    """How often what every destination has is committed."""
+    dead_letter_file: str | os.PathLike[str] | None
+    """Keep messages that hold no spans in this file, one JSON object a line."""
+
+
+class RelayConfig(TypedDict, total=False):
+    """Where `tracebridge relay` reads: one of these."""
+
+    kafka: KafkaReceiverConfig | None
+    """Options of the `kafka` receiver."""
+
+
 class ResourceConfig(TypedDict, total=False):
     """What produces the spans."""
 
@@ -417,6 +455,66 @@ class PropagationConfig(TypedDict, total=False):
     """The header of the format correlation, which carries your own trace ID as it is."""
     unsampled: Literal["drop", "record"]
     """Spans of a trace that the caller decided not to sample: count and drop them, or deliver them all the same."""
+
+
+class MatchConfig(TypedDict, total=False):
+    """What a trace's root has to be for a rule to decide about it; all that is given has to fit."""
+
+    name: str | None
+    """The root's name; * stands for any text."""
+    kind: Literal["internal", "server", "client", "producer", "consumer"] | None
+    """The root's kind."""
+    attributes: Mapping[str, AttributeValue]
+    """What the root has at its start: the value itself, or a list of which it is one; in text, * stands for any text."""
+    service: str | None
+    """The service.name of what produced it; * stands for any text."""
+
+
+class RuleConfig(TypedDict, total=False):
+    """Another ratio for the traces whose root fits."""
+
+    match: MatchConfig | None
+    """What the root has to be."""
+    ratio: float | str
+    """The share of these traces that is kept."""
+
+
+class KeepConfig(TypedDict, total=False):
+    """What makes a whole trace worth keeping, whatever was decided at its start."""
+
+    errors: bool
+    """Keep a trace in which a span ended with the status ERROR."""
+    slower_than: str | Literal[0] | None
+    """Keep a trace in which a span took longer than this."""
+    names: Sequence[str]
+    """Keep a trace that has a span of such a name; * stands for any text."""
+    attributes: Mapping[str, AttributeValue]
+    """Keep a trace in which a span has one of these attributes: the value itself, or a list of which it is one."""
+    wait: str | Literal[0]
+    """Longest time that a trace's first finished span waits for the root's end."""
+    max_spans: int
+    """Most spans of one trace that wait."""
+    max_bytes: str | int
+    """Most that all waiting spans together may take."""
+
+
+class SamplingConfig(TypedDict, total=False):
+    """Which traces are delivered: decided at their start by a share of all, and, once they are whole, by what is in them."""
+
+    ratio: float | str
+    """The share of the traces that begin here that is kept."""
+    rules: Sequence[RuleConfig]
+    """Other ratios for some traces: the first rule that fits the root decides."""
+    keep: KeepConfig | None
+    """What is kept whatever the ratio says, decided when the root has ended."""
+    max_traces_per_second: int | None
+    """Most traces a second that begin here and are kept by ratio and rules."""
+    parent: Literal["obey", "threshold", "ignore"]
+    """With a parent elsewhere: its sampled flag decides, or the threshold that came along, or what is set here."""
+    randomness: Literal["auto", "id", "hash"]
+    """What is drawn by: the trace ID where that is random and its hash where it is not, always the ID, or always the hash."""
+    attributes: Sequence[Literal["jaeger", "datadog", "priority"]]
+    """Attributes that say the same to others: sampler.type and sampler.param on roots; _dd.rule_psr on roots; sampling.priority on what `keep` kept."""
 
 
 class OpenTelemetryConfig(TypedDict, total=False):
@@ -514,6 +612,15 @@ class OpenSpansConfig(TypedDict, total=False):
     """Longest wait of one call for the engine; the span goes on without it then."""
 
 
+class MetricsConfig(TypedDict, total=False):
+    """Where the numbers of `client.stats()` are shown as metrics."""
+
+    listen: str | None
+    """Serve them to Prometheus at http://HOST:PORT/metrics; loopback only, port 0 takes a free one."""
+    opentelemetry: bool
+    """Make OpenTelemetry instruments of them, by the process's global meter provider."""
+
+
 AdapterConfig = (
     ConsoleConfig
     | JaegerThriftConfig
@@ -545,6 +652,8 @@ class Config(TypedDict, total=False):
     """How your own trace IDs become wire IDs."""
     propagation: PropagationConfig | None
     """Which headers carry a trace in and out."""
+    sampling: SamplingConfig | None
+    """Which traces are delivered; without it, all."""
     opentelemetry: OpenTelemetryConfig | None
     """One tree with OpenTelemetry's instrumentation."""
     lifecycle: LifecycleConfig | None
@@ -557,7 +666,11 @@ class Config(TypedDict, total=False):
     """The queue before delivery."""
     open_spans: OpenSpansConfig | None
     """Spans that any process may end."""
+    metrics: MetricsConfig | None
+    """Where the numbers are shown as metrics."""
     adapters: Mapping[str, AdapterConfig]
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]
     """What happens to finished spans before they are queued, in order."""
+    relay: RelayConfig | None
+    """Where `tracebridge relay` reads: one receiver, with its options."""

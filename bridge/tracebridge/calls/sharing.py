@@ -14,7 +14,7 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from tracebridge.calls.core import Core
-from tracebridge.calls.recording import Recording
+from tracebridge.calls.deciding import Deciding
 from tracebridge.errors import TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId
@@ -23,6 +23,7 @@ from tracebridge.propagation.context import SAMPLED, RemoteParent
 from tracebridge.records.record import EndCause, SpanRecord, StatusCode
 from tracebridge.records.values import Tally
 from tracebridge.sharing.exchange import Exchange
+from tracebridge.sharing.guard import Unavailable
 from tracebridge.spans.live import LiveTrace, live_trace
 from tracebridge.spans.noop import AnySpan
 from tracebridge.spans.recent import RecentKeys
@@ -57,7 +58,7 @@ class SharedCalls:
         self._client._end_shared(span, outputs, attributes, status, end_time_ns)
 
 
-class Sharing(Recording):
+class Sharing(Deciding):
     """`shared_span`, and what the other calls do with spans that are open elsewhere."""
 
     _exchange: Exchange | None
@@ -360,6 +361,13 @@ class Sharing(Recording):
             record = replace(record, resource=None)
         self._ingest(replace(record, redacted=max(0, record.redacted - again)) if again else record)
         return True
+
+    def _look_elsewhere(self) -> int | None:
+        """Deliver what has ended at the engine, without waiting for the next look; return how many spans, None where it does not answer."""
+        try:
+            return 0 if self._exchange is None else self._exchange.look()
+        except Unavailable:
+            return None
 
     def _shared_calls_of(self) -> Core:
         """Return what shared spans of this client call."""

@@ -12,7 +12,7 @@ from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
 from tracebridge.cli.shared.moments import moment
 from tracebridge.cli.shared.names import WILDCARD, pattern_of
 from tracebridge.cli.shared.output import echo, echo_json
-from tracebridge.cli.shared.stores import open_reader
+from tracebridge.cli.shared.stores import join_option, open_reader
 from tracebridge.cli.shared.tracelist import print_traces, trace_row
 from tracebridge.errors import TracebridgeError
 from tracebridge.reading.filters import parse_filter
@@ -31,6 +31,7 @@ EPILOG = """Examples:
 
 @click.command(epilog=EPILOG)
 @click.option("--config", metavar="FILE", help=CONFIG_HELP)
+@join_option
 @click.option("--service", help="Service name, exactly.")
 @click.option("--name", help="Name of the root, exactly; with % as a wildcard.")
 @click.option("--status", type=click.Choice(["OK", "ERROR", "UNSET"], case_sensitive=False), help="Status of the root.")
@@ -53,6 +54,7 @@ EPILOG = """Examples:
 def command(
     context: click.Context,
     config: str | None,
+    join: bool,
     service: str | None,
     name: str | None,
     status: str | None,
@@ -89,7 +91,7 @@ def command(
     conditions += [_pair("attribute", text) for text in attributes]
     conditions += [_pair("tag", text) for text in tags]
 
-    reader, _ = open_reader(config)
+    reader, _ = open_reader(config, join=join)
     page = reader.search(Query(conditions, max_results=limit))
     if not page.traces:
         echo("no trace matches", err=True)

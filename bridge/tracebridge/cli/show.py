@@ -10,7 +10,7 @@ from tracebridge.cli.shared.files import new_file
 from tracebridge.cli.shared.folding import MAX_SPANS, Look
 from tracebridge.cli.shared.moments import length
 from tracebridge.cli.shared.output import draw, echo, echo_json, terminal
-from tracebridge.cli.shared.stores import open_reader
+from tracebridge.cli.shared.stores import join_option, open_reader
 from tracebridge.errors import TracebridgeError
 from tracebridge.ids.identity import Identity
 from tracebridge.records.record import carried
@@ -30,6 +30,7 @@ EPILOG = """Examples:
 @click.command(epilog=EPILOG)
 @click.argument("trace_id")
 @click.option("--config", metavar="FILE", help=CONFIG_HELP)
+@join_option
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")
 @click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
 @click.option("--errors", is_flag=True, help="Draw spans that failed, and those that lead to them.")
@@ -66,6 +67,7 @@ def command(  # one argument an option
     context: click.Context,
     trace_id: str,
     config: str | None,
+    join: bool,
     details: bool,
     attributes: bool,
     errors: bool,
@@ -90,7 +92,7 @@ def command(  # one argument an option
     from tracebridge.cli.shared.spantexts import span_json
     from tracebridge.cli.shared.waterfall import Waterfall
 
-    reader, settings = open_reader(config)
+    reader, settings = open_reader(config, join=join)
     found = reader.find(carried(trace_id))
     ids = Identity(settings.trace_ids)
     try:

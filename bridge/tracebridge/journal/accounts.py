@@ -1,6 +1,6 @@
 """The books: every span is in exactly one column, at any moment, for every adapter.
 
-    started + ingested + adopted == open + shared + held + queued + exported + sent + sum(dropped.values())
+    started + ingested + adopted == open + shared + held + undecided + queued + exported + sent + sum(dropped.values())
 
 Each number is a counter of its own; none is computed from the others, so that the equation is a check and not a
 definition. `shared` are spans that an engine keeps for several processes: whoever ends one has it as `ingested`. `adopted` is counted for each adapter, because what a dead process left may be delivered in part. What
@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+SAMPLED_OUT = "sampled"  # why a span is dropped that a stage or sampling left out
 INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
 HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -88,9 +89,14 @@ class Accounts:
         self.open = 0
         self.shared = 0
         self.held = 0
+        self.undecided = 0
         self.late_ends = 0
         self.misuse: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
+        self.sampled: Counter[str] = Counter()
+        self.kept: Counter[str] = Counter()
+        self.left_out = 0
+        """Spans of traces that sampling left out: each adapter counts them as dropped, `sampled`."""
         self.adapters: dict[str, AdapterAccount] = {}
         self.stages: dict[str, StageAccount] = {}
 
@@ -222,6 +228,19 @@ class SharedStats(msgspec.Struct, frozen=True):
     last_error: str = ""
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far delivery is, in positions of this client's journal: each queued span has one, counted from 0."""
+
+    end: int
+    """The position that the next span will get: what was ingested before is below it, unless a stage holds or dropped it."""
+    settled: int
+    """Every destination has every span below this position, or has refused it for good (then it is a dead letter)."""
+    held: int
+    """Spans that a stage holds: they have no position yet."""
+    bytes: int
+    """Bytes that the journal's segments take."""
+
+
 class Stats(msgspec.Struct, frozen=True):
     """A frozen picture of the books; see the module's equation."""
 
@@ -242,6 +261,12 @@ class Stats(msgspec.Struct, frozen=True):
     """Spans that were given to the engine of `open_spans`, where any process may end them."""
     open_spans: SharedStats = SharedStats()
     """What this client has done with shared spans."""
+    sampled: Mapping[str, int] = {}
+    """Spans that sampling left out, by what decided: `head`, `rule`, `rate`, `parent`, `tail`; every adapter counts them as dropped, `sampled`."""
+    kept: Mapping[str, int] = {}
+    """Spans of traces that `sampling.keep` kept, by what they were kept for; each is in an adapter's columns like any other."""
+    undecided: int = 0
+    """Spans that wait for `sampling.keep`; no destination has been given them."""
     rejected: Mapping[str, int] = {}
     """What sources were handed and could not read as spans at all, by `source: reason`; it never entered the books."""
 
@@ -258,6 +283,7 @@ class Stats(msgspec.Struct, frozen=True):
             self.open
             + self.shared
             + self.held
+            + self.undecided
             + books.queued
             + books.exported
             + books.sent

@@ -10,7 +10,15 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from tracebridge.plugins.options import Secret
-from tracebridge.plugins.registry import adapter_class, known_stages, own_header_formats, stage_class
+from tracebridge.plugins.registry import (
+    adapter_class,
+    known_receivers,
+    known_stages,
+    own_header_formats,
+    receiver_class,
+    stage_class,
+)
+from tracebridge.settings.describe import options_in
 from tracebridge.settings.model import Settings
 from tracebridge.settings.parsers import FORMS
 from tracebridge.settings.reader import hints_of, is_required, keys_of
@@ -52,6 +60,7 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
         "examples": [{"zipkin": {"endpoint": "http://localhost:9411/api/v2/spans"}}],
     }
     schema["properties"]["stages"] = _stages(definitions)
+    schema["properties"]["relay"] = _relay()
     schema["required"] = ["adapters"]
     schema["$defs"] = definitions
     return schema
@@ -77,6 +86,21 @@ def _stages(definitions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _relay() -> dict[str, Any]:
+    """Return the schema of where `tracebridge relay` reads: the receivers that are installed."""
+    receivers = {}
+    for name in known_receivers():
+        options = receiver_class(name).Options
+        receivers[name] = {**_object(options, None), "description": _first_paragraph(options)}
+    return {
+        "type": ["object", "null"],
+        "description": "Where `tracebridge relay` reads: one receiver, with its options.",
+        "properties": receivers,
+        "additionalProperties": False,
+        "maxProperties": 1,
+    }
+
+
 def _object(options: type[Any], default: Any) -> dict[str, Any]:
     """Return the schema of an options class; `default` is the instance whose values are the defaults."""
     hints = hints_of(options)
@@ -92,8 +116,8 @@ def _object(options: type[Any], default: Any) -> dict[str, Any]:
         elif field.default is not dataclasses.MISSING:
             made = field.default
         schema = {"description": field.metadata["help"]}
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            schema |= {**_object(hint, None if made is dataclasses.MISSING else made), "type": ["object", "null"]}
+        if get_origin(hint) is not list and (nested := options_in(hint)) is not None:
+            schema |= {**_object(nested, None if made is dataclasses.MISSING else made), "type": ["object", "null"]}
         else:
             schema |= _value(hint, field.metadata)
             if made is not dataclasses.MISSING and made is not None and made not in ([], {}):
@@ -126,6 +150,8 @@ def _value(hint: Any, metadata: Any) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": _value(get_args(hint)[1], metadata)}
     if hint in {str, Secret}:
         return {"type": "string"}
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _object(hint, None)
     if hint not in _SIMPLE:
         return {}
     limits = {"minimum": metadata.get("minimum"), "maximum": metadata.get("maximum")}
@@ -148,6 +174,8 @@ def _form(mark: str, metadata: Any) -> dict[str, Any]:
         choices.insert(1, {"const": 0})
     if mark == "size":
         choices.insert(1, {"type": "integer", "minimum": 0})
+    if mark == "ratio":
+        choices.insert(1, {"type": "number", "minimum": 0, "maximum": 1})
     return {"anyOf": choices}
 
 

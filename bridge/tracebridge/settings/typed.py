@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from tracebridge.plugins.options import Secret
-from tracebridge.plugins.registry import adapter_class
+from tracebridge.plugins.registry import adapter_class, receiver_class
 from tracebridge.settings.model import Settings
 from tracebridge.settings.reader import hints_of, keys_of
 
@@ -29,6 +29,7 @@ AttributeValue = str | int | float | bool | Sequence[str] | Sequence[int] | Sequ
 FORMS: Final = {
     "duration": "str | Literal[0]",
     "size": "str | int",
+    "ratio": "float | str",
     "path": "str | os.PathLike[str]",
     "location": "str | os.PathLike[str]",
     "attribute": "AttributeValue",
@@ -36,14 +37,15 @@ FORMS: Final = {
 PLAIN: Final = {str: "str", Secret: "str", int: "int", float: "float", bool: "bool"}
 
 
-def typed_mapping(adapters: Iterable[str]) -> str:
-    """Return the text of a module that types a file that may use these adapters."""
+def typed_mapping(adapters: Iterable[str], receivers: Iterable[str]) -> str:
+    """Return the text of a module that types a file that may use these adapters and receivers."""
     made: dict[str, str] = {}
     names = []
     for name in adapters:
         options = adapter_class(name).Options
         _define(options, made)
         names.append(_name(options))
+    made["RelayConfig"] = _relay(receivers, made)
     _define(Settings, made)
     union = "\n    | ".join([*names, "Mapping[str, Any]", "None"])
     anybody = f'AdapterConfig = (\n    {union}\n)\n"""One destination: ours, or a stranger\'s, whose options only its package knows."""\n'
@@ -55,7 +57,18 @@ def typed_mapping(adapters: Iterable[str]) -> str:
         "Sequence[str | Mapping[str, Any]]",
         "What happens to finished spans before they are queued, in order.",
     )
+    whole += _field("relay", "RelayConfig | None", "Where `tracebridge relay` reads: one receiver, with its options.")
     return "\n\n".join([HEAD, *made.values(), anybody, whole])
+
+
+def _relay(receivers: Iterable[str], made: dict[str, str]) -> str:
+    """Return the definition of where a relay reads, and add those that it needs."""
+    body = ""
+    for name in receivers:
+        options = receiver_class(name).Options
+        _define(options, made)
+        body += _field(name, f"{_name(options)} | None", (options.__doc__ or "").strip().partition("\n")[0])
+    return f'class RelayConfig(TypedDict, total=False):\n    """Where `tracebridge relay` reads: one of these."""\n\n{body}'
 
 
 def _name(options: type[Any]) -> str:
@@ -102,13 +115,17 @@ def _options_in(hint: Any) -> Iterator[type[Any]]:
 def _type(hint: Any) -> str:
     origin = get_origin(hint)
     if origin in {Union, types.UnionType}:
-        return " | ".join("None" if part is type(None) else _type(part) for part in get_args(hint))
+        return " | ".join(
+            dict.fromkeys(
+                "None" if part is type(None) else _type(part).removesuffix(" | None") for part in get_args(hint)
+            )
+        )
     if origin is Annotated:
         return FORMS.get(get_args(hint)[1], "str")
     if origin is Literal:
         return f"Literal[{', '.join(repr(choice) for choice in get_args(hint))}]".replace("'", '"')
     if origin is list:
-        return f"Sequence[{_type(get_args(hint)[0])}]"
+        return f"Sequence[{_type(get_args(hint)[0]).removesuffix(' | None')}]"
     if origin is dict:
         return f"Mapping[str, {_type(get_args(hint)[1])}]"
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):

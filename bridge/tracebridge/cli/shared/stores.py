@@ -10,14 +10,22 @@ import click
 from tracebridge.cli.shared.configured import configured
 from tracebridge.plugins.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
 from tracebridge.plugins.registry import adapter_class
+from tracebridge.reading.joined import JoinedReader
 from tracebridge.records.record import Resource
 from tracebridge.settings.model import Settings
 
+join_option = click.option(
+    "--join-short-ids",
+    "join",
+    is_flag=True,
+    help="Take traces whose IDs have the same lower 64 bits for one: of services that keep 128 bits, and of those that keep 64.",
+)
 
-def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
+
+def open_reader(config: str | None, *, join: bool = False) -> tuple[TraceReader, Settings]:
     """Return the reader that `--config`, TRACEBRIDGE_CONFIG, MLFLOW_TRACKING_URI or the default store names: an embedded store before any other.
 
-    It is closed when the command ends.
+    It is closed when the command ends. `join`: traces under a long and a short ID are one (`ids.joining`).
 
     Raises ConfigError for a wrong configuration and ClickException when nothing in it can be read back.
     """
@@ -33,7 +41,7 @@ def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
             reader = reader_of(adapter)
             if reader is not None:
                 click.get_current_context().call_on_close(adapter.close)
-                return reader, settings
+                return JoinedReader(reader) if join else reader, settings
     named = ", ".join(settings.adapters) or "none"
     raise click.ClickException(
         f"none of the configured adapters can be read back ({named}); add `store: {{path: ./tracebridge.db}}`, or give an adapter "
