@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,7 @@ class EngineContract:
 @pytest.fixture
 def closing():
     """Close what was made, after the test."""
-    made = []
+    made: list[Any] = []
     yield made
     for engine in made:
         engine.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import tracebridge
@@ -233,7 +235,8 @@ def test_the_journal_on_disk_forgets_what_was_given_away(tmp_path, delivered):
     }
     with Client(config=config) as client:
         root = client.start_trace("order", shared=True)
-        assert client._journal._open.places == {}
+        journal: Any = client._journal
+        assert journal._open.places == {}
         root.end()
         assert [r.name for r in delivered(client)] == ["order"]
 
