@@ -319,12 +319,14 @@ class OtlpHttpConfig(TypedDict, total=False):
 
 
 class RetentionConfig(TypedDict, total=False):
-    """When the store forgets. Both may be given; whichever comes first counts."""
+    """When the store forgets. Several may be given; whichever comes first counts."""
 
     max_age: str | Literal[0]
     """Forget traces older than this; 0 keeps them."""
     max_traces: int
     """Keep at most this many traces; 0 keeps all."""
+    max_bytes: str | int | None
+    """Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.1.0 or a later one made; one of before keeps everything until this is set."""
 
 
 class StoreConfig(TypedDict, total=False):

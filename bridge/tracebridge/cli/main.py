@@ -30,6 +30,8 @@ COMMANDS = {
     "id": "Print a trace ID in every form.",
     "show": "Draw one trace.",
     "search": "List finished traces, newest first.",
+    "find": "Find a trace by whatever you have of its ID.",
+    "store": "Look after the embedded store's file.",
     "replay": "Deliver the spans in log and span files.",
     "relay": "Deliver the spans in Kafka's topics, as one of a group.",
     "convert": "Write the spans in files in another format.",
