@@ -20,12 +20,13 @@ from tracebridge.calls.sharing import GIVEN_REMEMBERED
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import INTERRUPTIBLE_S, Progress, SharedStats, StageStats, Stats
+from tracebridge.journal.accounts import Progress, SharedStats, StageStats, Stats
 from tracebridge.masking.loggers import logger
 from tracebridge.metrics.publish import Publication
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
+from tracebridge.process.threads import INTERRUPTIBLE_S
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.record import EndCause
 from tracebridge.sampling.attributes import Attributes

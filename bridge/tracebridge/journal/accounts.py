@@ -20,8 +20,9 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.process.threads import INTERRUPTIBLE_S
+
 SAMPLED_OUT = "sampled"  # why a span is dropped that a stage or sampling left out
-INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
 HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 NAPS = 50 if HAS_GIL else 0  # then the holder is not an interrupted caller of ours, but a thread at work on the journal
