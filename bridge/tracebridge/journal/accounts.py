@@ -74,7 +74,19 @@ class Accounts:
         self.mutex = threading.RLock()
         """Guards every counter and the journal; taken directly on the hot path."""
         self.acquire, self.release = self.mutex.acquire, self.mutex.release
-        """Its two halves, for the hot path: `try … finally` costs half of what `with` does. `acquire(False)` there, then `wait_turn`."""
+        """Its two halves, for the hot path, where they cost half of what `with` does.
+
+            try:
+                if not accounts.acquire(False):
+                    accounts.wait_turn()
+                …
+            except BaseException:
+                accounts.let_go()
+                raise
+            accounts.release()
+
+        A signal handler that raises (Ctrl-C) runs at the end of a call: after `acquire` has taken the lock, or after it has not.
+        """
         self.is_inside: Callable[[], bool] = self.mutex._is_owned  # type: ignore[attr-defined]  # what Condition asks, too
         """Whether this thread holds the lock already.
 
@@ -113,6 +125,11 @@ class Accounts:
             if self.mutex.acquire(blocking=False):
                 return
         self.mutex.acquire()
+
+    def let_go(self) -> None:
+        """Release the lock after an exception, if it was taken: whoever holds it from before has got it at once."""
+        if self.is_inside():
+            self.release()
 
     def wait_for(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Wait, with the lock held, until it is done or `timeout_s` seconds have passed; return which."""
