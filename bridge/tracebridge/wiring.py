@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
+from tracebridge.delivery.renewal import renewal_of
 from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import ConfigError
 from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount, Stats, now_unix_s
@@ -71,7 +72,14 @@ def build(settings: Settings) -> Parts:
         adapter = _built("adapter", name, adapter_class(chosen.type), chosen.options, context)
         _require_limits(name, adapter)
         deliveries[name] = Delivery(
-            name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
+            name,
+            adapter,
+            chosen.options,
+            journal.cursor(name),
+            accounts,
+            dead_letters,
+            resource,
+            renewal_of(chosen, adapter, context),
         )
     redaction = redaction_of(settings.redaction)
     stages = Stages(_users_stages(settings, accounts, resource), redaction, redacts_only_keys=redaction.only_keys)

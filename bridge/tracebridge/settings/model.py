@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -294,6 +294,10 @@ class AdapterSettings:
     type: str
     """The part before the slash: an entry point of `tracebridge.adapters`."""
     options: DeliveryOptions
+    files: tuple[str, ...] = ()
+    """Files that options came from, such as `${file:/run/secrets/token}`."""
+    reread: Callable[[], Settings] | None = field(default=None, repr=False, compare=False)
+    """Reads the same configuration again, with what these files hold now. Raises ConfigError."""
 
 
 @dataclass(frozen=True, kw_only=True)
