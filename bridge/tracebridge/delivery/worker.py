@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from tracebridge.delivery.backoff import asked_s, pause_s
 from tracebridge.delivery.books import CORRUPT, FAILED, GAVE_UP, REJECTED, TOO_LARGE, Books, Stopped, said
