@@ -96,10 +96,10 @@ class Lines:
             self._printed = None
         elif printed.size > MAX_LINE:
             self._printed = None
+            beginning, in_line = printed.give_up(_SHOWN)
+            yield Line(beginning, self._pieces.number + 1, self._pieces.end, TOO_LONG, ended=False)
             self._pieces.pass_by(printed.passed, printed.passed_lines)
-            yield Line(printed.held(_SHOWN), self._pieces.number + 1, self._pieces.end, TOO_LONG, ended=False)
-            self._pieces.pass_by(printed.size, printed.held().count(b"\n"))
-            if not printed.held().endswith(b"\n"):
+            if in_line:
                 self._pieces.pass_over_line()
         return printed.rest
 
