@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from tracebridge.replay.documents import Document, opens_document
-from tracebridge.replay.line import CUT_OFF, MAX_LINE, TOO_LONG, Line, Position
+from tracebridge.replay.line import CUT_OFF, MAX_LINE, SHOWN, TOO_LONG, Line, Position
 
 PIECE = 2**18  # bytes that are looked at of a line at once
 
@@ -137,5 +137,6 @@ class Pieces:
         for text in (*whole, document.rest() if document.in_parts else b""):
             if text:
                 yield Line(text, self._first_number, self.end, ended=False)
-        yield Line(document.unfinished()[:MAX_LINE], self._first_number, self.end, fault, ended=False)
+        beginning = document.unfinished(SHOWN if fault == TOO_LONG else MAX_LINE)
+        yield Line(beginning, self._first_number, self.end, fault, ended=False)
         self._long = None  # what follows on this line is passed over
