@@ -28,6 +28,7 @@ COMMANDS = {
     "adapters": "List the adapters, or the options of one.",
     "id": "Print a trace ID in every form.",
     "show": "Draw one trace.",
+    "ui": "Show traces in the browser.",
     "search": "List finished traces, newest first.",
     "replay": "Deliver the spans in log and span files.",
     "convert": "Write the spans in files in another format.",

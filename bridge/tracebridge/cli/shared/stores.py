@@ -1,16 +1,16 @@
-"""What `show` and `search` read: a readable adapter of the configuration, opened without a client."""
+"""What `show`, `search` and `ui` read: the readable destinations of the configuration, opened without a client."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tracebridge.cli.shared.configured import configured
-from tracebridge.plugins.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
-from tracebridge.plugins.registry import adapter_class
-from tracebridge.records.record import Resource
+from tracebridge.plugins.adapter import TraceReader
+from tracebridge.reading.destinations import Destination, open_destinations
 from tracebridge.settings.model import Settings
 
 
@@ -21,24 +21,32 @@ def open_reader(config: str | None) -> tuple[TraceReader, Settings]:
 
     Raises ConfigError for a wrong configuration and ClickException when nothing in it can be read back.
     """
+    [first, *_], settings = open_readers(config)
+    return first.reader, settings
+
+
+def open_readers(config: str | None, wanted: Sequence[str] = ()) -> tuple[list[Destination], Settings]:
+    """Return all that can be read, or those of these names, embedded stores first. They are closed when the command ends.
+
+    Raises as above, and BadParameter for a name that the configuration does not have.
+    """
     loaded = configured(config, if_unwritable="read")
     settings = loaded.settings
     if loaded.by == "store":
         _need_file(settings)
-    kinds = {name: adapter_class(chosen.type) for name, chosen in settings.adapters.items()}
-    for name in sorted(kinds, key=lambda name: not issubclass(kinds[name], TraceEditor)):
-        if may_be_read(kinds[name]):
-            context = Context(name, Resource(dict(settings.resource.attributes)), settings.trace_ids.attribute)
-            adapter = kinds[name](settings.adapters[name].options, context)
-            reader = reader_of(adapter)
-            if reader is not None:
-                click.get_current_context().call_on_close(adapter.close)
-                return reader, settings
     named = ", ".join(settings.adapters) or "none"
-    raise click.ClickException(
-        f"none of the configured adapters can be read back ({named}); add `store: {{path: ./tracebridge.db}}`, or give an adapter "
-        "its query_endpoint"
-    )
+    for name in wanted:
+        if name not in settings.adapters:
+            raise click.BadParameter(f"{name!r} is none of the configured destinations ({named})", param_hint="--from")
+    found = open_destinations(settings, wanted)
+    for each in found:
+        click.get_current_context().call_on_close(each.adapter.close)
+    if not found:
+        raise click.ClickException(
+            f"none of the configured adapters can be read back ({', '.join(wanted) or named}); add `store: {{path: ./tracebridge.db}}`, or give an "
+            "adapter its query_endpoint"
+        )
+    return found, settings
 
 
 def _need_file(settings: Settings) -> None:
