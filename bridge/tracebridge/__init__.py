@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tracebridge.moved import Moved
+from tracebridge.supported import check
 
 if TYPE_CHECKING:
     from tracebridge.calls.managers import TraceStack as TraceStack
@@ -68,6 +69,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
+check()
 sys.meta_path.append(Moved)  # an old path says where its module is now
 
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a test holds the list and the imports above together

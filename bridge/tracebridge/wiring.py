@@ -15,6 +15,7 @@ from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount,
 from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
 from tracebridge.masking.foreign import clean
+from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Context
 from tracebridge.plugins.registry import adapter_class, stage_class
 from tracebridge.plugins.stage import StageContext
@@ -23,6 +24,7 @@ from tracebridge.records.values import Reducer
 from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
 from tracebridge.stages.redaction import Redaction
 from tracebridge.stages.stage import NamedStage, Stages
+from tracebridge.supported import too_old
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from tracebridge.delivery.deadletters.files import DeadFiles
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.maintenance import Maintainer
+
+
+log = logger("tracebridge")
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -51,6 +56,7 @@ def build(settings: Settings) -> Parts:
     accounts.adapters.update({name: AdapterAccount() for name in settings.adapters})
     journal = _journal(settings.journal, accounts, resource)
     dead_letters = DeadLetters(_dead_files(settings))
+    _tell_what_is_too_old(settings)
     deliveries = {}
     for name, chosen in settings.adapters.items():
         context = Context(name, resource, settings.trace_ids.attribute)
@@ -65,6 +71,13 @@ def build(settings: Settings) -> Parts:
         text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit, keys=redaction.keys
     )
     return Parts(accounts, journal, deliveries, dead_letters, stages, reducer, resource)
+
+
+def _tell_what_is_too_old(settings: Settings) -> None:
+    """Warn of libraries that this package was not tested with: its own, and what the configuration's adapters need."""
+    needed = (getattr(adapter_class(chosen.type), "needs", None) for chosen in settings.adapters.values())
+    for line in too_old(module for needs in needed if needs is not None for module in needs.modules):
+        log.warning("%s", line)
 
 
 def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) -> list[NamedStage]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from support.backends.zipkin import start_zipkin
+from support.commands import CliRunner
 from tracebridge.cli import main
 
 pytestmark = pytest.mark.server

@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from py_zipkin import Encoding, Kind
 from py_zipkin.request_helpers import create_http_headers, extract_zipkin_attrs_from_headers
 from py_zipkin.util import ZipkinAttrs
 from py_zipkin.zipkin import zipkin_span
 
+from support.commands import CliRunner
 from tracebridge import Client
 from tracebridge import Kind as OurKind
 from tracebridge.cli import main

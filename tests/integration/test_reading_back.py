@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from msgspec.structs import replace
 
 from support import kept, readback
@@ -18,6 +17,7 @@ from support.backends.cache import REQUIRE, MissingServerError
 from support.backends.jaeger import start_jaeger_2
 from support.backends.process import http
 from support.cases import CASES, Build
+from support.commands import CliRunner
 from tracebridge import Client, ReadError, SpanType, TraceNotFoundError
 from tracebridge.cli import main
 from tracebridge.errors import InvalidParameterError

@@ -31,7 +31,7 @@ TLS_WORDS = (
     "Peer name",
     "Verification Check",
 )
-ANSWERED_AS_HTTP = ("Received http2 header with status", "Data frame with END_STREAM")  # where gRPC has trailers
+ANSWERED_AS_HTTP = ("Received http2 header with status", "Stream removed")  # where gRPC has trailers
 REFUSED_TUNNEL = re.compile(r"HTTP proxy returned response code (\d{3})")
 NOT_GRPC = ("Failed parsing HTTP/2", "http1.x server")
 MAX_RECONNECT_MS = 5_000  # gRPC's own 120,000 would keep a server that is back waiting for two minutes
@@ -60,7 +60,9 @@ class GrpcWire:
             import grpc
             from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - what judging an error imports, see `Adapter`
         except ImportError as error:
-            raise ConfigError("the otlp_grpc adapter needs grpcio: pip install 'tracebridge[grpc]'") from error
+            raise ConfigError(
+                f"the otlp_grpc adapter needs grpcio ({error}): pip install 'tracebridge[grpc]'"
+            ) from error
         with contextlib.suppress(ImportError):
             import grpc._channel  # what opening a channel imports, likewise
         self._grpc = grpc

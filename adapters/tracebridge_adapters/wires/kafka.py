@@ -80,7 +80,9 @@ class KafkaWire:
         try:
             import confluent_kafka
         except ImportError as error:
-            raise ConfigError(f"the kafka adapter needs confluent-kafka: pip install '{REQUIREMENT}'") from error
+            raise ConfigError(
+                f"the kafka adapter needs confluent-kafka ({error}): pip install '{REQUIREMENT}'"
+            ) from error
         self._kafka = confluent_kafka
         self.shown = f"{','.join(brokers)} topic {topic}"
         self._topic = topic

@@ -17,7 +17,7 @@ from tracebridge.cli.shared.journals import (
     journal_options,
     settings_with_journal,
 )
-from tracebridge.cli.shared.output import echo, echo_json, terminal
+from tracebridge.cli.shared.output import draw, echo, echo_json, terminal
 from tracebridge.cli.shared.words import count
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def show_command(
 def _show(files: DeadFiles, refusal: Refusal) -> None:
     from rich.markup import escape
 
-    from tracebridge.cli.shared.tree import trace_tree
+    from tracebridge.cli.shared.waterfall import Waterfall
 
     console = terminal()
     console.print(f"[bold]{refusal.id}[/]  {_when(refusal)}  {escape(refusal.adapter)}  {refusal.reason}")
@@ -122,9 +122,8 @@ def _show(files: DeadFiles, refusal: Refusal) -> None:
         console.print(f"the spans cannot be read: {escape(str(error))}")
         return
     for trace_id in dict.fromkeys(record.trace_id for record in records):
-        console.print(
-            trace_tree([record for record in records if record.trace_id == trace_id], details=True, attributes=True)
-        )
+        spans = [record for record in records if record.trace_id == trace_id]
+        draw(console, Waterfall(spans, details=True, attributes=True))
     console.print()
 
 

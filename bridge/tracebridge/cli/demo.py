@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracebridge.cli.shared.delivering import switched_on
-from tracebridge.cli.shared.output import echo, echo_json, terminal
+from tracebridge.cli.shared.output import draw, echo, echo_json, terminal
 
 if TYPE_CHECKING:
     from tracebridge.client import Client
@@ -156,11 +156,11 @@ def _tell(trace_id: str, wire_id: bytes, spans: list[Any], stats: dict[str, Any]
     from rich.table import Table
 
     from tracebridge.cli.shared.books import unconfirmed
-    from tracebridge.cli.shared.tree import trace_tree
+    from tracebridge.cli.shared.waterfall import Waterfall
 
     console = terminal()
     if spans:
-        console.print(trace_tree(spans))
+        draw(console, Waterfall(spans))
         console.print()
     table = Table(box=None, pad_edge=False)
     for title in ("destination", "acknowledged", "queued", "dropped", "said"):

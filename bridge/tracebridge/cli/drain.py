@@ -10,7 +10,7 @@ import click
 from tracebridge.cli.shared.delivering import switched_on
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from tracebridge.cli.shared.journals import settings_with_journal
-from tracebridge.cli.shared.output import echo, echo_json, terminal
+from tracebridge.cli.shared.output import bars, echo_folded, echo_json
 from tracebridge.cli.shared.spanfiles import stopped_by_signals
 from tracebridge.cli.shared.words import count
 
@@ -87,7 +87,6 @@ class _bars:
         from rich import progress
         from rich.markup import escape
 
-        console = terminal(stderr=True)
         columns = (
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
@@ -95,9 +94,7 @@ class _bars:
             progress.TimeRemainingColumn(),
             progress.TextColumn("{task.fields[said]}", markup=False),
         )
-        self._progress = progress.Progress(
-            *columns, console=console, transient=True, disable=quiet or not console.is_terminal
-        )
+        self._progress = bars(*columns, shown=not quiet)
         self._tasks = {name: self._progress.add_task(escape(name), total=None, said="") for name in adapters}
 
     def __enter__(self) -> _bars:
@@ -136,17 +133,17 @@ def _report(stats: Stats, arrived: bool, as_json: bool) -> None:
         dropped = sum(books.dropped.values())
         why = f" ({', '.join(books.dropped)}: {books.last_error})" if dropped else ""
         failing = f" ({books.last_error})" if books.queued and books.last_error else ""
-        echo(
+        echo_folded(
             f"{name}: {books.adopted:,} found, {books.exported + books.sent:,} delivered, "
             f"{books.queued:,} still there{failing}, {dropped:,} dropped{why}",
             err=True,  # standard output may be a destination
         )
     for name, spans in journal.unclaimed.items():
-        echo(
+        echo_folded(
             f"{name}: {spans:,} still there; this configuration does not name it (see: tracebridge journal --help)",
             err=True,
         )
     if journal.damaged:
-        echo(f"{count(journal.damaged, 'damaged stretch')} could not be read and set aside", err=True)
+        echo_folded(f"{count(journal.damaged, 'damaged stretch')} could not be read and set aside", err=True)
     if journal.left_alone:
-        echo(f"{count(journal.left_alone, 'folder')} left alone; the log says why", err=True)
+        echo_folded(f"{count(journal.left_alone, 'folder')} left alone; the log says why", err=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
-from tracebridge.cli.shared.output import echo, echo_json, terminal
+from tracebridge.cli.shared.output import bars, echo, echo_json
 from tracebridge.errors import TracebridgeError
 from tracebridge.masking.printable import printable
 
@@ -181,10 +181,8 @@ def _given(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
         return
     from rich import progress
 
-    console = terminal(stderr=True)
-    shown = console.is_terminal and not sys.stdout.isatty()  # otherwise the lines themselves show it
     columns = (progress.SpinnerColumn(), progress.TextColumn("{task.completed:,} IDs"), progress.TimeElapsedColumn())
-    with progress.Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+    with bars(*columns, shown=not sys.stdout.isatty()) as bar:  # on a terminal the lines themselves show it
         task = bar.add_task("reading", total=None)
         for number, line in enumerate(iter(lambda: sys.stdin.buffer.readline(MAX_LINE), b""), 1):
             if number % TOLD_EVERY == 0:

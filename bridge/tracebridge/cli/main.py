@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from tracebridge.cli.shared.encodings import let_streams_say_all
 from tracebridge.cli.shared.exits import EXIT_CONFIG
 from tracebridge.cli.shared.output import echo, printable_errors
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
@@ -78,6 +79,7 @@ class LazyGroup(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **more: Any) -> Any:
         """Run; a wrong configuration prints its report and exits with 78."""
+        let_streams_say_all()
         try:
             return super().main(args, *rest, **more)
         except ConfigError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Sequence
 
@@ -11,15 +10,15 @@ import click
 from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
 from tracebridge.cli.shared.moments import moment
-from tracebridge.cli.shared.output import echo, echo_json, terminal
+from tracebridge.cli.shared.names import WILDCARD, pattern_of
+from tracebridge.cli.shared.output import echo, echo_json
 from tracebridge.cli.shared.stores import open_reader
+from tracebridge.cli.shared.tracelist import print_traces, trace_row
 from tracebridge.errors import TracebridgeError
 from tracebridge.reading.filters import parse_filter
 from tracebridge.reading.search import Condition, Query
-from tracebridge.records.record import SpanRecord, StatusCode
 
 MOST = 100_000  # traces that are listed at once
-WIDEST = 1000  # columns of the table: it is never folded
 EPILOG = """Examples:
 
     tracebridge search --status ERROR --since 2026-01-01
@@ -95,21 +94,19 @@ def command(
     if not page.traces:
         echo("no trace matches", err=True)
         context.exit(EXIT_NOT_FOUND)
-    rows = [_row(spans) for spans in page.traces if spans]
+    rows = [trace_row(spans) for spans in page.traces if spans]
     if as_json:
         for row in rows:
             echo_json(row)
         return
-    _print_table(rows)
+    print_traces(rows)
     if page.token is not None:
         echo(f"more match; the newest {limit} are shown (--limit)", err=True)
 
 
 def _named(name: str) -> Condition:
     """Return what asks for a name, in which only % is a wildcard."""
-    if "%" not in name:
-        return Condition("name", "=", name)
-    return Condition("name", "RLIKE", rf"(?is)\A{'.*'.join(map(re.escape, name.split('%')))}\Z")
+    return Condition("name", "RLIKE", pattern_of(name)) if WILDCARD in name else Condition("name", "=", name)
 
 
 def _pair(kind: str, text: str) -> Condition:
@@ -117,41 +114,3 @@ def _pair(kind: str, text: str) -> Condition:
     if not equals or not key:
         raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint=f"--{kind}")
     return Condition("attribute" if kind == "attribute" else "tag", "=", value, key)
-
-
-def _row(spans: list[SpanRecord]) -> dict[str, str | int | None]:
-    root = spans[0]
-    return {
-        "trace_id": root.custom_trace_id or root.trace_id.hex(),
-        "wire_trace_id": root.trace_id.hex(),
-        "name": root.name,
-        "service": root.resource.service_name if root.resource is not None else "",
-        "status": StatusCode(root.status).name,
-        "spans": len(spans),
-        "start_time_unix_nano": root.start_time_ns,
-        "duration_ns": root.duration_ns,
-    }
-
-
-def _print_table(rows: Sequence[dict[str, str | int | None]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from tracebridge.cli.shared.tree import cut, duration
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("trace", "name", "service", "status", "spans", "duration", "started (UTC)"):
-        table.add_column(title, justify="right" if title in {"spans", "duration"} else "left", no_wrap=True)
-    for row in rows:
-        started = datetime.datetime.fromtimestamp(int(row["start_time_unix_nano"] or 0) / 1e9, datetime.UTC)
-        style = "red" if row["status"] == "ERROR" else ""
-        table.add_row(
-            escape(cut(str(row["trace_id"]), 80)),
-            escape(cut(str(row["name"]), 60)),
-            escape(cut(str(row["service"]), 40)),
-            f"[{style}]{row['status']}[/]" if style else str(row["status"]),
-            str(row["spans"]),
-            duration(int(row["duration_ns"] or 0)),
-            f"{started:%Y-%m-%d %H:%M:%S}",
-        )
-    terminal(width=WIDEST).print(table)  # an ID that is broken over lines can be neither copied nor grepped

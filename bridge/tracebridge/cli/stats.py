@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
-from tracebridge.cli.shared.output import echo, echo_json, terminal
+from tracebridge.cli.shared.output import echo_folded, echo_json, terminal
 from tracebridge.cli.shared.words import count
 from tracebridge.masking.printable import printable
 
@@ -66,7 +66,8 @@ def _print_tables(outside: Outside, watch: bool) -> None:
         table, lines = _shown(outside)
         if table.row_count:
             console.print(table)
-        echo("\n".join(lines))
+        for line in lines:
+            echo_folded(line)
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
@@ -100,18 +101,16 @@ def _shown(outside: Outside) -> tuple[Table, list[str]]:
 
     writers = outside.writers()
     table = Table(box=None, pad_edge=False)
-    for title in ("process", "state", "destination"):
-        table.add_column(title, overflow="fold")
+    table.add_column("process, destination", overflow="fold")
     for title in ("queued", "delivered", "dropped", "failing", "oldest"):
         table.add_column(title, justify="right", no_wrap=True)
     lines = []
     for writer in writers:
         who = printable(f"{writer.numbers.get('service', '?')} {writer.folder.split('-')[1]}")
         books = writer.numbers.get("adapters", {})
+        table.add_row(Text(f"{who}, {writer.state}"))
         for name in dict.fromkeys([*books, *writer.left]):
-            table.add_row(Text(who), writer.state, Text(name), *_cells(writer, name, books.get(name)))
-        if not books and not writer.left:
-            table.add_row(Text(who), writer.state)
+            table.add_row(Text(f"  {name}"), *_cells(writer, name, books.get(name)))
         lines += [f"{who}: {said}" for said in _said(writer)]
     dead, damaged = _dead_letters(outside.directory), outside.damaged()
     size = sum(writer.disk_bytes for writer in writers) / 2**20

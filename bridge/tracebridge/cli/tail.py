@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import click
 
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
-from tracebridge.cli.shared.output import echo_json, terminal
+from tracebridge.cli.shared.output import draw, echo_json, terminal
 from tracebridge.cli.shared.spanfiles import (
     complain,
     is_incomplete,
@@ -54,7 +54,8 @@ def command(
     whose root is elsewhere when it has been silent for five seconds. Exits with 1 when a file cannot be read.
     """  # fmt: skip
 
-    from tracebridge.cli.shared.tree import span_json, trace_tree
+    from tracebridge.cli.shared.spantexts import span_json
+    from tracebridge.cli.shared.waterfall import Waterfall
     from tracebridge.records.span_identity import in_order
     from tracebridge.replay.seen import Window, key_of
     from tracebridge.replay.stream import SpanFiles
@@ -67,7 +68,7 @@ def command(
             if json_output:
                 echo_json([span_json(span) for span in in_order(spans)])
             else:
-                console.print(trace_tree(spans, details=details, attributes=attributes))
+                draw(console, Waterfall(spans, details=details, attributes=attributes))
 
     with stopped_by_signals() as stop:
         files = SpanFiles(paths, own=own_envelope(prefix, field, envelopes), stop=stop.is_set, unreadable=complain)

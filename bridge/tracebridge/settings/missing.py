@@ -1,4 +1,4 @@
-"""What a right configuration needs and this machine lacks: packages that an adapter imports, classes that it is told to import.
+"""What a right configuration needs and this machine lacks: packages that an adapter imports, or new ones, and classes that it is told to import.
 
 Nothing is imported to find that out, neither clients, which take long, nor what a person names. What is missing here may be there where the program
 runs, so these are warnings.
@@ -17,6 +17,7 @@ from tracebridge.plugins.registry import adapter_class
 from tracebridge.settings.problems import Problem
 from tracebridge.settings.reader import hints_of, keys_of
 from tracebridge.settings.safe_keys import joined
+from tracebridge.supported import too_old
 
 if TYPE_CHECKING:
     from tracebridge.plugins.adapter import Needs
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def missing(loaded: Loaded) -> list[Problem]:
-    """Return a warning for each destination whose packages, or whose class, cannot be found."""
+    """Return a warning for each destination whose packages cannot be found or are too old, or whose class cannot be found."""
     if loaded.tree is None:  # nothing was read
         return []
     nodes: dict[str, Node] = loaded.tree.value["adapters"].value
@@ -41,6 +42,9 @@ def _of_adapter(chosen: AdapterSettings, node: Node) -> Iterator[Problem]:
     if needs is not None and not all(map(is_there, needs.modules)):
         message = f"the {chosen.type} adapter needs what is not installed here: pip install '{needs.requirement}'"
         yield Problem("not-installed", message, path, node.place)
+    elif needs is not None:
+        for message in too_old(needs.modules, core=False):
+            yield Problem("not-installed", message, path, node.place)
     hints = hints_of(type(chosen.options))
     for key, field in keys_of(type(chosen.options)).items():
         if get_origin(hints[key]) is Annotated and "class" in get_args(hints[key])[1:]:

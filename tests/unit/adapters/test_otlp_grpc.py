@@ -390,9 +390,11 @@ def test_a_web_page_over_http2_is_no_fault_of_the_spans(status):
         pytest.skip("no node on this machine")
     with subprocess.Popen([node, "-e", WEB_SERVER, str(status)], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        options = OtlpGrpcOptions(endpoint=f"http://127.0.0.1:{server.stdout.readline().strip()}", timeout=60)
-        adapter = OtlpGrpcAdapter(options, Context("x"))
-        with pytest.raises(Misconfigured, match="is this a gRPC port"):
-            adapter.send(adapter.encode([Build("page").span("s")]), 1)
-        adapter.close()
-        server.terminate()
+        try:
+            options = OtlpGrpcOptions(endpoint=f"http://127.0.0.1:{server.stdout.readline().strip()}", timeout=60)
+            adapter = OtlpGrpcAdapter(options, Context("x"))
+            with pytest.raises(Misconfigured, match="is this a gRPC port"):
+                adapter.send(adapter.encode([Build("page").span("s")]), 1)
+            adapter.close()
+        finally:
+            server.terminate()

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 import pytest
-from click.testing import CliRunner
 
 from support.cases import Build
+from support.commands import CliRunner
 from support.plain_server import Answer, PlainServer
 from tracebridge import Client, ConfigError
 from tracebridge.cli import main
@@ -273,7 +273,11 @@ def test_an_addresss_password_is_masked_in_the_effective_configuration(key: str,
     path.write_text(json.dumps({"adapters": {"zipkin": {key: f"http://user:{CANARY}@gateway:9411"}}}))
     for form in ([], ["--json"]):
         result = CliRunner().invoke(main, ["validate", str(path), "--print-effective", *form])
-        assert (result.exit_code, "***@gateway:9411" in result.output, CANARY in result.output) == (0, True, False)
+        assert (result.exit_code, "***@gateway:9411" in result.stdout, CANARY in result.stdout + result.stderr) == (
+            0,
+            True,
+            False,
+        )
 
 
 # ---------------------------------------------------------------------- hostile files, and what is written

@@ -7,6 +7,7 @@ import datetime
 import click
 
 UNIX = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+MOST_S = 2**63 / 1e9  # what fits in 64 bits of nanoseconds
 
 
 def moment(text: str) -> int:
@@ -26,3 +27,22 @@ def moment(text: str) -> int:
     if read.tzinfo is None:
         read = read.replace(tzinfo=datetime.UTC)
     return (read - UNIX) // datetime.timedelta(microseconds=1) * 1000
+
+
+def length(text: str) -> int:
+    """Read a length of time, such as 250ms or 1h30m, as nanoseconds; a plain number is seconds. Raises BadParameter.
+
+    >>> length("1.5ms"), length("0")
+    (1500000, 0)
+    """
+    from tracebridge.settings.quantities import parse_duration
+
+    seconds = parse_duration(text)
+    if seconds is None:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1.0
+    if not 0 <= seconds < MOST_S:
+        raise click.BadParameter(f"{text!r} is no length of time such as 250ms, 2s or 1h30m")
+    return round(seconds * 1e9)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracebridge.cli.shared.output import terminal
+from tracebridge.cli.shared.output import bars
 from tracebridge.replay.inputs import STDIN
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ class Progress:
     def __init__(self, files: Sequence[str], *, growing: bool, quiet: bool) -> None:
         from rich import progress
 
-        console = terminal(stderr=True)
         self._sizes = {} if growing else {path: Path(path).stat().st_size for path in files if path != STDIN}
         self._before, self._path = 0, ""
         columns: list[Any] = [progress.SpinnerColumn(), progress.TextColumn("{task.description}")]
@@ -32,8 +31,7 @@ class Progress:
         columns.append(
             progress.TextColumn("{task.fields[spans]:,} spans ({task.fields[rate]:,.0f}/s)  {task.fields[said]}")
         )
-        shown = not quiet and console.is_terminal
-        self._progress = progress.Progress(*columns, console=console, transient=True, disable=not shown)
+        self._progress = bars(*columns, shown=not quiet)
         total = sum(self._sizes.values()) or None
         self._task = self._progress.add_task("reading", total=total, spans=0, rate=0, said="")
 

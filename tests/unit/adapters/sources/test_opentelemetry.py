@@ -66,7 +66,7 @@ def ours(client) -> Any:
 
 
 def test_a_span_is_what_the_sdks_own_exporter_says(client, both):
-    """Field by field, but for W3C flag bits and the links' trace state, which that exporter leaves out."""
+    """Field by field, but for what that exporter leaves out: W3C flag bits, the links' trace state and, before 1.31, a scope's schema and attributes."""
     provider, theirs = both
     tracer = provider.get_tracer("library", "1.2.3", "https://schema/scope", {"scoped": True})
     parent = set_span_in_context(NonRecordingSpan(REMOTE))
@@ -88,6 +88,10 @@ def test_a_span_is_what_the_sdks_own_exporter_says(client, both):
             one.trace_state = "vendor=1"
         if not each.status.code:
             each.ClearField("status")  # an empty message says nothing
+    scoped = next(scope for resource in wanted for scope in resource.scope_spans if scope.scope.name == "library")
+    scoped.schema_url = "https://schema/scope"
+    if not scoped.scope.attributes:
+        scoped.scope.attributes.add(key="scoped").value.bool_value = True
     assert list(ours(client)) == list(wanted)
     outer = next(record for record in records(client) if record.name == "outer")
     assert (outer.dropped_attributes, outer.dropped_events, outer.dropped_links) == (1, 1, 1)

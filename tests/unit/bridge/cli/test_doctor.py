@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from support.commands import CliRunner
 from support.plain_server import Answer, PlainServer
 from tracebridge.cli import main
 

@@ -10,8 +10,9 @@ import sys
 from hashlib import sha256
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.commands import CliRunner
 from tracebridge.cli import main
 from tracebridge.cli.id import MAX_LINE
 

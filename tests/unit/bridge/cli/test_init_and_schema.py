@@ -7,8 +7,8 @@ import json
 import jsonschema
 import pytest
 import yaml
-from click.testing import CliRunner
 
+from support.commands import CliRunner
 from tracebridge.cli import main
 from tracebridge.cli.init import preset_names
 from tracebridge.settings.load import load_settings

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.commands import CliRunner
 from tracebridge import Client
 from tracebridge.cli import main
 from tracebridge.plugins.registry import FORMATS, load

@@ -7,8 +7,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from rich.cells import cell_len
 
+from support.commands import CliRunner
 from tracebridge import Client, SpanEvent
 from tracebridge.cli import main
 
@@ -106,19 +108,24 @@ def test_search_finds_what_matches_newest_first(store, arguments, found):
     assert [json.loads(line)["trace_id"] for line in result.stdout.splitlines()] == found
 
 
-def test_the_table_has_a_line_for_each_trace_however_narrow_the_terminal_is(store, monkeypatch):
-    """An ID that is broken over lines can be neither copied nor grepped."""
-    wide = run("search").stdout
-    monkeypatch.setenv("COLUMNS", "40")
-    assert run("search").stdout == wide
-    assert len(wide.splitlines()) == 4
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_the_list_is_as_wide_as_the_terminal_and_its_ids_are_whole(store, monkeypatch, columns):
+    """An ID that is broken over lines, or cut, can be neither copied nor grepped; a long one has a line of its own."""
+    with Client(config={"adapters": {"store": {"path": str(store)}}}) as client:
+        client.start_trace("日本語の名前 " * 9, trace_id="x" * 39).end()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = run("search").stdout.splitlines()
+    assert [line for line in lines if cell_len(line) > columns] == []
+    assert [line.split()[0] for line in lines if line.startswith(("user", "xxx"))] == [
+        "x" * 39, "user2_order_2", "user1_order_1", "user0_order_0",
+    ]  # fmt: skip
 
 
 def test_search_prints_a_table_for_people(store):
     """IDs, names and durations are on the screen."""
     shown = run("search").stdout
     assert "user1_order_1" in shown
-    assert "500.00 ms" in shown
+    assert "500 ms" in shown
 
 
 @pytest.mark.parametrize(

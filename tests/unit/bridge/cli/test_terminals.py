@@ -17,8 +17,8 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
 
+from support.commands import CliRunner
 from support.plain_server import Answer, PlainServer
 from tracebridge.cli import main
 
@@ -184,7 +184,7 @@ def printed(arguments: list[str]) -> str:
         return (done.stdout + done.stderr).decode("utf-8", "surrogateescape")
     result = CliRunner().invoke(main, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), (arguments, result.exception)
-    return result.output
+    return result.stdout + result.stderr
 
 
 def test_what_is_drawn_is_cleaned_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from support.commands import CliRunner
 from tracebridge.cli import main
 from tracebridge.settings.missing import is_there
 
@@ -34,7 +34,7 @@ def test_a_wrong_file(file: Path) -> None:
     result = CliRunner().invoke(main, ["validate", str(file)])
     assert (result.exit_code, result.stdout) == (78, "")
     assert 'did you mean "endpoint"? [unknown-key]' in result.stderr
-    assert "c4n4ry" not in result.output
+    assert "c4n4ry" not in result.stdout + result.stderr
 
 
 def test_json(file: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_effective_configuration(file: Path, monkeypatch: pytest.MonkeyPatch
     assert f'authorization: "***" # {file}:2' in shown
     assert "compression: gzip # default" in shown
     assert (result.exit_code, result.stderr) == (0, f"{file}: no problems; 1 destination: zipkin\n")
-    assert "c4n4ry" not in result.output
+    assert "c4n4ry" not in result.stdout + result.stderr
 
 
 def test_the_effective_configuration_as_json(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from support.commands import CliRunner
 from support.journals import Life
 from tracebridge import Client
 from tracebridge.cli import main
