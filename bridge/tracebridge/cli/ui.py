@@ -28,10 +28,18 @@ EPILOG = """Examples:
 @click.option(
     "--from", "names", metavar="NAME", multiple=True, help="Read this destination of the configuration; may be repeated. Default: all that can be read."
 )  # fmt: skip
-@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 for any that is free.")
+@click.option(
+    "--port",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port on 127.0.0.1; 0 for any that is free.",
+)
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one JSON object, and open no browser.")
-def command(trace_id: str | None, config: str | None, names: Sequence[str], port: int, no_browser: bool, as_json: bool) -> None:
+def command(
+    trace_id: str | None, config: str | None, names: Sequence[str], port: int, no_browser: bool, as_json: bool
+) -> None:
     """Show traces in the browser, until Ctrl-C: a list with filters, waterfalls, two traces side by side; at TRACE_ID, where one is given.
 
     The page is on 127.0.0.1, for whoever has the address that is printed, and changes nothing.
@@ -47,11 +55,19 @@ def command(trace_id: str | None, config: str | None, names: Sequence[str], port
     try:
         server = UiServer(answers, port)
     except OSError as error:
-        raise click.ClickException(f"port {port} of 127.0.0.1 cannot be had: {error.strerror or error}; --port 0 takes one that is free") from error
+        raise click.ClickException(
+            f"port {port} of 127.0.0.1 cannot be had: {error.strerror or error}; --port 0 takes one that is free"
+        ) from error
     with server, _ended_by_signals():
         place = f"#/trace/{urllib.parse.quote(trace_id, safe='')}" if trace_id else ""
         if as_json:
-            echo_json({"url": server.url + place, "port": server.server_port, "destinations": [each.name for each in destinations]})
+            echo_json(
+                {
+                    "url": server.url + place,
+                    "port": server.server_port,
+                    "destinations": [each.name for each in destinations],
+                }
+            )
         else:
             echo(f"{server.url}{place}\nreads {', '.join(each.name for each in destinations)}; Ctrl-C ends it")
             if not no_browser:

@@ -28,7 +28,7 @@ class ListView {
   }
 
   filterForm() {
-    const input = (name, label, more = {}) => el("label", {}, label,
+    const input = (name, label, { class: class_, ...more } = {}) => el("label", { class: class_ }, label,
       el("input", { name, value: this.filters[name] || "", spellcheck: "false", autocomplete: "off", ...more }));
     const select = (name, label, options) => {
       const made = el("select", { name }, ...options.map(([value, text]) => el("option", { value }, text)));
@@ -41,16 +41,17 @@ class ListView {
       select("status", "status", [["", "any"], ["ERROR", "error"], ["OK", "ok"], ["UNSET", "unset"]]),
       select("minutes", "started within", SINCE),
       input("min", "at least, ms", { class: "short", inputmode: "numeric" }), input("max", "at most, ms", { class: "short", inputmode: "numeric" }),
-      input("attribute", "attribute KEY=VALUE"),
+      input("attribute", "attribute key=value"),
       input("filter", "filter (as `search --filter`)", { class: "wide" }),
       el("button", { type: "submit" }, "Search"), el("a", { href: address([], { from: app.from }) }, "Clear"));
     const submit = (event) => {
       event.preventDefault();
       location.hash = address([], { ...Object.fromEntries([...new FormData(form)].map(([key, value]) => [key, value.trim()])), from: app.from });
     };
+    const box = el("details", { class: "filter-box", open: matchMedia("(min-width: 641px)").matches || Object.keys(this.filters).some((key) => key !== "from") }, el("summary", {}, "Filters"), form);
     form.addEventListener("submit", submit);
     form.addEventListener("change", (event) => event.target.tagName === "SELECT" && submit(event));
-    return form;
+    return box;
   }
 
   draw(answer) {
@@ -63,7 +64,7 @@ class ListView {
     this.charts.replaceChildren();
     if (answer.traces.length) {
       const bounds = (min, max) => address([], { ...this.filters, min, max });
-      this.charts.append(latencyChart(answer.traces, bounds), serviceMap(answer.map, (service) => address([], { ...this.filters, service })));
+      this.charts.append(latencyChart(answer.traces, bounds), serviceMap(answer.map, answer.traces.map((trace) => trace.service), (service) => address([], { ...this.filters, service })));
     }
     this.table.replaceChildren(answer.traces.length ? this.rows(answer.traces, new Set(fresh?.map((trace) => trace.wire_id)))
       : el("p", { class: "message" }, isFiltered ? "No trace matches." : "No traces yet. They appear here as they complete."));
@@ -77,7 +78,7 @@ class ListView {
     for (const { id } of traces) ids.set(id, (ids.get(id) || 0) + 1);
     const body = el("tbody");
     for (const trace of traces) {
-      const key = ids.get(trace.id) > 1 || trace.id.endsWith("…") || trace.id.includes("\ufffd") ? trace.wire_id : trace.id;
+      const key = ids.get(trace.id) > 1 ? trace.wire_id : trace.key;
       const started = new Date(trace.start_ms);
       const pick = el("input", { type: "checkbox", "aria-label": `compare ${trace.id}`, "data-key": `pick ${trace.wire_id}`, change: () => this.pick(trace.wire_id) });
       pick.checked = this.picked.includes(trace.wire_id);
@@ -88,13 +89,13 @@ class ListView {
         el("td", { class: "id" }, el("a", { href: address(["trace", key], { from: app.from }), title: trace.id, "data-key": trace.wire_id }, trace.id)),
         el("td", {}, el("span", { class: "cut", title: trace.name }, trace.name || "(no name)")),
         el("td", {}, el("span", { class: "cut", title: trace.service }, trace.service)),
-        el("td", { class: trace.status === "ERROR" || trace.errors ? "bad" : null }, statusWords(trace)),
+        el("td", { class: trace.status === "ERROR" ? "bad" : trace.errors ? "within" : null }, statusWords(trace)),
         el("td", { class: "number" }, trace.spans.toLocaleString("en")),
-        el("td", { class: "number took" }, duration(trace.duration), length),
+        el("td", { class: "number" }, duration(trace.duration), length),
         el("td", { class: "number" }, Number.isNaN(started.getTime()) ? "" : el("time", { datetime: started.toISOString(), title: started.toISOString() }, local(started)))));
     }
     const heads = ["", "trace", "name", "service", "status", "spans", "duration", "started"];
-    return el("div", { class: "scroll" }, el("table", { class: "list" },
+    return el("div", { class: "scroll" }, el("table", { class: "list list-of-traces" },
       el("thead", {}, el("tr", {}, ...heads.map((text, at) => el("th", { scope: "col", class: at > 4 ? "number" : null }, text || el("span", { class: "sr" }, "compare"))))), body));
   }
 
@@ -125,7 +126,7 @@ function statusWords(trace) {
   return trace.errors ? `${trace.status.toLowerCase()}, ${count(trace.errors, "error")} within` : trace.status.toLowerCase();
 }
 
-/** A moment as people here write it, to the millisecond. */
+/** A moment in this place's own time, in the order in which it sorts: 2026-01-31 12:00:00.123. */
 function local(moment) {
-  return moment.toLocaleString(undefined, { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+  return Number.isNaN(moment.getTime()) ? "" : `${moment.toLocaleString("sv")}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
 }

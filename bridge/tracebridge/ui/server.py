@@ -96,7 +96,9 @@ class UiServer(http.server.ThreadingHTTPServer):
             return
         try:
             request.settimeout(1)
-            request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            request.sendall(
+                b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
         except OSError:
             pass
         self.shutdown_request(request)
@@ -118,7 +120,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     server: UiServer
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "tracebridge", ""
     timeout = TIMEOUT_S
 
     def setup(self) -> None:
@@ -126,9 +127,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         """Answer."""
-        self.close_connection |= "Content-Length" in self.headers or "Transfer-Encoding" in self.headers  # a body that is not read
+        self.close_connection |= (
+            "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
+        )  # a body that is not read
         if self.headers.get("Host", "").lower() not in self.server.hosts:
             self._say(HTTPStatus.MISDIRECTED_REQUEST, "This is another host's page: ask 127.0.0.1.")
             return
@@ -148,7 +151,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._say(HTTPStatus.NOT_FOUND, "There is no such page.")
 
-    do_HEAD = do_GET  # noqa: N815 - the standard library's name
+    do_HEAD = do_GET
 
     def _answer(self, name: str, query: str) -> None:
         """Answer as JSON; what goes wrong is told in its own words, cleaned."""
@@ -190,6 +193,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         self.headers = getattr(self, "headers", http.client.HTTPMessage())
         self._send(HTTPStatus(code), "text/plain", b"", Connection="close")
+
+    def version_string(self) -> str:
+        """Name the program, and no version of anything."""
+        return "tracebridge"
 
     def log_message(self, *_: Any) -> None:
         """Log no requests: their addresses have the token."""

@@ -32,8 +32,10 @@ class Summary:
 def summarised(spans: Sequence[SpanRecord]) -> Summary:
     """Return the summary of a trace, given as spans in start order, root first (at least one)."""
     root = spans[0]
+    own_id = root.custom_trace_id or root.trace_id.hex()
     row = {
-        "id": one_line(root.custom_trace_id or root.trace_id.hex()),
+        "id": one_line(own_id),
+        "key": own_id if one_line(own_id) == own_id else root.trace_id.hex(),  # what finds it again
         "wire_id": root.trace_id.hex(),
         "name": one_line(root.name),
         "service": _service(root),
