@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -44,7 +45,7 @@ def main() -> int:
         for name in chosen:
             case = CASES[name]
             bar = progress.add_task(name, total=(case.rounds or arguments.rounds) + 1)
-            results.append(measure(case, arguments.rounds, lambda bar=bar: progress.advance(bar)))
+            results.append(measure(case, arguments.rounds, partial(progress.advance, bar)))
             progress.remove_task(bar)
             out.print(report.table(results[-1]))
             out.print(report.closing(case, results[-1]) + "\n", style="dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from benchmarks import ours, peers
@@ -81,7 +82,7 @@ def _otel_adapters(count: int) -> Run:
 
 
 def _row(make: Any, who: str, what: str, numbers: tuple[int, ...], *extra: Any) -> dict[str, Make]:
-    return {f"{who}, {n:,} {what}": (lambda n=n: make(n, *extra)) for n in numbers}
+    return {f"{who}, {n:,} {what}": partial(make, n, *extra) for n in numbers}
 
 
 CASES = (

@@ -7,6 +7,7 @@ stays (it has to be looked at), but nothing of it is kept.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from benchmarks import ours
@@ -69,7 +70,7 @@ class _Broken:
 
 
 def _row(what: str, make: Callable[[int], Run], sizes: tuple[int, ...]) -> dict[str, Make]:
-    return {f"{size:,} {what}": (lambda size=size: make(size)) for size in sizes}
+    return {f"{size:,} {what}": partial(make, size) for size in sizes}
 
 
 LONG, MANY = (1_000, 10_000, 100_000, 1_000_000), (100, 1_000, 10_000)

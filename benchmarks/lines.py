@@ -44,7 +44,7 @@ def _structlog(fresh: bool) -> Run:
     for each in fields:
         for key in ("event", "level", "timestamp"):
             each.pop(key)
-    processors = [
+    processors: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
         structlog.processors.JSONRenderer(),

@@ -13,6 +13,7 @@ import pytest
 from tracebridge import Client, SpanRecord
 from tracebridge.masking import known
 from tracebridge.spans.context import current
+from tracebridge.testing import records
 
 pytest_plugins = ["support.fixtures"]
 collect_ignore_glob = ["property/fuzz_*.py"]  # programs for atheris, run by hand
@@ -88,6 +89,6 @@ def delivered() -> Callable[[Client], list[SpanRecord]]:
 
     def read(client: Client) -> list[SpanRecord]:
         assert client.flush(60)
-        return list(client.adapter("memory").records)
+        return list(records(client))
 
     return read

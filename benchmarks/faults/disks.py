@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.faults.damage import damage
 from benchmarks.faults.fault import OURS_ONLY, Fault, Scale, is_ours
@@ -81,7 +82,7 @@ def _disk_full(seconds: float, pad: int) -> Callable[[Run, Scale], None]:
     return act
 
 
-def _budget(**journal: object) -> Callable[[Run, Scale], None]:
+def _budget(**journal: Any) -> Callable[[Run, Scale], None]:
     """Two destinations, one of them down until the budget has been full for a while."""
 
     def act(run: Run, scale: Scale) -> None:

@@ -7,6 +7,7 @@ import selectors
 import socket
 import struct
 import threading
+from typing import Any
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by RST, as a network that breaks does not say goodbye
 _CHUNK = 65_536
@@ -99,7 +100,8 @@ class _Line:
             ready.register(far, selectors.EVENT_READ, near)
             while True:
                 for key, _ in ready.select():
-                    data = key.fileobj.recv(_CHUNK)
+                    here: Any = key.fileobj
+                    data = here.recv(_CHUNK)
                     if not data:
                         return
                     key.data.sendall(data)

@@ -180,7 +180,7 @@ class JaegerClient:
 
                 return count
 
-            def create_gauge(self, name: str, tags: Any = None) -> Callable[[int], None]:
+            def create_gauge(self, name: str, tags: Any = None) -> Callable[[float], None]:
                 return lambda value: None
 
             def create_timer(self, name: str, tags: Any = None) -> Callable[[float], None]:
@@ -226,8 +226,8 @@ class PyZipkin:
 
     def start(self, number: int, parent: Any) -> Any:
         """Start a span; children find their parent in the thread."""
-        tags = {key: str(value) for key, value in attributes_of(number, self._plan.pad).items()}
-        root = self._root if parent is None else {}
+        tags: dict[str, str | None] = {key: str(value) for key, value in attributes_of(number, self._plan.pad).items()}
+        root: dict[str, Any] = self._root if parent is None else {}
         return self._span("faults", name_of(number), binary_annotations=tags, **root).start()
 
     def end(self, span: Any) -> None:

@@ -18,7 +18,7 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import INTERRUPTIBLE_S, StageStats, Stats
+from tracebridge.journal.accounts import INTERRUPTIBLE_S, Progress, StageStats, Stats
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
@@ -142,6 +142,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 journal=self._journal.stats(),
                 stages={name: StageStats(dict(a.dropped), a.failed) for name, a in accounts.stages.items()},
             )
+
+    def progress(self) -> Progress:
+        """Return how far delivery is, for a program that has to know when what it ingested is safe elsewhere; see `Progress`."""
+        with self._accounts.lock:
+            end = self._journal.end
+            settled = min((delivery.settled_to for delivery in self._deliveries.values()), default=end)
+            return Progress(end, settled, self._accounts.held, self._journal.stats().bytes)
 
     def adapter(self, name: str) -> Adapter:
         """Return a configured adapter by its key, such as `zipkin` or `otlp_http/main`. Raises KeyError."""

@@ -382,6 +382,44 @@ class ZipkinFileConfig(TypedDict, total=False):
     """How a failing destination is retried."""
 
 
+class KafkaReceiverConfig(TypedDict, total=False):
+    """Options of the `kafka` receiver."""
+
+    brokers: Sequence[str]
+    """Where to ask for the cluster, as host:port."""
+    topics: Mapping[str, Literal["auto", "otlp_proto", "otlp_json", "zipkin_json", "zipkin_proto", "zipkin_thrift"]]
+    """The topics, and how their messages are written; auto tells each message by its bytes."""
+    group: str
+    """The consumer group: relays of one group share the partitions."""
+    start: Literal["earliest", "latest"]
+    """Where a partition begins for which the group has committed nothing, or nothing that is still there."""
+    session_timeout: str | Literal[0]
+    """After how long a member that is not heard of loses its partitions."""
+    dead_letter_topic: str | None
+    """Keep messages that hold no spans in this topic, with their place and the reason in headers."""
+    tls: KafkaTlsConfig | None
+    """TLS towards the brokers."""
+    sasl: SaslConfig | None
+    """The account, where the brokers want one."""
+    client_id: str
+    """The name under which brokers log and limit this program; a short mark of the configuration is put behind it."""
+    properties: Mapping[str, str]
+    """Further properties of librdkafka, for what has no option here."""
+    max_unsettled: int
+    """Most spans that were read and that not every destination has yet: reading pauses there, and so many at most come twice after a kill."""
+    commit_interval: str | Literal[0]
+    """How often what every destination has is committed."""
+    dead_letter_file: str | os.PathLike[str] | None
+    """Keep messages that hold no spans in this file, one JSON object a line."""
+
+
+class RelayConfig(TypedDict, total=False):
+    """Where `tracebridge relay` reads: one of these."""
+
+    kafka: KafkaReceiverConfig | None
+    """Options of the `kafka` receiver."""
+
+
 class ResourceConfig(TypedDict, total=False):
     """What produces the spans."""
 
@@ -546,3 +584,5 @@ class Config(TypedDict, total=False):
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]
     """What happens to finished spans before they are queued, in order."""
+    relay: RelayConfig | None
+    """Where `tracebridge relay` reads: one receiver, with its options."""

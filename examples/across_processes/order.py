@@ -19,9 +19,9 @@ shop, trace_id = sys.argv[1:]
 class Traced(HTTPAdapter):
     """For requests: every request of a session carries the current span."""
 
-    def send(self, request, **arguments):
+    def send(self, request, *arguments, **options):
         client.inject(None, request.headers)
-        return super().send(request, **arguments)
+        return super().send(request, *arguments, **options)
 
 
 with Client() as client, client.trace("order", trace_id=trace_id) as root:

@@ -34,4 +34,4 @@ with Client() as client:
     threads(client)
     for trace in client.search_traces(order_by=["timestamp_ms ASC"]):
         names = {span.span_id: span.name for span in trace.data.spans}
-        print([f"{names.get(span.parent_id, '')}/{span.name}" for span in trace.data.spans])
+        print([f"{names.get(span.parent_id or '', '')}/{span.name}" for span in trace.data.spans])

@@ -96,7 +96,7 @@ def settled(read: Any, count: int) -> dict[str, dict[str, Any]]:
     return found
 
 
-REQUEST = [("shop: get", [("shop: ask stock", [("stock: get", [("stock: look up", [])])])])]
+REQUEST: list[Any] = [("shop: get", [("shop: ask stock", [("stock: get", [("stock: look up", [])])])])]
 WHOLE = [
     (
         "order: order",

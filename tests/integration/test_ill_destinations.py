@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def server() -> Iterator[IllServer]:
     ill.stop()
 
 
-def client_for(server: IllServer, **options: object) -> Client:
+def client_for(server: IllServer, **options: Any) -> Client:
     """A client of that server, and of memory beside it."""
     otlp = {
         "endpoint": server.url, "encoding": "json", "timeout": "10s", "retry_on_failure": QUICK,

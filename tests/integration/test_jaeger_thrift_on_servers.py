@@ -17,6 +17,7 @@ from support.otlp_view import expected as expected_of_otlp
 from tracebridge import Client
 from tracebridge.plugins.adapter import Context
 from tracebridge.records.record import Event, Kind, Link, SpanRecord, StatusCode
+from tracebridge.testing import records as records_of
 from tracebridge_adapters.jaeger_thrift import JaegerThriftAdapter, JaegerThriftOptions
 
 pytestmark = pytest.mark.server
@@ -141,7 +142,7 @@ def test_our_own_spans_say_which_host_they_are_from(jaeger, wire):
         root = client.start_trace("whoami")
         client.end_trace(root.trace_id)
         assert client.flush(WITHIN_S)
-        records = client.adapter("memory").records
+        records = records_of(client)
     (span,) = readback.jaeger_says(jaeger, records).values()
     assert span["service"] == f"host-{wire}"
     assert span["process"]["hostname"] == socket.gethostname()

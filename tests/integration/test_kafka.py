@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,13 +14,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from support.backends.kafka import STRANGER, WRITER, Kafka, start_kafka
 from support.cases import CASES
+from support.kafka_topics import make_topic, messages
 from support.otlp_view import expected as expected_of_otlp
 from support.otlp_view import said
 from tracebridge import Client
+from tracebridge.delivery.parts import parts_of
 from tracebridge.errors import Misconfigured, TooLarge
 from tracebridge.plugins.adapter import Context, Sent
 from tracebridge.plugins.options import Secret
-from tracebridge_adapters.kafka import KafkaAdapter, KafkaOptions, KafkaTls, SaslOptions
+from tracebridge_adapters.kafka import KafkaAdapter, KafkaOptions
+from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions
+from tracebridge_adapters.wires.kafka import KafkaMessage
 
 pytestmark = pytest.mark.server
 CONTEXT = Context("kafka")
@@ -33,35 +35,6 @@ every_case = pytest.mark.parametrize("case", CASES, ids=repr)
 def topic(kafka) -> str:
     """A topic of three partitions that nothing else uses."""
     return make_topic(kafka)
-
-
-def make_topic(kafka: Kafka, **settings: str) -> str:
-    """Make a topic of three partitions and return its name."""
-    from confluent_kafka.admin import AdminClient, NewTopic
-
-    name = f"spans-{uuid.uuid4().hex}"
-    admin = AdminClient({"bootstrap.servers": ",".join(kafka.brokers)})
-    for done in admin.create_topics([NewTopic(name, 3, config=settings)]).values():
-        done.result()
-    return name
-
-
-def messages(kafka: Kafka, topic: str, enough: Callable[[Sequence[Any]], bool]) -> list[Any]:
-    """Read a topic from its beginning until there is enough, a minute at most."""
-    from confluent_kafka import Consumer
-
-    consumer = Consumer(
-        {"bootstrap.servers": ",".join(kafka.brokers), "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}
-    )
-    consumer.subscribe([topic])
-    found: list[Any] = []
-    deadline = time.monotonic() + 60
-    while not enough(found) and time.monotonic() < deadline:
-        message = consumer.poll(0.5)
-        if message is not None and message.error() is None:
-            found.append(message)
-    consumer.close()
-    return found
 
 
 def spans_of(message: Any) -> Iterator[Any]:
@@ -111,7 +84,7 @@ def test_a_tls_port_is_spoken_to_with_its_authority(kafka, topic, salt):
 
 def refused(adapter: KafkaAdapter, salt: str) -> Any:
     """What became of one message that was not taken."""
-    (answer,) = adapter.send_parts(adapter.encode(CASES[0].records(salt)))
+    (answer,) = adapter.send_parts(parts_of(adapter, CASES[0].records(salt)))
     adapter.close()
     return answer
 
@@ -149,9 +122,9 @@ def test_a_topic_that_is_not_there_is_misconfigured(kafka, salt):
 
 def test_a_message_above_the_topics_limit_is_too_large(kafka, salt):
     """The topic's limit lies below ours: delivery is told to split."""
-    topic = make_topic(kafka, **{"max.message.bytes": "2000"})
+    topic = make_topic(kafka, settings={"max.message.bytes": "2000"})
     adapter = KafkaAdapter(KafkaOptions(brokers=kafka.brokers, topic=topic, compression="none"), CONTEXT)
-    (answer,) = adapter._wire.send([(b"key", os.urandom(5_000))])
+    (answer,) = adapter._wire.send([KafkaMessage(b"key", os.urandom(5_000))])
     adapter.close()
     assert isinstance(answer, TooLarge)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -59,7 +59,12 @@ def old_service(name: str, zipkin: Any, jaeger: Any) -> Service:
             attrs = ZipkinAttrs(
                 attrs.trace_id[-16:], attrs.span_id, attrs.parent_span_id, attrs.flags, attrs.is_sampled
             )
-        common = {"service_name": name, "encoding": Encoding.V2_JSON, "transport_handler": tell, "sample_rate": 100.0}
+        common: dict[str, Any] = {
+            "service_name": name,
+            "encoding": Encoding.V2_JSON,
+            "transport_handler": tell,
+            "sample_rate": 100.0,
+        }
         with zipkin_span(span_name="serve", kind=Kind.SERVER, zipkin_attrs=attrs, **common):
             if rest:
                 with zipkin_span(span_name="call", kind=Kind.CLIENT, service_name=name):
@@ -215,7 +220,8 @@ def test_an_id_from_an_old_log_line_finds_the_trace_in_both_systems(services, zi
             names: set[str] = set()
             while len(names) < len(chain) and time.monotonic() < deadline:
                 names = {
-                    f"{s.record.resource.service_name} {s.name}" for s in client.get_trace(old_id.upper()).data.spans
+                    f"{s.record.resource.service_name} {s.name}"
+                    for s in cast(Any, client.get_trace(old_id.upper())).data.spans
                 }
             assert names == set(chain)
         shown_links = CliRunner().invoke(main, ["id", old_id.upper(), "--config", str(config), "--json"]).stdout

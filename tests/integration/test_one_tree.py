@@ -80,7 +80,7 @@ def instrumented(client) -> Iterator[TracerProvider]:
     """requests and httpx instrumented with a provider of their own that sends to the client; nothing is global."""
     provider = TracerProvider(resource=Resource({"service.name": "one-tree"}))
     provider.add_span_processor(client.source("opentelemetry"))
-    instrumentors = [RequestsInstrumentor(), HTTPXClientInstrumentor()]
+    instrumentors: list[Any] = [RequestsInstrumentor(), HTTPXClientInstrumentor()]
     for instrumentor in instrumentors:
         instrumentor.instrument(tracer_provider=provider)
     yield provider

@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from support.commands import CliRunner
 from tracebridge import Client, ReadError, SpanType, TraceNotFoundError
 from tracebridge.cli import main
 from tracebridge.errors import InvalidParameterError
-from tracebridge.plugins.adapter import Context, TraceReader
+from tracebridge.plugins.adapter import Context, TraceReader, reader_of
 from tracebridge.plugins.options import Secret
 from tracebridge.reading.search import Condition, Query
 from tracebridge.records.record import SpanRecord
@@ -149,7 +150,7 @@ def test_get_trace_and_search_work_on_the_teams_own_server(config, service):
     """By the caller's own ID and by the wire ID; searches narrow by name, status, attribute and time, newest first, page by page."""
     with Client(config=config) as client:
         ids = trace_three(client, service)
-        reader = client.adapter(next(iter(config["adapters"]))).reader
+        reader = reader_of(client.adapter(next(iter(config["adapters"]))))
         assert isinstance(reader, TraceReader)
         assert len(poll(lambda: reader.find(ids[2]), 1)) == 1
         trace = client.get_trace(ids[1])
@@ -296,10 +297,7 @@ def test_what_came_in_jaegers_own_protocol_is_read_from_its_newer_api_as_it_was_
         adapter = JaegerThriftAdapter(options, CONTEXT)
         for part in adapter.encode(group):
             adapter.send(part.body, len(part.records))
-        back = {
-            record.span_id: record
-            for record in poll(lambda group=group, adapter=adapter: adapter.reader.get(group[0].trace_id), len(group))
-        }
+        back = {record.span_id: record for record in poll(partial(adapter.reader.get, group[0].trace_id), len(group))}
         adapter.close()
         left = [kept.by_jaeger_2(kept.in_micros(record)) for record in group]
         for field in (

@@ -263,7 +263,7 @@ def test_every_library_reaches_every_destination(library, destination, request):
     endpoint = {"zipkin": getattr(server, "spans_url", ""), "otlp_http": getattr(server, "otlp_http", "")}.get(kind)
     trace_id = run(library, bridge={"adapters": {adapter: {"endpoint": endpoint or getattr(server, wire)}}})
     got = told(read, server, library, trace_id)
-    wanted = SKELETONS[library]
+    wanted: dict[str, Any] = SKELETONS[library]
     if which == "zipkin":  # rule 7: Zipkin writes names in lower case
         wanted = {name.lower(): (parent.lower(), *rest) for name, (parent, *rest) in wanted.items()}
     assert {name: skeleton_of(span) for name, span in got.items()} == wanted

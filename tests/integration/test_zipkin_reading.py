@@ -120,7 +120,7 @@ def test_v1_spans_become_what_zipkin_makes_of_them(zipkin):
         )
 
     said = poll(read, len(spans))
-    ours = {trace_id: by_way_of_us([span]) for trace_id, span in spans.items()}
+    ours: dict[str, Any] = {trace_id: by_way_of_us([span]) for trace_id, span in spans.items()}
     assert said == ours
 
 
@@ -148,7 +148,7 @@ def test_a_zipkin_tracers_spans_are_the_same_by_way_of_us(zipkin, salt, encoding
     def told(trace_id: str) -> list[dict[str, Any]]:
         def read_back() -> dict[str, Any]:
             got = http.request("GET", f"{zipkin.url}/api/v2/trace/{trace_id}")
-            return dict(enumerate(got.json())) if got.status == 200 else {}
+            return {str(number): span for number, span in enumerate(got.json())} if got.status == 200 else {}
 
         return [{**span, "traceId": "same"} for span in comparable(list(poll(read_back, len(spans)).values()))]
 

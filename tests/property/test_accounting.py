@@ -15,6 +15,7 @@ from support.ill_server import OK, IllServer
 from tracebridge import Client, Link, SpanEvent, TracebridgeError
 from tracebridge.journal.accounts import Accounts, AdapterAccount
 from tracebridge.journal.memory import MemoryJournal
+from tracebridge.testing import records as records_of
 
 MEMORY = {"memory": {"sending_queue": {"flush_interval": "0s"}}}
 
@@ -79,7 +80,7 @@ class Lifecycle(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "client"):
             return
-        records = self.client.adapter("memory").records
+        records = records_of(self.client)
         still_open = Counter(name for _, name in self.open.values())
         self.client.close(timeout_s=10)
         assert Counter(record.name for record in records) == self.ended + still_open
@@ -156,7 +157,7 @@ def test_no_span_is_lost_or_doubled_by_many_threads() -> None:
     watcher.join()
     root.end()
     assert client.flush(60)
-    names = Counter(record.name for record in client.adapter("memory").records)
+    names = Counter(record.name for record in records_of(client))
     client.close()
     assert names == Counter([f"{t}/{n}" for t in range(8) for n in range(400)] + ["root"])
     assert set(imbalances) == {0}

@@ -30,7 +30,7 @@ DATAGRAMS = {protocol: jaeger_thrift.Framing(protocol, True, LIMIT) for protocol
 every_protocol = pytest.mark.parametrize("protocol", DATAGRAMS)
 
 
-def decode(body: bytes, protocol: str) -> list[SpanRecord]:
+def decode(body: bytes, protocol: Any) -> list[SpanRecord]:
     """The records of a datagram, none of them left out."""
     decoded = jaeger_thrift_reader.decode(body, take_apart, protocol, as_message=True)
     assert decoded.damage == []

@@ -59,7 +59,7 @@ def fields(record: SpanRecord) -> dict[str, Any]:
     return out
 
 
-def shown(dialect: str) -> Any:
+def shown(dialect: Any) -> Any:
     """The attributes of a span in a dialect."""
     return attributes_for(dialect, "tracebridge.trace_id")
 

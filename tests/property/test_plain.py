@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from support.strategies import json_values, numbers, texts
 from tracebridge import Client, SpanEvent
 from tracebridge.journal.base import encode_record
+from tracebridge.masking.patterns import MASK
 from tracebridge.records.record import SpanRecord
 from tracebridge.records.values import Reducer, Tally
-from tracebridge.stages.redaction import MASK, Redaction
+from tracebridge.stages.redaction import Redaction
 
 TEXT_LIMIT, PAYLOAD_LIMIT = 300, 4_000
 

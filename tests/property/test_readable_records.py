@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.strategies import OddText, anything, hostile_records
-from tracebridge import Client, Link, RemoteParent, SpanEvent, SpanRecord, SpanStatus, TracebridgeError
+from tracebridge import Client, Link, RemoteParent, SpanEvent, SpanRecord, SpanStatus, SpanStatusCode, TracebridgeError
 from tracebridge.records.record import Event, Resource, Scope
 from tracebridge.records.record import Link as LinkRecord
 
@@ -40,7 +40,7 @@ ROOTS = st.fixed_dictionaries(
 CHILDREN = st.fixed_dictionaries(
     {"name": anything}, optional={**STARTED, "trace_id": anything, "parent_id": anything, "parent": PARENTS}
 )
-STATUSES = anything | st.builds(lambda described: SpanStatus("ERROR", described), anything)
+STATUSES = anything | st.builds(lambda described: SpanStatus(SpanStatusCode.ERROR, described), anything)
 ENDS = st.fixed_dictionaries(
     {}, optional={"outputs": anything, "attributes": anything, "status": STATUSES, "end_time_ns": anything}
 )
@@ -85,7 +85,7 @@ def is_sound(record: SpanRecord) -> bool:
     """Return whether every number of a record is one that every destination's format has room for."""
     counts = (
         record.dropped_attributes, record.dropped_events, record.dropped_links, record.truncated, record.redacted, record.repaired,
-        *(part.dropped_attributes for part in (*record.events, *record.links)), *(link.flags for link in record.links),
+        *(event.dropped_attributes for event in record.events), *(link.dropped_attributes for link in record.links), *(link.flags for link in record.links),
     )  # fmt: skip
     times = (record.start_time_ns, record.end_time_ns, *(event.time_ns for event in record.events))
     return (

@@ -66,7 +66,7 @@ def delivered(
             "start_time_ns": st.integers(1_789_999_999_999_999_999, 2**64),
             "parent": st.just(RemoteParent("4bf92f3577b34da6a3ce929d0e0e4736", "b7ad6b7169203331")),
         },
-    ).filter(lambda root: "parent" not in root or root["trace_id"].startswith("4bf9")),
+    ).filter(lambda root: "parent" not in root or str(root["trace_id"]).startswith("4bf9")),
     st.fixed_dictionaries(
         {}, optional={"attributes": PLAIN | attributes, "kind": st.integers(0, 5), "inputs": PAYLOADS}
     ),

@@ -312,7 +312,7 @@ def test_a_line_that_was_cut_or_damaged_never_becomes_another_span(profile, reco
         assert all((len(back.trace_id), len(back.span_id)) == (16, 8) for back in read)
 
 
-junk = st.sampled_from(
+junk: st.SearchStrategy[Any] = st.sampled_from(
     [
         None,
         [],

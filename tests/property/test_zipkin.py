@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from py_zipkin.encoding.protobuf import zipkin_pb2
 
 from support.strategies import hostile_records, records
 from tracebridge.journal.base import encode_record
+from tracebridge.records.record import Resource
 from tracebridge_adapters.dialects import attributes_for, take_apart
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 from tracebridge_adapters.formats.zipkin import json as zipkin_json
@@ -109,6 +111,18 @@ def test_zipkins_own_message_reads_the_same_span(record):
         "debug": span.get("debug", False),
         "shared": span.get("shared", False),
     }
+
+
+@given(record=records, text=texts)
+def test_no_text_makes_zipkin_take_a_body_for_v1(record, text):
+    """Zipkin looks for a mark of v1 in the bytes; a name, a service, a key or a value that ends like it keeps its text."""
+    marked = f"{text}yAnnotations"
+    resource = Resource({"service.name": marked}, "")
+    record = msgspec.structs.replace(record, name=marked, resource=resource, attributes={marked: marked})
+    body = zipkin_json.encode([record], SHOWN)
+    (span,) = json.loads(body)
+    assert b'yAnnotations"' not in body
+    assert (span["name"], span["localEndpoint"]["serviceName"], span["tags"][marked]) == (marked, marked, marked)
 
 
 @pytest.mark.parametrize("module", [zipkin_json, zipkin_proto])

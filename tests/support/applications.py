@@ -70,7 +70,7 @@ def jaeger_client(target: Any) -> str:
                 "shop", client.source("jaeger-client"), sampler, tags=dict(PROCESS), generate_128bit_trace_id=True
             )
             trace_id = jaeger_client_application(tracer)
-            tracer.close().result(1)
+            tracer.close().result()
             assert client.flush(60)
         return trace_id
     agent = {"reporting_host": "127.0.0.1", "reporting_port": target["own"]}
@@ -212,10 +212,14 @@ def opentelemetry(target: Any) -> str:
             assert provider.force_flush(10_000)
         return trace_id
     if target.get("exporter") == "zipkin":
-        from opentelemetry.exporter.zipkin.json import ZipkinExporter as Exporter
+        from opentelemetry.exporter.zipkin.json import ZipkinExporter
+
+        exporter: Any = ZipkinExporter(endpoint=target["own"])
     else:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Exporter
-    provider.add_span_processor(BatchSpanProcessor(Exporter(endpoint=target["own"])))
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        exporter = OTLPSpanExporter(endpoint=target["own"])
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     trace_id = opentelemetry_application(provider)
     provider.shutdown()
     return trace_id

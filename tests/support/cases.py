@@ -155,6 +155,7 @@ def _edges(b: Build) -> list[SpanRecord]:
         b.span("backwards", root, start_time_ns=T0 + 300_000_000, end_time_ns=T0 + 299_000_000),
         b.span("under a microsecond", root, start_time_ns=T0 + 400_000_000, end_time_ns=T0 + 400_000_700),
         b.span("", root),
+        b.span("binaryAnnotations", root, attributes={"binaryAnnotations": "binaryAnnotations"}),  # Zipkin's mark of v1
     ]
 
 

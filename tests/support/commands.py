@@ -7,7 +7,9 @@ from typing import Any
 
 from click import testing
 
-_APART = {"mix_stderr": False} if "mix_stderr" in inspect.signature(testing.CliRunner).parameters else {}
+_APART: dict[str, Any] = (
+    {"mix_stderr": False} if "mix_stderr" in inspect.signature(testing.CliRunner).parameters else {}
+)
 
 
 class CliRunner(testing.CliRunner):

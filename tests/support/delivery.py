@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.worker import Delivery
@@ -28,6 +28,7 @@ def until(done: Callable[[], bool]) -> None:
 class Scripted:
     """A destination that does what a test says, request by request."""
 
+    Options: ClassVar[type[Any]] = DeliveryOptions
     max_batch_spans = 1000
     max_batch_bytes: int | None = None
 

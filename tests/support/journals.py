@@ -140,7 +140,7 @@ def crash(client: Client) -> None:
         folders_held = held(journal)
     if client._maintainer._thread.is_alive():
         client._maintainer._thread.join()
-    client._maintainer._let_go()
+    client._maintainer._close_waiting()
     for folder in folders_held:
         folder.close()
     client._off = client._closed = True

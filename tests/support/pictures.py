@@ -35,7 +35,7 @@ def shop(spans: int, *, seed: int = 1, trace_id: str = "user123_report_20260101_
     chance = random.Random(seed)
     wire = chance.randbytes(16)
     made: list[SpanRecord] = []
-    open_ends = [(None, T0, T0 + 2_340_000_000, "gateway")]
+    open_ends: list[Any] = [(None, T0, T0 + 2_340_000_000, "gateway")]
     while len(made) < spans:
         parent, first, last, service = (
             open_ends.pop(0) if open_ends else (made[0].span_id, T0, T0 + 2_000_000_000, "gateway")

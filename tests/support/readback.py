@@ -91,7 +91,7 @@ def expected_of_zipkin(record: SpanRecord) -> dict[str, Any]:
     return out
 
 
-PEERS = {
+PEERS: dict[str, dict[str, Any]] = {
     "client": {"serviceName": "inventory"},
     "client ip": {"ipv4": "10.1.2.3", "port": 5432},
     "client host": {"serviceName": "db.example"},

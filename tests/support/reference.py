@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import click
 import tracebridge
 from tracebridge.cli.main import COMMANDS, main
 from tracebridge.plugins import registry
-from tracebridge.plugins.registry import OWN_PACKAGE, adapter_class, entries
+from tracebridge.plugins.registry import OWN_PACKAGE, adapter_class, entries, receiver_class
 from tracebridge.plugins.stage import StageOptions
 from tracebridge.settings.describe import describe
 from tracebridge.settings.model import Settings
@@ -50,7 +50,7 @@ def first_sentence(thing: Any) -> str:
     return text.replace("|", "\\|")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield "|" + "---|" * len(head)
     for row in rows:
@@ -86,7 +86,7 @@ def _options(options: type[Any]) -> Iterator[str]:
 
 def _configuration() -> Iterator[str]:
     yield "## Keys of the configuration\n"
-    yield "`adapters` names the destinations, `stages` the steps before the queue; their options follow.\n"
+    yield "`adapters` names the destinations, `stages` the steps before the queue, `relay` where `tracebridge relay` reads; their options follow.\n"
     yield from _options(Settings)
 
 
@@ -96,6 +96,10 @@ def _adapters() -> Iterator[str]:
             kind: Any = adapter_class(name)
             yield f"## Options of the adapter `{name}`\n"
             yield from _options(kind.Options)
+    for name, entry in entries(registry.RECEIVERS).items():
+        if entry.package == OWN_PACKAGE:
+            yield f"## Options of the receiver `{name}`\n"
+            yield from _options(receiver_class(name).Options)
     yield "## Options of every stage\n"
     yield from _options(StageOptions)
 

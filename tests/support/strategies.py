@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tracebridge import Link as LinkGiven
-from tracebridge import SpanEvent, SpanId, SpanStatus, TraceId
+from tracebridge import SpanEvent, SpanId, SpanStatus, SpanStatusCode, TraceId
 from tracebridge.records.record import EndCause, Event, Link, Resource, Scope, SpanRecord
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -110,7 +110,7 @@ class Unwilling:
     def _refuse(self, *_: Any) -> Any:
         raise RuntimeError("asked")
 
-    __str__ = __hash__ = __eq__ = __bool__ = __iter__ = __len__ = __index__ = _refuse  # type: ignore[assignment]
+    __str__ = __hash__ = __eq__ = __bool__ = __iter__ = __len__ = __index__ = _refuse
 
 
 class OddText(str):
@@ -139,7 +139,7 @@ _things: list[Callable[[], Any]] = [lambda thing=thing: thing for thing in (  # 
         *range(-2, 8), 2**31, 2**32, 2**63, 2**64, 2**70, 2.0, True, False, "client", "SERVER", "OK", "error", "current", "00f067aa0ba902b7",
         "4bf92f3577b34da6a3ce929d0e0e4736", "", "order 7", Unwilling(), OddText("odd"), Foreign.CLIENT, Foreign.OK, Foreign.OTHER, Numbers.SERVER,
         Numbers.ELSEWHERE, object(), int, [[]], {1: {2: object}}, ValueError("broke"), math.nan, math.inf, "lone \ud800", {"\ud800": "\udfff"}, b"\xff",
-        {1, "a"}, (n for n in "ab"), "x" * 2000, SpanStatus("ERROR", "broke"), SpanEvent("event"), LinkGiven("1", "2"), lambda: None,
+        {1, "a"}, (n for n in "ab"), "x" * 2000, SpanStatus(SpanStatusCode.ERROR, "broke"), SpanEvent("event"), LinkGiven("1", "2"), lambda: None,
         TraceId("order 8"), SpanId("span 8"), decimal.Decimal(3), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "-1", [], {}, (),
 )]  # fmt: skip
 anything = hostile | st.sampled_from(_things).map(lambda make: make())

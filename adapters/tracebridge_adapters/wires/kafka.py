@@ -12,16 +12,17 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.masking.foreign import clean
 from tracebridge.plugins.options import Secret
 from tracebridge.process.forks import guard
+from tracebridge_adapters.kafka_connection import revealed
 from tracebridge_adapters.wires.credentials import MAX_QUOTED
 
 REQUIREMENT = "tracebridge[kafka]"
-FIXED = {"acks": "all", "enable.idempotence": True}
+FIXED: dict[str, str | int | bool | Secret] = {"acks": "all", "enable.idempotence": True}
 LAST_WORDS_S = 2.0  # after the messages' own timeout, for the reports of those that timed out
 POLL_S = 0.1
 
@@ -48,13 +49,21 @@ CAUSES = {
 
 _log = logging.getLogger("tracebridge.kafka")
 
-Message = tuple[bytes | None, bytes]
-"""A key, which chooses the partition (None: any), and a value, which is never empty."""
+
+class KafkaMessage(NamedTuple):
+    """What is produced."""
+
+    key: bytes | None
+    """What chooses the partition; None: any."""
+    value: bytes | None
+    """Never empty, where it holds spans."""
+    headers: Sequence[tuple[str, bytes]] = ()
+
 
 _wires: weakref.WeakSet[KafkaWire] = weakref.WeakSet()
 
 
-class _LibraryLog:
+class LibraryLog:
     """Where librdkafka's own lines go: to the debug level, because it repeats each every second, and delivery tells trouble once."""
 
     @staticmethod
@@ -87,7 +96,7 @@ class KafkaWire:
         self.shown = f"{','.join(brokers)} topic {topic}"
         self._topic = topic
         self._timeout_s = timeout_s
-        self._settings = {
+        self._settings: dict[str, str | int | bool | Secret] = {
             "bootstrap.servers": ",".join(brokers),
             "message.timeout.ms": max(1, round(timeout_s * 1000)),
             "linger.ms": 0,  # a batch is whole when it comes here
@@ -102,7 +111,7 @@ class KafkaWire:
         _wires.add(self)
         self._last_error: Any = None
 
-    def send(self, messages: Sequence[Message]) -> list[DeliveryError | None]:
+    def send(self, messages: Sequence[KafkaMessage]) -> list[DeliveryError | None]:
         """Produce messages and wait for their acknowledgements: for each None, or why it was not acknowledged.
 
         Blocks at most the timeout and `LAST_WORDS_S`. A message that timed out may have arrived all the same.
@@ -119,8 +128,8 @@ class KafkaWire:
 
         producer = self._open()
         deadline = time.monotonic() + self._timeout_s + LAST_WORDS_S
-        for position, (key, body) in enumerate(messages):
-            self._produce(producer, key, body, lambda error, _, at=position: report(at, error), deadline)
+        for position, message in enumerate(messages):
+            self._produce(producer, message, lambda error, _, at=position: report(at, error), deadline)
         while missing and time.monotonic() < deadline:
             producer.poll(POLL_S)
         errors = [None if outcome is waiting else outcome for outcome in outcomes if outcome is not None]
@@ -128,10 +137,12 @@ class KafkaWire:
             self._discard(producer)  # it is of no more use, or holds messages that would be sent twice
         return [None if outcome is None else self._judged(outcome, outcome is waiting) for outcome in outcomes]
 
-    def _produce(self, producer: Any, key: bytes | None, body: bytes, report: Any, deadline: float) -> None:
+    def _produce(self, producer: Any, message: KafkaMessage, report: Any, deadline: float) -> None:
         while True:
             try:
-                producer.produce(self._topic, body, key, on_delivery=report)
+                producer.produce(
+                    self._topic, message.value, message.key, on_delivery=report, headers=list(message.headers)
+                )
             except BufferError:  # the local queue is full: reports make room
                 if time.monotonic() >= deadline:
                     report(self._kafka.KafkaError(self._kafka.KafkaError._QUEUE_FULL), None)
@@ -148,7 +159,7 @@ class KafkaWire:
         """Return what an error means for delivery; `silent` says that nothing was heard of the message."""
         name = "_MSG_TIMED_OUT" if silent else error.name()
         said = f"{self.shown}: " + (
-            "nothing was heard of a message in time" if silent else f"{name}: {_quoted(error.str())}"
+            "nothing was heard of a message in time" if silent else f"{name}: {quoted(error.str())}"
         )
         wrong: DeliveryError
         if name in TOO_LARGE:
@@ -159,7 +170,7 @@ class KafkaWire:
             wrong = Misconfigured(f"{said}; {MISCONFIGURED[name]}")
         elif name == "_MSG_TIMED_OUT" and self._last_error is not None:
             cause = self._last_error.name()
-            said = f"{self.shown}: {cause}: {_quoted(self._last_error.str())}"
+            said = f"{self.shown}: {cause}: {quoted(self._last_error.str())}"
             wrong = Misconfigured(f"{said}; {CAUSES[cause]}") if cause in CAUSES else Retryable(said)
         else:
             wrong = Retryable(said)
@@ -169,13 +180,11 @@ class KafkaWire:
     def _open(self) -> Any:
         with self._lock:
             if self._producer is None:
-                plain = {
-                    key: value.reveal() if isinstance(value, Secret) else value for key, value in self._settings.items()
-                }
+                hooks = {"error_cb": self._noticed, "logger": LibraryLog}
                 try:
-                    self._producer = self._kafka.Producer({**plain, "error_cb": self._noticed, "logger": _LibraryLog})
+                    self._producer = self._kafka.Producer({**revealed(self._settings), **hooks})
                 except self._kafka.KafkaException as error:  # a property that the library does not know or take
-                    raise Misconfigured(f"{self.shown}: {_quoted(error.args[0].str())}; check properties") from error
+                    raise Misconfigured(f"{self.shown}: {quoted(error.args[0].str())}; check properties") from error
                 self._last_error = None
             return self._producer
 
@@ -195,7 +204,8 @@ class KafkaWire:
             self._producer = None
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return words of the library or a broker as a message of ours may repeat them."""
     return clean(text, MAX_QUOTED)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -25,6 +25,28 @@ Carrier = TypeVar("Carrier")
 class Propagating(Core):
     """Between processes."""
 
+    @overload
+    def inject(
+        self,
+        span: Any,
+        carrier: dict[str, str],
+        *,
+        baggage: Mapping[str, str] | None = None,
+        trace_state: Mapping[str, str] | None = None,
+        setter: None = None,
+    ) -> dict[str, str]: ...  # so that `inject(span, {})` is known to be headers
+
+    @overload
+    def inject(
+        self,
+        span: Any,
+        carrier: Carrier,
+        *,
+        baggage: Mapping[str, str] | None = None,
+        trace_state: Mapping[str, str] | None = None,
+        setter: Setter | None = None,
+    ) -> Carrier: ...
+
     def inject(
         self,
         span: Any,
@@ -41,8 +63,8 @@ class Propagating(Core):
         formats written that the carrier has already are replaced. `baggage` is sent along on this request, beside what came with the
         trace; `trace_state` members stand in front of those that came (an empty value removes one).
 
-        Without a span nothing is written. Raises TypeError for a carrier that cannot be written to, InvalidParameterError for a `span` that
-        is none.
+        Without a span nothing is written. Raises TypeError for a carrier that cannot be written to, InvalidParameterError for a `span` of
+        another type.
         """
         if span is None:
             span = current_span(self, None)

@@ -32,6 +32,7 @@ COMMANDS = {
     "ui": "Show traces in the browser.",
     "search": "List finished traces, newest first.",
     "replay": "Deliver the spans in log and span files.",
+    "relay": "Deliver the spans in Kafka's topics, as one of a group.",
     "convert": "Write the spans in files in another format.",
     "tail": "Draw the traces in files as they complete.",
     "stats": "Show what waits in a journal, by process and destination.",

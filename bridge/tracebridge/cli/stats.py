@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
 from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
-from tracebridge.cli.shared.output import echo_folded, echo_json, terminal
+from tracebridge.cli.shared.output import echo, echo_folded, echo_json, terminal
 from tracebridge.cli.shared.words import count
 from tracebridge.masking.printable import printable
 
@@ -27,25 +28,56 @@ EPILOG = """Examples:
     tracebridge stats --config bridge.yaml --watch
 
     tracebridge stats --journal ./spans --json
+
+    tracebridge stats --relay /run/tracebridge/relay.json
 """
 
 
 @click.command(epilog=EPILOG)
 @journal_options
+@click.option(
+    "--relay",
+    metavar="FILE",
+    help="Show a relay instead: the file that `tracebridge relay --status` names. Exits with 1 when it is older than 30 seconds.",
+)
 @click.option("--watch", is_flag=True, help="Go on, every second, until Ctrl-C; with --json one line each time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(journal: str | None, config: str | None, watch: bool, as_json: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context, journal: str | None, config: str | None, relay: str | None, watch: bool, as_json: bool
+) -> None:
     """Show, for each process and destination: queued, delivered, dropped, retrying since, oldest waiting, last error, bytes on disk.
 
     Running processes tell their numbers every second; what dead ones left behind is counted in their files. Nothing is changed.
     """
     from tracebridge.journal.inspect import Outside
 
+    if relay is not None:
+        if not _print_relay(relay, as_json):
+            context.exit(EXIT_INCOMPLETE)
+        return
     outside = Outside(*journal_and_adapters(journal, config))
     if as_json:
         _print_json(outside, watch)
     else:
         _print_tables(outside, watch)
+
+
+def _print_relay(path: str, as_json: bool) -> bool:
+    """Print what a relay tells of itself; return whether it still does."""
+    from tracebridge.cli.shared.relays import STALE_S, age_s, as_table, in_words, read_status
+
+    stats = read_status(path)
+    if as_json:
+        echo_json(stats.to_dict())
+    else:
+        if stats.partitions:
+            terminal().print(as_table(stats))
+        echo(in_words(stats))
+    age = age_s(stats)
+    if age > STALE_S:
+        echo(f"{path} is {_age(age)} old: the relay has ended, or hangs", err=True)
+    return age <= STALE_S
 
 
 def _print_json(outside: Outside, watch: bool) -> None:

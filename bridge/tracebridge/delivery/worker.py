@@ -106,6 +106,11 @@ class Delivery:
         """Stop waiting for company up to this journal position. Called with the lock held."""
         self._flush_to = max(self._flush_to, position)
 
+    @property
+    def settled_to(self) -> int:
+        """The journal position below which everything is settled. Called with the lock held."""
+        return self._cursor.settled_to
+
     def flushed(self, position: int) -> bool:
         """Return whether everything below the position is settled. Called with the lock held."""
         return self._cursor.settled_to >= position

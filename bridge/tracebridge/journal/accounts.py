@@ -197,6 +197,19 @@ class JournalStats(msgspec.Struct, frozen=True):
     """With a directory: spans that such adapters will not get, by adapter and reason."""
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far delivery is, in positions of this client's journal: each queued span has one, counted from 0."""
+
+    end: int
+    """The position that the next span will get: what was ingested before is below it, unless a stage holds or dropped it."""
+    settled: int
+    """Every destination has every span below this position, or has refused it for good (then it is a dead letter)."""
+    held: int
+    """Spans that a stage holds: they have no position yet."""
+    bytes: int
+    """Bytes that the journal's segments take."""
+
+
 class Stats(msgspec.Struct, frozen=True):
     """A frozen picture of the books; see the module's equation."""
 

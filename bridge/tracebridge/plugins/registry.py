@@ -5,6 +5,7 @@
 | `tracebridge.adapters` | a destination (`tracebridge.plugins.adapter.Adapter`) |
 | `tracebridge.formats` | a file format that can be read and written, for dead letters, `convert` and `replay` |
 | `tracebridge.sources` | a foreign library whose spans come in (`Client.source`) |
+| `tracebridge.receivers` | where `tracebridge relay` reads messages (`tracebridge.plugins.receiver.Receiver`) |
 | `tracebridge.id_schemes` | a way from the caller's own trace ID to 16 bytes |
 | `tracebridge.stages` | a step between finished spans and the queue (`tracebridge.plugins.stage.Stage`) |
 | `tracebridge.header_formats` | headers that carry a trace between processes (`tracebridge.propagation.formats.HeaderFormat`) |
@@ -27,6 +28,7 @@ from tracebridge.plugins.installed import Entry
 
 if TYPE_CHECKING:
     from tracebridge.plugins.adapter import Adapter
+    from tracebridge.plugins.receiver import Receiver
     from tracebridge.plugins.stage import Stage
 
 _log = logging.getLogger("tracebridge")
@@ -34,6 +36,7 @@ _log = logging.getLogger("tracebridge")
 ADAPTERS = "tracebridge.adapters"
 FORMATS = "tracebridge.formats"
 SOURCES = "tracebridge.sources"
+RECEIVERS = "tracebridge.receivers"
 ID_SCHEMES = "tracebridge.id_schemes"
 STAGES = "tracebridge.stages"
 HEADER_FORMATS = "tracebridge.header_formats"
@@ -43,7 +46,7 @@ BAGGAGE, CORRELATION = "baggage", "correlation"
 """Headers that go with the IDs of any format: no entry points, but names wherever a header format is named."""
 OWN_PACKAGE = "tracebridge"
 SLOW_IMPORT_S = 2.0  # the log names a module of another package that takes longer to import
-_GROUPS = (ADAPTERS, FORMATS, SOURCES, ID_SCHEMES, STAGES, HEADER_FORMATS)
+_GROUPS = (ADAPTERS, FORMATS, SOURCES, RECEIVERS, ID_SCHEMES, STAGES, HEADER_FORMATS)
 
 
 def entries(group: str) -> dict[str, Entry]:
@@ -116,6 +119,11 @@ def known_stages() -> list[str]:
     return list(entries(STAGES))
 
 
+def known_receivers() -> list[str]:
+    """Return the names of the installed receivers, sorted."""
+    return list(entries(RECEIVERS))
+
+
 def known_header_formats() -> list[str]:
     """Return what may be named as a header format: the installed ones and the two that go with any of them, sorted."""
     return sorted([*entries(HEADER_FORMATS), BAGGAGE, CORRELATION])
@@ -146,6 +154,14 @@ def stage_class(name: str) -> type[Stage]:
     from tracebridge.plugins.stage import StageOptions
 
     checked: type[Stage] = _with_options(STAGES, name, StageOptions)
+    return checked
+
+
+def receiver_class(name: str) -> type[Receiver]:
+    """Import and return a receiver's class. Raises ConfigError as `adapter_class` does."""
+    from tracebridge.plugins.receiver import ReceiverOptions
+
+    checked: type[Receiver] = _with_options(RECEIVERS, name, ReceiverOptions)
     return checked
 
 

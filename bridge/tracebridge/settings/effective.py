@@ -74,6 +74,9 @@ def effective(loaded: Loaded) -> list[Entry]:
     if settings.stages:
         stages = [{chosen.name: _plain(chosen.options)} for chosen in settings.stages]
         entries.append(Entry(("stages",), stages, _origin(_child(tree, "stages"))))
+    if settings.relay is not None:
+        node = _child(_child(tree, "relay"), settings.relay.type)
+        entries += _options(settings.relay.options, node, ("relay", settings.relay.type))
     return entries
 
 

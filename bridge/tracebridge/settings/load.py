@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tracebridge.errors import ConfigError
-from tracebridge.settings.model import AdapterSettings, Settings, StageSettings
+from tracebridge.settings.model import AdapterSettings, ReceiverSettings, Settings, StageSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CONFIG_VARIABLE: Final = "TRACEBRIDGE_CONFIG"
 URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 FILE_FORMAT = "1.0"
-NAMED = ("adapters", "stages")  # keys that are not options of ours, but names of what is installed
+NAMED = ("adapters", "stages", "relay")  # keys that are not options of ours, but names of what is installed
 DEFAULT_STORE = "./tracebridge.db"
 YAML_SUFFIXES = (".yaml", ".yml")
 NO_PATH = ("://", ": ", "\n")  # marks of addresses and of YAML, which are not shown: there may be secrets in them
@@ -156,7 +156,7 @@ def _read(
     node: Node, problems: list[Any], source: str, document: Document | None, environ: Mapping[str, str]
 ) -> Loaded:
     from tracebridge.settings.environment import with_propagators, with_resource
-    from tracebridge.settings.plugins import adapters_of, stages_of
+    from tracebridge.settings.plugins import adapters_of, receiver_of, stages_of
     from tracebridge.settings.reader import BAD, OptionsReader, keys_of
     from tracebridge.settings.tree import Node
 
@@ -164,14 +164,18 @@ def _read(
     settings: Any = BAD
     chosen: dict[str, AdapterSettings] = {}
     stages: tuple[StageSettings, ...] = ()
+    relay: ReceiverSettings | None = None
+    named: dict[str, Node] = {}
     destinations: dict[str, Node] = {}
     if node.value is None and not node.unset:
         node = Node({}, node.place)
     if isinstance(node.value, dict):
         node = with_propagators(with_resource(node, environ), environ)
         rest = {key: child for key, child in node.value.items() if key not in NAMED}
+        named = {key: child for key, child in node.value.items() if key in NAMED}
         chosen = adapters_of(reader, node, environ, destinations)
         stages = stages_of(reader, node)
+        relay = receiver_of(reader, node)
         node = Node(rest, node.place, node.key_places)
         for key in set(rest) - set(keys_of(Settings)):
             reader.unknown_key(key, rest.pop(key), "", node.key_places.get(key, node.place), _top_level())
@@ -181,8 +185,8 @@ def _read(
         reader.bad(node.value["file_format"], "file_format", "wrong-value", message, allowed=[f'"{FILE_FORMAT}"'])
     if problems or settings is BAD:
         raise _failure(problems, source, document)
-    tree = Node({**node.value, "adapters": Node(destinations)}, node.place, node.key_places)
-    return Loaded(dataclasses.replace(settings, adapters=chosen, stages=stages), tree)
+    tree = Node({**node.value, **named, "adapters": Node(destinations)}, node.place, node.key_places)
+    return Loaded(dataclasses.replace(settings, adapters=chosen, stages=stages, relay=relay), tree)
 
 
 def _failure(problems: Sequence[Problem], source: str, document: Document | None = None) -> ConfigError:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from importlib.machinery import all_suffixes
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
-from tracebridge.plugins.registry import adapter_class
+from tracebridge.plugins.registry import adapter_class, receiver_class
 from tracebridge.settings.problems import Problem
 from tracebridge.settings.reader import hints_of, keys_of
 from tracebridge.settings.safe_keys import joined
@@ -31,20 +31,33 @@ def missing(loaded: Loaded) -> list[Problem]:
     if loaded.tree is None:  # nothing was read
         return []
     nodes: dict[str, Node] = loaded.tree.value["adapters"].value
-    return [
+    problems = [
         problem for chosen in loaded.settings.adapters.values() for problem in _of_adapter(chosen, nodes[chosen.name])
     ]
+    relay = loaded.settings.relay
+    if relay is not None:
+        problems += _of_packages(
+            receiver_class(relay.type),
+            f"the {relay.type} receiver",
+            joined("relay", relay.type),
+            loaded.tree.value["relay"],
+        )
+    return problems
 
 
-def _of_adapter(chosen: AdapterSettings, node: Node) -> Iterator[Problem]:
-    path = joined("adapters", chosen.name)
-    needs: Needs | None = getattr(adapter_class(chosen.type), "needs", None)
+def _of_packages(kind: Any, what: str, path: str, node: Node) -> Iterator[Problem]:
+    needs: Needs | None = getattr(kind, "needs", None)
     if needs is not None and not all(map(is_there, needs.modules)):
-        message = f"the {chosen.type} adapter needs what is not installed here: pip install '{needs.requirement}'"
+        message = f"{what} needs what is not installed here: pip install '{needs.requirement}'"
         yield Problem("not-installed", message, path, node.place)
     elif needs is not None:
         for message in too_old(needs.modules, core=False):
             yield Problem("not-installed", message, path, node.place)
+
+
+def _of_adapter(chosen: AdapterSettings, node: Node) -> Iterator[Problem]:
+    path = joined("adapters", chosen.name)
+    yield from _of_packages(adapter_class(chosen.type), f"the {chosen.type} adapter", path, node)
     hints = hints_of(type(chosen.options))
     for key, field in keys_of(type(chosen.options)).items():
         if get_origin(hints[key]) is Annotated and "class" in get_args(hints[key])[1:]:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tracebridge.masking.known import KnownSecrets, secrets_of_address
 from tracebridge.masking.patterns import masker
@@ -27,6 +27,9 @@ from tracebridge.plugins.options import (
     option,
 )
 from tracebridge.plugins.stage import StageOptions
+
+if TYPE_CHECKING:  # only a relay has one
+    from tracebridge.plugins.receiver import ReceiverOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +259,15 @@ class StageSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReceiverSettings:
+    """Where `tracebridge relay` reads."""
+
+    type: str
+    """The key in the file: an entry point of `tracebridge.receivers`."""
+    options: ReceiverOptions
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """A whole, checked configuration."""
 
@@ -274,6 +286,8 @@ class Settings:
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
     stages: Sequence[StageSettings] = ()
+    relay: ReceiverSettings | None = None
+    """Where `tracebridge relay` reads; other programs pass it over."""
     disabled: bool = False
     """True when OTEL_SDK_DISABLED switches tracing off."""
 

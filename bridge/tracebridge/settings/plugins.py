@@ -1,4 +1,4 @@
-"""The parts of a configuration that name what is installed, with its options: `adapters:` and `stages:`."""
+"""The parts of a configuration that name what is installed, with its options: `adapters:`, `stages:` and `relay:`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from tracebridge.errors import ConfigError, nearest
-from tracebridge.plugins.registry import adapter_class, known_adapters, known_stages, stage_class
+from tracebridge.plugins.registry import (
+    adapter_class,
+    known_adapters,
+    known_receivers,
+    known_stages,
+    receiver_class,
+    stage_class,
+)
 from tracebridge.settings.environment import filled
-from tracebridge.settings.model import AdapterSettings, StageSettings
+from tracebridge.settings.model import AdapterSettings, ReceiverSettings, StageSettings
 from tracebridge.settings.place import Place
 from tracebridge.settings.problems import Problem, ProblemKind
 from tracebridge.settings.reader import BAD, OptionsReader
@@ -77,6 +84,24 @@ def stages_of(reader: OptionsReader, whole: Node) -> tuple[StageSettings, ...]:
     return tuple(chosen.values())
 
 
+def receiver_of(reader: OptionsReader, whole: Node) -> ReceiverSettings | None:
+    """Return where `tracebridge relay` reads; None where the configuration does not say."""
+    node = whole.value.get("relay")
+    if node is None or node.value in (None, {}):
+        return None
+    if not isinstance(node.value, dict) or len(node.value) != 1:
+        message = 'relay must be one receiver with its options, such as `relay: {kafka: {brokers: ["kafka-1:9092"]}}`'
+        reader.bad(node, "relay", "wrong-type", message)
+        return None
+    ((key, child),) = node.value.items()
+    path = joined("relay", shown_key(key))
+    kind = _kind(reader, RECEIVER, key, child, path, node.key_places.get(key, node.place))
+    if kind is None:
+        return None
+    options = reader.options(kind.Options, child, path)
+    return None if options is BAD else ReceiverSettings(type=_type(key), options=options)
+
+
 class _Section(NamedTuple):
     """What is said of one part, and how its names are looked up."""
 
@@ -89,6 +114,7 @@ class _Section(NamedTuple):
 
 
 ADAPTER = _Section("adapter", "a destination", known_adapters, adapter_class, "unknown-adapter", "broken-adapter")
+RECEIVER = _Section("receiver", "a receiver", known_receivers, receiver_class, "unknown-receiver", "broken-receiver")
 STAGE = _Section("stage", "a stage", known_stages, stage_class, "unknown-stage", "broken-stage")
 
 

@@ -29,6 +29,8 @@ ProblemKind = Literal[
     "broken-adapter",
     "unknown-stage",
     "broken-stage",
+    "unknown-receiver",
+    "broken-receiver",
     "unknown-scheme",
     "broken-scheme",
     "bad-key",

@@ -10,7 +10,14 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from tracebridge.plugins.options import Secret
-from tracebridge.plugins.registry import adapter_class, known_stages, own_header_formats, stage_class
+from tracebridge.plugins.registry import (
+    adapter_class,
+    known_receivers,
+    known_stages,
+    own_header_formats,
+    receiver_class,
+    stage_class,
+)
 from tracebridge.settings.model import Settings
 from tracebridge.settings.parsers import FORMS
 from tracebridge.settings.reader import hints_of, is_required, keys_of
@@ -52,6 +59,7 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
         "examples": [{"zipkin": {"endpoint": "http://localhost:9411/api/v2/spans"}}],
     }
     schema["properties"]["stages"] = _stages(definitions)
+    schema["properties"]["relay"] = _relay()
     schema["required"] = ["adapters"]
     schema["$defs"] = definitions
     return schema
@@ -74,6 +82,21 @@ def _stages(definitions: dict[str, Any]) -> dict[str, Any]:
         "items": {"anyOf": [{"type": "string"}, one]},
         "default": [],
         "examples": [[{"redact_customer": {"on_error": "hold_back"}}]],
+    }
+
+
+def _relay() -> dict[str, Any]:
+    """Return the schema of where `tracebridge relay` reads: the receivers that are installed."""
+    receivers = {}
+    for name in known_receivers():
+        options = receiver_class(name).Options
+        receivers[name] = {**_object(options, None), "description": _first_paragraph(options)}
+    return {
+        "type": ["object", "null"],
+        "description": "Where `tracebridge relay` reads: one receiver, with its options.",
+        "properties": receivers,
+        "additionalProperties": False,
+        "maxProperties": 1,
     }
 
 

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from tracebridge.plugins.registry import ADAPTERS, OWN_PACKAGE, entries
+from tracebridge.plugins.registry import ADAPTERS, OWN_PACKAGE, RECEIVERS, entries
 from tracebridge.settings.schema import json_schema
 from tracebridge.settings.typed import typed_mapping
 
@@ -19,6 +19,11 @@ def shipped_adapters() -> list[str]:
     return [name for name, entry in entries(ADAPTERS).items() if entry.package == OWN_PACKAGE]
 
 
+def shipped_receivers() -> list[str]:
+    """Return the receivers that this package brings."""
+    return [name for name, entry in entries(RECEIVERS).items() if entry.package == OWN_PACKAGE]
+
+
 def shipped_schema() -> str:
     """Return the text of the schema that knows them."""
     return json.dumps(json_schema(shipped_adapters()), indent=2, ensure_ascii=False) + "\n"
@@ -26,7 +31,7 @@ def shipped_schema() -> str:
 
 def shipped_types() -> str:
     """Return the text of the typed mapping that knows them."""
-    return typed_mapping(shipped_adapters())
+    return typed_mapping(shipped_adapters(), shipped_receivers())
 
 
 if __name__ == "__main__":

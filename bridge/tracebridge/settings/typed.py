@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from tracebridge.plugins.options import Secret
-from tracebridge.plugins.registry import adapter_class
+from tracebridge.plugins.registry import adapter_class, receiver_class
 from tracebridge.settings.model import Settings
 from tracebridge.settings.reader import hints_of, keys_of
 
@@ -35,14 +35,15 @@ FORMS: Final = {
 PLAIN: Final = {str: "str", Secret: "str", int: "int", float: "float", bool: "bool"}
 
 
-def typed_mapping(adapters: Iterable[str]) -> str:
-    """Return the text of a module that types a file that may use these adapters."""
+def typed_mapping(adapters: Iterable[str], receivers: Iterable[str]) -> str:
+    """Return the text of a module that types a file that may use these adapters and receivers."""
     made: dict[str, str] = {}
     names = []
     for name in adapters:
         options = adapter_class(name).Options
         _define(options, made)
         names.append(_name(options))
+    made["RelayConfig"] = _relay(receivers, made)
     _define(Settings, made)
     union = "\n    | ".join([*names, "Mapping[str, Any]", "None"])
     anybody = f'AdapterConfig = (\n    {union}\n)\n"""One destination: ours, or a stranger\'s, whose options only its package knows."""\n'
@@ -54,7 +55,18 @@ def typed_mapping(adapters: Iterable[str]) -> str:
         "Sequence[str | Mapping[str, Any]]",
         "What happens to finished spans before they are queued, in order.",
     )
+    whole += _field("relay", "RelayConfig | None", "Where `tracebridge relay` reads: one receiver, with its options.")
     return "\n\n".join([HEAD, *made.values(), anybody, whole])
+
+
+def _relay(receivers: Iterable[str], made: dict[str, str]) -> str:
+    """Return the definition of where a relay reads, and add those that it needs."""
+    body = ""
+    for name in receivers:
+        options = receiver_class(name).Options
+        _define(options, made)
+        body += _field(name, f"{_name(options)} | None", (options.__doc__ or "").strip().partition("\n")[0])
+    return f'class RelayConfig(TypedDict, total=False):\n    """Where `tracebridge relay` reads: one of these."""\n\n{body}'
 
 
 def _name(options: type[Any]) -> str:

@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from support.backends.cache import run
 from support.backends.fetching import kafka_jars
@@ -91,7 +92,7 @@ class Kafka:
             except KafkaException:
                 return False
 
-        running[0].process.wait_until(ready)  # type: ignore[union-attr]
+        running[0].process.wait_until(ready)
 
 
 class KafkaProcesses:
@@ -127,7 +128,9 @@ def start_kafka(nodes: int = 1) -> Kafka:
     cluster = Kafka(
         [
             KafkaNode(
-                number + 1, Path(tempfile.mkdtemp(prefix="tracebridge-kafka-")), *ports[4 * number : 4 * number + 4]
+                number + 1,
+                Path(tempfile.mkdtemp(prefix="tracebridge-kafka-")),
+                *cast(Any, ports[4 * number : 4 * number + 4]),
             )
             for number in range(nodes)
         ],

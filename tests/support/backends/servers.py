@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from support.backends.collector import start_collector
@@ -12,7 +12,7 @@ from support.backends.mlflow import start_mlflow
 from support.backends.phoenix import start_phoenix
 from support.backends.zipkin import start_zipkin
 
-START = {
+START: dict[str, Callable[[], Any]] = {
     "zipkin": start_zipkin,
     "jaeger": start_jaeger,
     "jaeger_2": start_jaeger_2,

@@ -198,7 +198,11 @@ def test_spans_of_several_processes_become_a_batch_each():
 def test_a_batch_of_several_processes_cannot_be_encoded():
     """The format refuses it, and never mislabels."""
     with pytest.raises(ValueError, match="one process"):
-        encode([record(), record(resource=Resource({"service.name": "other"}))], dict, Framing("binary", False, 1000))
+        encode(
+            [record(), record(resource=Resource({"service.name": "other"}))],
+            lambda record: dict(record.attributes),
+            Framing("binary", False, 1000),
+        )
 
 
 @pytest.mark.parametrize(

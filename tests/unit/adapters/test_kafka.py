@@ -15,8 +15,9 @@ from tracebridge.errors import ConfigError, Retryable
 from tracebridge.plugins.adapter import Context, Part
 from tracebridge.plugins.options import Secret
 from tracebridge.settings.load import load_settings
-from tracebridge_adapters.kafka import KafkaAdapter, KafkaOptions, KafkaTls, SaslOptions, settings_of
-from tracebridge_adapters.wires.kafka import KafkaWire
+from tracebridge_adapters.kafka import KafkaAdapter, KafkaOptions, settings_of
+from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions
+from tracebridge_adapters.wires.kafka import KafkaMessage, KafkaWire
 
 CONTEXT = Context("kafka")
 
@@ -130,7 +131,7 @@ def test_no_broker_is_told_within_the_timeout():
     (port,) = free_ports(1)
     wire = KafkaWire([f"127.0.0.1:{port}"], "spans", settings={}, timeout_s=1.0)
     started = time.monotonic()
-    (error,) = wire.send([(b"k", b"body")])
+    (error,) = wire.send([KafkaMessage(b"k", b"body")])
     elapsed = time.monotonic() - started
     wire.close()
     assert isinstance(error, Retryable)
@@ -150,7 +151,7 @@ def test_a_property_that_the_library_does_not_know_is_told():
 def test_a_configuration_is_validated_without_the_client_library(monkeypatch):
     """Reading options imports no confluent_kafka; building the adapter without it says what to install."""
     loaded = load_settings({"adapters": {"kafka": {"brokers": ["k:9092"], "sasl": {"username": "u", "password": "p"}}}})
-    chosen = loaded.adapters["kafka"].options
+    chosen: Any = loaded.adapters["kafka"].options
     monkeypatch.setitem(__import__("sys").modules, "confluent_kafka", None)
     with pytest.raises(ConfigError, match=r"needs confluent-kafka \(.*\): pip install 'tracebridge\[kafka\]'"):
         KafkaAdapter(chosen, CONTEXT)

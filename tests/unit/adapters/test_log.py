@@ -25,6 +25,7 @@ from tracebridge.cli.demo import run_batch
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.plugins.adapter import Context, Sent
 from tracebridge.records.record import SpanRecord, StatusCode
+from tracebridge.testing import records as records_of
 from tracebridge_adapters.formats.files.spanlog_lines import SpanlogLines
 from tracebridge_adapters.log import TEXT_PROFILES, LogAdapter, LogOptions
 from tracebridge_adapters.wires import loggers
@@ -88,7 +89,7 @@ def test_each_line_is_one_write(tmp_path):
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
         with theirs:
-            subprocess.run([sys.executable, "-c", program], stdout=theirs, cwd=tmp_path, check=True)
+            subprocess.run([sys.executable, "-c", program], stdout=theirs.fileno(), cwd=tmp_path, check=True)
         writes = list(iter(lambda: ours.recv(65_536), b""))
     assert [json.loads(line)["seq"] for line in writes] == [1, 2, 3, 4, 5, 6]
 
@@ -231,7 +232,7 @@ def test_what_a_client_wrote_comes_back_as_what_it_delivered(tmp_path):
             root.set_outputs(b"\xff")
             root.add_link(Link("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", {"why": "retry"}))
         client.flush()
-        delivered = client.adapter("memory").records
+        delivered = records_of(client)
     assert len(delivered) == 16
     for profile in exact:
         back = [FORMAT.decode(line) for line in (tmp_path / profile).read_bytes().splitlines()]

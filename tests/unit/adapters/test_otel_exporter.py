@@ -110,7 +110,7 @@ def test_numbers_that_json_cannot_say_are_text():
     """NaN and infinities reach an exporter as our own OTLP spells them, wherever they stand: Jaeger's pages break on the numbers."""
     odd = {"loss": math.nan, "all": [1.5, math.inf], "in": {"a": -math.inf}, "fine": 2.5}
     record = SpanRecord(
-        b"t" * 16, b"s" * 8, None, "n", 1, 2, attributes=odd, events=[Event("e", 1, {"loss": math.nan})]
+        b"t" * 16, b"s" * 8, None, "n", 1, 2, attributes=odd, events=(Event("e", 1, {"loss": math.nan}),)
     )
     (span,) = readable_spans([record], lambda record: dict(record.attributes))
     assert dict(span.attributes) == {"loss": "NaN", "all": (1.5, "Infinity"), "in": {"a": "-Infinity"}, "fine": 2.5}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,7 +32,7 @@ def no_connection_is_left_to_the_collector(monkeypatch: pytest.MonkeyPatch) -> I
     made: list[sqlite3.Connection] = []
     connect = sqlite3.connect
 
-    def recorded(*args: object, **options: object) -> sqlite3.Connection:
+    def recorded(*args: object, **options: Any) -> sqlite3.Connection:
         made.append(connect(*args, **options))  # type: ignore[call-overload]
         return made[-1]
 

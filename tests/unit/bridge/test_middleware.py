@@ -17,7 +17,7 @@ from wsgiref.validate import validator
 import httpx
 import pytest
 
-from tracebridge import Client, Kind, SpanRecord, SpanStatus, StatusCode
+from tracebridge import Client, Kind, SpanRecord, SpanStatus, SpanStatusCode, StatusCode
 from tracebridge.middleware import TraceAsgi, TraceWsgi
 from tracebridge.spans.context import current_span
 
@@ -226,7 +226,7 @@ def test_a_body_that_is_abandoned_ends_the_span_once(client, delivered):
         start_response("200 OK", [])
         return Body([b"a", b"b"])
 
-    body = TraceWsgi(app, client)({"REQUEST_METHOD": "GET"}, lambda *_: None)
+    body: Any = TraceWsgi(app, client)({"REQUEST_METHOD": "GET"}, lambda *_: None)
     assert next(iter(body)) == b"a"
     body.close()
     body.close()
@@ -370,7 +370,7 @@ def test_the_last_answer_counts(client, delivered):
     def replacing(environ: Any, start_response: Any) -> Any:
         start_response("500 Oh", [])
         if environ["PATH_INFO"] == "/said":
-            current_span(client, None).set_status(SpanStatus("ERROR", "no stock"))
+            current_span(client, None).set_status(SpanStatus(SpanStatusCode.ERROR, "no stock"))
         start_response("200 OK", [], (None, None, None))
         return [b""]
 
@@ -394,7 +394,8 @@ def test_an_answer_that_the_server_refuses_does_not_count(client, delivered):
         if exc_info:
             raise exc_info[1]
 
-    TraceWsgi(app, client)({"REQUEST_METHOD": "GET"}, start_response).close()
+    body: Any = TraceWsgi(app, client)({"REQUEST_METHOD": "GET"}, start_response)
+    body.close()
     (record,) = delivered(client)
     assert (record.status, record.attributes["http.response.status_code"]) == (StatusCode.OK, 200)
 

@@ -51,7 +51,7 @@ def send(adapters: dict[str, Any]) -> None:
     """Send one span through the first adapter, as delivery does."""
     settings = load_settings({"adapters": adapters}, environ={})
     chosen = next(iter(settings.adapters.values()))
-    adapter = adapter_class(chosen.type)(chosen.options, Context(chosen.name))
+    adapter: Any = adapter_class(chosen.type)(chosen.options, Context(chosen.name))
     try:
         adapter.send(adapter.encode(RECORDS), 1)
         reader = reader_of(adapter)

@@ -168,7 +168,7 @@ def test_a_ui_without_a_reader_still_links() -> None:
     ("options", "message"),
     [({"ui": "http://ui/trace"}, "trace_id"), ({"query_endpoint": "http://h/?a=b"}, "base address")],
 )
-def test_options_that_could_never_work_are_refused(options: dict[str, str], message: str) -> None:
+def test_options_that_could_never_work_are_refused(options: dict[str, Any], message: str) -> None:
     """At start, not at the first question."""
     with pytest.raises(ValueError, match=message):
         OtlpHttpOptions(**options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -160,7 +160,12 @@ def context(trace_id: Any = 1, span_id: Any = 2) -> SpanContext:
         (ReadableSpan("zero parent", context(), context(1, 0), start_time=5, end_time=6), 1),
         (ReadableSpan("far", context(), start_time=2**70, end_time=6), 1),
         (ReadableSpan("never ended", context(), start_time=5), 1),
-        (ReadableSpan("strange", context(), start_time=5, end_time=6, attributes={"o": {1: object}, "big": 2**70}), 1),
+        (
+            ReadableSpan(
+                "strange", context(), start_time=5, end_time=6, attributes=cast(Any, {"o": {1: object}, "big": 2**70})
+            ),
+            1,
+        ),
         (ReadableSpan(None, context(), start_time=5, end_time=6), 1),
         (ReadableSpan("empty link", context(), start_time=5, end_time=6, links=[Link(context(0, 0), {"a": 1})]), 1),
     ],

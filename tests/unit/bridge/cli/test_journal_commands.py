@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import Result
@@ -421,7 +421,7 @@ def test_the_wait_for_a_destination_is_one_for_all_of_its_refusals(refused, conf
         time.sleep(0.01)
         return really(true, 60)
 
-    resender._accounts.wait_for = wait_for
+    cast(Any, resender._accounts).wait_for = wait_for
     resender.resend(refused.all())
     resender.close()
     assert len(waits) == 2

@@ -117,7 +117,7 @@ WRONG: list[tuple[str, Any, str]] = [
 def test_what_is_not_bytes_or_whole_parts_is_a_dead_letter_that_says_so(encode, words):
     """A mistake in a stranger's adapter is named, costs no worker, and no span is lost uncounted."""
     adapter = OneByOne()
-    adapter.encode = encode  # type: ignore[method-assign]
+    adapter.encode = encode
     bench = Bench(adapter)
     bench.add("a1", "a2")
     assert bench.flush()

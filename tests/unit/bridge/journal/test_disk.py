@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -211,7 +212,7 @@ def test_a_disk_that_deletes_nothing_holds_nobody_up(tmp_path, monkeypatch):
     life = Life(tmp_path, segment=SEGMENT)
     life.append(*range(60))
 
-    def refuses(*_: object, **__: object) -> None:
+    def refuses(*_: object, **__: Any) -> None:
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patched:

@@ -8,6 +8,7 @@ import struct
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 from support.journals import Life, record
 from tracebridge.journal.backlog import MOST_ADOPTED
@@ -21,7 +22,7 @@ def maintainer(life: Life) -> Maintainer:
     return Maintainer(life.journal, sync=True, numbers=lambda: json.dumps(life.queued()).encode())
 
 
-def left_behind(directory: Path, *numbers: int, opened: tuple[int, ...] = (), size: int = 0, **more: object) -> Path:
+def left_behind(directory: Path, *numbers: int, opened: tuple[int, ...] = (), size: int = 0, **more: Any) -> Path:
     """The folder of a process that ended and opened these spans and died."""
     life = Life(directory, **more)
     life.start(*opened)

@@ -138,7 +138,8 @@ def test_what_structlog_says_of_an_exception_is_said(form, client, delivered):
 def test_a_processor_in_the_wrong_place_is_said_once_and_breaks_no_line(client, delivered, caplog):
     """After the renderer there is only text."""
     with client.trace("root"):
-        assert [capture_logs(None, "info", "event='x'") for _ in range(2)] == ["event='x'"] * 2
+        rendered: Any = "event='x'"
+        assert [capture_logs(None, "info", rendered) for _ in range(2)] == [rendered] * 2
     (record,) = delivered(client)
     assert (events_of(record), caplog.text.count("stands before the renderer")) == ([], 1)
 

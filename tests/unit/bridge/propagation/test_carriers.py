@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from types import MappingProxyType
+from typing import Any
 from wsgiref.handlers import SimpleHandler
 
 import httpx
@@ -80,7 +81,7 @@ def test_several_traceparents_are_none(client, carrier):
 def test_the_environment_of_a_wsgi_server_is_no_header(client, monkeypatch):
     """A CGI-like environ holds the process's own variables too, and TRACEPARENT among them would join all requests in one trace."""
     monkeypatch.setenv("TRACEPARENT", HEADER)
-    handler = SimpleHandler(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, {"REQUEST_METHOD": "GET"})
+    handler: Any = SimpleHandler(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, {"REQUEST_METHOD": "GET"})
     handler.os_environ = dict(os.environ)  # as it is when the variable was set before the server started
     handler.setup_environ()
     assert handler.environ["TRACEPARENT"] == HEADER

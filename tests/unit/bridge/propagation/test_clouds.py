@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tracebridge import RemoteParent
@@ -15,7 +17,7 @@ NARROW = "0" * 16 + TRACE[16:]
 
 
 def of(
-    format_: str, trace_id: str | None = TRACE, span_id: str | None = SPAN, flags: int = 1, **more: object
+    format_: str, trace_id: str | None = TRACE, span_id: str | None = SPAN, flags: int = 1, **more: Any
 ) -> RemoteParent:
     """What the headers of a format say."""
     return RemoteParent(trace_id, span_id, flags, format=format_, **more)

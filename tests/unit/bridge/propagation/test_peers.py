@@ -57,7 +57,9 @@ def ids(context: Any) -> tuple[str, str, int]:
 def in_otel(context: RemoteParent) -> Any:
     """One of our contexts as one of OpenTelemetry's."""
     assert context.trace_id is not None and context.span_id is not None
-    pairs = [tuple(member.split("=")) for member in context.trace_state.split(",") if member]
+    pairs = [
+        (key, value) for key, _, value in (member.partition("=") for member in context.trace_state.split(",") if member)
+    ]
     span = SpanContext(
         int(context.trace_id, 16), int(context.span_id, 16), True, TraceFlags(context.flags), TraceState(pairs)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tracebridge import RemoteParent
@@ -11,7 +13,7 @@ TRACE, LOW, SPAN, ABOVE = "80f198ee56343ba864fe8b2a57d3eff7", "64fe8b2a57d3eff7"
 NARROW = "0" * 16 + LOW
 
 
-def parent(trace_id: str | None = TRACE, span_id: str | None = SPAN, flags: int = 1, **more: object) -> RemoteParent:
+def parent(trace_id: str | None = TRACE, span_id: str | None = SPAN, flags: int = 1, **more: Any) -> RemoteParent:
     """What Jaeger's headers say."""
     return RemoteParent(trace_id, span_id, flags, format="uber", **more)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any, cast
 
 import pytest
 
@@ -177,7 +178,7 @@ def test_the_json_form_is_mlflows(trace):
         lambda: TraceData.from_dict({"spans": 7}),
         lambda: FinishedSpan.from_dict({"trace_id": "AAE="}),
         lambda: FinishedSpan.from_dict({"attributes": {}, "trace_id": "not base64"}),
-        lambda: FinishedSpan.from_dict(7),
+        lambda: FinishedSpan.from_dict(cast(Any, 7)),
     ],
 )
 def test_what_is_no_trace_is_an_error_that_says_so(read):

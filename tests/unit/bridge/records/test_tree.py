@@ -55,7 +55,9 @@ def test_a_child_stands_under_the_half_of_its_own_service():
         span("stock", 1, None, "stock", Kind.SERVER, shared=True),
         span("in front", 2, 1, "front"), span("in back", 3, 1, "back"), span("in stock", 4, 1, "stock"), span("elsewhere", 5, 1, "mail"),
     ]  # fmt: skip
-    leaf = [("in front", "child", []), ("elsewhere", "child", [])]
+    leaf: list[Any] = [("in front", "child", []), ("elsewhere", "child", [])]
+    back: Any
+    stock: Any
     back, stock = ("back", "child", [("in back", "child", [])]), ("stock", "child", [("in stock", "child", [])])
     assert drawn(tree_of(spans)) == [("call", "root", [back, stock, *leaf])]
 
@@ -75,7 +77,10 @@ def test_a_circle_is_opened_at_its_first_span():
     """Two that are each other's parents are two; what hangs from the circle is below it."""
     assert drawn(tree_of([span("a", 1, 2), span("b", 2, 1)])) == [("a", "circle", [("b", "child", [])])]
     spans = [span("leaf", 9, 3, start=0), span("b", 2, 4), span("c", 3, 2), span("d", 4, 3), span("root", 5, None)]
-    expected = [("b", "circle", [("c", "child", [("leaf", "child", []), ("d", "child", [])])]), ("root", "root", [])]
+    expected: list[Any] = [
+        ("b", "circle", [("c", "child", [("leaf", "child", []), ("d", "child", [])])]),
+        ("root", "root", []),
+    ]
     assert drawn(tree_of(spans)) == expected
     assert drawn(tree_of([span("own parent", 1, 1)])) == [("own parent", "circle", [])]
 

@@ -167,7 +167,7 @@ def test_text_is_cut_to_its_limit_and_marked(reducer):
 
 def test_a_snapshot_shares_nothing(reducer):
     """Changing the object afterwards changes nothing."""
-    value = {"list": [1], "map": {"a": 1}}
+    value: dict[str, Any] = {"list": [1], "map": {"a": 1}}
     got = reducer.payload(value, Tally())
     value["list"].append(2)
     value["map"]["a"] = 2
@@ -219,7 +219,7 @@ def test_a_mapping_that_changes_while_it_is_read_is_read(reducer):
     try:
         for _ in range(300):
             assert reducer.attributes(shared, Tally())["7"] == 7
-            other = UserDict()
+            other: UserDict[str, Any] = UserDict()
             other.data = shared
             tally = Tally()
             got = reducer.attributes(other, tally)

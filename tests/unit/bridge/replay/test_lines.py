@@ -6,6 +6,7 @@ import gzip
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_a_packed_file_that_breaks_off_gives_what_it_has_and_then_says_so(tmp_pa
     """The lines before the break are not lost."""
     path = tmp_path / "app.log.gz"
     path.write_bytes(gzip.compress(b"".join(os.urandom(20).hex().encode() + b"\n" for _ in range(100_000)))[:-2000])
-    found = []
+    found: list[Any] = []
     with pytest.raises(UnreadableError, match=r"app\.log\.gz: cannot be read further"):
         found.extend(read_lines(str(path)))
     assert len(found) > 10_000

@@ -12,7 +12,7 @@ from tracebridge import ConfigError, Settings
 from tracebridge.settings.load import load_settings
 from tracebridge.settings.model import ResourceSettings
 
-MINIMAL = {"adapters": {"memory": {}}}
+MINIMAL: dict[str, Any] = {"adapters": {"memory": {}}}
 
 
 def options_of(settings: Settings, name: str) -> Any:

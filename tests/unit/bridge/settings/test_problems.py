@@ -74,6 +74,7 @@ KINDS: dict[str, tuple[str | bytes, int, int]] = {
     "unreadable-file": ("adapters: {zipkin: {tls: {ca_file: /gone.pem}}}\n", 1, 36),
     "unknown-adapter": ("adapters: {zipkim: {}}\n", 1, 12),
     "unknown-stage": (GOOD + "stages: [redact_custmer]\n", 2, 10),
+    "unknown-receiver": (GOOD + "relay: {kafak: {}}\n", 2, 9),
     "bad-key": ("adapters: {zipkin/: {}}\n", 1, 12),
     "missing-key": (GOOD.replace("{memory: {}}", ""), 1, 10),
     "unset-variable": ("adapters: {zipkin: {endpoint: '${GONE}'}}\n", 1, 31),
@@ -127,7 +128,7 @@ def test_every_kind_has_an_example_on_the_page() -> None:
 
 def test_every_kind_has_a_test() -> None:
     """Here, but for what only an installed package can break: see the tests of the registry, and the page."""
-    assert set(KINDS) | {"broken-adapter", "broken-scheme", "broken-stage", "not-installed"} == set(
+    assert set(KINDS) | {"broken-adapter", "broken-scheme", "broken-stage", "broken-receiver", "not-installed"} == set(
         get_args(ProblemKind)
     )
 

@@ -105,6 +105,9 @@ WRONG: list[Any] = [
     {"adapters": {}},
     {"resource": {"attributes": {"a": None}}},
     {"redaction": {"deny_keys": "ssn"}},
+    {"relay": {"kafka": {}}},
+    {"relay": {"kafka": {"brokers": ["k:1"], "topics": {"spans": "protobuf"}}}},
+    {"relay": {"rabbit": {}}},
 ]
 
 
@@ -125,6 +128,8 @@ RIGHT: list[Any] = [
     {"limits": {"payload_length_limit": 4096}},
     {"adapters": {"zipkin/eu": None, "zipkin/e": {}, "zipkin/e u": {}, "otlp_http/a/b": {"tls": {"ca_file": None}}}},
     {"resource": {"attributes": {"service.name": "x", "a": [1, 2], "b": True}}},
+    {"relay": None},
+    {"relay": {"kafka": {"brokers": ["k:1"], "topics": {"otlp_spans": "auto"}, "sasl": {}}}},
 ]
 
 

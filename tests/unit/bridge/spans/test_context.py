@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import gc
 import threading
+from typing import Any
 
 import pytest
 
@@ -362,7 +363,7 @@ def in_thread_that_inherits(call):
 def test_a_finished_span_is_never_current_in_another_thread(client, delivered):
     """A pool's thread that was started within a request inherits its context, and serves others for the rest of its life."""
     begin, done = threading.Event(), threading.Event()
-    seen = []
+    seen: list[Any] = []
 
     def pool() -> None:
         with client.span("job of the first request"):
@@ -429,7 +430,7 @@ def test_a_task_that_outlives_its_block_keeps_its_parent_a_thread_of_it_does_not
 
 def test_a_thread_that_gets_the_number_of_the_one_that_left_is_another(client):
     """Numbers of threads are given again: the second one here most likely has the first one's."""
-    contexts = []
+    contexts: list[Any] = []
 
     def first() -> None:
         with client.trace("first"):

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from tracebridge import SpanEvent, SpanRecord
-from tracebridge.stages.redaction import MASK, Redaction, is_secret_key
+from tracebridge.masking.names import is_secret_key
+from tracebridge.masking.patterns import MASK
+from tracebridge.stages.redaction import Redaction
 
 RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "a", 1, 2)
 

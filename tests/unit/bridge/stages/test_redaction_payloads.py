@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tracebridge.stages.redaction import MASK
+from tracebridge.masking.patterns import MASK
 
 S = "s3cr3t-Zq9"
 """Stands wherever a real payload holds a secret; nothing else in a payload is one."""

@@ -16,7 +16,7 @@ from tracebridge.ids.scheme import Refused, Scheme
 from tracebridge.plugins.adapter import Part, Sent
 from tracebridge.plugins.options import DeliveryOptions, option
 from tracebridge.plugins.registry import ADAPTERS, ID_SCHEMES, adapter_class, entries, load
-from tracebridge.plugins.stage import StageOptions
+from tracebridge.plugins.stage import Hold, StageOptions
 from tracebridge.testing import AdapterContract, SchemeContract, StageContract
 from tracebridge.testing.contracts import CONTEXT, STAGE_CONTEXT
 
@@ -198,7 +198,7 @@ def in_place(self: Any, record: Any) -> Any:
 
 STAGE_MISTAKES: list[tuple[Callable[..., Any], str, str]] = [
     (lambda self, record: "text", "test_it_has_a_verdict_for_every_kind_of_span", "is not a verdict"),
-    (lambda self, record: stages.Hold(record, b"k"), "test_it_has_a_verdict_for_every_kind_of_span", "needs decide()"),
+    (lambda self, record: Hold(record, b"k"), "test_it_has_a_verdict_for_every_kind_of_span", "needs decide()"),
     (lambda self, record: msgspec.structs.replace(record, attributes={"x": object()}), "test_what_it_returns_can_be_recorded", "TypeError"),
     (in_place, "test_it_changes_no_record_in_place", "has changed a record in place"),
     (lambda self, record: 1 / 0, "test_several_threads_may_be_in_it", "ZeroDivisionError"),

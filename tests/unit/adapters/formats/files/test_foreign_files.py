@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.zipkin_thrift import zipkin_thrift
 from tracebridge.plugins.registry import FORMATS, entries, load
 from tracebridge.records.record import Event, Kind, Resource, SpanRecord, StatusCode
 
@@ -161,38 +162,6 @@ def test_mlflows_trace_json_is_read(version):
     assert record.events == (Event("e", T0, {"k": "v"}),)
     assert record.resource == Resource({"service.name": "shop"})
     assert (record.experiment_id, decoded.damage) == ("7" if version == 3 else "", [])
-
-
-def thrift(fields: list[tuple[int, int, Any]]) -> bytes:
-    """A struct in Thrift's binary protocol."""
-    forms = {2: ">?", 6: ">h", 8: ">i", 10: ">q"}
-    out = b""
-    for number, kind, value in fields:
-        out += struct.pack(">bh", kind, number)
-        if kind == 11:
-            out += struct.pack(">i", len(value)) + value
-        elif kind == 15:
-            out += struct.pack(">bi", 12, len(value)) + b"".join(value)
-        else:
-            out += value if kind == 12 else struct.pack(forms[kind], value)
-    return out + b"\0"
-
-
-def zipkin_thrift(*, own: int = 0x31) -> bytes:
-    """A v1 span of a client."""
-    host = thrift([(1, 8, 0x7F000001), (2, 6, 8080), (3, 11, b"shop")])
-    notes = [
-        thrift([(1, 10, T0 // 1000 + n), (2, 11, name), (3, 12, host)])
-        for n, name in ((0, b"cs"), (2, b"miss"), (5, b"cr"))
-    ]
-    tags = [
-        thrift([(1, 11, b"path"), (2, 11, b"/"), (3, 8, 6), (4, 12, host)]),
-        thrift([(1, 11, b"n"), (2, 11, struct.pack(">i", 7)), (3, 8, 3), (4, 12, host)]),
-    ]
-    return thrift([
-        (1, 10, int.from_bytes(IDS[0][8:], "big", signed=True)), (3, 11, b"get"), (4, 10, own), (5, 10, 2), (6, 15, notes), (8, 15, tags),
-        (10, 10, T0 // 1000), (11, 10, 5), (12, 10, int.from_bytes(IDS[0][:8], "big", signed=True)),
-    ])  # fmt: skip
 
 
 def test_zipkins_thrift_is_read():

@@ -112,7 +112,8 @@ def test_what_is_at_its_default_is_absent_after_a_journal_too():
 
 def test_falsy_payloads_are_there():
     """Only None means not set."""
-    assert [line_of(sample(inputs=value)).get("inputs", "absent") for value in (0, False, "", [], {}, None)] == [
+    falsy: list[Any] = [0, False, "", [], {}, None]
+    assert [line_of(sample(inputs=value)).get("inputs", "absent") for value in falsy] == [
         0, False, "", [], {}, "absent",
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -87,7 +88,7 @@ def test_a_full_disk_leaves_no_half_of_a_refusal(tmp_path, monkeypatch):
     files = DeadFiles(tmp_path)
     real, calls = os.open, []
 
-    def full(path: str, *more: object, **named: object) -> int:
+    def full(path: str, *more: Any, **named: Any) -> int:
         calls.append(path)
         if len(calls) == 2:
             raise OSError(errno.ENOSPC, "No space left on device")

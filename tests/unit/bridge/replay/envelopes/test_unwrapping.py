@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ TEXT = SPAN.decode()
 TIME = "2026-01-02T03:04:05.678901234Z"
 
 
-def dumps(**fields: object) -> bytes:
+def dumps(**fields: Any) -> bytes:
     """One JSON object."""
     return json.dumps(fields).encode()
 

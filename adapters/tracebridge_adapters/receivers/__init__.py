@@ -1,0 +1,1 @@
+"""Where `tracebridge relay` reads: one module for each system."""

@@ -1,0 +1,73 @@
+"""Which offsets may be committed: for each partition, where in the journal the spans of each message ended."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable
+
+from tracebridge.plugins.receiver import Partition
+
+
+class Holding:
+    """One partition, from its assignment to its revocation: when it comes back, it is another one."""
+
+    __slots__ = ("began", "committed", "next_offset", "taken")
+
+    def __init__(self) -> None:
+        self.taken: deque[tuple[int, int]] = deque()
+        """(offset after a message, journal position after its spans), for what is not committed."""
+        self.began: int | None = None
+        """The offset of the first message that was received; None before."""
+        self.committed: int | None = None
+        """The offset below which everything is settled; None until something was."""
+        self.next_offset: int | None = None
+        """The offset after the last message taken; None before the first."""
+
+
+class Ledger:
+    """The partitions of this member. Journal positions grow over all partitions together, so one number settles all."""
+
+    def __init__(self) -> None:
+        self._held: dict[Partition, Holding] = {}
+
+    @property
+    def partitions(self) -> dict[Partition, Holding]:
+        """What this member has."""
+        return self._held
+
+    def assigned(self, partitions: Iterable[Partition]) -> None:
+        """Begin with these partitions."""
+        for partition in partitions:
+            self._held[partition] = Holding()
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """Another member has these now."""
+        for partition in partitions:
+            self._held.pop(partition, None)
+
+    def took(self, holding: Holding, offset: int, position: int) -> None:
+        """Note a message whose spans are in the journal, below this position."""
+        holding.next_offset = offset + 1
+        if holding.taken and holding.taken[-1][1] == position:
+            holding.taken.pop()  # this message brought no span: what settles the one before settles it
+        holding.taken.append((offset + 1, position))
+
+    def went_back(self, holding: Holding, offset: int) -> bool:
+        """Return whether this message comes before one that was taken already: then the topic is another one, or its offsets were reset."""
+        if holding.next_offset is None or offset >= holding.next_offset:
+            return False
+        holding.taken.clear()
+        holding.next_offset = None
+        return True
+
+    def settle(self, position: int) -> dict[Partition, int]:
+        """Return the offsets that may be committed now and could not before, everything below this journal position being settled."""
+        moved = {}
+        for partition, holding in self._held.items():
+            settled = list(itertools.takewhile(lambda taken: taken[1] <= position, holding.taken))
+            for _ in settled:
+                holding.taken.popleft()
+            if settled:
+                moved[partition] = holding.committed = settled[-1][0]
+        return moved

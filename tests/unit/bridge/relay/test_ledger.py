@@ -1,0 +1,75 @@
+"""Which offsets may be committed."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracebridge.plugins.receiver import Partition
+from tracebridge.relay.ledger import Ledger
+
+ONE, TWO = Partition("spans", 1), Partition("spans", 2)
+
+
+def test_an_offset_is_committed_when_everything_up_to_it_is_settled():
+    """One journal position settles messages of all partitions; nothing is told twice."""
+    ledger = Ledger()
+    ledger.assigned([ONE, TWO])
+    one, two = ledger.partitions[ONE], ledger.partitions[TWO]
+    ledger.took(one, 7, 10)
+    ledger.took(two, 100, 15)
+    ledger.took(one, 8, 20)
+    assert [ledger.settle(position) for position in (9, 10, 19, 20, 20)] == [{}, {ONE: 8}, {TWO: 101}, {ONE: 9}, {}]
+
+
+def test_a_message_without_spans_is_settled_with_the_one_before_it():
+    """A run of a million dead letters takes one entry."""
+    ledger = Ledger()
+    ledger.assigned([ONE])
+    holding = ledger.partitions[ONE]
+    ledger.took(holding, 0, 10)
+    for offset in range(1, 1_000):
+        ledger.took(holding, offset, 10)
+    assert len(holding.taken) == 1
+    assert (ledger.settle(9), ledger.settle(10)) == ({}, {ONE: 1_000})
+
+
+def test_a_partition_that_was_given_up_is_not_committed():
+    """Its next owner does that; when it comes back it begins anew."""
+    ledger = Ledger()
+    ledger.assigned([ONE])
+    before = ledger.partitions[ONE]
+    ledger.took(before, 5, 10)
+    ledger.forget([ONE])
+    assert ledger.settle(100) == {}
+    ledger.assigned([ONE])
+    ledger.took(before, 6, 11)
+    assert ledger.settle(100) == {}
+
+
+def test_a_topic_that_was_created_anew_begins_anew():
+    """An offset below one that was taken: nothing of the old topic is committed to the new one."""
+    ledger = Ledger()
+    ledger.assigned([ONE])
+    holding = ledger.partitions[ONE]
+    ledger.took(holding, 1_000, 10)
+    assert [ledger.went_back(holding, offset) for offset in (1_001, 3, 0)] == [False, True, False]
+    ledger.took(holding, 3, 11)
+    assert ledger.settle(11) == {ONE: 4}
+
+
+@given(st.lists(st.tuples(st.sampled_from([ONE, TWO]), st.integers(0, 5))), st.lists(st.integers(0, 400)))
+def test_nothing_that_is_not_settled_is_ever_committed(messages, positions):
+    """Whatever messages bring how many spans, and in whatever steps they are settled."""
+    ledger = Ledger()
+    ledger.assigned([ONE, TWO])
+    ends: dict[Partition, list[int]] = {ONE: [], TWO: []}
+    position = 0
+    for partition, spans in messages:
+        position += spans
+        ledger.took(ledger.partitions[partition], len(ends[partition]), position)
+        ends[partition].append(position)
+    for settled in sorted(positions):
+        for partition, offset in ledger.settle(settled).items():
+            assert all(end <= settled for end in ends[partition][:offset])
+            assert offset == len(ends[partition]) or ends[partition][offset] > settled
