@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
@@ -20,13 +21,16 @@ from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
 from tracebridge.journal.accounts import INTERRUPTIBLE_S, Progress, StageStats, Stats
 from tracebridge.masking.loggers import logger
+from tracebridge.metrics.publish import Publication
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.record import EndCause
+from tracebridge.sampling.head import Head
+from tracebridge.sampling.tail import WAITS_FOR_ROOTS, Tail
 from tracebridge.settings.load import load
-from tracebridge.settings.model import Settings
+from tracebridge.settings.model import MetricsSettings, Settings
 from tracebridge.spans.clock import Clock, SystemClock
 from tracebridge.spans.janitor import Janitor
 from tracebridge.spans.live import LiveTable, LiveTrace
@@ -70,6 +74,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             loaded = load(config, tracking_uri=tracking_uri)
             _log.info("destinations: %s", loaded.told)
             self._configure(loaded.settings, clock or SystemClock())
+            shown = MetricsSettings() if loaded.settings.disabled else loaded.settings.metrics
+            self._metrics = Publication(shown, _numbers_of(self))
         self._off = self._settings.disabled
         self._closing = threading.RLock()
         exits.register(self)
@@ -89,6 +95,14 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         propagation = settings.propagation
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
         self._drops_unsampled = propagation.unsampled == "drop"
+        sampling = settings.sampling
+        self._head = self._tail = None
+        if sampling is not None:
+            self._head = Head(sampling, delivers_unsampled=not self._drops_unsampled)
+            if (
+                sampling.keep is not None or sampling.rules
+            ):  # rules look at the root, which comes last of what is made elsewhere
+                self._tail = Tail(sampling.keep or WAITS_FOR_ROOTS, marks="priority" in sampling.attributes)
         self._table = LiveTable()
         require_usable(settings.journal)
         self._build()
@@ -101,11 +115,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._resource = parts.resource
         self._journal = parts.journal
         self._keeps_open = parts.journal.keeps_open
-        self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, parts.stages)
+        decide = parts.stages.decide if self._tail is None else self._tail.adopted
+        self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, decide)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
-        self._holding = Holding()
+        keep = None if self._tail is None else self._tail.settings
+        self._holding = Holding() if keep is None else Holding(keep.max_bytes, keep.max_spans)
         self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
         self._janitor = Janitor(self._close_overdue)
         self._running = False
@@ -135,8 +151,11 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 ingested=accounts.ingested,
                 open=accounts.open,
                 held=accounts.held,
+                undecided=accounts.undecided,
+                kept=dict(accounts.kept),
                 late_ends=accounts.late_ends,
                 misuse=dict(accounts.misuse),
+                sampled=dict(accounts.sampled),
                 rejected=dict(accounts.rejected),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
                 journal=self._journal.stats(),
@@ -244,6 +263,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
             self._accounts.closed = True
+        self._metrics.close()
         took_s = time.monotonic() - began
         if kept:
             _log.info(
@@ -326,7 +346,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             self._janitor.poke()
 
     def _on_first_hold(self) -> None:
-        if not self._accounts.held:
+        if not (self._accounts.held or self._accounts.undecided):
             self._janitor.poke()
 
     def _after_fork_in_child(self) -> None:
@@ -335,6 +355,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         The child may start spans under the parent's open spans, not end them.
         """
         self._closing = threading.RLock()  # the thread that held it is not here
+        self._metrics.forget_after_fork()
         if self._closed:
             return
         inherited = self._table.all()
@@ -355,6 +376,17 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             trace.late_since = None
             self._table.add(trace)
             trace.done = True  # its first span here starts this process's workers
+
+
+def _numbers_of(client: Client) -> Callable[[], dict[str, Any] | None]:
+    """Return what reads the books of a client, and keeps it no longer alive than its owner does."""
+    known = weakref.ref(client)
+
+    def numbers() -> dict[str, Any] | None:
+        found = known()
+        return None if found is None else found.stats().to_dict()
+
+    return numbers
 
 
 _parents_own: list[object] = []

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracebridge.delivery.deadletters.files import DeadFiles
+    from tracebridge.journal.adoption import Decide
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.maintenance import Maintainer
 
@@ -98,6 +99,8 @@ def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) ->
     holding = [stage.name for stage in stages if stage.holds]
     if len(holding) > 1:
         raise ConfigError(f"only one stage may hold spans; {' and '.join(holding)} do")
+    if holding and settings.sampling is not None and settings.sampling.keep is not None:
+        raise ConfigError(f"sampling.keep holds spans, and so does the stage {holding[0]}; only one of them may")
     return stages
 
 
@@ -152,7 +155,7 @@ def directory_of(given: str) -> Path:
 
 
 def maintainer_of(
-    journal: Journal, settings: Settings, stats: Callable[[], Stats], stages: Stages
+    journal: Journal, settings: Settings, stats: Callable[[], Stats], decide: Decide
 ) -> Maintainer | None:
     """Return what looks after a journal on disk; None for one in memory."""
     if settings.journal.directory is None:
@@ -170,9 +173,7 @@ def maintainer_of(
 
     unclaimed = settings.journal.unclaimed
     bounds = DirectoryBounds(settings.journal.max_directory_bytes, Bounds(unclaimed.max_age, unclaimed.max_bytes))
-    return Maintainer(
-        journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=stages.decide
-    )
+    return Maintainer(journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=decide)
 
 
 def _redaction(settings: RedactionSettings) -> Redaction:

@@ -180,7 +180,7 @@ class LogConfig(TypedDict, total=False):
     """Longest line, in bytes."""
     extra_lines: Sequence[Literal["span.start", "span.event", "trace.end"]]
     """Lines besides the one that every finished span gets."""
-    sign: SignConfig | None | None
+    sign: SignConfig | None
     """Sign every line, so that `replay --verify` knows it for ours."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
@@ -319,12 +319,14 @@ class OtlpHttpConfig(TypedDict, total=False):
 
 
 class RetentionConfig(TypedDict, total=False):
-    """When the store forgets. Both may be given; whichever comes first counts."""
+    """When the store forgets. Several may be given; whichever comes first counts."""
 
     max_age: str | Literal[0]
     """Forget traces older than this; 0 keeps them."""
     max_traces: int
     """Keep at most this many traces; 0 keeps all."""
+    max_bytes: str | int | None
+    """Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.1.0 or a later one made; one of before keeps everything until this is set."""
 
 
 class StoreConfig(TypedDict, total=False):
@@ -457,6 +459,66 @@ class PropagationConfig(TypedDict, total=False):
     """Spans of a trace that the caller decided not to sample: count and drop them, or deliver them all the same."""
 
 
+class MatchConfig(TypedDict, total=False):
+    """What a trace's root has to be for a rule to decide about it; all that is given has to fit."""
+
+    name: str | None
+    """The root's name; * stands for any text."""
+    kind: Literal["internal", "server", "client", "producer", "consumer"] | None
+    """The root's kind."""
+    attributes: Mapping[str, AttributeValue]
+    """What the root has at its start: the value itself, or a list of which it is one; in text, * stands for any text."""
+    service: str | None
+    """The service.name of what produced it; * stands for any text."""
+
+
+class RuleConfig(TypedDict, total=False):
+    """Another ratio for the traces whose root fits."""
+
+    match: MatchConfig | None
+    """What the root has to be."""
+    ratio: float | str
+    """The share of these traces that is kept."""
+
+
+class KeepConfig(TypedDict, total=False):
+    """What makes a whole trace worth keeping, whatever was decided at its start."""
+
+    errors: bool
+    """Keep a trace in which a span ended with the status ERROR."""
+    slower_than: str | Literal[0] | None
+    """Keep a trace in which a span took longer than this."""
+    names: Sequence[str]
+    """Keep a trace that has a span of such a name; * stands for any text."""
+    attributes: Mapping[str, AttributeValue]
+    """Keep a trace in which a span has one of these attributes: the value itself, or a list of which it is one."""
+    wait: str | Literal[0]
+    """Longest time that a trace's first finished span waits for the root's end."""
+    max_spans: int
+    """Most spans of one trace that wait."""
+    max_bytes: str | int
+    """Most that all waiting spans together may take."""
+
+
+class SamplingConfig(TypedDict, total=False):
+    """Which traces are delivered: decided at their start by a share of all, and, once they are whole, by what is in them."""
+
+    ratio: float | str
+    """The share of the traces that begin here that is kept."""
+    rules: Sequence[RuleConfig]
+    """Other ratios for some traces: the first rule that fits the root decides."""
+    keep: KeepConfig | None
+    """What is kept whatever the ratio says, decided when the root has ended."""
+    max_traces_per_second: int | None
+    """Most traces a second that begin here and are kept by ratio and rules."""
+    parent: Literal["obey", "threshold", "ignore"]
+    """With a parent elsewhere: its sampled flag decides, or the threshold that came along, or what is set here."""
+    randomness: Literal["auto", "id", "hash"]
+    """What is drawn by: the trace ID where that is random and its hash where it is not, always the ID, or always the hash."""
+    attributes: Sequence[Literal["jaeger", "datadog", "priority"]]
+    """Attributes that say the same to others: sampler.type and sampler.param on roots; _dd.rule_psr on roots; sampling.priority on what `keep` kept."""
+
+
 class OpenTelemetryConfig(TypedDict, total=False):
     """How this process's own OpenTelemetry, if it has any, goes together with tracebridge."""
 
@@ -539,6 +601,15 @@ class JournalConfig(TypedDict, total=False):
     """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
+class MetricsConfig(TypedDict, total=False):
+    """Where the numbers of `client.stats()` are shown as metrics."""
+
+    listen: str | None
+    """Serve them to Prometheus at http://HOST:PORT/metrics; loopback only, port 0 takes a free one."""
+    opentelemetry: bool
+    """Make OpenTelemetry instruments of them, by the process's global meter provider."""
+
+
 AdapterConfig = (
     ConsoleConfig
     | JaegerThriftConfig
@@ -570,6 +641,8 @@ class Config(TypedDict, total=False):
     """How your own trace IDs become wire IDs."""
     propagation: PropagationConfig | None
     """Which headers carry a trace in and out."""
+    sampling: SamplingConfig | None
+    """Which traces are delivered; without it, all."""
     opentelemetry: OpenTelemetryConfig | None
     """One tree with OpenTelemetry's instrumentation."""
     lifecycle: LifecycleConfig | None
@@ -580,6 +653,8 @@ class Config(TypedDict, total=False):
     """What is masked."""
     journal: JournalConfig | None
     """The queue before delivery."""
+    metrics: MetricsConfig | None
+    """Where the numbers are shown as metrics."""
     adapters: Mapping[str, AdapterConfig]
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]

@@ -13,7 +13,7 @@ from support.shipped import LOGGED
 from support.strategies import records
 from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.records.record import SpanRecord
-from tracebridge.replay.lines import Line
+from tracebridge.replay.line import Line
 from tracebridge.replay.reader import Found, SpanReader, installed_formats
 from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 

@@ -20,11 +20,13 @@ from support.browser import Browser
 from support.pictures import T0, shop
 from tracebridge.html.document import document
 from tracebridge.ids.identity import Identity
-from tracebridge.reading.destinations import open_destinations
+from tracebridge.plugins.adapter import Context
+from tracebridge.reading.destination import Destination
 from tracebridge.records.record import StatusCode
-from tracebridge.settings.load import load_settings
+from tracebridge.settings.model import TraceIdSettings
 from tracebridge.ui.answers import Answers
 from tracebridge.ui.server import UiServer
+from tracebridge_adapters.store import StoreAdapter, StoreOptions
 
 TRACES = 120
 NAMES = ("POST /orders", "GET /cart", "nightly report")
@@ -34,9 +36,7 @@ SCREENS = {"wide": (1280, 900), "narrow": (400, 900)}
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address of a page over made-up traces."""
-    settings = load_settings({"adapters": {"store": {"path": str(folder / "store.db")}}})
-    destinations = open_destinations(settings)
-    store, chance = destinations[0].adapter, random.Random(7)
+    store, chance = StoreAdapter(StoreOptions(path=str(folder / "store.db")), Context("store")), random.Random(7)
     for number in range(TRACES):
         spans = shop(chance.choice((3, 8, 20, 60)), seed=number, trace_id=f"user{number % 40}_report_{number:05d}")
         began, share = time.time_ns() - number * 7_000_000_000, 10 ** chance.uniform(-3, 0)
@@ -52,7 +52,7 @@ def served(folder: Path) -> Iterator[str]:
             for span in spans
         ]
         store.send(store.encode(moved), len(moved))
-    with UiServer(Answers(destinations, Identity(settings.trace_ids))) as server:
+    with UiServer(Answers([Destination("store", store, store, "")], Identity(TraceIdSettings()))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -60,8 +60,7 @@ def served(folder: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-    for each in destinations:
-        each.adapter.close()
+    store.close()
 
 
 def keep(browser: Browser, folder: Path, name: str) -> None:

@@ -18,6 +18,7 @@ from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent, read_kind
 from tracebridge.records.record import Event, Kind, Link, Resource
 from tracebridge.records.values import Tally
+from tracebridge.sampling.head import Head
 from tracebridge.settings.model import LimitsSettings
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID, NoopSpan
@@ -56,6 +57,8 @@ class Core(Misuse):
     _closed: bool
     _drops_unsampled: bool
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
+    _head: Head | None
+    """Decides about traces at their start; None without `sampling`."""
     _propagator: Propagator
     _most_attributes: int
     _span_locks: tuple[RLock, ...]

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tracebridge.calls.common_record import common_bytes, ending_of
+from tracebridge.calls.deciding import Deciding
 from tracebridge.calls.misuse import log
-from tracebridge.calls.recording import Recording
 from tracebridge.calls.repair import repair
 from tracebridge.errors import ConfigError
 from tracebridge.journal.base import encode_record
@@ -39,7 +39,7 @@ class Described(NamedTuple):
     """How a common record with them ends in the journal (`common_record`); None when something about them was repaired."""
 
 
-class Ingesting(Recording):
+class Ingesting(Deciding):
     """`ingest` and `source`."""
 
     _described_last = Described(None, None, None, None, 0, b"")
@@ -78,7 +78,7 @@ class Ingesting(Recording):
         if self._accounts.is_inside():
             self._accounts.aside(self.ingest, record)
             return
-        data = self._ingested(record)
+        data = self._thinned(self._ingested(record))
         accounts = self._accounts
         if not accounts.acquire(False):
             accounts.wait_turn()

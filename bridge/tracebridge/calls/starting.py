@@ -120,6 +120,11 @@ class Starting(Roots):
                 if trace_id == NOOP_TRACE_ID:
                     return NOOP
                 trace = self._find(trace_id) or self._remote_trace(trace_id, parent_id)
+            if trace.decision is not None and not trace.decision.recorded:
+                frame = sys._getframe(1)
+                return self._start_unrecorded(
+                    trace, parent_id, name, kind, span_id, _place or (frame.f_code, frame.f_lasti)
+                )
             parent = trace.spans.get(parent_id)
             if parent is not None:
                 parent_raw = parent._raw_id
@@ -277,6 +282,8 @@ class Starting(Roots):
             raise misuse(TraceNotFoundError, f"{wanted} not found.")
         wire = (self._ids.meanings(trace_id) or [self._ids.wire(trace_id)])[0]
         trace = self._live_trace(WireId(wire.trace_id, REMOTE), trace_id, Tally())
+        if self._head is not None:
+            self._decide_by_id(trace, wire.scheme)
         with self._accounts.mutex:
             known = self._table.traces.get(trace.hex_id)
         return known or trace  # `done` until its first span makes it addressable

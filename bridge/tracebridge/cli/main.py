@@ -31,6 +31,8 @@ COMMANDS = {
     "show": "Draw one trace.",
     "ui": "Show traces in the browser.",
     "search": "List finished traces, newest first.",
+    "find": "Find a trace by whatever you have of its ID.",
+    "store": "Look after the embedded store's file.",
     "replay": "Deliver the spans in log and span files.",
     "relay": "Deliver the spans in Kafka's topics, as one of a group.",
     "convert": "Write the spans in files in another format.",

@@ -76,6 +76,12 @@ EPILOG = """Examples:
     type=click.FloatRange(min=0),
     help="At the end, wait at most so long for destinations that fail; default: until they take spans again.",
 )
+@click.option(
+    "--join-short-ids",
+    "join",
+    is_flag=True,
+    help="Deliver every trace under the lower 64 bits of its ID, so that it is one for services that keep 128 bits and for those that keep 64.",
+)
 @own_envelope_options
 @strict_option
 @click.option(
@@ -96,6 +102,7 @@ def command(
     traces: tuple[str, ...],
     state: str | None,
     give_up: float | None,
+    join: bool,
     prefix: str | None,
     field: str | None,
     envelopes: tuple[str, ...],
@@ -114,6 +121,7 @@ def command(
     """  # fmt: skip
     from tracebridge.client import Client
     from tracebridge.ids.identity import Identity
+    from tracebridge.ids.joining import joined
     from tracebridge.replay.player import Player
     from tracebridge.replay.seen import open_seen
     from tracebridge.replay.stream import SpanFiles
@@ -121,7 +129,7 @@ def command(
     settings = configured(config, if_unwritable="refuse").settings
     if not dry_run:
         switched_on(settings)
-    wanted = _wanted(since, until, traces, Identity(settings.trace_ids))
+    wanted = _wanted(since, until, traces, Identity(settings.trace_ids), join=join)
     with stopped_by_signals() as stop, open_seen(state) as seen:
         files = SpanFiles(
             paths,
@@ -140,6 +148,7 @@ def command(
                 wanted=wanted,
                 room_bytes=settings.journal.bound // ROOM,
                 waiting=lambda: progress.waiting(client) or stop.is_set(),
+                renamed=joined if join else None,
             )
             for step in files.growing() if follow else files.once():
                 if step is None:
@@ -174,8 +183,11 @@ def _keys() -> dict[str, Key]:
         raise click.BadParameter(f"${KEYS_VARIABLE}: {error}; write ID=KEY", param_hint="--verify") from None
 
 
-def _wanted(since: int | None, until: int | None, traces: Sequence[str], ids: Identity) -> Callable[[SpanRecord], bool]:
+def _wanted(
+    since: int | None, until: int | None, traces: Sequence[str], ids: Identity, *, join: bool
+) -> Callable[[SpanRecord], bool]:
     from tracebridge.errors import TracebridgeError
+    from tracebridge.ids.joining import joined_id
 
     first = since if since is not None else -(2**63)
     last = until if until is not None else 2**63
@@ -183,6 +195,8 @@ def _wanted(since: int | None, until: int | None, traces: Sequence[str], ids: Id
         wire = {meant.trace_id for trace in traces for meant in ids.meanings(trace) or [ids.wire(trace)]}
     except TracebridgeError as error:
         raise click.BadParameter(str(error), param_hint="--trace") from error
+    if join:
+        wire = set(map(joined_id, wire))
 
     def wanted(record: SpanRecord) -> bool:
         if wire and record.trace_id not in wire and record.custom_trace_id not in traces:

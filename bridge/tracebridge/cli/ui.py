@@ -5,14 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.output import echo, echo_json
-from tracebridge.cli.shared.stores import open_readers
+from tracebridge.cli.shared.stores import config_option, from_option, join_option, open_destinations
 
 EPILOG = """Examples:
 
@@ -24,10 +23,9 @@ EPILOG = """Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("trace_id", required=False)
-@click.option("--config", metavar="FILE", help=CONFIG_HELP)
-@click.option(
-    "--from", "names", metavar="NAME", multiple=True, help="Read this destination of the configuration; may be repeated. Default: all that can be read."
-)  # fmt: skip
+@config_option
+@from_option
+@join_option
 @click.option(
     "--port",
     default=0,
@@ -38,7 +36,13 @@ EPILOG = """Examples:
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one JSON object, and open no browser.")
 def command(
-    trace_id: str | None, config: str | None, names: Sequence[str], port: int, no_browser: bool, as_json: bool
+    trace_id: str | None,
+    config: str | None,
+    sources: tuple[str, ...],
+    join: bool,
+    port: int,
+    no_browser: bool,
+    as_json: bool,
 ) -> None:
     """Show traces in the browser, until Ctrl-C: a list with filters, waterfalls, two traces side by side; at TRACE_ID, where one is given.
 
@@ -50,7 +54,7 @@ def command(
     from tracebridge.ui.answers import Answers
     from tracebridge.ui.server import UiServer
 
-    destinations, settings = open_readers(config, names)
+    destinations, settings = open_destinations(config, sources, join=join)
     answers = Answers(destinations, Identity(settings.trace_ids))
     try:
         server = UiServer(answers, port)

@@ -365,7 +365,7 @@ function traceHead(picture, ...more) {
   ];
   const made = el("header", {}, el("h1", {}, picture.id), el("p", { class: "facts" }, ...facts));
   const notes = [];
-  if (picture.left_out) notes.push(`${count(picture.left_out, "deeper span")} of ${picture.spans.toLocaleString("en")} are not drawn`);
+  if (picture.left_out) notes.push(`${count(picture.left_out, "span")} of ${picture.spans.toLocaleString("en")} are not drawn: the deepest, and those that start last`);
   if (picture.shortened) notes.push(`${count(picture.shortened, "long value")} ${picture.shortened === 1 ? "is" : "are"} cut`);
   if (notes.length) made.append(el("p", { class: "note" }, `${notes.join("; ")}. tracebridge show --json has everything.`));
   return made;

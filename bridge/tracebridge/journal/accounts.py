@@ -1,6 +1,6 @@
 """The books: every span is in exactly one column, at any moment, for every adapter.
 
-    started + ingested + adopted == open + held + queued + exported + sent + sum(dropped.values())
+    started + ingested + adopted == open + held + undecided + queued + exported + sent + sum(dropped.values())
 
 Each number is a counter of its own; none is computed from the others, so that the equation is a check and not a
 definition. `adopted` is counted for each adapter, because what a dead process left may be delivered in part. What
@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+SAMPLED_OUT = "sampled"  # why a span is dropped that a stage or sampling left out
 INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
 HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -87,9 +88,14 @@ class Accounts:
         self.ingested = 0
         self.open = 0
         self.held = 0
+        self.undecided = 0
         self.late_ends = 0
         self.misuse: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
+        self.sampled: Counter[str] = Counter()
+        self.kept: Counter[str] = Counter()
+        self.left_out = 0
+        """Spans of traces that sampling left out: each adapter counts them as dropped, `sampled`."""
         self.adapters: dict[str, AdapterAccount] = {}
         self.stages: dict[str, StageAccount] = {}
 
@@ -226,6 +232,12 @@ class Stats(msgspec.Struct, frozen=True):
     """Spans that a stage holds until it decides; no destination has been given them."""
     stages: Mapping[str, StageStats] = {}
     """What became of spans in the stages of the configuration, by name."""
+    sampled: Mapping[str, int] = {}
+    """Spans that sampling left out, by what decided: `head`, `rule`, `rate`, `parent`, `tail`; every adapter counts them as dropped, `sampled`."""
+    kept: Mapping[str, int] = {}
+    """Spans of traces that `sampling.keep` kept, by what they were kept for; each is in an adapter's columns like any other."""
+    undecided: int = 0
+    """Spans that wait for `sampling.keep`; no destination has been given them."""
     rejected: Mapping[str, int] = {}
     """What sources were handed and could not read as spans at all, by `source: reason`; it never entered the books."""
 
@@ -239,7 +251,13 @@ class Stats(msgspec.Struct, frozen=True):
         books = self.adapters[adapter]
         arrived = self.started + self.ingested + books.adopted
         return arrived - (
-            self.open + self.held + books.queued + books.exported + books.sent + sum(books.dropped.values())
+            self.open
+            + self.held
+            + self.undecided
+            + books.queued
+            + books.exported
+            + books.sent
+            + sum(books.dropped.values())
         )
 
 

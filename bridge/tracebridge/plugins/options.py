@@ -28,6 +28,9 @@ Age = Annotated[float, "age"]
 Size = Annotated[int, "size"]
 """Bytes as an int; written `512MiB`, `64KiB`, `1GB` or a bare number in YAML."""
 
+Ratio = Annotated[float, "ratio"]
+"""A number from 0 to 1; written `0.1` or `10%` in YAML."""
+
 Url = Annotated[str, "url"]
 """An address with a scheme and a host. `option(schemes=…)` says which schemes are allowed."""
 

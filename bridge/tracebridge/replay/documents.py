@@ -17,7 +17,7 @@ MAX_OPEN = 1_000  # brackets inside brackets; what is deeper no decoder takes
 BATCH = 2**16  # bytes of elements that go on together, about
 
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
-_head = re.compile(
+head_of = re.compile(
     rb'\s*(?:\[|\{\s*"(data|resourceSpans|resource_spans|batches|traces)"\s*:\s*\[)'
 ).match  # the lists that formats have outermost
 _first_key = re.compile(rb'\s*\{\s*("[^"\\]{0,100}")').match
@@ -34,6 +34,8 @@ class Brackets:
     def __init__(self) -> None:
         self.open = b""
         """In order; a closing one that does not fit stays, and nothing fits any more."""
+        self.lowest = 0
+        """How many were open where the fewest were, within what was fed last."""
         self.in_string = False
         """Whether the end is within a string."""
         self._held = b""
@@ -62,10 +64,15 @@ class Brackets:
         parts = text.split(b'"')
         bare = b"".join(parts[self.in_string :: 2])
         self.in_string ^= len(parts) % 2 == 0
-        left = self.open + bare.translate(None, _NO_BRACKETS)
-        while (rest := left.replace(b"{}", b"").replace(b"[]", b"")) != left:
-            left = rest
-        self.open = left
+        own = _without_pairs(bare.translate(None, _NO_BRACKETS))
+        self.lowest = len(self.open) - (len(own) - len(own.lstrip(b"}]")))
+        self.open = _without_pairs(self.open + own)
+
+
+def _without_pairs(brackets: bytes) -> bytes:
+    while (rest := brackets.replace(b"{}", b"").replace(b"[]", b"")) != brackets:
+        brackets = rest
+    return brackets
 
 
 def opens_document(line: bytes) -> bool:
@@ -82,16 +89,23 @@ def opens_document(line: bytes) -> bool:
 
 
 class Document:
-    """A document that is being read. `first` is its first line or a part of that."""
+    """A document that is being read."""
 
-    def __init__(self, first: bytes) -> None:
+    def __init__(self) -> None:
         self.size = 0
         self.lines: list[bytes] = []
         """What was added and has not gone on, piece by piece."""
         self._last = b""
         self._brackets = Brackets()
         self._elements: _Elements | None = None
-        self.add(first)
+
+    @classmethod
+    def within(cls, head: bytes, element: bytes) -> Document:
+        """Return a document of which some elements have gone on: `head` is what opens it, `element` the beginning of what comes next."""
+        document = cls()
+        document._in_list(head, element)
+        document._last = b","
+        return document
 
     @property
     def closed(self) -> bool:
@@ -135,14 +149,20 @@ class Document:
     def take_apart(self) -> Iterator[bytes] | tuple[()]:
         """Go on in parts from here, and return the first of them; nothing where no outermost list is known."""
         text = b"".join(self.lines)
-        head = _head(text)
+        head = head_of(text)
         if head is None:
             return ()
         self.lines = []
+        elements = self._in_list(head[0], text[head.end() :])
+        return elements.add(text[head.end() :], self._brackets)
+
+    def _in_list(self, head: bytes, first: bytes) -> _Elements:
+        """Go on within the outermost list; `first` is the beginning of an element."""
         self._brackets = Brackets()
-        self._brackets.feed(head[0])
-        self._elements = _Elements(head[1], text[head.end() :])
-        return self._elements.add(text[head.end() :], self._brackets)
+        self._brackets.feed(head)
+        found = head_of(head)
+        self._elements = _Elements(found[1] if found is not None else None, first)
+        return self._elements
 
     @property
     def held(self) -> int:
@@ -182,7 +202,7 @@ class _Elements:
             brackets.feed(part)
             if self._is_over:
                 continue
-            if len(brackets.open) < self._level:
+            if brackets.lowest < self._level:
                 brackets.state = before
                 self._current.append(self._before_the_end(part, brackets))
                 self._is_over = True
@@ -190,9 +210,13 @@ class _Elements:
                 self._current.append(part)
                 self.held += len(part)
             if self._is_over or (len(brackets.open) == self._level and not brackets.in_string):
-                self._end_element()
-            if self._size >= BATCH:
-                yield self.rest()
+                text = b"".join(self._current).strip(_BETWEEN)
+                self._current, self.held = [], 0
+                if text and self._size >= BATCH:  # and not before: the last goes on with the end of the document
+                    yield self.rest()
+                if text:
+                    self._whole.append(text)
+                    self._size += len(text)
 
     def _parts(self, piece: bytes) -> Iterator[bytes]:
         """Cut between objects, at most of them between elements: what is cut elsewhere is put together again."""
@@ -205,18 +229,12 @@ class _Elements:
     def _before_the_end(self, part: bytes, brackets: Brackets) -> bytes:
         """Return what of a part stands before the bracket that ends the list; all of it is fed."""
         end = 0
-        while len(brackets.open) >= self._level:
+        brackets.lowest = self._level
+        while brackets.lowest >= self._level and b"]" in part[end:]:
             begin, end = end, part.index(b"]", end) + 1
             brackets.feed(part[begin:end])
         brackets.feed(part[end:])
         return part[: end - 1]
-
-    def _end_element(self) -> None:
-        text = b"".join(self._current).strip(_BETWEEN)
-        self._current, self.held = [], 0
-        if text:
-            self._whole.append(text)
-            self._size += len(text)
 
     def rest(self) -> bytes:
         """Return the whole elements that have not gone on; empty when there are none."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tracebridge.replay.inputs import STDIN, UnreadableError, expand, identity
-from tracebridge.replay.lines import Line, Position, follow
+from tracebridge.replay.line import Line, Position
+from tracebridge.replay.lines import follow
 
 LOOK_EVERY_S = 0.2  # how often files at rest are looked at
 RESCAN_EVERY_S = 5.0  # how often directories are looked through for new files

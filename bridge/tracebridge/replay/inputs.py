@@ -67,7 +67,7 @@ def _modified(path: str) -> int:
 
 
 @contextmanager
-def open_input(path: str) -> Iterator[BinaryIO]:
+def open_input(path: str) -> Iterator[io.BufferedReader]:
     """Open a file or standard input, unpacking gzip and zstd. Raises UnreadableError."""
     try:
         raw = sys.stdin.buffer if path == STDIN else Path(path).open("rb", buffering=BUFFER)  # noqa: SIM115 - closed below
@@ -163,9 +163,9 @@ def as_unreadable(path: str) -> Iterator[None]:
         raise UnreadableError(f"{path}: cannot be read further: {error}") from error
 
 
-def go_to(file: BinaryIO, end: int) -> None:
+def go_to(file: io.BufferedReader, end: int) -> None:
     """Skip so many bytes: what is packed cannot be entered in the middle."""
-    if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO):
+    if isinstance(file.raw, io.FileIO):
         file.seek(end)
         return
     while end > 0 and (passed := file.read(min(end, BUFFER))):

@@ -1,156 +1,125 @@
-"""Lines of files: finished or still growing, with the JSON documents among them put together.
-
-Lines keep their number and the offset behind them, so that reading can be resumed.
-"""
+"""Lines of files: finished or still growing, with the JSON documents among them put together."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
-from tracebridge.replay.documents import Document, opens_document
+from tracebridge.replay import pieces
+from tracebridge.replay.documents import opens_document
 from tracebridge.replay.inputs import STDIN, as_unreadable, go_to, open_input
+from tracebridge.replay.line import MAX_LINE, TOO_LONG, Line, Position
+from tracebridge.replay.pieces import Pieces
+from tracebridge.replay.printed import OtherFormError, PrintedDocument
 
-MAX_LINE = 64 * 2**20  # bytes of one line or document that is looked at; what is longer is passed over and counted
-PIECE = 2**18  # bytes that are read of a line at once
-TOO_LONG = "longer than any line that holds spans"
-CUT_OFF = "the document ends in the middle of a value"
+BLOCK = 2**18  # bytes that are read at once
+_SHOWN = 2**12  # bytes of what is too long that go on, to be told
 _BOM = b"\xef\xbb\xbf"
 _THRIFT_LIST = b"\x0c\x00"  # a list of structs in Thrift's binary protocol; no text begins so
 
 
-class Line(NamedTuple):
-    """One line without its newline, or a JSON document."""
+class Lines:
+    """Makes lines of the blocks of a file, read from a position on.
 
-    text: bytes
-    number: int
-    """From 1."""
-    end: int
-    """Bytes of the (uncompressed) file up to and with its newline."""
-    fault: str = ""
-    """What is wrong with it: `text` is only its beginning then."""
-    ended: bool = True
-    """False for what a later run has to read again: the last line of a file whose newline is not there, a part of a document."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where to go on in a file."""
-
-    end: int = 0
-    """Bytes of the (uncompressed) file that are done."""
-    number: int = 0
-    """Lines that are done."""
-
-
-class Assembler:
-    """Makes lines of the pieces of a file, read from a position on."""
+    A line that is whole goes on as it is, which is nearly all; a document is cut as programs print it, and only what has another form is put together
+    piece by piece.
+    """
 
     def __init__(self, at: Position) -> None:
-        self._at_end, self._number = at.end, at.number
-        self._in_line = False
-        self._long: list[bytes] | None = None
-        self._document: Document | None = None
-        self._first_number = self._document_at = 0
+        self._pieces = Pieces(at)
+        self._rest = b""
+        """The beginning of a line that has not ended."""
+        self._printed: PrintedDocument | None = None
 
-    def take(self, piece: bytes) -> Iterator[Line]:
-        """Take the next line with its newline, or at least `PIECE` bytes of one; yield what is complete."""
-        if not self._at_end:
-            piece = self._without_mark(piece)
-        begins, self._in_line = not self._in_line, piece[-1:] != b"\n"
-        self._at_end += len(piece)
-        self._number += begins
-        if self._document is not None:
-            piece = yield from self._go_on(self._document, piece, begins)
-        if piece and begins:
-            yield from self._begin(piece)
-        elif piece:
-            yield from self._lengthen(piece)
+    def take(self, block: bytes) -> Iterator[Line]:
+        """Take the next bytes of the file; yield what is complete."""
+        data, at, taking = self._rest + block, 0, self._pieces
+        self._rest = b""
+        if not taking.end and data.startswith(_BOM):
+            at = taking.end = len(_BOM)
+        while at < len(data):
+            if self._printed is not None:
+                data, at = (yield from self._take_printed(self._printed, data[at:])), 0
+                continue
+            if taking.at_rest:
+                at = yield from self._whole_lines(data, at)
+            stop = data.find(b"\n", at) + 1
+            if not stop:
+                if len(data) - at < pieces.PIECE:
+                    break
+                stop = len(data)
+            piece = data[at:stop]
+            if taking.at_rest and (piece[-1:] == b"\n" or piece[0] in b"{["):
+                self._printed = PrintedDocument(piece)
+                continue
+            at = stop
+            yield from taking.take(piece)
+        self._rest = data[at:]
+
+    def _whole_lines(self, data: bytes, at: int) -> Generator[Line, None, int]:
+        """Yield the lines from here on that are whole; return where something else begins."""
+        taking = self._pieces
+        find, number, end = data.find, taking.number, taking.end
+        while (stop := find(b"\n", at)) >= 0:
+            text = data[at:stop]
+            if (text[-1:] != b"}" or text[:1] != b"{") and opens_document(text):
+                break
+            number += 1
+            end += stop + 1 - at
+            at = stop + 1
+            yield Line(text, number, end) if len(text) <= MAX_LINE else Line(text[:MAX_LINE], number, end, TOO_LONG)
+        taking.number, taking.end = number, end
+        return at
 
     def finish(self) -> Iterator[Line]:
         """Yield what is there of a document or a line that has not ended."""
-        document = self._document
-        if document is not None:
-            yield from self._close(document, self._at_end) if document.closed else self._leave(document)
-        elif self._long is not None:
-            yield self._line(b"".join(self._long), ended=False)
-            self._long = None
+        while (printed := self._printed) is not None:
+            try:
+                yield from self._lines_of(printed, printed.finish())
+                self._printed = None
+            except OtherFormError:
+                self._rest = yield from self._by_pieces(printed)
+                yield from self.take(b"")
+        if self._rest:
+            yield from self._pieces.take(self._rest)
+        yield from self._pieces.finish()
 
-    def _without_mark(self, piece: bytes) -> bytes:
-        self._at_end = len(_BOM) if piece.startswith(_BOM) else 0
-        return piece.removeprefix(_BOM)
+    def _take_printed(self, printed: PrintedDocument, data: bytes) -> Generator[Line, None, bytes]:
+        """Give the document what follows; return what is not of it, or has to be taken once more."""
+        try:
+            yield from self._lines_of(printed, printed.take(data))
+        except OtherFormError:
+            return (yield from self._by_pieces(printed))
+        if printed.closed:
+            self._printed = None
+        elif printed.size > MAX_LINE:
+            self._printed = None
+            self._pieces.pass_by(printed.passed, printed.passed_lines)
+            yield Line(printed.held(_SHOWN), self._pieces.number + 1, self._pieces.end, TOO_LONG, ended=False)
+            self._pieces.pass_by(printed.size, printed.held().count(b"\n"))
+            if not printed.held().endswith(b"\n"):
+                self._pieces.pass_over_line()
+        return printed.rest
 
-    def _begin(self, piece: bytes) -> Iterator[Line]:
-        if piece[-1:] == b"\n":
-            text = piece[:-1]
-            if not opens_document(text):
-                yield Line(text, self._number, self._at_end) if len(text) <= MAX_LINE else self._line(text)
-                return
-        elif len(piece) < PIECE:  # the end of the file
-            yield Line(piece, self._number, self._at_end, ended=False)
-            return
-        elif piece[0] not in b"{[":
-            self._long = [piece]
-            return
-        self._document, self._first_number = Document(piece), self._number
-        self._document_at = self._at_end - len(piece)
+    def _lines_of(self, printed: PrintedDocument, texts: Iterator[bytes]) -> Iterator[Line]:
+        for text in texts:
+            number = self._pieces.number + 1
+            if printed.closed:
+                self._pieces.pass_by(printed.passed, printed.passed_lines)
+            yield Line(text, number, self._pieces.end, ended=printed.closed)
 
-    def _lengthen(self, piece: bytes) -> Iterator[Line]:
-        """Add to a line that is longer than a piece and not a document."""
-        if self._long is None:
-            return
-        if sum(map(len, self._long)) <= MAX_LINE:
-            self._long.append(piece)
-        if not self._in_line:
-            text, self._long = b"".join(self._long).removesuffix(b"\n"), None
-            yield self._line(text)
-
-    def _line(self, text: bytes, *, ended: bool = True) -> Line:
-        fault = TOO_LONG if len(text) > MAX_LINE else ""
-        return Line(text[:MAX_LINE], self._number, self._at_end, fault, ended)
-
-    def _go_on(self, document: Document, piece: bytes, begins: bool) -> Generator[Line, None, bytes]:
-        """Add to the document; return what is not a part of it any more."""
-        if begins and not document.may_go_on_with(piece):
-            yield from self._leave(document)
-            return piece
-        rest = b""
-        if begins and document.closes_within(piece):
-            piece, rest = piece[:1], piece[1:]
-        for text in document.add(piece):
-            yield Line(text, self._first_number, self._at_end, ended=False)
-        if document.cannot_be or document.held > MAX_LINE:
-            yield from self._leave(document, TOO_LONG if not document.cannot_be else CUT_OFF)
-        elif document.closed and (rest or not self._in_line):
-            yield from self._close(document, self._at_end - len(rest))
-        return rest
-
-    def _close(self, document: Document, end: int) -> Iterator[Line]:
-        self._document = None
-        text = document.rest()
-        if text:
-            yield Line(text.rstrip(), self._first_number, end)
-
-    def _leave(self, document: Document, fault: str = CUT_OFF) -> Iterator[Line]:
-        """Give up a document: its whole elements are read, what it was not is lines again."""
-        self._document = None
-        if not document.in_parts and all(line[:1] in (b"{", b"[") for line in document.lines[1:]):
-            end = self._document_at
-            for number, line in enumerate(document.lines, self._first_number):
-                end += len(line)
-                yield Line(line.removesuffix(b"\n"), number, end)
-            return
-        whole = list(document.take_apart()) if not document.in_parts else []
-        for text in (*whole, document.rest() if document.in_parts else b""):
-            if text:
-                yield Line(text, self._first_number, self._at_end, ended=False)
-        yield Line(document.unfinished()[:MAX_LINE], self._first_number, self._at_end, fault, ended=False)
-        if self._in_line:
-            self._long = []  # what follows on this line is passed over
+    def _by_pieces(self, printed: PrintedDocument) -> Generator[Line, None, bytes]:
+        """Go on piece by piece where a document has another form; return what has to be taken once more."""
+        self._printed = None
+        taking, number, held = self._pieces, self._pieces.number + 1, printed.held()
+        taking.pass_by(printed.passed, printed.passed_lines)
+        if printed.in_parts:
+            taking.go_on_within(printed.head, held, number)
+        stop = held.find(b"\n") + 1 or len(held)
+        yield from taking.take(held[:stop])
+        return held[stop:]
 
 
 def read_lines(path: str, start: Position | None = None) -> Iterator[Line]:
@@ -162,16 +131,16 @@ def read_lines(path: str, start: Position | None = None) -> Iterator[Line]:
     with open_input(path) as file, as_unreadable(path):
         if at.end:
             go_to(file, at.end)
-        elif isinstance(file, io.BufferedReader) and file.peek(2)[:2] == _THRIFT_LIST:
+        elif file.peek(2)[:2] == _THRIFT_LIST:
             yield from _whole_file(file)
             return
-        lines = Assembler(at)
-        while piece := file.readline(PIECE):
-            yield from lines.take(piece)
+        lines = Lines(at)
+        while block := file.read1(BLOCK):
+            yield from lines.take(block)
         yield from lines.finish()
 
 
-def _whole_file(file: BinaryIO) -> Iterator[Line]:
+def _whole_file(file: io.BufferedReader) -> Iterator[Line]:
     """Yield a binary file as one line."""
     text = file.read(MAX_LINE + 1)
     yield Line(text[:MAX_LINE], 1, len(text), TOO_LONG if len(text) > MAX_LINE else "")
@@ -190,7 +159,7 @@ def follow(path: str, start: Position | None = None, *, stop: Callable[[], bool]
             yield None
             continue
         with open_input(path) as file:
-            if not isinstance(file, io.BufferedReader) or not isinstance(file.raw, io.FileIO) or path == STDIN:
+            if not isinstance(file.raw, io.FileIO) or path == STDIN:
                 break
             yield from _follow_one(path, file, at, stop)
         at = Position()
@@ -199,28 +168,23 @@ def follow(path: str, start: Position | None = None, *, stop: Callable[[], bool]
     yield from read_lines(path, at)
 
 
-def _follow_one(path: str, file: BinaryIO, at: Position, stop: Callable[[], bool]) -> Iterator[Line | None]:
+def _follow_one(path: str, file: io.BufferedReader, at: Position, stop: Callable[[], bool]) -> Iterator[Line | None]:
     """Yield the lines of one incarnation of a growing file: until it is moved away and read, or truncated."""
-    lines, end, pending = Assembler(at), at.end, b""
+    lines, end = Lines(at), at.end
     file.seek(end)
     gone = False
     while True:
-        while text := file.readline(PIECE):
-            pending += text
-            if pending[-1:] == b"\n" or len(pending) >= PIECE:
-                end += len(pending)
-                yield from lines.take(pending)
-                pending = b""
+        while block := file.read(BLOCK):
+            end += len(block)
+            yield from lines.take(block)
         if gone:
-            if pending:
-                yield from lines.take(pending)
             yield from lines.finish()
             return
         if stop():
             return
         yield None
         here = os.fstat(file.fileno())
-        if here.st_size < end + len(pending):
+        if here.st_size < end:
             return
         gone = _moved(path, here)
 

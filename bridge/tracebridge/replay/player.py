@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tracebridge.client import Client
 from tracebridge.delivery.books import GAVE_UP
 from tracebridge.records.record import SpanRecord
-from tracebridge.replay.lines import Position
+from tracebridge.replay.line import Position
 from tracebridge.replay.seen import Seen, key_of
 from tracebridge.replay.stream import Step
 
@@ -35,7 +35,7 @@ class Played:
 class Player:
     """Hands records to a client; without one (a dry run) it counts.
 
-    `wanted` says which records are asked for, `room_bytes` how much may wait in the client's journal, `waiting` is called now and
+    `wanted` says which records are asked for (as `renamed` gives them, where there is one), `room_bytes` how much may wait in the client's journal, `waiting` is called now and
     then while a destination has to be waited for, and ends the waiting by returning True.
     """
 
@@ -47,6 +47,7 @@ class Player:
         wanted: Callable[[SpanRecord], bool],
         room_bytes: int,
         waiting: Callable[[], bool],
+        renamed: Callable[[SpanRecord], SpanRecord] | None = None,
     ) -> None:
         self.played = Played()
         self._client = client
@@ -54,6 +55,7 @@ class Player:
         self._wanted = wanted
         self._room_bytes = room_bytes
         self._waiting = waiting
+        self._renamed = renamed
         self._positions: dict[str, Position] = {}
         self._since_look = 0
         self._bytes_since_look = 0
@@ -62,7 +64,8 @@ class Player:
     def play(self, step: Step) -> None:
         """Take what one line of a file holds."""
         played, line = self.played, step.line
-        for record in step.decoded.records if step.decoded is not None else ():
+        records = step.decoded.records if step.decoded is not None else ()
+        for record in records if self._renamed is None else map(self._renamed, records):
             if not self._wanted(record):
                 played.unwanted += 1
             elif not self._seen.first_time(key_of(record)):

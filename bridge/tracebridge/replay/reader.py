@@ -15,7 +15,7 @@ from tracebridge.replay.envelopes.hints import hint, looks_like_a_span
 from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.envelopes.unwrapping import MAX_LEVELS, Unwrapper
 from tracebridge.replay.gaps import Gaps
-from tracebridge.replay.lines import TOO_LONG, Line
+from tracebridge.replay.line import TOO_LONG, Line
 
 MAX_DAMAGE = 100  # places of damage that are kept to be shown; the rest is counted
 MAX_REASON = 300  # characters of one

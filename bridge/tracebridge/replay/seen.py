@@ -16,7 +16,7 @@ from typing import Protocol
 from tracebridge.errors import InvalidParameterError
 from tracebridge.records import span_identity
 from tracebridge.records.record import SpanRecord
-from tracebridge.replay.lines import Position
+from tracebridge.replay.line import Position
 
 WINDOW = 200_000  # spans that are remembered without a state file, at least; some 40 MB
 KEY_BYTES = 12

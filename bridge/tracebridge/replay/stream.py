@@ -11,7 +11,8 @@ from tracebridge.plugins.signing import Key
 from tracebridge.replay.envelopes.own import OwnEnvelope
 from tracebridge.replay.follower import Follower
 from tracebridge.replay.inputs import UnreadableError, expand, identity
-from tracebridge.replay.lines import Line, Position, read_lines
+from tracebridge.replay.line import Line, Position
+from tracebridge.replay.lines import read_lines
 from tracebridge.replay.reader import BARE, Found, SpanReader, installed_formats
 
 

@@ -27,6 +27,7 @@ from tracebridge.plugins.options import (
     option,
 )
 from tracebridge.plugins.stage import StageOptions
+from tracebridge.settings.sampling import SamplingSettings
 
 if TYPE_CHECKING:  # only a relay has one
     from tracebridge.plugins.receiver import ReceiverOptions
@@ -177,6 +178,7 @@ class RedactionSettings:
 
 MEMORY_JOURNAL = 64 * 2**20  # bytes
 DISK_JOURNAL = 512 * 2**20  # bytes
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SMALLEST_DISK_JOURNAL = 2**20  # bytes
 
 
@@ -237,6 +239,31 @@ class JournalSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricsSettings:
+    """Where the numbers of `client.stats()` are shown as metrics."""
+
+    listen: str | None = option(
+        None,
+        help="Serve them to Prometheus at http://HOST:PORT/metrics; loopback only, port 0 takes a free one.",
+        examples=["127.0.0.1:9464"],
+    )
+    opentelemetry: bool = option(
+        False, help="Make OpenTelemetry instruments of them, by the process's global meter provider."
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse an address that cannot be one of this machine alone."""
+        if self.listen is not None and (self.address[0] not in LOOPBACK or not 0 <= self.address[1] < 65_536):
+            raise ValueError("listen must be a loopback address with a port, such as 127.0.0.1:9464")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`; port -1 when it has none."""
+        host, _, port = (self.listen or "").rpartition(":")
+        return host.strip("[]"), int(port) if port.isascii() and port.isdecimal() else -1
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdapterSettings:
     """One destination."""
 
@@ -277,6 +304,7 @@ class Settings:
     propagation: PropagationSettings = option(
         factory=PropagationSettings, help="Which headers carry a trace in and out."
     )
+    sampling: SamplingSettings | None = option(None, help="Which traces are delivered; without it, all.")
     opentelemetry: OpenTelemetrySettings = option(
         factory=OpenTelemetrySettings, help="One tree with OpenTelemetry's instrumentation."
     )
@@ -284,6 +312,7 @@ class Settings:
     limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
+    metrics: MetricsSettings = option(factory=MetricsSettings, help="Where the numbers are shown as metrics.")
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
     stages: Sequence[StageSettings] = ()
     relay: ReceiverSettings | None = None

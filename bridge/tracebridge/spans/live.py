@@ -6,12 +6,17 @@ decided by one `dict.pop`. A trace is in the table while it has open spans.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId
 from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
+
+if TYPE_CHECKING:
+    from tracebridge.sampling.decision import Decision
 
 FINISHED_TRACES_REMEMBERED = 10_000  # to tell "already finished" from "not found"
 ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new spans
@@ -47,12 +52,14 @@ class LiveTrace(msgspec.Struct, eq=False):
     """The ID of the root that ended last, as hex and as bytes."""
     tags: dict[str, str] = {}
     origin: RemoteParent | None = None
-    """The newest context from elsewhere that a segment of this trace continues."""
+    """The newest context from elsewhere that a segment of this trace continues; with sampling, what was decided too."""
     experiment_id: str = ""
     late_since: int | None = None
     """Ticks (ns) at which the last root ended while children were open."""
     fast_path: bool = True
     """No trace state, odd flags or debug request from elsewhere, and no experiment: the common record says all."""
+    decision: Decision | None = None
+    """What sampling decided about it; None without sampling."""
     done: bool = True
     """Not in the table: before its first span and after its last one."""
 
@@ -68,6 +75,8 @@ class LiveTrace(msgspec.Struct, eq=False):
         if other.origin is not None:
             self.origin, self.outgoing_id = other.origin, other.outgoing_id
         self.fast_path = self.fast_path and other.fast_path
+        if self.decision is None:
+            self.decision = other.decision
         return self
 
     @property

@@ -83,7 +83,7 @@ const app = {
   async start() {
     const select = document.querySelector(".from select");
     app.destinations = (await app.ask("destinations", {})).destinations;
-    select.append(...app.destinations.map(({ name }, at) => el("option", { value: at ? name : "" }, name)));
+    select.append(...app.destinations.map((name, at) => el("option", { value: at ? name : "" }, name)));
     select.addEventListener("change", () => { location.hash = address([], { ...filtersOf(), from: select.value }); });
     const live = document.querySelector(".live");
     live.addEventListener("click", () => live.setAttribute("aria-pressed", String(live.getAttribute("aria-pressed") !== "true")));
@@ -104,7 +104,7 @@ const app = {
   /** Go to the trace of an ID, or to the list of those whose IDs have it in them. */
   async find(text) {
     if (!text) return;
-    const known = await app.ask("trace", { id: text, from: app.from }).then(() => true, () => false);
+    const known = await app.ask("trace", { id: text, from: app.from }).then((answer) => Boolean(answer.rows), () => false);
     location.hash = known ? address(["trace", text], { from: app.from }) : address([], { id: text, from: app.from });
   },
 };

@@ -67,7 +67,7 @@ class ListView {
       this.charts.append(latencyChart(answer.traces, bounds), serviceMap(answer.map, answer.traces.map((trace) => trace.service), (service) => address([], { ...this.filters, service })));
     }
     this.table.replaceChildren(answer.traces.length ? this.rows(answer.traces, new Set(fresh?.map((trace) => trace.wire_id)))
-      : el("p", { class: "message" }, isFiltered ? "No trace matches." : "No traces yet. They appear here as they complete."));
+      : el("p", { class: "message" }, answer.stopped_ms !== null ? "None so far." : isFiltered ? "No trace matches." : "No traces yet. They appear here as they complete."));
     this.underline(answer);
     if (focus) document.querySelector(`main [data-key="${CSS.escape(focus)}"]`)?.focus();
   }
@@ -108,14 +108,16 @@ class ListView {
 
   underline(answer) {
     const { traces, more } = answer;
+    const stopped = answer.stopped_ms !== null;
     this.compare = el("button", { type: "button", disabled: this.picked.length < 2, click: () => { location.hash = address(["compare", ...this.picked], { from: app.from }); } }, "Compare the two that are ticked");
     const next = STEPS.find((step) => step > this.limit);
-    const oldest = Math.ceil(Math.min(...traces.map((trace) => trace.start_ms)));
+    const oldest = stopped ? answer.stopped_ms : Math.ceil(Math.min(...traces.map((trace) => trace.start_ms)));
     this.under.replaceChildren(...[
       traces.length > 1 && this.compare,
       traces.length > 0 && el("span", {}, `${more ? "the newest " : ""}${count(traces.length, "trace")}${this.still ? ` before ${local(new Date(Number(this.filters.before)))}` : ""}`),
-      more && next && el("button", { type: "button", click: () => { this.limit = next; this.shown = null; app.look(app.number); } }, `Show ${next}`),
-      more && el("a", { href: address([], { ...this.filters, before: String(oldest) }) }, "Older"),
+      stopped && el("span", {}, `It takes long, so the search went back to ${local(new Date(answer.stopped_ms))} only.`),
+      more && next && !stopped && el("button", { type: "button", click: () => { this.limit = next; this.shown = null; app.look(app.number); } }, `Show ${next}`),
+      more && el("a", { href: address([], { ...this.filters, before: String(oldest) }) }, stopped ? "Search on from there" : "Older"),
       this.still && el("a", { href: address([], { ...this.filters, before: "" }) }, "Newest"),
     ].filter(Boolean));
   }

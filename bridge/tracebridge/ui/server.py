@@ -161,7 +161,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             call = calls.get(name)
             found = None if call is None else call(urllib.parse.parse_qs(query, errors="replace", max_num_fields=100))
             status = HTTPStatus.NOT_FOUND if found is None else HTTPStatus.OK
-            body: Any = {"error": "there is no such trace"} if found is None else found
+            body: Any = {"error": "there is no such answer"} if found is None else found
         except (InvalidParameterError, ValueError) as error:
             status, body = HTTPStatus.BAD_REQUEST, {"error": clean(str(error))}
         except (TracebridgeError, DeliveryError) as error:

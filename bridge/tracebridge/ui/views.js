@@ -12,14 +12,19 @@ class TraceView {
   }
 
   async look() {
-    let picture;
-    try {
-      picture = await app.ask("trace", { id: this.id, from: this.from }, this.tags, "trace");
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      throw new Error(`There is no trace ${this.id} in ${this.from || app.destinations.map(({ name }) => name).join(", ")}. It is shown here when it comes.`);
-    }
-    if (picture) this.draw(picture);
+    const answer = await app.ask("trace", { id: this.id, from: this.from }, this.tags, "trace");
+    if (answer?.rows) this.draw(answer);
+    else if (answer) this.missing(answer);
+  }
+
+  /** Say that the text is no whole ID of one trace, and which it may mean. */
+  missing({ near, told }) {
+    const where = this.from || app.destinations.join(", ");
+    this.place.replaceChildren(
+      el("h1", {}, this.id),
+      el("p", { role: "status", class: "message" }, near.length ? `This is no whole ID. In ${where} it may mean:` : `There is no such trace in ${where}. It is shown here when it comes.`),
+      el("ul", {}, ...near.map(({ id, why, from }) => el("li", {}, el("a", { href: address(["trace", id], { from }) }, id), ` by ${why}, in ${from}`))),
+      ...told.map((line) => el("p", { class: "facts" }, line)));
   }
 
   draw(picture) {
@@ -52,6 +57,8 @@ class CompareView {
 
   async look() {
     const pictures = await Promise.all(this.ids.map((id) => app.ask("trace", { id, from: this.from })));
+    const missing = this.ids.filter((_, which) => !pictures[which].rows);
+    if (missing.length || pictures.length < 2) throw new Error(`Two traces are compared; there is no ${missing.join(" and no ") || "second one"}.`);
     const whole = Math.max(...pictures.map((picture) => picture.duration));
     const two = el("div", { class: "two" });
     for (const picture of pictures) {

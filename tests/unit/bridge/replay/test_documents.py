@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracebridge.records.record import SpanRecord
-from tracebridge.replay import documents, lines
+from tracebridge.replay import documents, lines, pieces, printed
 from tracebridge.replay.documents import Brackets
-from tracebridge.replay.lines import Line, Position, read_lines
+from tracebridge.replay.line import Line, Position
+from tracebridge.replay.lines import read_lines
 from tracebridge.replay.reader import Found, SpanReader, installed_formats
 
 SMALL = 2**17
@@ -27,7 +28,9 @@ def small(monkeypatch):
     """Documents are large, and pieces whole, at a thirtieth of the size."""
     monkeypatch.setattr(documents, "LARGE", SMALL)
     monkeypatch.setattr(documents, "BATCH", 2**13)
-    monkeypatch.setattr(lines, "PIECE", 2**15)
+    monkeypatch.setattr(pieces, "PIECE", 2**15)
+    monkeypatch.setattr(lines, "BLOCK", 2**14)
+    monkeypatch.setattr(printed, "MOST_HELD", 2**18)
 
 
 T0_US = 1_790_000_000_000_000
@@ -242,7 +245,8 @@ def test_hostile_documents_are_counted_in_bounded_time(tmp_path, line):
 
 def test_a_line_beyond_the_limit_is_passed_over(tmp_path, monkeypatch):
     """Whatever it begins with; the next one is read."""
-    monkeypatch.setattr("tracebridge.replay.lines.MAX_LINE", 3 * 2**18)
+    for module in (lines, pieces):
+        monkeypatch.setattr(module, "MAX_LINE", 3 * 2**18)
     for first in (b"x", b'{"x":"', b'[{"x":"'):
         (tmp_path / "f").write_bytes(first + b"1" * 5 * 2**18 + b"\n" + json.dumps([zipkin(1)]).encode() + b"\n")
         found, records, _ = read(tmp_path / "f")

@@ -12,7 +12,7 @@ import pytest
 
 from tracebridge.replay import follower as module
 from tracebridge.replay.follower import Follower
-from tracebridge.replay.lines import Line, Position
+from tracebridge.replay.line import Line, Position
 
 
 class Reading:

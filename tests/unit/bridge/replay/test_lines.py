@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tracebridge.replay import lines as module
+from tracebridge.replay import lines, pieces
 from tracebridge.replay.inputs import UnreadableError, expand, identity
-from tracebridge.replay.lines import TOO_LONG, Line, Position, read_lines
+from tracebridge.replay.line import TOO_LONG, Line, Position
+from tracebridge.replay.lines import read_lines
 
 if sys.version_info >= (3, 14):
     from compression.zstd import compress as zstd
@@ -42,7 +43,8 @@ def test_parts_of_a_rotated_and_packed_log_in_one_file_are_all_read(tmp_path):
 
 def test_a_line_without_end_is_passed_over_and_counted(tmp_path, monkeypatch):
     """Only its beginning is held in memory."""
-    monkeypatch.setattr(module, "MAX_LINE", 8)
+    for module in (lines, pieces):
+        monkeypatch.setattr(module, "MAX_LINE", 8)
     path = tmp_path / "app.log"
     path.write_bytes(b"x" * 100 + b"\nshort\n")
     assert list(read_lines(str(path))) == [Line(b"x" * 8, 1, 101, TOO_LONG), Line(b"short", 2, 107)]

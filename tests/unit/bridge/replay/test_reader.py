@@ -13,7 +13,7 @@ from tracebridge.plugins.format import Decoded
 from tracebridge.plugins.registry import FORMATS, load
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.replay.envelopes.own import OwnEnvelope
-from tracebridge.replay.lines import TOO_LONG, Line
+from tracebridge.replay.line import TOO_LONG, Line
 from tracebridge.replay.reader import Damage, Found, SpanReader, installed_formats
 from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 

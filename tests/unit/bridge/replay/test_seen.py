@@ -9,7 +9,7 @@ import pytest
 
 from tracebridge.errors import InvalidParameterError
 from tracebridge.records.record import EndCause, Kind, Resource, SpanRecord
-from tracebridge.replay.lines import Position
+from tracebridge.replay.line import Position
 from tracebridge.replay.seen import StateFile, Window, key_of, open_seen
 
 RECORD = SpanRecord(b"t" * 16, b"s" * 8, None, "a", 1, 2)

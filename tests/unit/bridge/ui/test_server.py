@@ -15,11 +15,13 @@ import pytest
 from tracebridge import Client
 from tracebridge.errors import Misconfigured
 from tracebridge.ids.identity import Identity
-from tracebridge.reading.destinations import open_destinations
-from tracebridge.settings.load import load_settings
+from tracebridge.plugins.adapter import Context, Looked
+from tracebridge.reading.destination import Destination
+from tracebridge.settings.model import TraceIdSettings
 from tracebridge.ui import server as module
 from tracebridge.ui.answers import Answers
 from tracebridge.ui.server import UiServer
+from tracebridge_adapters.store import StoreAdapter, StoreOptions
 
 HOSTILE = "</script><b>\x1b[31m\u202e"
 
@@ -41,9 +43,12 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(store: Path) -> Iterator[UiServer]:
     """The server over the store, answering."""
-    settings = load_settings({"adapters": {"store": {"path": str(store)}, "memory": {}}})
-    destinations = open_destinations(settings)
-    with UiServer(Answers(destinations, Identity(settings.trace_ids))) as running:
+    stores = {
+        name: StoreAdapter(StoreOptions(path=str(path)), Context(name))
+        for name, path in (("store", store), ("store/other", store.parent / "other.db"))
+    }
+    destinations = [Destination(name, adapter, adapter, "") for name, adapter in stores.items()]
+    with UiServer(Answers(destinations, Identity(TraceIdSettings()))) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield running
@@ -133,10 +138,7 @@ def test_head_is_answered_without_a_body(server):
 
 def test_the_list_has_one_row_a_trace_newest_first(server):
     """With what can be read, and the map."""
-    assert told(server, "api/destinations") == (
-        200,
-        {"destinations": [{"name": "store", "type": "store"}, {"name": "memory", "type": "memory"}]},
-    )
+    assert told(server, "api/destinations") == (200, {"destinations": ["store", "store/other"]})
     status, answer = told(server, "api/traces?limit=2")
     assert (status, answer["from"], answer["more"]) == (200, "store", True)
     assert [(row["id"], row["name"], row["spans"], row["duration"]) for row in answer["traces"]] == [
@@ -149,7 +151,7 @@ def test_the_list_has_one_row_a_trace_newest_first(server):
 def test_filters_narrow_the_list(server):
     """As the address says."""
     assert [row["id"] for row in told(server, "api/traces?id=ORDER-1")[1]["traces"]] == ["order-1"]
-    assert told(server, "api/traces?from=memory")[1]["traces"] == []
+    assert told(server, "api/traces?from=store/other")[1]["traces"] == []
 
 
 def test_a_trace_is_found_by_its_own_id_and_by_its_wire_id(server):
@@ -165,13 +167,34 @@ def test_a_trace_is_found_by_its_own_id_and_by_its_wire_id(server):
     assert told(server, "api/trace?id=order-1&from=store") == (200, by_own)
 
 
+def test_a_trace_that_is_not_there_is_no_error(server):
+    """It may come; what a part of an ID may mean is named, and one that means one trace alone is that trace."""
+    assert told(server, "api/trace?id=order-1&from=store/other") == (200, {"near": [], "told": []})
+    status, near = told(server, "api/trace?id=order-")
+    assert (status, [(each["why"], each["from"]) for each in near["near"]]) == (200, [("part of the ID", "store")] * 2)
+    assert told(server, "api/trace?id=der-2")[1]["id"] == "order-2"
+
+
+def test_a_search_that_takes_long_is_ended_and_says_how_far_it_came(server, monkeypatch):
+    """The page can go on from there."""
+    monkeypatch.setattr("tracebridge.ui.answers.SEARCH_S", -1.0)
+    store = server.answers._destinations["store"].reader
+
+    def stream(query, looked):
+        yield from type(store).stream(store, query, looked)
+        looked(Looked(3, 1_000_000_000))
+
+    monkeypatch.setattr(store, "stream", stream)
+    status, answer = told(server, "api/traces")
+    assert (status, answer["more"], answer["stopped_ms"] is None) == (200, True, False)
+
+
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("api/trace?id=other", 404, "there is no such trace"),
-        ("api/trace?id=order-1&from=memory", 404, "there is no such trace"),
+        ("api/other", 404, "there is no such answer"),
         ("api/trace", 400, "id: which trace is wanted?"),
-        ("api/traces?from=other", 400, "from: 'other' is none of store, memory"),
+        ("api/traces?from=other", 400, "from: 'other' is none of store, store/other"),
         ("api/traces?min=x", 400, "min: 'x' is not a number"),
         ("api/traces?" + "a=1&" * 200, 400, "Max number of fields exceeded"),
     ],
@@ -198,16 +221,16 @@ def test_an_answer_that_the_browser_has_is_not_sent_again(server):
 def test_a_destination_that_is_ill_is_told_in_its_own_words_without_secrets(server, monkeypatch):
     """502; the log has nothing of it."""
 
-    def search(_):
+    def search(*_):
         raise Misconfigured("http://shop: no such token: Bearer abcdefgh12345678")
 
-    monkeypatch.setattr(server.answers._destinations["store"].reader, "search", search)
+    monkeypatch.setattr(server.answers._destinations["store"].reader, "stream", search)
     assert told(server, "api/traces") == (502, {"error": "http://shop: no such token: Bearer ***"})
 
 
 def test_a_mistake_of_ours_ends_one_answer_and_nothing_else(server, monkeypatch, caplog):
     """500, and the traceback in the log."""
-    monkeypatch.setattr(server.answers._destinations["store"].reader, "search", lambda _: 1 / 0)
+    monkeypatch.setattr(server.answers._destinations["store"].reader, "stream", lambda *_: 1 / 0)
     assert told(server, "api/traces") == (500, {"error": "ZeroDivisionError: the log says more"})
     assert "ZeroDivisionError" in caplog.text
     assert told(server, "api/trace?id=order-1")[0] == 200

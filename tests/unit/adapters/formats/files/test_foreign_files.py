@@ -225,7 +225,7 @@ def test_of_thrift_that_is_cut_off_whole_spans_are_read():
 )
 def test_an_applications_line_with_the_ids_of_its_trace_is_another_line(line):
     """Neither a span of Zipkin's, nor damage."""
-    from tracebridge.replay.lines import Line
+    from tracebridge.replay.line import Line
     from tracebridge.replay.reader import Found, SpanReader, installed_formats
 
     found = Found()
