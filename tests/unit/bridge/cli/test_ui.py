@@ -103,4 +103,4 @@ def test_a_destination_that_is_not_configured_is_named(store):
     """With those that are."""
     result = CliRunner().invoke(main, ["ui", "--from", "zipkin"])
     assert result.exit_code == 2
-    assert "'zipkin' is none of the configured destinations (store)" in result.stderr
+    assert "'zipkin' cannot be read; these can: store" in result.stderr
