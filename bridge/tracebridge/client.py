@@ -19,14 +19,16 @@ from tracebridge.calls.reading import Reading
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import INTERRUPTIBLE_S, Progress, StageStats, Stats
+from tracebridge.journal.accounts import Progress, StageStats, Stats
 from tracebridge.masking.loggers import logger
 from tracebridge.metrics.publish import Publication
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
+from tracebridge.process.threads import INTERRUPTIBLE_S
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.record import EndCause
+from tracebridge.sampling.attributes import Attributes
 from tracebridge.sampling.head import Head
 from tracebridge.sampling.tail import WAITS_FOR_ROOTS, Tail
 from tracebridge.settings.load import load
@@ -96,13 +98,14 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
         self._drops_unsampled = propagation.unsampled == "drop"
         sampling = settings.sampling
-        self._head = self._tail = None
+        self._head = self._tail = self._says = None
         if sampling is not None:
+            self._says = Attributes(sampling.attributes) if sampling.attributes else None
             self._head = Head(sampling, delivers_unsampled=not self._drops_unsampled)
             if (
                 sampling.keep is not None or sampling.rules
             ):  # rules look at the root, which comes last of what is made elsewhere
-                self._tail = Tail(sampling.keep or WAITS_FOR_ROOTS, marks="priority" in sampling.attributes)
+                self._tail = Tail(sampling.keep or WAITS_FOR_ROOTS)
         self._table = LiveTable()
         require_usable(settings.journal)
         self._build()
@@ -167,7 +170,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         with self._accounts.lock:
             end = self._journal.end
             settled = min((delivery.settled_to for delivery in self._deliveries.values()), default=end)
-            return Progress(end, settled, self._accounts.held, self._journal.stats().bytes)
+            return Progress(end, settled, self._accounts.held + self._accounts.undecided, self._journal.stats().bytes)
 
     def adapter(self, name: str) -> Adapter:
         """Return a configured adapter by its key, such as `zipkin` or `otlp_http/main`. Raises KeyError."""
@@ -192,6 +195,10 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             deliveries = self._deliveries.values()
             self._accounts.wait_for(lambda: self._left_is_over() and all(d.flushed(end) for d in deliveries), timeout_s)
             return self._has_looked() and all(d.flushed(end) and not d.left for d in deliveries)
+
+    def decide_held(self) -> None:
+        """Have everything decided that a stage or `sampling.keep` holds, as `close` does: for a program that has handed in all there is."""
+        self._decide_all()
 
     def _request_flush(self) -> int:
         """Have delivery wait for no company, up to the position that is returned. Locked."""

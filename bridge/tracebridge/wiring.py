@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import Context
+from tracebridge.plugins.adapter import Adapter, Context
 from tracebridge.plugins.registry import adapter_class, stage_class
 from tracebridge.plugins.stage import StageContext
 from tracebridge.records.record import Resource
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.maintenance import Maintainer
 
+
+T = TypeVar("T")
 
 log = logger("tracebridge")
 
@@ -61,7 +63,8 @@ def build(settings: Settings) -> Parts:
     deliveries = {}
     for name, chosen in settings.adapters.items():
         context = Context(name, resource, settings.trace_ids.attribute)
-        adapter = adapter_class(chosen.type)(chosen.options, context)
+        adapter = _built("adapter", name, adapter_class(chosen.type), chosen.options, context)
+        _require_limits(name, adapter)
         deliveries[name] = Delivery(
             name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
         )
@@ -81,19 +84,31 @@ def _tell_what_is_too_old(settings: Settings) -> None:
         log.warning("%s", line)
 
 
+def _built(what: str, name: str, kind: Callable[[Any, Any], T], options: Any, context: Any) -> T:
+    """Build an adapter or a stage. Raises ConfigError, which names it, whatever its constructor raises."""
+    try:
+        return kind(options, context)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f'{what} "{name}" cannot be built: {type(error).__name__}: {clean(error)}') from None
+
+
+def _require_limits(name: str, adapter: Adapter) -> None:
+    """Raise ConfigError, which names the adapter, for limits that delivery cannot keep."""
+    for key, may_be_none in (("max_batch_spans", False), ("max_batch_bytes", True)):
+        limit = getattr(adapter, key, None)
+        if not (limit is None and may_be_none) and not (type(limit) is int and limit > 0):
+            wanted = "a positive integer" + (" or None" if may_be_none else "")
+            raise ConfigError(f'adapter "{name}": {key} must be {wanted}, not {limit!r:.40}')
+
+
 def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) -> list[NamedStage]:
     """Build the stages that the configuration names. Raises ConfigError, which names it, for one that cannot be built."""
     stages = []
     for chosen in settings.stages:
-        kind = stage_class(chosen.type)
-        try:
-            stage = kind(chosen.options, StageContext(chosen.name, resource))
-        except ConfigError:
-            raise
-        except Exception as error:
-            raise ConfigError(
-                f'stage "{chosen.name}" cannot be built: {type(error).__name__}: {clean(error)}'
-            ) from None
+        context = StageContext(chosen.name, resource)
+        stage = _built("stage", chosen.name, stage_class(chosen.type), chosen.options, context)
         account = accounts.stages[chosen.name] = StageAccount()
         stages.append(NamedStage(chosen.name, stage, chosen.options.on_error, account))
     holding = [stage.name for stage in stages if stage.holds]

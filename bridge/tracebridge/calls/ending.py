@@ -185,9 +185,9 @@ class Ending(Deciding):
             data = self._as_decided(span, trace, decision, data)
         accounts = self._accounts
         is_root = trace.roots and span in trace.roots
-        if not accounts.acquire(False):
-            accounts.wait_turn()
         try:
+            if not accounts.acquire(False):
+                accounts.wait_turn()
             if type(data) is bytes:
                 self._journal.append(data, span)
             else:
@@ -195,8 +195,10 @@ class Ending(Deciding):
             accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
-        finally:
-            accounts.release()
+        except BaseException:
+            accounts.let_go()
+            raise
+        accounts.release()
         if type(data) is not bytes:
             self._after_stages(data, group)
         if (

@@ -180,9 +180,9 @@ class Starting(Roots):
             fresh = trace.done
             data = self._started(span, trace) if self._keeps_open else None
             interrupting = data is not None and accounts.is_inside()
-            if not accounts.acquire(False):
-                accounts.wait_turn()
             try:
+                if not accounts.acquire(False):
+                    accounts.wait_turn()
                 if trace.done:
                     if self._off:
                         raise Closing
@@ -196,8 +196,10 @@ class Starting(Roots):
                 accounts.open += 1
                 if data is not None:
                     self._record_start(span, data, interrupting)
-            finally:
-                accounts.release()
+            except BaseException:
+                accounts.let_go()
+                raise
+            accounts.release()
             if fresh:
                 self._on_first_trace()
             return span

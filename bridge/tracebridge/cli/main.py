@@ -34,6 +34,7 @@ COMMANDS = {
     "find": "Find a trace by whatever you have of its ID.",
     "store": "Look after the embedded store's file.",
     "replay": "Deliver the spans in log and span files.",
+    "sample": "Count what sampling would make of the traces in files.",
     "relay": "Deliver the spans in Kafka's topics, as one of a group.",
     "convert": "Write the spans in files in another format.",
     "tail": "Draw the traces in files as they complete.",

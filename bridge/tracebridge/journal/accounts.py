@@ -20,8 +20,9 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.process.threads import INTERRUPTIBLE_S
+
 SAMPLED_OUT = "sampled"  # why a span is dropped that a stage or sampling left out
-INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
 HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 NAPS = 50 if HAS_GIL else 0  # then the holder is not an interrupted caller of ours, but a thread at work on the journal
@@ -73,7 +74,19 @@ class Accounts:
         self.mutex = threading.RLock()
         """Guards every counter and the journal; taken directly on the hot path."""
         self.acquire, self.release = self.mutex.acquire, self.mutex.release
-        """Its two halves, for the hot path: `try … finally` costs half of what `with` does. `acquire(False)` there, then `wait_turn`."""
+        """Its two halves, for the hot path, where they cost half of what `with` does.
+
+            try:
+                if not accounts.acquire(False):
+                    accounts.wait_turn()
+                …
+            except BaseException:
+                accounts.let_go()
+                raise
+            accounts.release()
+
+        A signal handler that raises (Ctrl-C) runs at the end of a call: after `acquire` has taken the lock, or after it has not.
+        """
         self.is_inside: Callable[[], bool] = self.mutex._is_owned  # type: ignore[attr-defined]  # what Condition asks, too
         """Whether this thread holds the lock already.
 
@@ -111,6 +124,11 @@ class Accounts:
             if self.mutex.acquire(blocking=False):
                 return
         self.mutex.acquire()
+
+    def let_go(self) -> None:
+        """Release the lock after an exception, if it was taken: whoever holds it from before has got it at once."""
+        if self.is_inside():
+            self.release()
 
     def wait_for(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Wait, with the lock held, until it is done or `timeout_s` seconds have passed; return which."""

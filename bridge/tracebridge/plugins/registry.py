@@ -141,11 +141,11 @@ def own_header_formats() -> list[str]:
 def adapter_class(name: str) -> type[Adapter]:
     """Import and return an adapter's class.
 
-    Raises ConfigError for a name that is not known, a module that cannot be imported, and a class without `Options`.
+    Raises ConfigError for a name that is not known, a module that cannot be imported, and a class that lacks `Options` or a method.
     """
     from tracebridge.plugins.options import DeliveryOptions
 
-    checked: type[Adapter] = _with_options(ADAPTERS, name, DeliveryOptions)
+    checked: type[Adapter] = _checked(ADAPTERS, name, DeliveryOptions, ("encode", "send", "close"))
     return checked
 
 
@@ -153,7 +153,7 @@ def stage_class(name: str) -> type[Stage]:
     """Import and return a stage's class. Raises ConfigError as `adapter_class` does."""
     from tracebridge.plugins.stage import StageOptions
 
-    checked: type[Stage] = _with_options(STAGES, name, StageOptions)
+    checked: type[Stage] = _checked(STAGES, name, StageOptions, ("process",))
     return checked
 
 
@@ -161,14 +161,17 @@ def receiver_class(name: str) -> type[Receiver]:
     """Import and return a receiver's class. Raises ConfigError as `adapter_class` does."""
     from tracebridge.plugins.receiver import ReceiverOptions
 
-    checked: type[Receiver] = _with_options(RECEIVERS, name, ReceiverOptions)
+    checked: type[Receiver] = _checked(RECEIVERS, name, ReceiverOptions, ("open", "receive", "commit"))
     return checked
 
 
-def _with_options(group: str, name: str, base: type[Any]) -> Any:
+def _checked(group: str, name: str, base: type[Any], methods: tuple[str, ...]) -> Any:
     loaded = load(group, name)
     options = getattr(loaded, "Options", None)
+    shown = f'{_singular(group)} "{name}" ({entries(group)[name].value})'
     if not (isinstance(options, type) and issubclass(options, base)):
-        where = entries(group)[name].value
-        raise ConfigError(f'{_singular(group)} "{name}" ({where}) has no Options class derived from {base.__name__}')
+        raise ConfigError(f"{shown} lacks an Options class derived from {base.__module__}.{base.__name__}: give it one")
+    missing = [f"{method}()" for method in methods if not callable(getattr(loaded, method, None))]
+    if missing:
+        raise ConfigError(f"{shown} lacks {', '.join(missing)}: its class needs {', '.join(methods)}")
     return loaded
