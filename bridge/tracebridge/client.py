@@ -167,10 +167,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def progress(self) -> Progress:
         """Return how far delivery is, for a program that has to know when what it ingested is safe elsewhere; see `Progress`."""
-        with self._accounts.lock:
+        accounts, holding = self._accounts, self._holding
+        with accounts.lock:
             end = self._journal.end
             settled = min((delivery.settled_to for delivery in self._deliveries.values()), default=end)
-            return Progress(end, settled, self._accounts.held + self._accounts.undecided, self._journal.stats().bytes)
+            held = accounts.held + accounts.undecided
+            since = holding.oldest if held == holding.count else 0.0  # others are being decided about at this instant
+            return Progress(end, settled, held, since, self._journal.stats().bytes)
 
     def adapter(self, name: str) -> Adapter:
         """Return a configured adapter by its key, such as `zipkin` or `otlp_http/main`. Raises KeyError."""

@@ -229,7 +229,9 @@ class Progress(msgspec.Struct, frozen=True):
     settled: int
     """Every destination has every span below this position, or has refused it for good (then it is a dead letter)."""
     held: int
-    """Spans that a stage holds: they have no position yet."""
+    """Spans that a stage or `sampling.keep` holds: they have no position yet."""
+    held_since: float | None
+    """Monotonic seconds: what was ingested before it is held no longer; None when nothing is held."""
     bytes: int
     """Bytes that the journal's segments take."""
 
