@@ -16,12 +16,13 @@ from tracebridge.delivery.backoff import asked_s, pause_s
 from tracebridge.delivery.books import CORRUPT, FAILED, GAVE_UP, REJECTED, TOO_LARGE, Books, Stopped, said
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.parts import parts_of, send_parts
+from tracebridge.delivery.renewal import Renewal
 from tracebridge.delivery.unclear import Unclear, Waiting
 from tracebridge.errors import Ambiguous, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.accounts import Accounts, AdapterStats
 from tracebridge.journal.base import Claim, Cursor, readable
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
+from tracebridge.plugins.adapter import Adapter, Answer, Part, PartsAdapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
 from tracebridge.process.threads import background, joined, returns_within
@@ -52,9 +53,11 @@ class Delivery:
         accounts: Accounts,
         dead_letters: DeadLetters,
         resource: Resource,
+        renewal: Renewal | None = None,
     ) -> None:
         self.name = name
-        self.adapter = adapter
+        self._adapter = adapter
+        self._renewal = renewal
         self._queue = options.sending_queue
         self._retry = options.retry_on_failure
         self._cursor = cursor
@@ -70,6 +73,11 @@ class Delivery:
         self._paused_until = 0.0
         """Monotonic seconds: the destination asked for a pause, and no worker disturbs it before."""
         self._unclear = Unclear(self._max_batch)
+
+    @property
+    def adapter(self) -> Adapter:
+        """The adapter, of the newest credentials."""
+        return self._adapter if self._renewal is None else self._renewal.newest
 
     def start(self) -> None:
         """Start the workers, once."""
@@ -268,7 +276,7 @@ class Delivery:
             waiting: list[Part] = []
             longest = 0.0
             took = False
-            for part, answer in zip(parts, send_parts(self.adapter, parts), strict=True):
+            for part, answer in zip(parts, self._answers(parts), strict=True):
                 if isinstance(answer, Sent):
                     self._arrived(claim, part, answer, again)
                     took = True
@@ -290,6 +298,22 @@ class Delivery:
                 if self._deadline is not None and not claim.own_unsettled:
                     raise _LeftAgain
                 self._sleep(longest)
+
+    def _answers(self, parts: Sequence[Part]) -> Sequence[Answer]:
+        """Send parts, with the newest credentials; those that are refused for them again, if there are newer ones by then."""
+        if self._renewal is None:
+            return send_parts(self.adapter, parts)
+        answers = self._sent_by_newest(parts)
+        refused = [at for at, answer in enumerate(answers) if isinstance(answer, Misconfigured)]
+        if refused and self._renewal.has_changed():
+            for at, answer in zip(refused, self._sent_by_newest([parts[at] for at in refused]), strict=True):
+                answers[at] = answer
+        return answers
+
+    def _sent_by_newest(self, parts: Sequence[Part]) -> list[Answer]:
+        assert self._renewal is not None  # noqa: S101 - `_answers` has looked
+        with self._renewal.adapter() as adapter:
+            return list(send_parts(adapter, parts))
 
     def _find_out(
         self, claim: Claim, refused: Sequence[tuple[Part, BaseException]], before: Waiting, took: bool
