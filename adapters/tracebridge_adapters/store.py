@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from tracebridge.plugins.adapter import Context, Sent
-from tracebridge.plugins.options import DeliveryOptions, Duration, FilePath, SendingQueue, option
+from tracebridge.plugins.adapter import Bounds, Context, Looked, Pruned, Sent
+from tracebridge.plugins.options import DeliveryOptions, Duration, FilePath, SendingQueue, Size, option
 
 if TYPE_CHECKING:
     from tracebridge.reading.search import Page, Query
+    from tracebridge.reading.sought import Near, Sought
     from tracebridge.records.record import SpanRecord
 
 MAX_BATCH_SPANS = 5_000
@@ -18,10 +20,17 @@ MAX_BATCH_SPANS = 5_000
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """When the store forgets. Both may be given; whichever comes first counts."""
+    """When the store forgets. Several may be given; whichever comes first counts."""
 
     max_age: Duration = option(0.0, help="Forget traces older than this; 0 keeps them.", minimum=0)
     max_traces: int = option(0, help="Keep at most this many traces; 0 keeps all.", minimum=0)
+    max_bytes: Size | None = option(
+        None,
+        help="Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.1.0 or a later one "
+        "made; one of before keeps everything until this is set.",
+        minimum=0,
+        examples=["500MiB"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +52,14 @@ class StoreAdapter:
     max_batch_bytes: int | None = None
 
     def __init__(self, options: StoreOptions, context: Context) -> None:
-        from tracebridge_adapters.store_database import StoreDatabase, encode
+        from tracebridge_adapters.sqlite.database import StoreDatabase, encode
+        from tracebridge_adapters.sqlite.search import with_own_id
 
         retention = options.retention
         self._encode = encode
-        self._database = StoreDatabase(
-            options.path, context.name, max_age_s=retention.max_age, max_traces=retention.max_traces
-        )
+        self._bounds = Bounds(retention.max_age, retention.max_traces, retention.max_bytes)
+        self._database = StoreDatabase(options.path, context.name, self._bounds)
+        self._asked = partial(with_own_id, trace_id_attribute=context.trace_id_attribute)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return the records as MessagePack, which is also what lies in the file."""
@@ -77,7 +87,23 @@ class StoreAdapter:
 
     def search(self, query: Query) -> Page:
         """Return one page of traces whose root (and, for attributes, any span) matches."""
-        return self._database.search(query)
+        return self._database.search(self._asked(query))
+
+    def stream(self, query: Query, looked: Callable[[Looked], None]) -> Iterator[list[SpanRecord]]:
+        """Yield traces that match as they are found, newest first; `looked` is told how far the search is."""
+        return self._database.stream(self._asked(query), looked)
+
+    def near(self, sought: Sought, limit: int) -> list[Near]:
+        """Return at most so many traces that a text may mean: by half of an ID, a span's ID, part of an ID."""
+        return self._database.near(sought, limit)
+
+    def similar(self, text: str, limit: int) -> list[Near]:
+        """Return at most so many recent traces whose custom ID is like a text."""
+        return self._database.similar(text, limit)
+
+    def first(self, trace_id: bytes, limit: int) -> tuple[list[SpanRecord], int]:
+        """Return at most so many of a trace's spans, those that started first, and how many it has."""
+        return self._database.first(trace_id, limit)
 
     def link(self, trace_id: bytes) -> str | None:  # noqa: ARG002 - the contract's signature
         """Return None: the store has no UI of its own; `tracebridge show` draws its traces."""
@@ -94,3 +120,15 @@ class StoreAdapter:
     def delete(self, trace_ids: Sequence[bytes]) -> int:
         """Delete whole traces; return how many there were."""
         return self._database.delete(trace_ids)
+
+    def info(self) -> dict[str, Any]:
+        """Return what is to be known of the file: traces, spans, times, bytes, bounds, what was forgotten."""
+        return self._database.info()
+
+    def prune(self, bounds: Bounds | None = None) -> Pruned:
+        """Delete the oldest traces until the file is within these bounds, by default `retention`; give the space back."""
+        return self._database.prune(self._bounds if bounds is None else bounds)
+
+    def vacuum(self) -> tuple[int, int]:
+        """Write the file anew without holes; return its bytes before and after."""
+        return self._database.vacuum()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
@@ -15,25 +16,31 @@ from tracebridge.calls.ingesting import Ingesting
 from tracebridge.calls.managers import Managers
 from tracebridge.calls.propagating import Propagating
 from tracebridge.calls.reading import Reading
+from tracebridge.calls.sharing import GIVEN_REMEMBERED
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import INTERRUPTIBLE_S, Progress, StageStats, Stats
+from tracebridge.journal.accounts import Progress, SharedStats, StageStats, Stats
 from tracebridge.masking.loggers import logger
+from tracebridge.metrics.publish import Publication
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
+from tracebridge.process.threads import INTERRUPTIBLE_S
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.record import EndCause
+from tracebridge.sampling.attributes import Attributes
+from tracebridge.sampling.head import Head
+from tracebridge.sampling.tail import WAITS_FOR_ROOTS, Tail
 from tracebridge.settings.load import load
-from tracebridge.settings.model import Settings
+from tracebridge.settings.model import MetricsSettings, Settings
 from tracebridge.spans.clock import Clock, SystemClock
 from tracebridge.spans.janitor import Janitor
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
 from tracebridge.stages.holding import Holding
-from tracebridge.wiring import build, maintainer_of, require_usable
+from tracebridge.wiring import build, exchange_of, maintainer_of, require_usable
 
 if TYPE_CHECKING:
     from tracebridge.settings.config import Config
@@ -70,6 +77,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             loaded = load(config, tracking_uri=tracking_uri)
             _log.info("destinations: %s", loaded.told)
             self._configure(loaded.settings, clock or SystemClock())
+            shown = MetricsSettings() if loaded.settings.disabled else loaded.settings.metrics
+            self._metrics = Publication(shown, _numbers_of(self))
         self._off = self._settings.disabled
         self._closing = threading.RLock()
         exits.register(self)
@@ -77,6 +86,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             exits.Terminator.install(self._lifecycle.shutdown_timeout)
         if self._maintainer is not None and self._maintainer.has_work() and not self._off:
             self._on_first_trace()  # what was left behind is delivered even if nothing is traced here
+        if self._exchange is not None and not self._off:
+            self._exchange.start_looking()
 
     def _configure(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -89,6 +100,15 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         propagation = settings.propagation
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
         self._drops_unsampled = propagation.unsampled == "drop"
+        sampling = settings.sampling
+        self._head = self._tail = self._says = None
+        if sampling is not None:
+            self._says = Attributes(sampling.attributes) if sampling.attributes else None
+            self._head = Head(sampling, delivers_unsampled=not self._drops_unsampled)
+            if (
+                sampling.keep is not None or sampling.rules
+            ):  # rules look at the root, which comes last of what is made elsewhere
+                self._tail = Tail(sampling.keep or WAITS_FOR_ROOTS)
         self._table = LiveTable()
         require_usable(settings.journal)
         self._build()
@@ -101,13 +121,19 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._resource = parts.resource
         self._journal = parts.journal
         self._keeps_open = parts.journal.keeps_open
-        self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, parts.stages)
+        decide = parts.stages.decide if self._tail is None else self._tail.adopted
+        self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, decide)
         self._deliveries = parts.deliveries
         self._dead_letters = parts.dead_letters
         self._stages = parts.stages
-        self._holding = Holding()
+        keep = None if self._tail is None else self._tail.settings
+        self._holding = Holding() if keep is None else Holding(keep.max_bytes, keep.max_spans)
         self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
         self._janitor = Janitor(self._close_overdue)
+        self._given = RecentKeys(GIVEN_REMEMBERED)
+        self._shared_calls = self._shared_calls_of()
+        self._exchange = exchange_of(self._settings, self._take_in)
+        self._shares_all = self._exchange is not None and self._settings.open_spans.share == "all"
         self._running = False
         self._closed = False
 
@@ -115,13 +141,16 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     @property
     def active_traces(self) -> list[Span]:
-        """The roots of the traces that are open here, oldest first."""
-        return [root for trace in self._table.all() for root in trace.roots]
+        """The roots of the traces that are open here, oldest first; then those that are shared, whoever started them (at most 1,000)."""
+        here = [root for trace in self._table.all() for root in trace.roots]
+        return here + [self._handle(record) for record in self._open_elsewhere(None)]
 
     def get_active_trace(self, trace_id: str | TraceId) -> Span | None:
-        """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here."""
+        """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here, and not shared."""
         trace = self._find(trace_id)
-        return None if trace is None else trace.root
+        if trace is None or trace.root is None:
+            return None if self._off else self._shared_root(trace_id)
+        return trace.root
 
     # ------------------------------------------------------------------ the books
 
@@ -135,8 +164,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 ingested=accounts.ingested,
                 open=accounts.open,
                 held=accounts.held,
+                shared=accounts.shared,
+                open_spans=SharedStats() if self._exchange is None else self._exchange.stats(),
+                undecided=accounts.undecided,
+                kept=dict(accounts.kept),
                 late_ends=accounts.late_ends,
                 misuse=dict(accounts.misuse),
+                sampled=dict(accounts.sampled),
                 rejected=dict(accounts.rejected),
                 adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
                 journal=self._journal.stats(),
@@ -145,10 +179,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def progress(self) -> Progress:
         """Return how far delivery is, for a program that has to know when what it ingested is safe elsewhere; see `Progress`."""
-        with self._accounts.lock:
+        accounts, holding = self._accounts, self._holding
+        with accounts.lock:
             end = self._journal.end
             settled = min((delivery.settled_to for delivery in self._deliveries.values()), default=end)
-            return Progress(end, settled, self._accounts.held, self._journal.stats().bytes)
+            held = accounts.held + accounts.undecided
+            since = holding.oldest if held == holding.count else 0.0  # others are being decided about at this instant
+            return Progress(end, settled, held, since, self._journal.stats().bytes)
 
     def adapter(self, name: str) -> Adapter:
         """Return a configured adapter by its key, such as `zipkin` or `otlp_http/main`. Raises KeyError."""
@@ -173,6 +210,10 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             deliveries = self._deliveries.values()
             self._accounts.wait_for(lambda: self._left_is_over() and all(d.flushed(end) for d in deliveries), timeout_s)
             return self._has_looked() and all(d.flushed(end) and not d.left for d in deliveries)
+
+    def decide_held(self) -> None:
+        """Have everything decided that a stage or `sampling.keep` holds, as `close` does: for a program that has handed in all there is."""
+        self._decide_all()
 
     def _request_flush(self) -> int:
         """Have delivery wait for no company, up to the position that is returned. Locked."""
@@ -228,6 +269,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _close(self, timeout_s: float) -> None:
         began = time.monotonic()
         self._end_what_is_open()
+        if self._exchange is not None:
+            self._exchange.close()
         self._decide_all()
         self._janitor.stop()
         with self._accounts.lock:
@@ -244,6 +287,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
             self._journal.close()
             self._accounts.closed = True
+        self._metrics.close()
         took_s = time.monotonic() - began
         if kept:
             _log.info(
@@ -326,7 +370,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             self._janitor.poke()
 
     def _on_first_hold(self) -> None:
-        if not self._accounts.held:
+        if not (self._accounts.held or self._accounts.undecided):
             self._janitor.poke()
 
     def _after_fork_in_child(self) -> None:
@@ -335,12 +379,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         The child may start spans under the parent's open spans, not end them.
         """
         self._closing = threading.RLock()  # the thread that held it is not here
+        self._metrics.forget_after_fork()
         if self._closed:
             return
         inherited = self._table.all()
         self._table = LiveTable()
         self._journal.after_fork_in_child()
-        _parents_own.append((self._deliveries, self._journal))
+        _parents_own.append((self._deliveries, self._journal, self._exchange))
         try:
             self._build()
         except Exception:  # whatever it is, the child must neither stop for it nor write where its parent writes
@@ -355,6 +400,17 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             trace.late_since = None
             self._table.add(trace)
             trace.done = True  # its first span here starts this process's workers
+
+
+def _numbers_of(client: Client) -> Callable[[], dict[str, Any] | None]:
+    """Return what reads the books of a client, and keeps it no longer alive than its owner does."""
+    known = weakref.ref(client)
+
+    def numbers() -> dict[str, Any] | None:
+        found = known()
+        return None if found is None else found.stats().to_dict()
+
+    return numbers
 
 
 _parents_own: list[object] = []

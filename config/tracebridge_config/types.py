@@ -71,18 +71,18 @@ class JaegerThriftConfig(TypedDict, total=False):
     """Most bytes of a datagram."""
     compression: Literal["gzip", "none"]
     """Whether HTTP bodies are compressed; a Jaeger 1 collector does not take it."""
-    headers: Mapping[str, str]
-    """Headers of every HTTP request."""
-    timeout: str | Literal[0]
-    """Longest wait for one answer."""
-    tls: TlsConfig | None
-    """TLS towards an HTTPS collector."""
-    dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
     query_endpoint: str | None
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    headers: Mapping[str, str]
+    """Headers of every request; over gRPC, the metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -145,7 +145,7 @@ class KafkaConfig(TypedDict, total=False):
     properties: Mapping[str, str]
     """Further properties of librdkafka, for what has no option here."""
     dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -180,7 +180,7 @@ class LogConfig(TypedDict, total=False):
     """Longest line, in bytes."""
     extra_lines: Sequence[Literal["span.start", "span.event", "trace.end"]]
     """Lines besides the one that every finished span gets."""
-    sign: SignConfig | None | None
+    sign: SignConfig | None
     """Sign every line, so that `replay --verify` knows it for ours."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
@@ -214,14 +214,14 @@ class MlflowConfig(TypedDict, total=False):
     """Bearer token; user and password together come before it."""
     workspace: str | None
     """Workspace, on a server that has several."""
+    ui: str | None
+    """Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own."""
     headers: Mapping[str, str]
-    """Headers of every request."""
+    """Headers of every request; over gRPC, the metadata of every call."""
     timeout: str | Literal[0]
     """Longest wait for one answer."""
     tls: TlsConfig | None
-    """TLS towards this server."""
-    ui: str | None
-    """Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own."""
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -237,7 +237,7 @@ OtelExporterConfig = TypedDict(
         'class': str,
         # Keyword arguments of the class.
         'args': Mapping[str, Any],
-        # Names for inputs, outputs and span type.
+        # Names for inputs, outputs and span type; mlflow for an MLflow server.
         'dialect': Literal["openinference", "mlflow", "genai"],
         # How spans are grouped into requests.
         'sending_queue': SendingQueueConfig | None,
@@ -255,7 +255,7 @@ class OtlpFileConfig(TypedDict, total=False):
     path: str | os.PathLike[str]
     """The file; created 0600, appended to."""
     dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -268,19 +268,19 @@ class OtlpGrpcConfig(TypedDict, total=False):
     endpoint: str
     """Address; https:// for TLS, http:// for none."""
     compression: Literal["gzip", "none"]
-    """Whether messages are compressed."""
-    headers: Mapping[str, str]
-    """Metadata of every call."""
-    timeout: str | Literal[0]
-    """Longest wait for one answer."""
-    tls: TlsConfig | None
-    """TLS towards this destination."""
-    dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Whether bodies are compressed."""
     query_endpoint: str | None
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    headers: Mapping[str, str]
+    """Headers of every request; over gRPC, the metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -297,19 +297,19 @@ class OtlpHttpConfig(TypedDict, total=False):
     encoding: Literal["protobuf", "json"]
     """How the body is written."""
     compression: Literal["gzip", "none"]
-    """Whether the body is compressed."""
-    headers: Mapping[str, str]
-    """Headers of every request."""
-    timeout: str | Literal[0]
-    """Longest wait for one answer."""
-    tls: TlsConfig | None
-    """TLS towards this destination."""
-    dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    """Whether bodies are compressed."""
     query_endpoint: str | None
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    headers: Mapping[str, str]
+    """Headers of every request; over gRPC, the metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -319,12 +319,14 @@ class OtlpHttpConfig(TypedDict, total=False):
 
 
 class RetentionConfig(TypedDict, total=False):
-    """When the store forgets. Both may be given; whichever comes first counts."""
+    """When the store forgets. Several may be given; whichever comes first counts."""
 
     max_age: str | Literal[0]
     """Forget traces older than this; 0 keeps them."""
     max_traces: int
     """Keep at most this many traces; 0 keeps all."""
+    max_bytes: str | int | None
+    """Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.1.0 or a later one made; one of before keeps everything until this is set."""
 
 
 class StoreConfig(TypedDict, total=False):
@@ -348,19 +350,19 @@ class ZipkinConfig(TypedDict, total=False):
     encoding: Literal["json", "protobuf"]
     """How the body is written; protobuf needs Zipkin 2.8."""
     compression: Literal["gzip", "none"]
-    """Whether the body is compressed."""
-    headers: Mapping[str, str]
-    """Headers of every request."""
-    timeout: str | Literal[0]
-    """Longest wait for one answer."""
-    tls: TlsConfig | None
-    """TLS towards this destination."""
-    dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Whether bodies are compressed."""
     query_endpoint: str | None
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    headers: Mapping[str, str]
+    """Headers of every request; over gRPC, the metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -375,7 +377,7 @@ class ZipkinFileConfig(TypedDict, total=False):
     path: str | os.PathLike[str]
     """The file; created 0600, appended to."""
     dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -455,6 +457,66 @@ class PropagationConfig(TypedDict, total=False):
     """The header of the format correlation, which carries your own trace ID as it is."""
     unsampled: Literal["drop", "record"]
     """Spans of a trace that the caller decided not to sample: count and drop them, or deliver them all the same."""
+
+
+class MatchConfig(TypedDict, total=False):
+    """What a trace's root has to be for a rule to decide about it; all that is given has to fit."""
+
+    name: str | None
+    """The root's name; * stands for any text."""
+    kind: Literal["internal", "server", "client", "producer", "consumer"] | None
+    """The root's kind."""
+    attributes: Mapping[str, AttributeValue]
+    """What the root has at its start: the value itself, or a list of which it is one; in text, * stands for any text."""
+    service: str | None
+    """The service.name of what produced it; * stands for any text."""
+
+
+class RuleConfig(TypedDict, total=False):
+    """Another ratio for the traces whose root fits."""
+
+    match: MatchConfig | None
+    """What the root has to be."""
+    ratio: float | str
+    """The share of these traces that is kept."""
+
+
+class KeepConfig(TypedDict, total=False):
+    """What makes a whole trace worth keeping, whatever was decided at its start."""
+
+    errors: bool
+    """Keep a trace in which a span ended with the status ERROR."""
+    slower_than: str | Literal[0] | None
+    """Keep a trace in which a span took longer than this."""
+    names: Sequence[str]
+    """Keep a trace that has a span of such a name; * stands for any text."""
+    attributes: Mapping[str, AttributeValue]
+    """Keep a trace in which a span has one of these attributes: the value itself, or a list of which it is one."""
+    wait: str | Literal[0]
+    """Longest time that a trace's first finished span waits for the root's end."""
+    max_spans: int
+    """Most spans of one trace that wait."""
+    max_bytes: str | int
+    """Most that all waiting spans together may take."""
+
+
+class SamplingConfig(TypedDict, total=False):
+    """Which traces are delivered: decided at their start by a share of all, and, once they are whole, by what is in them."""
+
+    ratio: float | str
+    """The share of the traces that begin here that is kept."""
+    rules: Sequence[RuleConfig]
+    """Other ratios for some traces: the first rule that fits the root decides."""
+    keep: KeepConfig | None
+    """What is kept whatever the ratio says, decided when the root has ended."""
+    max_traces_per_second: int | None
+    """Most traces a second that begin here and are kept by ratio and rules."""
+    parent: Literal["obey", "threshold", "ignore"]
+    """With a parent elsewhere: its sampled flag decides, or the threshold that came along, or what is set here."""
+    randomness: Literal["auto", "id", "hash"]
+    """What is drawn by: the trace ID where that is random and its hash where it is not, always the ID, or always the hash."""
+    attributes: Sequence[Literal["jaeger", "datadog", "priority"]]
+    """Attributes that say the same to others: sampler.type and sampler.param on roots; _dd.rule_psr on roots; sampling.priority on what `keep` kept."""
 
 
 class OpenTelemetryConfig(TypedDict, total=False):
@@ -539,6 +601,28 @@ class JournalConfig(TypedDict, total=False):
     """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
+class OpenSpansConfig(TypedDict, total=False):
+    """Spans that any process may change and end by their IDs."""
+
+    engine: str | None
+    """Where shared spans are kept while they are open: directory (one host), redis, postgresql; without it no span is shared."""
+    url: str | os.PathLike[str] | None
+    """The engine's folder or address: ./open-spans, redis://host:6379/0, postgresql://user@host/database."""
+    share: Literal["asked", "all"]
+    """Share the spans that are started with shared=True, or all."""
+    timeout: str | Literal[0]
+    """Longest wait of one call for the engine; the span goes on without it then."""
+
+
+class MetricsConfig(TypedDict, total=False):
+    """Where the numbers of `client.stats()` are shown as metrics."""
+
+    listen: str | None
+    """Serve them to Prometheus at http://HOST:PORT/metrics; loopback only, port 0 takes a free one."""
+    opentelemetry: bool
+    """Make OpenTelemetry instruments of them, by the process's global meter provider."""
+
+
 AdapterConfig = (
     ConsoleConfig
     | JaegerThriftConfig
@@ -570,6 +654,8 @@ class Config(TypedDict, total=False):
     """How your own trace IDs become wire IDs."""
     propagation: PropagationConfig | None
     """Which headers carry a trace in and out."""
+    sampling: SamplingConfig | None
+    """Which traces are delivered; without it, all."""
     opentelemetry: OpenTelemetryConfig | None
     """One tree with OpenTelemetry's instrumentation."""
     lifecycle: LifecycleConfig | None
@@ -580,6 +666,10 @@ class Config(TypedDict, total=False):
     """What is masked."""
     journal: JournalConfig | None
     """The queue before delivery."""
+    open_spans: OpenSpansConfig | None
+    """Spans that any process may end."""
+    metrics: MetricsConfig | None
+    """Where the numbers are shown as metrics."""
     adapters: Mapping[str, AdapterConfig]
     """Destinations, each under `type` or `type/name`."""
     stages: Sequence[str | Mapping[str, Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,16 @@ def ddtrace() -> Path:
 def atheris() -> Path:
     """A Python with the fuzzer."""
     return _python("atheris")
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> None:
+    """Prometheus and its tool, from the system's packages."""
+    missing = [name for name in ("prometheus", "promtool") if shutil.which(name) is None]
+    if missing and os.environ.get(REQUIRE):
+        pytest.fail("prometheus is required here: apt-get install prometheus")
+    if missing:
+        pytest.skip("no prometheus on this machine: apt-get install prometheus")
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from tracebridge.journal.base import Journal
 from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent, read_kind
-from tracebridge.records.record import Event, Kind, Link, Resource
+from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord
 from tracebridge.records.values import Tally
+from tracebridge.sampling.head import Head
 from tracebridge.settings.model import LimitsSettings
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID, NoopSpan
@@ -56,6 +57,8 @@ class Core(Misuse):
     _closed: bool
     _drops_unsampled: bool
     """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
+    _head: Head | None
+    """Decides about traces at their start; None without `sampling`."""
     _propagator: Propagator
     _most_attributes: int
     _span_locks: tuple[RLock, ...]
@@ -79,6 +82,14 @@ class Core(Misuse):
 
     def _on_late_children(self, trace: LiveTrace) -> None:
         """A root has ended with children open."""
+        raise NotImplementedError
+
+    def _unknown_end(self, trace_id: Any, span_id: Any) -> None:
+        """Count the end of a span that is not open (`tracebridge.calls.ending`)."""
+        raise NotImplementedError
+
+    def _ingest(self, record: SpanRecord) -> None:
+        """Take a finished record made elsewhere (`tracebridge.calls.ingesting`)."""
         raise NotImplementedError
 
     def _find(self, key: Any) -> LiveTrace | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from tracebridge.calls.core import one_id
 from tracebridge.calls.misuse import log
-from tracebridge.calls.recording import Recording, later_fields
+from tracebridge.calls.recording import later_fields
+from tracebridge.calls.sharing import Sharing
 from tracebridge.errors import TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
@@ -29,7 +30,7 @@ _FINISHED_VALUE = EndCause.FINISHED.value  # a property of an enumeration's memb
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
 
 
-class Ending(Recording):
+class Ending(Sharing):
     """`end_span`, `end_trace`, and the closing of spans that were never ended."""
 
     def end_span(
@@ -59,7 +60,10 @@ class Ending(Recording):
             own_id = None if trace is None else self._read_span_id(span_id)
             span = None if trace is None or own_id is None else trace.spans.get(own_id.wire_span_id)
         if span is None:
-            self._unknown_end(trace_id, span_id)
+            if self._exchange is None or not self._end_elsewhere(
+                trace_id, span_id, outputs, attributes, status, end_time_ns
+            ):
+                self._unknown_end(trace_id, span_id)
         else:
             self._end(span, outputs, attributes, status, end_time_ns)
 
@@ -92,6 +96,8 @@ class Ending(Recording):
             self._end(root, outputs, attributes, status, end_time_ns)
         elif self._closed_root(key):
             self._accounts.note_late_end()
+        elif (shared := self._shared_root(key)) is not None:
+            self._end_shared(shared, outputs, attributes, status, end_time_ns)
         elif trace is not None or self._has_finished(key):
             raise misuse(TraceFinishedError, f"Trace with ID {self._reducer.show(key)} already finished.")
         else:
@@ -111,6 +117,10 @@ class Ending(Recording):
         if self._accounts.is_inside():
             end_time_ns = trace.anchor_ns + self._ticks() if end_time_ns is None else end_time_ns
             self._accounts.aside(self._end, span, outputs, attributes, status, end_time_ns, cause)
+            return
+        decision = trace.decision
+        if decision is not None and not decision.recorded:
+            self._end_unrecorded(span, trace, cause)
             return
         trace.ended.young.add(span_id)  # before it leaves: it is a possible parent at any moment
         if trace.spans.pop(span_id, None) is None:
@@ -176,11 +186,13 @@ class Ending(Recording):
                 data = self._encoded(span, trace, cause)
         else:
             data = self._encoded(span, trace, cause)
+        if decision is not None:
+            data = self._as_decided(span, trace, decision, data)
         accounts = self._accounts
         is_root = trace.roots and span in trace.roots
-        if not accounts.acquire(False):
-            accounts.wait_turn()
         try:
+            if not accounts.acquire(False):
+                accounts.wait_turn()
             if type(data) is bytes:
                 self._journal.append(data, span)
             else:
@@ -188,8 +200,10 @@ class Ending(Recording):
             accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
-        finally:
-            accounts.release()
+        except BaseException:
+            accounts.let_go()
+            raise
+        accounts.release()
         if type(data) is not bytes:
             self._after_stages(data, group)
         if (
@@ -198,6 +212,28 @@ class Ending(Recording):
             or len(trace.ended.young) > ENDED_SPANS_REMEMBERED
         ):
             self._after_end(trace, is_root=bool(is_root))
+
+    def _end_unrecorded(self, span: Span, trace: LiveTrace, cause: EndCause) -> None:
+        """End a span of a trace that is not recorded: it is counted, and that is all."""
+        if trace.spans.pop(span._span_id, None) is None:
+            self._unknown_end(trace.shown_id, span._span_id)
+            return
+        span._cause = cause
+        span._end_time_ns = trace.anchor_ns + self._ticks()
+        accounts = self._accounts
+        if not accounts.acquire(False):
+            accounts.wait_turn()
+        try:
+            accounts.started += 1
+            accounts.left_out += 1
+            accounts.sampled[trace.decision.reason] += 1  # type: ignore[union-attr]  # that is why we are here
+            is_root = trace.roots and span in trace.roots
+            if is_root or not trace.spans:
+                self._retire(span, trace)
+        finally:
+            accounts.release()
+        if is_root and trace.late_since is not None:
+            self._on_late_children(trace)
 
     def _after_end(self, trace: LiveTrace, *, is_root: bool) -> None:
         """Do what few ends are followed by."""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tracebridge.calls.common_record import common_bytes, ending_of
+from tracebridge.calls.deciding import Deciding
 from tracebridge.calls.misuse import log
-from tracebridge.calls.recording import Recording
 from tracebridge.calls.repair import repair
 from tracebridge.errors import ConfigError
 from tracebridge.journal.base import encode_record
@@ -39,7 +39,7 @@ class Described(NamedTuple):
     """How a common record with them ends in the journal (`common_record`); None when something about them was repaired."""
 
 
-class Ingesting(Recording):
+class Ingesting(Deciding):
     """`ingest` and `source`."""
 
     _described_last = Described(None, None, None, None, 0, b"")
@@ -75,21 +75,26 @@ class Ingesting(Recording):
                     "ingest_after_close", "a record was ingested after close(); it is not delivered."
                 )
             return
+        self._ingest(record)
+
+    def _ingest(self, record: SpanRecord) -> None:
         if self._accounts.is_inside():
-            self._accounts.aside(self.ingest, record)
+            self._accounts.aside(self._ingest, record)
             return
-        data = self._ingested(record)
+        data = self._thinned(self._ingested(record))
         accounts = self._accounts
-        if not accounts.acquire(False):
-            accounts.wait_turn()
         try:
+            if not accounts.acquire(False):
+                accounts.wait_turn()
             if isinstance(data, bytes):
                 self._journal.append(data)
             else:
                 group = self._not_queued(object(), data)
             accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
-        finally:
-            accounts.release()
+        except BaseException:
+            accounts.let_go()
+            raise
+        accounts.release()
         if not isinstance(data, bytes):
             self._after_stages(data, group)
         if self._journal.commits:

@@ -68,7 +68,7 @@ class Propagating(Core):
         """
         if span is None:
             span = current_span(self, None)
-        if span.__class__ is Span:
+        if span.__class__ is Span or isinstance(span, Span):
             if span._origin is None:  # as `context_of` has it, without a call that costs a tenth of the whole
                 trace = span._trace
                 context = RemoteParent(

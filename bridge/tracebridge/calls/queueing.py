@@ -7,9 +7,19 @@ from collections.abc import Hashable, Iterable
 
 from tracebridge.calls.core import Core
 from tracebridge.delivery.deadletters.letters import DeadLetters
-from tracebridge.stages.holding import Group, Held, Holding
+from tracebridge.journal.accounts import SAMPLED_OUT
+from tracebridge.sampling.attributes import Attributes
+from tracebridge.sampling.decision import TAIL, Decision
+from tracebridge.sampling.tail import Tail, delivered
+from tracebridge.stages.holding import Group, Held, Holding, SampledOut
 from tracebridge.stages.stage import Encoded, HeldBack
 
+CUT = {
+    "wait": "a trace waited for its root's end for sampling.keep.wait; it is as it was decided at its start, and so are its later spans.",
+    "max_spans": "a trace has more than sampling.keep.max_spans spans before its root has ended; it is as it was decided at its start.",
+    "max_bytes": "undecided spans take more than sampling.keep.max_bytes; the oldest traces are as it was decided at their start.",
+}
+"""What is said of a trace that could not wait for its root's end."""
 STAGE_FAILED = "stage_failed"
 LOOK_INTO_STAGES_S = 5.0  # how often it is looked whether a thread is stuck in one
 
@@ -18,18 +28,30 @@ class Queueing(Core):
     """Moves finished spans on."""
 
     _holding: Holding
+    _tail: Tail | None
+    """Decides about whole traces; None without `sampling.keep` and rules."""
+    _says: Attributes | None
+    """Says what was decided in the attributes of others; None where that is not asked for."""
     _dead_letters: DeadLetters
 
     def _not_queued(self, span: Hashable, made: Encoded | None) -> Group | None:
         """Count a span that the stages did not let into the queue; return what has to be decided now. Called with the lock held."""
+        accounts = self._accounts
         if isinstance(made, Held):
             self._journal.hold(span, made.key, made.data)
             self._on_first_hold()
-            self._accounts.held += 1
-            return self._holding.add(made, span, time.monotonic())
+            if made.decision is None:
+                accounts.held += 1
+            else:
+                accounts.undecided += 1
+            return self._holding.add(made, span if self._keeps_open else None, time.monotonic())
         self._journal.forget(span)
-        reason = STAGE_FAILED if isinstance(made, HeldBack) else "sampled"
-        for account in self._accounts.adapters.values():
+        if isinstance(made, SampledOut):
+            accounts.sampled[made.reason] += 1
+            accounts.left_out += 1
+            return None
+        reason = STAGE_FAILED if isinstance(made, HeldBack) else SAMPLED_OUT
+        for account in accounts.adapters.values():
             account.dropped[reason] += 1
         return None
 
@@ -42,8 +64,11 @@ class Queueing(Core):
             self._decide([group])
 
     def _decide(self, groups: Iterable[Group]) -> None:
-        """Ask the stage about held spans, and queue what it keeps."""
+        """Ask about held spans, and queue what is kept."""
         for group in groups:
+            if group.decision is not None:
+                self._carry_out(group)
+                continue
             left = self._stages.decide(group.key, [data for _, data in group.spans])
             with self._accounts.lock:
                 for (span, _), data in zip(group.spans, left, strict=True):
@@ -53,9 +78,39 @@ class Queueing(Core):
                         self._journal.append(data, span)
                     self._accounts.held -= 1
 
+    def _carry_out(self, group: Group) -> None:
+        """Do with a trace's spans that waited what is decided: kept for what is in them, else as it was at the start."""
+        tail, decision = self._tail, group.decision
+        assert tail is not None  # noqa: S101 - nobody else makes a group with a decision
+        wanted = group.wanted or decision.kept  # the latter: of spans that ended as it was being decided
+        if group.cut and not wanted:
+            self._warn(f"undecided_{group.cut}", CUT[group.cut])
+        left: list[bytes] | None = None
+        if wanted or decision.delivered:
+            left = [self._final(data, decision, wanted) for _, data in group.spans]
+        accounts, journal, count = self._accounts, self._journal, len(group.spans)
+        with accounts.lock:
+            tail.decided(group.key, decision, wanted)
+            for number, (span, _) in enumerate(group.spans):
+                if left is None:
+                    journal.forget(span)
+                else:
+                    journal.append(left[number], span)
+            accounts.undecided -= count
+            if wanted:
+                accounts.kept[wanted] += count
+            elif left is None:
+                accounts.sampled[TAIL] += count
+                accounts.left_out += count
+
+    def _final(self, data: bytes, decision: Decision, wanted: str) -> bytes:
+        """Return a span of a trace that is delivered as it is queued."""
+        made = delivered(data, decision) if not wanted or self._tail is None else self._tail.kept(data, decision)
+        return made if self._says is None else self._says.put(made, kept=bool(wanted))
+
     def _decide_due(self) -> float | None:
         """Ask about what has been held long enough; return seconds until the next look, None when there is nothing to look after."""
-        if not self._stages.users:
+        if not self._stages.users and self._tail is None:
             return None
         self._stages.name_stuck()
         now = time.monotonic()

@@ -102,7 +102,12 @@ class Recording(Queueing):
 
     def _encoded(self, span: Span, trace: LiveTrace, cause: EndCause) -> Encoded | None:
         """Return the span as the journal keeps it, or why it is not queued; None when whoever called us decided so for the trace."""
-        if span._origin is not None and not span._origin.flags & SAMPLED and self._drops_unsampled:
+        if (
+            trace.decision is None
+            and span._origin is not None
+            and not span._origin.flags & SAMPLED
+            and self._drops_unsampled
+        ):
             return None
         try:
             return self._stages.encode(self._snapshot(span, trace, cause))

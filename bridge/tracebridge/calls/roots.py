@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.calls.core import INTERNAL, LAST_KIND, Closing
-from tracebridge.calls.recording import Recording
+from tracebridge.calls.sharing import Sharing
 from tracebridge.errors import (
     DuplicateSpanError,
     DuplicateTraceError,
@@ -16,7 +16,7 @@ from tracebridge.errors import (
     misuse,
 )
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.random_ids import shared_ids
+from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.otel.current import CURRENT, current_parent
 from tracebridge.plugins.adapter import RUN_TAG
@@ -27,6 +27,7 @@ from tracebridge.spans.live import LiveTrace, context_of, live_trace
 from tracebridge.spans.noop import AnySpan
 from tracebridge.spans.place import Place
 from tracebridge.spans.span import MAX_NAME, OwnId, Span
+from tracebridge.spans.unrecorded import UnrecordedSpan
 
 REMOTE = "remote"  # the scheme of a trace whose root another process has
 CUT_AWAY = "trace_id_cut_away"  # how IDs from elsewhere that cannot be sent on are counted
@@ -35,7 +36,7 @@ DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
 CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
 
 
-class Roots(Recording):
+class Roots(Sharing):
     """Begins traces; and what every new span has in common."""
 
     def _begin_trace(  # noqa: PLR0915 - the hot path stands in one piece
@@ -54,6 +55,7 @@ class Roots(Recording):
         links: Any,
         kind: Any,
         span_id: Any = None,
+        shared: bool = False,
     ) -> AnySpan:
         """`start_trace`, for a caller at `place`."""
         if self._off:
@@ -71,6 +73,9 @@ class Roots(Recording):
             if custom_id is None and self._ids.generate is not None and not names_trace(remote):
                 generated = custom_id = self._generated(name, attributes)
             trace = self._new_trace(custom_id, remote, tally)
+            if self._head is not None and not self._decide_root(trace, remote, name, kind, attributes).recorded:
+                parent_id = None if remote is None else remote.span_id
+                return self._begin_unrecorded(trace, parent_id, name, kind, span_id, place, named=custom_id is not None)
             if tags is not None or experiment_id is not None or run_id is not None:
                 self._label(trace, tags, experiment_id, run_id, tally)
             parent_id = None if remote is None else remote.span_id
@@ -117,10 +122,11 @@ class Roots(Recording):
                 self._set_up(
                     span, name, span_type, span._start_time_ns if start_time_ns is None else start_time_ns, links
                 )
-            interrupting = self._accounts.is_inside()
-            if not self._accounts.acquire(False):
-                self._accounts.wait_turn()
+            accounts = self._accounts
+            interrupting = accounts.is_inside()
             try:
+                if not accounts.acquire(False):
+                    accounts.wait_turn()
                 known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.custom_id or "")
                 if known is not None:
                     gives_way = generated is not None and not self._ids.joins
@@ -133,16 +139,18 @@ class Roots(Recording):
                 trace.spans[span._span_id] = span
                 trace.roots = (*trace.roots, span)
                 trace.late_since = None
-                self._accounts.started += 1
-                self._accounts.open += 1
+                accounts.started += 1
+                accounts.open += 1
                 if self._keeps_open and (data := self._started(span, trace)) is not None:
                     self._record_start(span, data, interrupting)
-            finally:
-                self._accounts.release()
+            except BaseException:
+                accounts.let_go()
+                raise
+            accounts.release()
             self._on_first_trace()
             if gives_way:
                 self._warn(GENERATE, "trace_ids.generate made the ID of a trace that is open; a random one is used.")
-            return span
+            return self._share(span) if shared or self._shares_all else span
         except TracebridgeError:
             raise
         except Closing:
@@ -278,6 +286,70 @@ class Roots(Recording):
                 f"Trace with ID {new.shown_id} is open already, started at {known.roots[-1]._opened_at}; end it first, "
                 "give another ID, or set trace_ids.on_duplicate: join.",
             )
+
+    # ------------------------------------------------------------------ spans that are not recorded
+
+    def _begin_unrecorded(
+        self, trace: LiveTrace, parent_id: str | None, name: Any, kind: int, span_id: Any, place: Place, *, named: bool
+    ) -> UnrecordedSpan:
+        """Begin a trace that is not recorded. Raises DuplicateTraceError and DuplicateSpanError as for any other."""
+        span = self._unrecorded(trace, parent_id, name, kind, span_id, place)
+        accounts, table = self._accounts, self._table
+        if not accounts.acquire(False):
+            accounts.wait_turn()
+        try:
+            if self._off:
+                raise Closing
+            known = table.traces.get(trace.hex_id) or table.traces.get(trace.custom_id or "")
+            if known is not None:
+                known = self._same_trace(known, trace, False, named, parent_id is not None)
+            if span_id is not None:
+                self._refuse_known(span, known or trace)
+            trace = span._trace = table.add(trace) if known is None else known.joined_by(trace)
+            trace.spans[span._span_id] = span
+            trace.roots = (*trace.roots, span)
+            trace.late_since = None
+        finally:
+            accounts.release()
+        return span
+
+    def _start_unrecorded(
+        self, trace: LiveTrace, parent_id: Any, name: Any, kind: Any, span_id: Any, place: Place
+    ) -> UnrecordedSpan:
+        """Start a span in a trace that is not recorded. Raises DuplicateSpanError as for any other."""
+        span = self._unrecorded(trace, parent_id, name, kind, span_id, place)
+        if span_id is None and not trace.done:
+            trace.spans[span._span_id] = span
+            if not trace.done:
+                return span
+        with self._accounts.lock:  # the trace is ending just now, or has ended
+            if self._off:
+                raise Closing
+            trace = span._trace = self._table.newest(trace)
+            if span_id is not None:
+                self._refuse_known(span, trace)
+            if trace.done:
+                self._table.add(trace)
+            trace.spans[span._span_id] = span
+        return span
+
+    def _unrecorded(
+        self, trace: LiveTrace, parent_id: Any, name: Any, kind: Any, span_id: Any, place: Place
+    ) -> UnrecordedSpan:
+        own_id = None if span_id is None else self._ids.span(span_id)
+        try:
+            raw_id, hex_id = pop_span_id() if own_id is None else (own_id.wire, own_id.wire_span_id)
+        except IndexError:
+            raw_id, hex_id = shared_ids.more_span_ids()
+        name = name if type(name) is str else self._reducer.text(name, Tally())
+        parent_id = parent_id if type(parent_id) is str else None
+        now_ns = trace.anchor_ns + self._ticks()
+        span = UnrecordedSpan(
+            self, trace, hex_id, raw_id, parent_id, None, name, now_ns, place, kind, _origin=trace.origin
+        )
+        if own_id is not None:
+            self._own(span, own_id)
+        return span
 
     # ------------------------------------------------------------------ any new span
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import click
 
-from tracebridge.cli.shared.configured import CONFIG_HELP
-from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.exits import EXIT_INTERRUPTED, EXIT_NOT_FOUND
 from tracebridge.cli.shared.moments import moment
 from tracebridge.cli.shared.names import WILDCARD, pattern_of
 from tracebridge.cli.shared.output import echo, echo_json
-from tracebridge.cli.shared.stores import join_option, open_reader
+from tracebridge.cli.shared.searching import answer_of
+from tracebridge.cli.shared.stores import config_option, from_option, join_option, open_destinations
 from tracebridge.cli.shared.tracelist import print_traces, trace_row
 from tracebridge.errors import TracebridgeError
 from tracebridge.reading.filters import parse_filter
@@ -30,7 +30,8 @@ EPILOG = """Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--config", metavar="FILE", help=CONFIG_HELP)
+@config_option
+@from_option
 @join_option
 @click.option("--service", help="Service name, exactly.")
 @click.option("--name", help="Name of the root, exactly; with % as a wildcard.")
@@ -54,6 +55,7 @@ EPILOG = """Examples:
 def command(
     context: click.Context,
     config: str | None,
+    sources: tuple[str, ...],
     join: bool,
     service: str | None,
     name: str | None,
@@ -91,19 +93,22 @@ def command(
     conditions += [_pair("attribute", text) for text in attributes]
     conditions += [_pair("tag", text) for text in tags]
 
-    reader, _ = open_reader(config, join=join)
-    page = reader.search(Query(conditions, max_results=limit))
-    if not page.traces:
-        echo("no trace matches", err=True)
-        context.exit(EXIT_NOT_FOUND)
-    rows = [trace_row(spans) for spans in page.traces if spans]
+    destination = open_destinations(config, sources, join=join)[0][0]
+    answer = answer_of(destination, Query(conditions, max_results=limit))
+    if not answer.traces:
+        echo(f"no trace matches in {destination.shown}", err=True)
+        context.exit(EXIT_INTERRUPTED if answer.interrupted else EXIT_NOT_FOUND)
+    rows = [trace_row(spans, destination.name) for spans in answer.traces]
     if as_json:
         for row in rows:
             echo_json(row)
-        return
-    print_traces(rows)
-    if page.token is not None:
-        echo(f"more match; the newest {limit} are shown (--limit)", err=True)
+    else:
+        print_traces(rows)
+        echo(f"from {destination.shown}", err=True)
+        if answer.more:
+            echo(f"more may match; the newest {len(rows)} are shown (--limit)", err=True)
+    if answer.interrupted:
+        context.exit(EXIT_INTERRUPTED)
 
 
 def _named(name: str) -> Condition:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import click
 
-from tracebridge.cli.shared.configured import CONFIG_HELP
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
 from tracebridge.cli.shared.files import new_file
 from tracebridge.cli.shared.folding import MAX_SPANS, Look
 from tracebridge.cli.shared.moments import length
-from tracebridge.cli.shared.output import draw, echo, echo_json, terminal
-from tracebridge.cli.shared.stores import join_option, open_reader
-from tracebridge.errors import TracebridgeError
+from tracebridge.cli.shared.output import draw, echo, echo_folded, echo_json, terminal
+from tracebridge.cli.shared.stores import config_option, from_option, join_option, open_destinations
+from tracebridge.cli.shared.words import count
 from tracebridge.ids.identity import Identity
-from tracebridge.records.record import carried
+from tracebridge.reading.finding import Finder, Match
+from tracebridge.reading.sought import Sought, sought
+
+MOST_NEAR = 20  # traces that a text may mean
+MAX_READ = 100_000  # spans of one trace, unless more are to be drawn
+SIMILAR = 3  # IDs that are offered
 
 EPILOG = """Examples:
 
@@ -29,7 +33,8 @@ EPILOG = """Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("trace_id")
-@click.option("--config", metavar="FILE", help=CONFIG_HELP)
+@config_option
+@from_option
 @join_option
 @click.option("--details", is_flag=True, help="Show inputs and outputs.")
 @click.option("--attributes", is_flag=True, help="Show attributes, tags and events.")
@@ -67,6 +72,7 @@ def command(  # one argument an option
     context: click.Context,
     trace_id: str,
     config: str | None,
+    sources: tuple[str, ...],
     join: bool,
     details: bool,
     attributes: bool,
@@ -83,7 +89,7 @@ def command(  # one argument an option
     html: str | None,
     force: bool,
 ) -> None:
-    """Draw the trace TRACE_ID, given by your own ID or by its 32 hex digits.
+    """Draw the trace TRACE_ID, given by your own ID, by its 32 hex digits, or by whatever `tracebridge find` takes when that means one trace.
 
     All bars share one time axis. Every span is drawn, or counted with the option that draws it.
 
@@ -92,17 +98,25 @@ def command(  # one argument an option
     from tracebridge.cli.shared.spantexts import span_json
     from tracebridge.cli.shared.waterfall import Waterfall
 
-    reader, settings = open_reader(config, join=join)
-    found = reader.find(carried(trace_id))
-    ids = Identity(settings.trace_ids)
-    try:
-        wire_ids = found or [wire.trace_id for wire in ids.meanings(trace_id)] or [ids.wire(trace_id).trace_id]
-    except TracebridgeError as error:
-        raise click.UsageError(str(error)) from error
-    wire_id, spans = next(((wire, spans) for wire in wire_ids if (spans := reader.get(wire))), (wire_ids[0], []))
-    if not spans:
-        echo(f"no trace {trace_id!r} (wire ID {wire_id.hex()}); `tracebridge search` lists what is there", err=True)
-        context.exit(EXIT_NOT_FOUND)
+    destinations, settings = open_destinations(config, sources, join=join)
+    finder = Finder(destinations, Identity(settings.trace_ids))
+    what = sought(trace_id)
+    if not what.wire:
+        raise click.UsageError(f"{trace_id[:80]!r} can be no trace ID: it is empty or too long")
+    first = next(finder.exact(what), None)
+    others = [] if first is None else [each for each in finder.exact(what) if each.destination == first.destination][1:]
+    if first is None:
+        near = list(finder.near(what, MOST_NEAR))
+        first = near[0] if len(near) == 1 else None
+        if first is None:
+            _tell_missing(finder, what, near)
+            context.exit(EXIT_NOT_FOUND)
+        echo(f"{trace_id!r} is {first.why} of this trace", err=True)
+    spans, number = first.destination.spans(
+        first.trace_id, -1 if as_json or html is not None else max(max_spans, MAX_READ)
+    )
+    if len(destinations) > 1:
+        echo(f"from {first.destination.shown}", err=True)
     if as_json:
         echo_json([span_json(span) for span in spans], indent=2)
         return
@@ -124,9 +138,30 @@ def command(  # one argument an option
         max_spans=max_spans,
     )
     draw(terminal(), Waterfall(spans, look, details=details, attributes=attributes), paged=not no_pager)
-    if len(found) > 1:
-        echo(f"{len(found)} traces carry this ID; this is the newest. Others: "
-                   + ", ".join(other.hex() for other in found[1:]), err=True)  # fmt: skip
-    link = reader.link(wire_id)
+    if number > len(spans):
+        echo(
+            f"{count(number - len(spans), 'more span')} of this trace, which start later, were not read: --max-spans {number}",
+            err=True,
+        )
+    if others:
+        echo(f"{len(others) + 1} traces carry this ID; this is the newest. Others: "
+                   + ", ".join(other.trace_id.hex() for other in others), err=True)  # fmt: skip
+    link = first.destination.reader.link(first.trace_id)
     if link:
         echo(link)
+
+
+def _tell_missing(finder: Finder, what: Sought, near: list[Match]) -> None:
+    """Say that no trace is meant, what was not looked for, and what may be meant."""
+    if near:
+        echo(
+            f"{what.text!r} is no whole ID; it may mean {count(len(near), 'trace')}: tracebridge find {what.text!r}",
+            err=True,
+        )
+        return
+    echo(f"no trace {what.text!r} (wire ID {what.wire[0].hex()}); `tracebridge search` lists what is there", err=True)
+    for line in (*finder.failed, *finder.left_out()):
+        echo_folded(line, err=True)
+    similar = finder.similar(what, SIMILAR)
+    if similar:
+        echo(f"did you mean {' or '.join(similar)}?", err=True)

@@ -29,6 +29,10 @@ EPILOG = """Examples:
 
     tracebridge stats --journal ./spans --json
 
+    tracebridge stats --journal ./spans --prometheus --output /var/lib/node_exporter/tracebridge.prom
+
+    tracebridge stats --journal ./spans --prometheus --listen 127.0.0.1:9464
+
     tracebridge stats --relay /run/tracebridge/relay.json
 """
 
@@ -42,9 +46,22 @@ EPILOG = """Examples:
 )
 @click.option("--watch", is_flag=True, help="Go on, every second, until Ctrl-C; with --json one line each time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--prometheus", is_flag=True, help="Print metrics in Prometheus's text form.")
+@click.option("--output", metavar="FILE", help="With --prometheus: write a file, whole or not at all.")
+@click.option(
+    "--listen", metavar="HOST:PORT", help="With --prometheus: serve them on loopback until Ctrl-C or SIGTERM."
+)
 @click.pass_context
 def command(
-    context: click.Context, journal: str | None, config: str | None, relay: str | None, watch: bool, as_json: bool
+    context: click.Context,
+    journal: str | None,
+    config: str | None,
+    relay: str | None,
+    watch: bool,
+    as_json: bool,
+    prometheus: bool,
+    output: str | None,
+    listen: str | None,
 ) -> None:
     """Show, for each process and destination: queued, delivered, dropped, retrying since, oldest waiting, last error, bytes on disk.
 
@@ -52,15 +69,35 @@ def command(
     """
     from tracebridge.journal.inspect import Outside
 
+    if (output or listen) and not prometheus:
+        raise click.UsageError("--output and --listen are for metrics: add --prometheus")
+    if prometheus and (as_json or watch or relay or (output and listen)):
+        raise click.UsageError("--prometheus prints, or writes with --output, or serves with --listen; choose one form")
     if relay is not None:
         if not _print_relay(relay, as_json):
             context.exit(EXIT_INCOMPLETE)
         return
     outside = Outside(*journal_and_adapters(journal, config))
-    if as_json:
+    if prometheus:
+        _metrics(outside, output, listen)
+    elif as_json:
         _print_json(outside, watch)
     else:
         _print_tables(outside, watch)
+
+
+def _metrics(outside: Outside, output: str | None, listen: str | None) -> None:
+    from tracebridge.cli.shared import metrics
+
+    def text() -> str:
+        return metrics.text_of(outside, _dead_letters(outside.directory))
+
+    if listen is not None:
+        metrics.serve(listen, text)
+    elif output is None:
+        echo(text(), nl=False)
+    else:
+        metrics.write_whole(Path(output), text())
 
 
 def _print_relay(path: str, as_json: bool) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.errors import Ambiguous, Misconfigured, Retryable
-from tracebridge.journal.accounts import Accounts, AdapterStats, now_unix_s
+from tracebridge.journal.accounts import SAMPLED_OUT, Accounts, AdapterStats, now_unix_s
 from tracebridge.journal.base import Claim, Cursor
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
@@ -31,6 +31,7 @@ class Books:
         self.stopped = False
         """Whether everything is counted already: an answer that comes now changes nothing."""
         self._name = name
+        self._accounts = accounts
         self._account = accounts.adapters[name]
         self._lock = accounts.lock
         self._cursor = cursor
@@ -40,11 +41,14 @@ class Books:
     def stats(self, now: float) -> AdapterStats:
         """Return the columns. Called with the lock held; `now` is monotonic seconds."""
         since = self._cursor.oldest_since
+        dropped = self._account.dropped.copy()
+        if self._accounts.left_out:
+            dropped[SAMPLED_OUT] += self._accounts.left_out
         return AdapterStats(
             exported=self._account.exported,
             sent=self._account.sent,
             queued=self._cursor.queued,
-            dropped=dict(self._account.dropped),
+            dropped=dict(dropped),
             retrying_since=self._account.retrying_since,
             oldest_queued_age_s=None if since is None else max(0.0, now - since),
             last_error=self._account.last_error,

@@ -27,12 +27,13 @@ Messages must not carry secrets: name the endpoint without its user info, never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # reading a configuration needs this module, and no record
     from tracebridge.reading.search import Page, Query
+    from tracebridge.reading.sought import Near, Sought
     from tracebridge.records.record import Resource, SpanRecord
 
 DEFAULT_TRACE_ID_ATTRIBUTE = "tracebridge.trace_id"
@@ -220,4 +221,77 @@ class TraceEditor(Protocol):
 
     def delete(self, trace_ids: Sequence[bytes]) -> int:
         """Delete whole traces; return how many there were."""
+        ...
+
+
+class Looked(NamedTuple):
+    """How far a search is that looks through traces one after the other, newest first."""
+
+    traces: int
+    """Looked at so far."""
+    start_ns: int
+    """Start of the last of them."""
+
+
+@runtime_checkable
+class StreamingReader(Protocol):
+    """A readable destination that gives what it finds as it finds it, so that a long search can be watched and ended."""
+
+    def stream(self, query: Query, looked: Callable[[Looked], None]) -> Iterator[list[SpanRecord]]:
+        """Yield matching traces, newest first, without end of pages; tell `looked` now and then how far the search is."""
+        ...
+
+
+@runtime_checkable
+class FindingReader(Protocol):
+    """A readable destination that knows traces by less than a whole ID; others are asked for whole IDs only."""
+
+    def near(self, sought: Sought, limit: int) -> list[Near]:
+        """Return at most so many traces that a text may mean: by half of an ID, a span's ID, part of an ID."""
+        ...
+
+    def similar(self, text: str, limit: int) -> list[Near]:
+        """Return at most so many recent traces whose own ID is like a text."""
+        ...
+
+
+@runtime_checkable
+class PartialReader(Protocol):
+    """A readable destination that can give part of a trace, which may have a million spans."""
+
+    def first(self, trace_id: bytes, limit: int) -> tuple[list[SpanRecord], int]:
+        """Return at most so many spans of a trace, those that started first, and how many it has."""
+        ...
+
+
+class Bounds(NamedTuple):
+    """What bounds a store; whichever comes first counts, and 0 bounds nothing."""
+
+    max_age_s: float = 0.0
+    max_traces: int = 0
+    max_bytes: int | None = None
+    """None for what the file was made with."""
+
+
+class Pruned(NamedTuple):
+    """What was deleted to keep within bounds."""
+
+    traces: int
+    spans: int
+
+
+@runtime_checkable
+class StoreKeeper(Protocol):
+    """A destination whose own file can be looked after: `tracebridge store`."""
+
+    def info(self) -> dict[str, Any]:
+        """Return what is to be known of the file, as plain values."""
+        ...
+
+    def prune(self, bounds: Bounds | None = None) -> Pruned:
+        """Delete the oldest traces until the file is within these bounds (by default its own), and give the space back."""
+        ...
+
+    def vacuum(self) -> tuple[int, int]:
+        """Write the file anew without holes; return its bytes before and after."""
         ...

@@ -28,6 +28,9 @@ Age = Annotated[float, "age"]
 Size = Annotated[int, "size"]
 """Bytes as an int; written `512MiB`, `64KiB`, `1GB` or a bare number in YAML."""
 
+Ratio = Annotated[float, "ratio"]
+"""A number from 0 to 1; written `0.1` or `10%` in YAML."""
+
 Url = Annotated[str, "url"]
 """An address with a scheme and a host. `option(schemes=…)` says which schemes are allowed."""
 
@@ -48,6 +51,12 @@ IdScheme = Annotated[str, "scheme"]
 
 HeaderFormatName = Annotated[str, "header_format"]
 """The name of a header format: `baggage`, `correlation`, or an entry point of `tracebridge.header_formats`."""
+
+EngineName = Annotated[str, "engine"]
+"""The name of an engine of open spans: an entry point of `tracebridge.open_spans`."""
+
+Location = Annotated[str, "location"]
+"""Where something is kept: a path, or an address, whose user info and query are secrets."""
 
 AttributeValue = Annotated[Any, "attribute"]
 """What an OpenTelemetry attribute can hold: text, a number, true or false, or a list of one of these."""

@@ -42,12 +42,22 @@ def describe(options: type[Any], prefix: str = "", default: Any = None) -> list[
     for name, field in keys_of(options).items():
         hint = hints[name]
         value = _default(field) if default is None else getattr(default, field.name)
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        if (nested := options_in(hint)) is not hint and nested is not None:  # one that may be left out, or several
+            out.append(Described(prefix + name, type_name(hint), "", is_required(field), field.metadata["help"]))
+            out += describe(nested, f"{prefix}{name}{'[]' if get_origin(hint) is list else ''}.")
+        elif isinstance(hint, type) and dataclasses.is_dataclass(hint):
             out += describe(hint, f"{prefix}{name}.", value)
         else:
             shown = "" if is_required(field) else as_yaml(value, hint)
             out.append(Described(prefix + name, type_name(hint), shown, is_required(field), field.metadata["help"]))
     return out
+
+
+def options_in(hint: Any) -> type[Any] | None:
+    """Return the options class that an annotation is, may be (`X | None`) or has several of (`list[X]`); else None."""
+    if get_origin(hint) in {Union, types.UnionType, list}:
+        return next((found for part in get_args(hint) if (found := options_in(part)) is not None), None)
+    return hint if isinstance(hint, type) and dataclasses.is_dataclass(hint) else None
 
 
 def type_name(hint: Any) -> str:

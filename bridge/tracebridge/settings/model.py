@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,16 +17,19 @@ from tracebridge.plugins.options import (
     AttributeValue,
     DeliveryOptions,
     Duration,
+    EngineName,
     FilePath,
     Function,
     HeaderFormatName,
     IdScheme,
+    Location,
     PrivateUrl,
     Secret,
     Size,
     option,
 )
 from tracebridge.plugins.stage import StageOptions
+from tracebridge.settings.sampling import SamplingSettings
 
 if TYPE_CHECKING:  # only a relay has one
     from tracebridge.plugins.receiver import ReceiverOptions
@@ -177,6 +180,7 @@ class RedactionSettings:
 
 MEMORY_JOURNAL = 64 * 2**20  # bytes
 DISK_JOURNAL = 512 * 2**20  # bytes
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SMALLEST_DISK_JOURNAL = 2**20  # bytes
 
 
@@ -237,6 +241,51 @@ class JournalSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenSpansSettings:
+    """Spans that any process may change and end by their IDs."""
+
+    engine: EngineName | None = option(
+        None,
+        help="Where shared spans are kept while they are open: directory (one host), redis, postgresql; without it no span is shared.",
+        examples=["directory", "redis"],
+    )
+    url: Location | None = option(
+        None,
+        help="The engine's folder or address: ./open-spans, redis://host:6379/0, postgresql://user@host/database.",
+        examples=["./open-spans", "redis://localhost:6379/0"],
+    )
+    share: Literal["asked", "all"] = option("asked", help="Share the spans that are started with shared=True, or all.")
+    timeout: Duration = option(
+        1.0, help="Longest wait of one call for the engine; the span goes on without it then.", minimum=0.01
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsSettings:
+    """Where the numbers of `client.stats()` are shown as metrics."""
+
+    listen: str | None = option(
+        None,
+        help="Serve them to Prometheus at http://HOST:PORT/metrics; loopback only, port 0 takes a free one.",
+        examples=["127.0.0.1:9464"],
+    )
+    opentelemetry: bool = option(
+        False, help="Make OpenTelemetry instruments of them, by the process's global meter provider."
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse an address that cannot be one of this machine alone."""
+        if self.listen is not None and (self.address[0] not in LOOPBACK or not 0 <= self.address[1] < 65_536):
+            raise ValueError("listen must be a loopback address with a port, such as 127.0.0.1:9464")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`; port -1 when it has none."""
+        host, _, port = (self.listen or "").rpartition(":")
+        return host.strip("[]"), int(port) if port.isascii() and port.isdecimal() else -1
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdapterSettings:
     """One destination."""
 
@@ -245,6 +294,10 @@ class AdapterSettings:
     type: str
     """The part before the slash: an entry point of `tracebridge.adapters`."""
     options: DeliveryOptions
+    files: tuple[str, ...] = ()
+    """Files that options came from, such as `${file:/run/secrets/token}`."""
+    reread: Callable[[], Settings] | None = field(default=None, repr=False, compare=False)
+    """Reads the same configuration again, with what these files hold now. Raises ConfigError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +330,7 @@ class Settings:
     propagation: PropagationSettings = option(
         factory=PropagationSettings, help="Which headers carry a trace in and out."
     )
+    sampling: SamplingSettings | None = option(None, help="Which traces are delivered; without it, all.")
     opentelemetry: OpenTelemetrySettings = option(
         factory=OpenTelemetrySettings, help="One tree with OpenTelemetry's instrumentation."
     )
@@ -284,6 +338,8 @@ class Settings:
     limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
+    open_spans: OpenSpansSettings = option(factory=OpenSpansSettings, help="Spans that any process may end.")
+    metrics: MetricsSettings = option(factory=MetricsSettings, help="Where the numbers are shown as metrics.")
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
     stages: Sequence[StageSettings] = ()
     relay: ReceiverSettings | None = None

@@ -16,9 +16,16 @@ from urllib.parse import urlsplit
 from tracebridge.errors import ConfigError
 from tracebridge.plugins.options import PrivateUrl
 from tracebridge.plugins.proxies import ENVIRONMENT
-from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, known_header_formats, known_schemes, load
+from tracebridge.plugins.registry import (
+    AUTO_SCHEME,
+    ID_SCHEMES,
+    known_engines,
+    known_header_formats,
+    known_schemes,
+    load,
+)
 from tracebridge.settings.problems import ProblemKind
-from tracebridge.settings.quantities import parse_duration, parse_size, show_duration, show_size
+from tracebridge.settings.quantities import parse_duration, parse_ratio, parse_size, show_duration, show_size
 
 MAX_INT: Final = 2**63 - 1  # what SQLite, protobuf and the system's calls take
 NEVER: Final = "never"
@@ -73,6 +80,19 @@ def _size(value: Any, _: Mapping[str, Any]) -> int:
     if size > MAX_INT:
         raise InvalidValue("out-of-range", "a size that fits in 63 bits")
     return size
+
+
+def _ratio(value: Any, _: Mapping[str, Any]) -> float:
+    ratio = parse_ratio(value)
+    if ratio is None:
+        fraction = isinstance(value, str) and "/" in value
+        raise InvalidValue(
+            "wrong-value",
+            "a number from 0 to 1, or a percentage such as 10%" + (", not a fraction" if fraction else ""),
+        )
+    if not 0 <= ratio <= 1:
+        raise InvalidValue("out-of-range", "from 0 to 1, or from 0% to 100%")
+    return ratio
 
 
 def _text(value: Any) -> str:
@@ -172,6 +192,19 @@ def _header_format(value: Any, _: Mapping[str, Any]) -> str:
     return text
 
 
+def _engine(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    known = known_engines()
+    if text not in known:
+        raise InvalidValue("wrong-value", f"one of {', '.join(known)}", known)
+    return text
+
+
+def _location(value: Any, metadata: Mapping[str, Any]) -> str:
+    text = _path(value, metadata)
+    return PrivateUrl(text) if "://" in text else text
+
+
 def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
     items = value if isinstance(value, list) else [value]
     if any(not isinstance(item, (str, int, float)) for item in items) or len({type(item) for item in items}) > 1:
@@ -188,8 +221,11 @@ FORMS: Mapping[str, Form] = {
     "size": Form(
         "size", _size, rf"^{_NUMBER}\s*(B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?$", lambda size: show_size(int(size))
     ),
+    "ratio": Form("ratio", _ratio, rf"^{_NUMBER}\s*%?$", lambda ratio: f"{ratio:g}"),
     "url": Form("address", _url, r"^[a-z][a-z0-9+.-]*://[^\s/]+"),
     "proxy": Form(f"address or {ENVIRONMENT}", _proxy, rf"^({ENVIRONMENT}|http://[^\s/]+/?)$"),
+    "location": Form("path or address", _location, r"\S"),
+    "engine": Form("engine of open spans", _engine, r"^[A-Za-z0-9_.-]+$"),
     "path": Form("path", _path, r"\S"),
     "attribute": Form("text, number, true | false, or a list of these", _attribute, ""),
     "class": Form("pkg.mod:Name", _class, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
+from fractions import Fraction
 
 _duration = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>ns|us|µs|ms|s|m|h|d)").match
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _size = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)?").fullmatch
+_ratio = re.compile(r"(?P<number>-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:e-?[0-9]{1,3})?)\s*(?P<percent>%?)").fullmatch
 _BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
@@ -44,6 +47,21 @@ def parse_size(value: object) -> int | None:
     if found is None or len(found["number"]) > 30:
         return None
     return int(float(found["number"]) * _BYTES[found["unit"] or "B"])
+
+
+def parse_ratio(value: object) -> float | None:
+    """Return a number for `0.1` or `10%`, else None; whether it is between 0 and 1 is not looked at.
+
+    >>> parse_ratio(0.1), parse_ratio("2.5%"), parse_ratio("1"), parse_ratio("1/3")
+    (0.1, 0.025, 1.0, None)
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value) if math.isfinite(value) else None
+    found = _ratio(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return None
+    number = float(Fraction(found["number"]) / 100) if found["percent"] else float(found["number"])
+    return number if math.isfinite(number) else None
 
 
 def show_duration(seconds: float) -> str:

@@ -18,6 +18,7 @@ from tracebridge.plugins.registry import (
     receiver_class,
     stage_class,
 )
+from tracebridge.settings.describe import options_in
 from tracebridge.settings.model import Settings
 from tracebridge.settings.parsers import FORMS
 from tracebridge.settings.reader import hints_of, is_required, keys_of
@@ -39,8 +40,8 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
     definitions: dict[str, Any] = {
         "reference": {
             "type": "string",
-            "pattern": r"\$\{(env:)?[A-Za-z_][A-Za-z0-9_]*(:-[^}\n]*)?\}",
-            "description": "An environment variable: ${VAR}, or ${VAR:-default}.",
+            "pattern": r"\$\{((env:)?[A-Za-z_][A-Za-z0-9_]*(:-[^}\n]*)?|file:[^}\n]+)\}",
+            "description": "An environment variable, ${VAR} or ${VAR:-default}, or what a file holds, ${file:/run/secrets/token}.",
         }
     }
     for name in adapters:
@@ -115,8 +116,8 @@ def _object(options: type[Any], default: Any) -> dict[str, Any]:
         elif field.default is not dataclasses.MISSING:
             made = field.default
         schema = {"description": field.metadata["help"]}
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            schema |= {**_object(hint, None if made is dataclasses.MISSING else made), "type": ["object", "null"]}
+        if get_origin(hint) is not list and (nested := options_in(hint)) is not None:
+            schema |= {**_object(nested, None if made is dataclasses.MISSING else made), "type": ["object", "null"]}
         else:
             schema |= _value(hint, field.metadata)
             if made is not dataclasses.MISSING and made is not None and made not in ([], {}):
@@ -149,6 +150,8 @@ def _value(hint: Any, metadata: Any) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": _value(get_args(hint)[1], metadata)}
     if hint in {str, Secret}:
         return {"type": "string"}
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _object(hint, None)
     if hint not in _SIMPLE:
         return {}
     limits = {"minimum": metadata.get("minimum"), "maximum": metadata.get("maximum")}
@@ -171,6 +174,8 @@ def _form(mark: str, metadata: Any) -> dict[str, Any]:
         choices.insert(1, {"const": 0})
     if mark == "size":
         choices.insert(1, {"type": "integer", "minimum": 0})
+    if mark == "ratio":
+        choices.insert(1, {"type": "number", "minimum": 0, "maximum": 1})
     return {"anyOf": choices}
 
 

@@ -29,7 +29,9 @@ AttributeValue = str | int | float | bool | Sequence[str] | Sequence[int] | Sequ
 FORMS: Final = {
     "duration": "str | Literal[0]",
     "size": "str | int",
+    "ratio": "float | str",
     "path": "str | os.PathLike[str]",
+    "location": "str | os.PathLike[str]",
     "attribute": "AttributeValue",
 }
 PLAIN: Final = {str: "str", Secret: "str", int: "int", float: "float", bool: "bool"}
@@ -113,13 +115,17 @@ def _options_in(hint: Any) -> Iterator[type[Any]]:
 def _type(hint: Any) -> str:
     origin = get_origin(hint)
     if origin in {Union, types.UnionType}:
-        return " | ".join("None" if part is type(None) else _type(part) for part in get_args(hint))
+        return " | ".join(
+            dict.fromkeys(
+                "None" if part is type(None) else _type(part).removesuffix(" | None") for part in get_args(hint)
+            )
+        )
     if origin is Annotated:
         return FORMS.get(get_args(hint)[1], "str")
     if origin is Literal:
         return f"Literal[{', '.join(repr(choice) for choice in get_args(hint))}]".replace("'", '"')
     if origin is list:
-        return f"Sequence[{_type(get_args(hint)[0])}]"
+        return f"Sequence[{_type(get_args(hint)[0]).removesuffix(' | None')}]"
     if origin is dict:
         return f"Mapping[str, {_type(get_args(hint)[1])}]"
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):

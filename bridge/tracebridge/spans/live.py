@@ -6,12 +6,17 @@ decided by one `dict.pop`. A trace is in the table while it has open spans.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from tracebridge.ids.schemes import RANDOM_SCHEME, WireId
 from tracebridge.propagation.context import RANDOM, SAMPLED, RemoteParent
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
+
+if TYPE_CHECKING:
+    from tracebridge.sampling.decision import Decision
 
 FINISHED_TRACES_REMEMBERED = 10_000  # to tell "already finished" from "not found"
 ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new spans
@@ -47,12 +52,14 @@ class LiveTrace(msgspec.Struct, eq=False):
     """The ID of the root that ended last, as hex and as bytes."""
     tags: dict[str, str] = {}
     origin: RemoteParent | None = None
-    """The newest context from elsewhere that a segment of this trace continues."""
+    """The newest context from elsewhere that a segment of this trace continues; with sampling, what was decided too."""
     experiment_id: str = ""
     late_since: int | None = None
     """Ticks (ns) at which the last root ended while children were open."""
     fast_path: bool = True
     """No trace state, odd flags or debug request from elsewhere, and no experiment: the common record says all."""
+    decision: Decision | None = None
+    """What sampling decided about it; None without sampling."""
     done: bool = True
     """Not in the table: before its first span and after its last one."""
 
@@ -68,6 +75,8 @@ class LiveTrace(msgspec.Struct, eq=False):
         if other.origin is not None:
             self.origin, self.outgoing_id = other.origin, other.outgoing_id
         self.fast_path = self.fast_path and other.fast_path
+        if self.decision is None:
+            self.decision = other.decision
         return self
 
     @property
@@ -111,6 +120,8 @@ class LiveTable:
         self.traces: dict[str, LiveTrace] = {}
         """By custom ID and by wire hex: the same trace twice when it has both."""
         self.finished = RecentKeys(FINISHED_TRACES_REMEMBERED)
+        self.left = RecentKeys(FINISHED_TRACES_REMEMBERED)
+        """Traces of which spans, but no root, have ended here: they go on elsewhere."""
         self.closed_spans = RecentKeys(CLOSED_SPANS_REMEMBERED)
         self.closed: dict[str, LiveTrace] = {}
         """By wire hex: traces of which we ended a span ourselves, in the order of the first. Their callers do not know, and may go on."""
@@ -130,12 +141,13 @@ class LiveTable:
         return self.traces.get(trace.hex_id, trace)
 
     def remove(self, trace: LiveTrace) -> None:
-        """Forget a trace that has no open spans left, but remember that it was."""
+        """Forget a trace that has no open spans left, but remember that it was; one whose root is elsewhere has not finished."""
         trace.done = True
+        remembered = self.left if trace.last_root is None else self.finished
         keys = (trace.hex_id,) if trace.custom_id is None else (trace.hex_id, trace.custom_id)
         for key in keys:
             if self.traces.get(key) is trace:
-                self.finished.add(key)  # before it goes: who looks meanwhile finds one or the other
+                remembered.add(key)  # before it goes: who looks meanwhile finds one or the other
                 del self.traces[key]
 
     def note_closed(self, span: Span) -> None:

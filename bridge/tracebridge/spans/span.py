@@ -75,7 +75,7 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     _dropped_links: int = 0
     _parent_is_remote: bool = False
     _origin: RemoteParent | None = None
-    """The context from elsewhere that this span descends from: its flags, trace state and baggage go on to whatever is called."""
+    """The context from elsewhere that this span descends from, or what sampling decided about it: its flags, trace state and baggage go on to whatever is called."""
     _own_id: OwnId | None = None
     """What the caller gave as the span's ID, where it is not the ID itself."""
 

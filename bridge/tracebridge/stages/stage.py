@@ -17,7 +17,7 @@ from tracebridge.journal.base import decode_record, encode_record
 from tracebridge.plugins.stage import Drop, Hold, HoldingStage, Stage
 from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.records.record import EndCause, SpanRecord
-from tracebridge.stages.holding import Held
+from tracebridge.stages.holding import Held, SampledOut
 
 STUCK_S = 10.0  # how long a stage may take before the log names it
 
@@ -32,7 +32,7 @@ class HeldBack(NamedTuple):
     stage: str
 
 
-Encoded = bytes | Drop | Held | HeldBack
+Encoded = bytes | Drop | Held | HeldBack | SampledOut
 """What the stages make of a span: what the journal keeps, or why it is not queued."""
 
 

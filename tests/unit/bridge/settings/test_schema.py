@@ -56,8 +56,8 @@ def test_the_types_have_the_keys_of_the_schema(schema: Any) -> None:
     def keys_of_schema(one: Any) -> dict[str, Any]:
         return {
             key: keys_of_schema(inner) if "properties" in inner else None
-            for key, inner in one["properties"].items()
-            if key != "adapters"
+            for key, whole in one["properties"].items()
+            if key != "adapters" and (inner := whole.get("items", whole)) is not None
         }
 
     assert {key: inner for key, inner in keys_in(types.Config).items() if key != "adapters"} == keys_of_schema(schema)

@@ -19,9 +19,10 @@ import pytest
 
 from support.cases import Build
 from tracebridge.errors import Misconfigured
+from tracebridge.plugins.adapter import Bounds
 from tracebridge.reading.search import Condition, Order, Query
 from tracebridge.records.record import Kind, Resource, SpanRecord
-from tracebridge_adapters.store_database import StoreDatabase, encode
+from tracebridge_adapters.sqlite.database import StoreDatabase, encode
 
 NOBODY = 65534
 
@@ -78,7 +79,7 @@ def folder() -> Iterator[Path]:
 
 def database(path: Path) -> StoreDatabase:
     """A store's file."""
-    return StoreDatabase(str(path), "store", max_age_s=0, max_traces=0)
+    return StoreDatabase(str(path), "store")
 
 
 CLIENT = Build("rpc").span("call", kind=Kind.CLIENT)
@@ -118,18 +119,6 @@ def test_two_spans_of_one_key_are_both_kept(folder):
         SERVER, start_time_ns=SERVER.start_time_ns + 5_000, end_time_ns=SERVER.end_time_ns + 5_000
     )
     assert rpc(folder, SERVER, again, again) == [SERVER, again]
-
-
-def test_a_tag_of_a_file_of_before_is_edited_where_it_is(folder):
-    """Its row has another key than such a span gets now."""
-    store = database(folder / "spans.db")
-    store.write(encode([msgspec.structs.replace(SERVER, tags={"a": "1"})]))
-    with sqlite3.connect(folder / "spans.db") as connection:
-        for table in ("spans", "traces"):
-            connection.execute(f"UPDATE {table} SET span_id = substr(span_id, 1, 8)")
-    assert store.delete_tag(SERVER.trace_id, "a")
-    assert [one.tags for one in store.get(SERVER.trace_id)] == [{}]
-    store.close()
 
 
 @pytest.mark.parametrize("folder_mode", [0o755, 0o555], ids=["in a folder", "in a folder that cannot be written"])
@@ -309,15 +298,16 @@ def test_retention_forgets_whole_traces(folder):
         old.span("o", start_time_ns=now - 9 * 10**9, end_time_ns=now - 8 * 10**9),
         new.span("n", start_time_ns=now - 9 * 10**9 + 1, end_time_ns=now),
     ]
-    for limits in ({"max_age_s": 5, "max_traces": 0}, {"max_age_s": 0, "max_traces": 1}):
-        store = StoreDatabase(str(folder / f"{limits['max_age_s']}.db"), "store", **limits)
+    for limits in (Bounds(max_age_s=5), Bounds(max_traces=1)):
+        store = StoreDatabase(str(folder / f"{limits.max_traces}.db"), "store", limits)
         store.write(encode(spans))
         assert [[span.name for span in trace] for trace in store.search(Query()).traces] == [["n"]]
         assert store.get(spans[0].trace_id) == []
         store.close()
 
 
-SCHEMA_1 = """
+BEFORE = {
+    1: """
 CREATE TABLE spans (
     trace_id BLOB NOT NULL, span_id BLOB NOT NULL, is_root INTEGER NOT NULL, name TEXT NOT NULL,
     service TEXT NOT NULL, status TEXT NOT NULL, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
@@ -327,35 +317,67 @@ CREATE TABLE spans (
 CREATE INDEX spans_root_start ON spans (is_root, start_ns);
 CREATE INDEX spans_custom ON spans (custom_trace_id) WHERE custom_trace_id IS NOT NULL;
 PRAGMA user_version=1;
-"""
+""",
+    2: """
+CREATE TABLE spans (
+    trace_id BLOB NOT NULL, span_id BLOB NOT NULL, is_root INTEGER NOT NULL, name TEXT NOT NULL,
+    service TEXT NOT NULL, status TEXT NOT NULL, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
+    custom_trace_id TEXT, attributes TEXT, tags TEXT, record BLOB NOT NULL,
+    PRIMARY KEY (trace_id, span_id)
+) WITHOUT ROWID;
+CREATE INDEX spans_custom ON spans (custom_trace_id) WHERE custom_trace_id IS NOT NULL;
+CREATE TABLE traces (
+    trace_id BLOB NOT NULL PRIMARY KEY, span_id BLOB NOT NULL, is_root INTEGER NOT NULL, start_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX traces_start ON traces (start_ns);
+PRAGMA user_version=2;
+""",
+}
 
 
-@pytest.mark.parametrize("may_write", [True, False])
-def test_a_file_of_the_first_version_is_searched_as_any_other(folder, may_write):
-    """It gets what it lacks; where it cannot be written, beside it, for this look alone."""
+@pytest.mark.parametrize("version", BEFORE)
+@pytest.mark.parametrize("may_write", [True, False], ids=["writable", "only readable"])
+def test_a_file_of_an_earlier_version_is_searched_as_any_other(folder, may_write, version):
+    """It is brought up to date; where it cannot be written, in a temporary file, for this look alone. Every record is as it was."""
     path = folder / "spans.db"
-    store = filled(folder, 100)
-    with sqlite3.connect(path) as old:
-        old.executescript(SCHEMA_1)
-        for span in (span for trace in store.search(Query()).traces for span in trace):
-            old.execute("INSERT INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", StoreDatabase._row(span))
-    old.close()
+    store = filled(folder, 60)
+    traces = store.search(Query(max_results=99)).traces
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(BEFORE[version])
+        for span in (span for trace in traces for span in trace):
+            root = span.parent_id is None
+            row = (
+                span.trace_id,
+                span.span_id,
+                root,
+                span.name,
+                "",
+                "UNSET",
+                span.start_time_ns,
+                span.duration_ns,
+                None,
+                None,
+                None,
+            )
+            old.execute("INSERT INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", (*row, msgspec.msgpack.encode(span)))
+        old.commit()
     if not may_write:
         path.chmod(0o444)
     with contextlib.nullcontext() if may_write else nobody():
         again = database(path)
-        query = Query(max_results=30)
-        assert store.search(query) == again.search(query)
+        assert again.search(Query(max_results=99)).traces == traces
+        for query in (
+            Query([Condition("name", "=", "root")]),
+            Query([Condition("name", "=", "s2")]),
+            Query(max_results=3),
+        ):
+            assert again.search(query) == store.search(query)
+        assert (again.info()["max_bytes"], store.info()["max_bytes"]) == (0, 2**30)
         again.close()
-    with sqlite3.connect(path) as now:
-        version = now.execute("PRAGMA user_version").fetchone()[0]
-        indexes = {
-            name for (name,) in now.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT NULL")
-        }
-    now.close()
-    assert (version, "spans_root_start" in indexes, "traces_start" in indexes) == (
-        (2, False, True) if may_write else (1, True, False)
-    )
+    with contextlib.closing(sqlite3.connect(path)) as now:
+        assert now.execute("PRAGMA user_version").fetchone() == ((3,) if may_write else (version,))
+    assert [file.name for file in folder.iterdir() if "spans" in file.name] == ["spans.db"]
+    store.close()
 
 
 def test_a_long_search_holds_up_no_delivery(folder):
