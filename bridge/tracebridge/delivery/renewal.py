@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tracebridge.delivery.parts import send_parts
+from tracebridge.errors import Misconfigured
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import Adapter, Context
+from tracebridge.plugins.adapter import Adapter, Answer, Context, Part
 from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.registry import adapter_class
 from tracebridge.settings.model import AdapterSettings, Settings
@@ -45,6 +47,19 @@ class Renewal:
         self._lock = threading.Lock()
         self._users: Counter[int] = Counter()
         self._retired: dict[int, Adapter] = {}
+
+    def send(self, parts: Sequence[Part]) -> list[Answer]:
+        """Send parts with the newest credentials; those that are refused for them again, if there are newer ones by then."""
+        answers = self._send(parts)
+        refused = [at for at, answer in enumerate(answers) if isinstance(answer, Misconfigured)]
+        if refused and self.has_changed():
+            for at, answer in zip(refused, self._send([parts[at] for at in refused]), strict=True):
+                answers[at] = answer
+        return answers
+
+    def _send(self, parts: Sequence[Part]) -> list[Answer]:
+        with self.adapter() as adapter:
+            return list(send_parts(adapter, parts))
 
     @contextmanager
     def adapter(self) -> Iterator[Adapter]:

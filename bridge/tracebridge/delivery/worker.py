@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from tracebridge.delivery.backoff import asked_s, pause_s
 from tracebridge.delivery.books import CORRUPT, FAILED, GAVE_UP, REJECTED, TOO_LARGE, Books, Stopped, said
@@ -22,7 +23,7 @@ from tracebridge.errors import Ambiguous, Misconfigured, Rejected, Retryable, To
 from tracebridge.journal.accounts import Accounts, AdapterStats
 from tracebridge.journal.base import Claim, Cursor, readable
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import Adapter, Answer, Part, PartsAdapter, Sent
+from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
 from tracebridge.process.threads import background, joined, returns_within
@@ -58,6 +59,7 @@ class Delivery:
         self.name = name
         self._adapter = adapter
         self._renewal = renewal
+        self._answers_to = partial(send_parts, adapter) if renewal is None else renewal.send
         self._queue = options.sending_queue
         self._retry = options.retry_on_failure
         self._cursor = cursor
@@ -276,7 +278,7 @@ class Delivery:
             waiting: list[Part] = []
             longest = 0.0
             took = False
-            for part, answer in zip(parts, self._answers(parts), strict=True):
+            for part, answer in zip(parts, self._answers_to(parts), strict=True):
                 if isinstance(answer, Sent):
                     self._arrived(claim, part, answer, again)
                     took = True
@@ -298,22 +300,6 @@ class Delivery:
                 if self._deadline is not None and not claim.own_unsettled:
                     raise _LeftAgain
                 self._sleep(longest)
-
-    def _answers(self, parts: Sequence[Part]) -> Sequence[Answer]:
-        """Send parts, with the newest credentials; those that are refused for them again, if there are newer ones by then."""
-        if self._renewal is None:
-            return send_parts(self.adapter, parts)
-        answers = self._sent_by_newest(parts)
-        refused = [at for at, answer in enumerate(answers) if isinstance(answer, Misconfigured)]
-        if refused and self._renewal.has_changed():
-            for at, answer in zip(refused, self._sent_by_newest([parts[at] for at in refused]), strict=True):
-                answers[at] = answer
-        return answers
-
-    def _sent_by_newest(self, parts: Sequence[Part]) -> list[Answer]:
-        assert self._renewal is not None  # noqa: S101 - `_answers` has looked
-        with self._renewal.adapter() as adapter:
-            return list(send_parts(adapter, parts))
 
     def _find_out(
         self, claim: Claim, refused: Sequence[tuple[Part, BaseException]], before: Waiting, took: bool
