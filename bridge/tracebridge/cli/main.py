@@ -29,6 +29,7 @@ COMMANDS = {
     "adapters": "List the adapters, or the options of one.",
     "id": "Print a trace ID in every form.",
     "show": "Draw one trace.",
+    "ui": "Show traces in the browser.",
     "search": "List finished traces, newest first.",
     "find": "Find a trace by whatever you have of its ID.",
     "store": "Look after the embedded store's file.",
