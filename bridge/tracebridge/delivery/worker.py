@@ -138,6 +138,7 @@ class Delivery:
         that worker: what holds up its `send` would hold up its `close` too, and with it the caller.
         """
         deadline = self._deadline or 0.0
+        was_given_time = deadline > time.monotonic()
         for thread in self._threads:
             joined(thread, deadline)
         with self._lock:
@@ -147,7 +148,7 @@ class Delivery:
             wait_s = max(deadline - time.monotonic(), CLOSE_S)
             if not returns_within(wait_s, self._close_adapter, f"tracebridge-{self.name}-close"):
                 _log.warning("%s: close() has not returned for %.0f s; it is no longer waited for", self.name, wait_s)
-        elif deadline:
+        elif was_given_time:
             _log.warning("%s: send() has not returned; its answer is no longer waited for", self.name)
         return left
 
