@@ -12,7 +12,6 @@ from tracebridge.propagation.context import SAMPLED, RemoteParent
 from tracebridge.sampling.decision import Decision
 from tracebridge.sampling.head import Root
 from tracebridge.sampling.short_records import with_ending
-from tracebridge.sampling.tail import delivered
 from tracebridge.spans.live import LiveTrace
 from tracebridge.spans.span import Span
 from tracebridge.stages.holding import Held, SampledOut
@@ -56,15 +55,18 @@ class Deciding(Recording):
             wanted = tail.wanted(span._name, span._code, span._end_time_ns - span._start_time_ns, span._attributes)  # type: ignore[operator]  # it has ended
             is_last = trace.roots == (span,) if trace.roots else not trace.spans
             return Held(data, trace.trace_id, is_last, tail.settings.wait, wanted, decision)
-        return data if decision.delivered and not decision.kept else self._as_known(data, decision)
+        if decision.delivered and not decision.kept and self._says is None:
+            return data
+        return self._as_known(data, decision)
 
     def _as_known(self, data: bytes, decision: Decision) -> Encoded:
         """Return a span of a trace that is decided about."""
-        if decision.kept and self._tail is not None:
+        if not (decision.kept or decision.delivered):
+            return SampledOut(decision.reason)
+        if decision.kept:
             with self._accounts.mutex:
                 self._accounts.kept[decision.kept] += 1
-            return self._tail.kept(data, decision)
-        return delivered(data, decision) if decision.delivered else SampledOut(decision.reason)
+        return self._final(data, decision, decision.kept)
 
     def _thinned(self, made: Encoded) -> Encoded:
         """Return what becomes of a record that was made elsewhere: as its trace's decision has it, held while there is none."""

@@ -8,7 +8,8 @@ from collections.abc import Hashable, Iterable
 from tracebridge.calls.core import Core
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.journal.accounts import SAMPLED_OUT
-from tracebridge.sampling.decision import TAIL
+from tracebridge.sampling.attributes import Attributes
+from tracebridge.sampling.decision import TAIL, Decision
 from tracebridge.sampling.tail import Tail, delivered
 from tracebridge.stages.holding import Group, Held, Holding, SampledOut
 from tracebridge.stages.stage import Encoded, HeldBack
@@ -28,7 +29,9 @@ class Queueing(Core):
 
     _holding: Holding
     _tail: Tail | None
-    """Decides about whole traces; None without `sampling.keep`."""
+    """Decides about whole traces; None without `sampling.keep` and rules."""
+    _says: Attributes | None
+    """Says what was decided in the attributes of others; None where that is not asked for."""
     _dead_letters: DeadLetters
 
     def _not_queued(self, span: Hashable, made: Encoded | None) -> Group | None:
@@ -83,10 +86,8 @@ class Queueing(Core):
         if group.cut and not wanted:
             self._warn(f"undecided_{group.cut}", CUT[group.cut])
         left: list[bytes] | None = None
-        if wanted:
-            left = [tail.kept(data, decision) for _, data in group.spans]
-        elif decision.delivered:
-            left = [delivered(data, decision) for _, data in group.spans]
+        if wanted or decision.delivered:
+            left = [self._final(data, decision, wanted) for _, data in group.spans]
         accounts, journal, count = self._accounts, self._journal, len(group.spans)
         with accounts.lock:
             tail.decided(group.key, decision, wanted)
@@ -101,6 +102,11 @@ class Queueing(Core):
             elif left is None:
                 accounts.sampled[TAIL] += count
                 accounts.left_out += count
+
+    def _final(self, data: bytes, decision: Decision, wanted: str) -> bytes:
+        """Return a span of a trace that is delivered as it is queued."""
+        made = delivered(data, decision) if not wanted or self._tail is None else self._tail.kept(data, decision)
+        return made if self._says is None else self._says.put(made, kept=bool(wanted))
 
     def _decide_due(self) -> float | None:
         """Ask about what has been held long enough; return seconds until the next look, None when there is nothing to look after."""

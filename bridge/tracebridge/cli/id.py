@@ -45,6 +45,16 @@ def _known_scheme(_context: click.Context, _option: click.Parameter, name: str |
     return name
 
 
+def _known_ratio(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Return a ratio. Raises BadParameter for what is none."""
+    from tracebridge.settings.quantities import parse_ratio
+
+    ratio = None if text is None else parse_ratio(text)
+    if text is not None and (ratio is None or not 0 <= ratio <= 1):
+        raise click.BadParameter(f"{text!r} is not a number from 0 to 1, or a percentage such as 10%")
+    return ratio
+
+
 def _known_form(context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     """Return the name of a form. Raises BadParameter with those that are known."""
     from tracebridge.errors import did_you_mean
@@ -75,6 +85,12 @@ def _known_form(context: click.Context, _option: click.Parameter, name: str | No
     callback=_known_form,
     help="Print only this form, one line for each ID: hex, uuid, datadog, traceparent, …",
 )
+@click.option(
+    "--ratio",
+    metavar="RATIO",
+    callback=_known_ratio,
+    help="Also print what sampling at this ratio (0.1 or 10%) makes of a trace of that ID.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
 def command(
@@ -84,6 +100,7 @@ def command(
     scheme: str | None,
     config: str | None,
     form: str | None,
+    ratio: float | None,
     as_json: bool,
 ) -> None:
     """Print the trace ID TEXT in every form: hex, decimal, UUID, X-Ray, Datadog, B3, uber, traceparent, MLflow and more; with --span
@@ -123,14 +140,16 @@ def command(
             refused += 1
             _complain(text, number if many else 0, str(error), as_json=as_json)
             continue
+        drawn = None if ratio is None or span else _drawn(explained, text, ratio, settings)
         if form is not None:
             echo(printable(explained.forms[form]))
         elif as_json:
-            echo_json(_as_json(explained, links, "span_id" if span else "trace_id"))
+            sampled = {} if drawn is None else {"sampling": drawn}
+            echo_json(_as_json(explained, links, "span_id" if span else "trace_id") | sampled)
         else:
             if printed:
                 echo()
-            _print(explained, links)
+            _print(explained, links, drawn or {})
         printed += 1
     if refused:
         context.exit(EXIT_INCOMPLETE)
@@ -204,12 +223,32 @@ def _as_json(explained: Explained, links: dict[str, Callable[[bytes], str | None
     return told | {"links": {name: link(bytes.fromhex(explained.wire)) for name, link in links.items()}}
 
 
-def _print(explained: Explained, links: dict[str, Callable[[bytes], str | None]]) -> None:
+def _drawn(explained: Explained, text: str, ratio: float, settings: Settings) -> dict[str, Any]:
+    """Return by what a trace of that ID is drawn, and what becomes of it."""
+    from tracebridge.sampling.randomness import randomness_of
+    from tracebridge.sampling.threshold import NEVER, randomness_text, text_of, threshold_of
+
+    way = "auto" if settings.sampling is None else settings.sampling.randomness
+    randomness, told = randomness_of(bytes.fromhex(explained.wire), explained.scheme, text, way)
+    threshold = threshold_of(ratio)
+    return {
+        "randomness": randomness_text(randomness),
+        "drawn_by": "the hash of the ID, told as rv" if told else "the ID's last 14 digits",
+        "threshold": None if threshold == NEVER else text_of(threshold),
+        "kept": randomness >= threshold,
+    }
+
+
+def _print(explained: Explained, links: dict[str, Callable[[bytes], str | None]], drawn: dict[str, Any]) -> None:
     rows = [("text", explained.text), ("scheme", ": ".join(filter(None, (explained.scheme, explained.why))))]
     rows.append(("reverses", f"yes, to {explained.back}" if explained.reversible else "no; spans keep the text"))
     rows += explained.forms.items()
     rows += [(f"as {name}", derived) for name, derived in explained.also.items()]
     rows += [(name, link(bytes.fromhex(explained.wire)) or "") for name, link in links.items()]
+    if drawn:
+        rows.append(("randomness", f"{drawn['randomness']} ({drawn['drawn_by']})"))
+        rows.append(("threshold", drawn["threshold"] or "none: nothing is kept"))
+        rows.append(("sampled", "kept" if drawn["kept"] else "left out"))
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
         echo(f"{label:<{width}}  {printable(value)}")

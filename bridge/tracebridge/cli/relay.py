@@ -16,6 +16,7 @@ from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
 from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.relays import in_words
 from tracebridge.cli.shared.spanfiles import stopped_by_signals
+from tracebridge.journal.accounts import SAMPLED_OUT
 from tracebridge.process.private_files import write_private
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def command(
         if client is not None:
             client.close(0.0)
     figures.end(last)
-    dropped = any(books.dropped for books in last.adapters.values())
+    dropped = any(set(books.dropped) - {SAMPLED_OUT} for books in last.adapters.values())
     if until_end and (stopped or dropped or last.dead_letters):
         context.exit(EXIT_INCOMPLETE)
 

@@ -28,6 +28,7 @@ from tracebridge.cli.shared.spanfiles import (
     tell,
 )
 from tracebridge.cli.shared.words import count
+from tracebridge.journal.accounts import SAMPLED_OUT
 
 if TYPE_CHECKING:
     from tracebridge.ids.identity import Identity
@@ -156,7 +157,7 @@ def command(
                 else:
                     player.play(step)
                 progress.at(step, files.found.spans)
-            arrived = player.checkpoint(give_up)
+            arrived = player.finish(give_up)
         stats = client.stats().to_dict()["adapters"] if client is not None else {}
         if client is not None:
             client.close(None if arrived else 0.0)
@@ -167,7 +168,7 @@ def command(
     if (
         not arrived
         or files.failed
-        or any(b["dropped"] for b in stats.values())
+        or any(set(b["dropped"]) - {SAMPLED_OUT} for b in stats.values())
         or is_incomplete(files.found, strict=strict)
     ):
         context.exit(EXIT_INCOMPLETE)
@@ -222,8 +223,10 @@ def _report(json_output: bool, played: Played, found: Found, stats: dict[str, An
             f"{count(unverified, 'line')} not verified: {found.unsigned_lines:,} without a signature, {found.forged_lines:,} with a wrong one"
         )
     for name, books in stats.items():
-        dropped = sum(books["dropped"].values())
-        why = f" ({', '.join(books['dropped'])}: {books['last_error']})" if dropped else ""
+        lost = {reason: spans for reason, spans in books["dropped"].items() if reason != SAMPLED_OUT}
+        dropped, sampled = sum(lost.values()), books["dropped"].get(SAMPLED_OUT, 0)
+        why = f" ({', '.join(lost)}: {books['last_error']})" if dropped else ""
+        why += f", {sampled:,} left out by sampling" if sampled else ""
         counts.append(
             f"{name}: {books['exported']:,} acknowledged{unconfirmed(books)}, {books['queued']:,} queued, {dropped:,} dropped{why}"
         )

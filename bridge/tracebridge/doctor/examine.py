@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
+
 from tracebridge.delivery.parts import parts_of, send_parts
 from tracebridge.doctor.explain import PATHS, explain
 from tracebridge.doctor.findings import Outcome, Step, Trouble
@@ -27,6 +29,13 @@ SPAN_NAME: Final = "tracebridge doctor"
 STEP_TIMEOUT_S: Final = 5.0  # for a connection and for a handshake
 READ_BACK_S: Final = 15.0  # systems show what they took a little later
 MAX_SKEW_S: Final = 5.0  # beyond this, traces of several machines no longer fit together
+KEPT: Final = "ot=th:0"  # as `sampling` has it on what is kept with certainty
+TO_COLLECTORS: Final = frozenset({"otlp_http", "otlp_grpc", "kafka"})
+SAMPLER_MODE: Final = Trouble(
+    "sampler-mode",
+    "with sampling: every span carries its threshold; a Collector whose probabilistic_sampler is in its default mode takes such spans and drops all of them",
+    "where there is such a sampler on the way, give it `mode: equalizing` and `sampling_precision: 14`; docs/sampling.md says more",
+)
 CLOCK_LOOKS: Final = 3  # a busy server may tell the date of its last quiet moment, but not every time
 
 
@@ -42,7 +51,12 @@ def examine(chosen: AdapterSettings, settings: Settings, *, read_back_s: float =
         outcome.problem = Trouble("not-usable", clean(error), "see `tracebridge adapters` for what it needs")
         return outcome
     try:
-        _examine(adapter, chosen, marked_span(resource, settings.trace_ids.max_bits), outcome, read_back_s)
+        record = marked_span(resource, settings.trace_ids.max_bits)
+        if settings.sampling is not None:
+            record = msgspec.structs.replace(record, trace_state=KEPT)
+        _examine(adapter, chosen, record, outcome, read_back_s)
+        if settings.sampling is not None and outcome.problem is None and chosen.type in TO_COLLECTORS:
+            outcome.warnings.append(SAMPLER_MODE)
     finally:
         adapter.close()
     return outcome

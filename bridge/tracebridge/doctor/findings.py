@@ -38,6 +38,7 @@ Cause = Literal[
     "not-read-back",
     "query-endpoint",
     "clock-skew",
+    "sampler-mode",
 ]
 
 

@@ -105,10 +105,18 @@ class Player:
         self._since_checkpoint = 0
         if self._client is None:
             return True
+        if self._client.progress().held:
+            return True  # what is held is nowhere yet: this place is not one to go on from
         if any(books.dropped.get(GAVE_UP) for books in self._client.stats().adapters.values()):
             return False
         self._seen.checkpoint(self._positions)
         return True
+
+    def finish(self, give_up_s: float | None = None) -> bool:
+        """Do what `checkpoint` does once there is nothing more to read: what is held is decided before."""
+        if self._client is not None:
+            self._client.decide_held()
+        return self.checkpoint(give_up_s)
 
     def _wait_for_room(self) -> None:
         """Pause while too much waits: nothing is ever pushed out of the journal by reading too fast."""

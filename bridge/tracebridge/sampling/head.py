@@ -152,6 +152,14 @@ class Head:
 
     # ------------------------------------------------------------------
 
+    def decides(self, root: Root | None) -> str:
+        """Return which key decides about a root: `ratio`, or `rules[0]`."""
+        if root is not None:
+            for number, rule in enumerate(self._rules):
+                if rule.fits(*root):
+                    return f"rules[{number}]"
+        return "ratio"
+
     def _asked(self, root: Root | None) -> tuple[int, str]:
         """Return the threshold of the first rule that fits, else the ratio's; and what it is."""
         if root is not None:

@@ -26,20 +26,17 @@ MOST_REMEMBERED = 16_384  # traces that were decided lately, for spans that come
 
 _ERROR = int(StatusCode.ERROR)
 _NANOSECONDS = 1_000_000_000
-PRIORITY = "sampling.priority"
-"""The attribute by which a Collector's sampler keeps a span whatever its threshold (OpenTracing's)."""
 
 
 class Tail:
     """Judges spans, and carries out what is decided about those that wait."""
 
-    def __init__(self, settings: KeepSettings, *, marks: bool = False) -> None:
+    def __init__(self, settings: KeepSettings) -> None:
         self.settings = settings
         self._errors = settings.errors
         self._longest = None if settings.slower_than is None else settings.slower_than * _NANOSECONDS
         self._names = [text_fits(name) for name in settings.names]
         self._attributes = AttributesFit(settings.attributes) if settings.attributes else None
-        self._marks = marks
         self._recent: dict[bytes, Decision] = {}
 
     def wanted(self, name: str, status: int, duration_ns: int, attributes: Mapping[str, Value]) -> str:
@@ -76,11 +73,11 @@ class Tail:
 
     def kept(self, data: bytes, decision: Decision) -> bytes:
         """Return a record of a trace that is kept, encoded: sampled, with certainty."""
-        if not self._marks and (short := exchanged(data, decision.ending, decision.kept_ending)) is not None:
+        if (short := exchanged(data, decision.ending, decision.kept_ending)) is not None:
             return short
         record = decode_record(data)
         said = member.read(record.trace_state)._replace(threshold=0)
-        return encode_record(_restated(record, said, {PRIORITY: 1} if self._marks else {}))
+        return encode_record(_restated(record, said))
 
     def adopted(self, _key: bytes, bodies: Sequence[bytes]) -> list[bytes | None]:
         """Decide about what a dead process held: each record has in it what was decided at its trace's start."""
@@ -97,15 +94,12 @@ def delivered(data: bytes, decision: Decision) -> bytes:
     record = decode_record(data)
     ours, said = member.read(decision.context.trace_state), member.read(record.trace_state)
     stated = said._replace(threshold=ours.threshold, randomness=ours.randomness)
-    return data if stated == said and record.flags & SAMPLED else encode_record(_restated(record, stated, {}))
+    return data if stated == said and record.flags & SAMPLED else encode_record(_restated(record, stated))
 
 
-def _restated(record: SpanRecord, said: Member, more: dict[str, Value]) -> SpanRecord:
+def _restated(record: SpanRecord, said: Member) -> SpanRecord:
     return msgspec.structs.replace(
-        record,
-        trace_state=member.put(record.trace_state, said),
-        flags=record.flags | SAMPLED,
-        attributes={**record.attributes, **more} if more else record.attributes,
+        record, trace_state=member.put(record.trace_state, said), flags=record.flags | SAMPLED
     )
 
 

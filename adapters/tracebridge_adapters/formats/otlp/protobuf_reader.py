@@ -7,6 +7,7 @@ the whole body; fields that are not known here are passed over, as protobuf asks
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from tracebridge.plugins.format import Decoded
@@ -16,6 +17,9 @@ from tracebridge_adapters.formats.shared.protobuf_fields import Message, double,
 
 TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
+MAX_REMEMBERED = 128  # bytes of a pair that is worth it
+MAX_PAIRS = 8_192  # then all are forgotten and learned anew
+MAX_PRODUCERS = 256  # resources, and scopes, that are remembered
 MAX_DEPTH = 100  # messages inside messages; protobuf's own limit
 
 
@@ -34,16 +38,28 @@ def decode(data: bytes, take_apart: TakeApart) -> Decoded:
 
 
 def _resource_spans(message: Message, place: str, take_apart: TakeApart, out: Decoded) -> None:
-    resource = Resource(_attributes(message.message(1), 1), message.text(3))
+    resource = _resource(message.content(1), message.text(3))
     for group, scope_spans in enumerate(message.messages(2)):
-        shown = scope_spans.message(1)
-        scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3), scope_spans.text(3))
-        own = None if scope == OWN_SCOPE else scope
+        own = _scope(scope_spans.content(1), scope_spans.text(3))
         for number, span in enumerate(scope_spans.messages(2)):
             try:
                 out.records.append(_span(span, resource, own, take_apart))
             except (ValueError, TypeError) as error:
                 out.damage.append(f"{place}.scope_spans[{group}].spans[{number}]: {error}")
+
+
+@lru_cache(maxsize=MAX_PRODUCERS)
+def _resource(content: bytes, schema_url: str) -> Resource:
+    """Return a resource: the same for the same bytes, because each message repeats it and whoever takes the records knows it again."""
+    return Resource(_attributes(Message(content), 1), schema_url)
+
+
+@lru_cache(maxsize=MAX_PRODUCERS)
+def _scope(content: bytes, schema_url: str) -> Scope | None:
+    """Return a scope, None for our own; the same for the same bytes."""
+    shown = Message(content)
+    scope = Scope(shown.text(1), shown.text(2), _attributes(shown, 3), schema_url)
+    return None if scope == OWN_SCOPE else scope
 
 
 def _span(span: Message, resource: Resource, scope: Scope | None, take_apart: TakeApart) -> SpanRecord:
@@ -57,8 +73,8 @@ def _span(span: Message, resource: Resource, scope: Scope | None, take_apart: Ta
         name=span.text(5),
         start_time_ns=span.number(7),
         end_time_ns=taken.pop("end_time_ns", span.number(8)),
-        kind=_known(span.number(6), Kind),
-        status=_known(status.number(3), StatusCode),
+        kind=_known(span.number(6), _KINDS),
+        status=_known(status.number(3), _CODES),
         status_message=status.text(2),
         events=tuple([_event(event) for event in span.messages(11)]),
         links=tuple([_link(link) for link in span.messages(13)]),
@@ -89,13 +105,31 @@ def _id(given: bytes, size: int) -> bytes:
     return given
 
 
-def _known(number: int, kind: type[Kind] | type[StatusCode]) -> int:
+_KINDS, _CODES = frozenset(map(int, Kind)), frozenset(map(int, StatusCode))
+
+
+def _known(number: int, known: frozenset[int]) -> int:
     """Return an enum's number; one of a later version of the specification is read as 0, which means "not said"."""
-    return number if number in {int(member) for member in kind} else 0
+    return number if number in known else 0
 
 
 def _attributes(holder: Message, field: int, depth: int = 0) -> dict[str, Value]:
-    return {pair.text(1): _any_value(pair.message(2), depth) for pair in holder.messages(field)}
+    return dict([_pairs.get(content) or _pair(content, depth) for content in holder.contents(field)])
+
+
+def _pair(content: bytes, depth: int) -> tuple[str, Value]:
+    """Return a key and its value, and remember short ones: spans repeat themselves. Lists and mappings are made anew each time."""
+    message = Message(content)
+    pair = message.text(1), _any_value(message.message(2), depth)
+    if len(content) <= MAX_REMEMBERED and not isinstance(pair[1], (list, dict)):
+        if len(_pairs) >= MAX_PAIRS:
+            _pairs.clear()
+        _pairs[content] = pair
+    return pair
+
+
+_pairs: dict[bytes, tuple[str, Value]] = {}
+"""Pairs by their bytes: reading them is most of what reading a span costs."""
 
 
 def _any_value(given: Message, depth: int) -> Value:

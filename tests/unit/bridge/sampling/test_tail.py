@@ -268,3 +268,37 @@ def test_spans_made_elsewhere_wait_for_their_root():
         ruled.ingest(record(trace_id, name, n=1))
     assert sorted(r.name for r in delivered(ruled)) == ["child", "order"]
     ruled.close()
+
+
+def test_the_decision_can_be_told_in_the_attributes_of_others():
+    """Jaeger's on roots, Datadog's on roots; what is kept with certainty stands for one."""
+    sampling = {"ratio": 0.5, "keep": {"errors": True}, "attributes": ["jaeger", "datadog"]}
+    one = Client(config={"adapters": {"memory": {}}, "sampling": sampling})
+    run(one, R_HIGH)
+    run(one, R_LOW, error=True)
+    found = {(r.trace_id.hex(), r.name): r.attributes for r in delivered(one)}
+    one.close()
+    assert found == {
+        (R_HIGH, "root"): {"sampler.type": "probabilistic", "sampler.param": 0.5, "_dd.rule_psr": 0.5},
+        (R_HIGH, "child"): {},
+        (R_LOW, "root"): {"sampler.type": "probabilistic", "sampler.param": 1.0, "_dd.rule_psr": 1.0},
+        (R_LOW, "child"): {},
+    }
+
+
+def test_memory_is_bounded_while_nothing_is_decided():
+    """Of many traces that never end only `max_bytes` of spans wait; the oldest are as the head decided."""
+    import tracemalloc
+
+    one = client({"errors": True, "max_bytes": "1MiB"}, ratio=0)
+    for number in range(2_000):  # what is made once, before it is measured
+        one.ingest(record(f"{number + 1:032x}", "child", parent=bytes(7) + b"\1", n=number + 1))
+    tracemalloc.start()
+    for number in range(2_000, 20_000):
+        one.ingest(record(f"{number + 1:032x}", "child", parent=bytes(7) + b"\1", n=number + 1))
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0 < one.stats().undecided < 2_000
+    assert grown < 16 * 2**20
+    one.close()
+    balanced(one)
