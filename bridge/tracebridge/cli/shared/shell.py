@@ -162,7 +162,10 @@ class Shell:
             parent_id = self.span_id(parent)
         elif above is not None and above.trace_id == target.trace_id:
             parent_id, flags = above.span_id, above.flags
-            remote = not any(record.span_id == parent_id for record in self.open(target.trace_id))
+            there = next((record for record in self.open(target.trace_id) if record.span_id == parent_id), None)
+            remote = there is None
+            if there is not None and target.custom_id is None:  # TRACEPARENT says nothing of it
+                target = target._replace(custom_id=there.custom_trace_id)
         elif trace or os.environ.get(TRACE_VARIABLE):
             parent_id = self.root(target.trace_id)
         own = span.encode("utf-8", "backslashreplace").decode() if span else None
