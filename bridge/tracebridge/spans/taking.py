@@ -25,6 +25,7 @@ class Taking:
         _calls: Core
         _raw_id: bytes
         _attributes: dict[str, Value]
+        _attributes_change: bool
         _fast_path: bool
         _code: int
         _status_message: str
@@ -96,6 +97,9 @@ class Taking:
         return reduced
 
     def _put(self, reduced: dict[str, Value]) -> dict[str, Value]:
+        if not self._attributes_change:
+            self._attributes_change = True  # before the copy is there to be changed
+            self._attributes = self._attributes.copy()
         into, limit = self._attributes, self._calls._limits.attribute_count_limit
         if len(into) + len(reduced) <= limit:
             into.update(reduced)
