@@ -89,14 +89,11 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _configure(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._wall, self._ticks = clock.wall_ns, clock.ticks_ns
-        self._lifecycle = settings.lifecycle
-        self._limits = settings.limits
         self._most_attributes = self._limits.attribute_count_limit
         self._ids = Identity(settings.trace_ids)
         self._shares_current = settings.opentelemetry.current_span == "shared"
         propagation = settings.propagation
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
-        self._drops_unsampled = propagation.unsampled == "drop"
         sampling = settings.sampling
         self._head = self._tail = self._says = None
         if sampling is not None:

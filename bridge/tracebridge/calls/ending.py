@@ -193,7 +193,7 @@ class Ending(Deciding):
             if not accounts.acquire(False):
                 accounts.wait_turn()
             if queued:
-                self._journal.append(data, span)
+                self._journal.append(data, span)  # type: ignore[arg-type]  # it is bytes
             else:
                 group = self._not_queued(span, data)
             accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
