@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
+from tracebridge.delivery.renewal import renewal_of
 from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import ConfigError
 from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount, Stats, now_unix_s
@@ -17,12 +18,12 @@ from tracebridge.journal.memory import MemoryJournal
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter, Context
-from tracebridge.plugins.registry import adapter_class, stage_class
+from tracebridge.plugins.registry import OPEN_SPANS, adapter_class, load, stage_class
 from tracebridge.plugins.stage import StageContext
-from tracebridge.records.record import Resource
+from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.records.values import Reducer
-from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
-from tracebridge.stages.redaction import Redaction
+from tracebridge.settings.model import JournalSettings, OpenSpansSettings, Settings
+from tracebridge.stages.redaction import redaction_of
 from tracebridge.stages.stage import NamedStage, Stages
 from tracebridge.supported import too_old
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from tracebridge.journal.adoption import Decide
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.maintenance import Maintainer
+    from tracebridge.plugins.open_spans import Engine
+    from tracebridge.sharing.exchange import Exchange
+
+DIRECTORY = "directory"
+"""The engine of one host, where none is named and one is asked for."""
 
 
 T = TypeVar("T")
@@ -66,9 +72,16 @@ def build(settings: Settings) -> Parts:
         adapter = _built("adapter", name, adapter_class(chosen.type), chosen.options, context)
         _require_limits(name, adapter)
         deliveries[name] = Delivery(
-            name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
+            name,
+            adapter,
+            chosen.options,
+            journal.cursor(name),
+            accounts,
+            dead_letters,
+            resource,
+            renewal_of(chosen, adapter, context),
         )
-    redaction = _redaction(settings.redaction)
+    redaction = redaction_of(settings.redaction)
     stages = Stages(_users_stages(settings, accounts, resource), redaction, redacts_only_keys=redaction.only_keys)
     limits = settings.limits
     reducer = Reducer(
@@ -191,11 +204,22 @@ def maintainer_of(
     return Maintainer(journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=decide)
 
 
-def _redaction(settings: RedactionSettings) -> Redaction:
-    return Redaction(
-        default_keys=settings.keys == "default",
-        deny_keys=settings.deny_keys,
-        allow_keys=settings.allow_keys,
-        deny_values=settings.deny_values,
-        action=settings.action,
+def exchange_of(settings: Settings, deliver: Callable[[SpanRecord], bool]) -> Exchange | None:
+    """Return the way to the engine of shared spans; None where none is named. Raises ConfigError for one that cannot be built."""
+    chosen = settings.open_spans
+    if chosen.engine is None:
+        return None
+    from tracebridge.sharing.exchange import Exchange
+
+    return Exchange(
+        engine_of(chosen),
+        chosen.engine,
+        deliver=deliver,
+        max_open_s=settings.lifecycle.max_open,
     )
+
+
+def engine_of(chosen: OpenSpansSettings) -> Engine:
+    """Return the engine that a configuration names. Raises ConfigError for one that cannot be built."""
+    kind: type[Engine] = load(OPEN_SPANS, chosen.engine or DIRECTORY)
+    return kind(chosen.url, chosen.timeout)

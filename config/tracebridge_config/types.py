@@ -601,6 +601,19 @@ class JournalConfig(TypedDict, total=False):
     """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
+class OpenSpansConfig(TypedDict, total=False):
+    """Spans that any process may change and end by their IDs."""
+
+    engine: str | None
+    """Where shared spans are kept while they are open: directory (one host), redis, postgresql; without it no span is shared."""
+    url: str | os.PathLike[str] | None
+    """The engine's folder or address: ./open-spans, redis://host:6379/0, postgresql://user@host/database."""
+    share: Literal["asked", "all"]
+    """Share the spans that are started with shared=True, or all."""
+    timeout: str | Literal[0]
+    """Longest wait of one call for the engine; the span goes on without it then."""
+
+
 class MetricsConfig(TypedDict, total=False):
     """Where the numbers of `client.stats()` are shown as metrics."""
 
@@ -653,6 +666,8 @@ class Config(TypedDict, total=False):
     """What is masked."""
     journal: JournalConfig | None
     """The queue before delivery."""
+    open_spans: OpenSpansConfig | None
+    """Spans that any process may end."""
     metrics: MetricsConfig | None
     """Where the numbers are shown as metrics."""
     adapters: Mapping[str, AdapterConfig]

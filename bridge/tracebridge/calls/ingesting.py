@@ -75,8 +75,11 @@ class Ingesting(Deciding):
                     "ingest_after_close", "a record was ingested after close(); it is not delivered."
                 )
             return
+        self._ingest(record)
+
+    def _ingest(self, record: SpanRecord) -> None:
         if self._accounts.is_inside():
-            self._accounts.aside(self.ingest, record)
+            self._accounts.aside(self._ingest, record)
             return
         data = self._thinned(self._ingested(record))
         accounts = self._accounts

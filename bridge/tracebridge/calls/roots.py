@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.calls.core import INTERNAL, LAST_KIND, Closing
-from tracebridge.calls.deciding import Deciding
+from tracebridge.calls.sharing import Sharing
 from tracebridge.errors import (
     DuplicateSpanError,
     DuplicateTraceError,
@@ -36,7 +36,7 @@ DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
 CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
 
 
-class Roots(Deciding):
+class Roots(Sharing):
     """Begins traces; and what every new span has in common."""
 
     def _begin_trace(  # noqa: PLR0915 - the hot path stands in one piece
@@ -55,6 +55,7 @@ class Roots(Deciding):
         links: Any,
         kind: Any,
         span_id: Any = None,
+        shared: bool = False,
     ) -> AnySpan:
         """`start_trace`, for a caller at `place`."""
         if self._off:
@@ -149,7 +150,7 @@ class Roots(Deciding):
             self._on_first_trace()
             if gives_way:
                 self._warn(GENERATE, "trace_ids.generate made the ID of a trace that is open; a random one is used.")
-            return span
+            return self._share(span) if shared or self._shares_all else span
         except TracebridgeError:
             raise
         except Closing:

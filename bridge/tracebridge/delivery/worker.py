@@ -11,11 +11,13 @@ import math
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from tracebridge.delivery.backoff import asked_s, pause_s
 from tracebridge.delivery.books import CORRUPT, FAILED, GAVE_UP, REJECTED, TOO_LARGE, Books, Stopped, said
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.parts import parts_of, send_parts
+from tracebridge.delivery.renewal import Renewal
 from tracebridge.delivery.unclear import Unclear, Waiting
 from tracebridge.errors import Ambiguous, Misconfigured, Rejected, Retryable, TooLarge
 from tracebridge.journal.accounts import Accounts, AdapterStats
@@ -52,9 +54,12 @@ class Delivery:
         accounts: Accounts,
         dead_letters: DeadLetters,
         resource: Resource,
+        renewal: Renewal | None = None,
     ) -> None:
         self.name = name
-        self.adapter = adapter
+        self._adapter = adapter
+        self._renewal = renewal
+        self._answers_to = partial(send_parts, adapter) if renewal is None else renewal.send
         self._queue = options.sending_queue
         self._retry = options.retry_on_failure
         self._cursor = cursor
@@ -70,6 +75,11 @@ class Delivery:
         self._paused_until = 0.0
         """Monotonic seconds: the destination asked for a pause, and no worker disturbs it before."""
         self._unclear = Unclear(self._max_batch)
+
+    @property
+    def adapter(self) -> Adapter:
+        """The adapter, of the newest credentials."""
+        return self._adapter if self._renewal is None else self._renewal.newest
 
     def start(self) -> None:
         """Start the workers, once."""
@@ -268,7 +278,7 @@ class Delivery:
             waiting: list[Part] = []
             longest = 0.0
             took = False
-            for part, answer in zip(parts, send_parts(self.adapter, parts), strict=True):
+            for part, answer in zip(parts, self._answers_to(parts), strict=True):
                 if isinstance(answer, Sent):
                     self._arrived(claim, part, answer, again)
                     took = True

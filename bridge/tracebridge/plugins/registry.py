@@ -8,6 +8,7 @@
 | `tracebridge.receivers` | where `tracebridge relay` reads messages (`tracebridge.plugins.receiver.Receiver`) |
 | `tracebridge.id_schemes` | a way from the caller's own trace ID to 16 bytes |
 | `tracebridge.stages` | a step between finished spans and the queue (`tracebridge.plugins.stage.Stage`) |
+| `tracebridge.open_spans` | where open spans are kept for several processes (`tracebridge.plugins.open_spans.Engine`) |
 | `tracebridge.header_formats` | headers that carry a trace between processes (`tracebridge.propagation.formats.HeaderFormat`) |
 
 Looking names up imports nothing; a module, and the client library that it may need, is imported when its entry is loaded.
@@ -39,6 +40,7 @@ SOURCES = "tracebridge.sources"
 RECEIVERS = "tracebridge.receivers"
 ID_SCHEMES = "tracebridge.id_schemes"
 STAGES = "tracebridge.stages"
+OPEN_SPANS = "tracebridge.open_spans"
 HEADER_FORMATS = "tracebridge.header_formats"
 AUTO_SCHEME = "auto"
 """The choice between ID schemes: no entry point, but a name wherever a scheme is named."""
@@ -46,7 +48,7 @@ BAGGAGE, CORRELATION = "baggage", "correlation"
 """Headers that go with the IDs of any format: no entry points, but names wherever a header format is named."""
 OWN_PACKAGE = "tracebridge"
 SLOW_IMPORT_S = 2.0  # the log names a module of another package that takes longer to import
-_GROUPS = (ADAPTERS, FORMATS, SOURCES, RECEIVERS, ID_SCHEMES, STAGES, HEADER_FORMATS)
+_GROUPS = (ADAPTERS, FORMATS, SOURCES, RECEIVERS, ID_SCHEMES, STAGES, OPEN_SPANS, HEADER_FORMATS)
 
 
 def entries(group: str) -> dict[str, Entry]:
@@ -99,7 +101,7 @@ def _singular(group: str) -> str:
     >>> _singular("tracebridge.id_schemes")
     'ID scheme'
     """
-    return {ID_SCHEMES: "ID scheme", HEADER_FORMATS: "header format"}.get(
+    return {ID_SCHEMES: "ID scheme", HEADER_FORMATS: "header format", OPEN_SPANS: "engine of open spans"}.get(
         group, group.rpartition(".")[2].removesuffix("s")
     )
 
@@ -117,6 +119,11 @@ def known_schemes() -> list[str]:
 def known_stages() -> list[str]:
     """Return the names of the installed stages, sorted."""
     return list(entries(STAGES))
+
+
+def known_engines() -> list[str]:
+    """Return the names of the installed engines of open spans, sorted."""
+    return list(entries(OPEN_SPANS))
 
 
 def known_receivers() -> list[str]:
