@@ -39,11 +39,7 @@ INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 
 
 class Core(Misuse):
-    """The state behind the calls; `Client` fills it in.
-
-    At most 30 attributes: CPython reads those of an object that has more by a search, which costs each span as much as three calls. What is seldom asked
-    for is read from the settings.
-    """
+    """The state behind the calls; `Client` fills it in."""
 
     _resource: Resource
     """What produces the spans."""

@@ -59,9 +59,3 @@ def test_a_plain_span_takes_few_calls(client: Client) -> None:
         *("len", "acquire", "len", "append", "release", "len"),
     ]
     root.end()
-
-
-def test_the_client_is_read_without_a_search(make_client: Callable[..., Client]) -> None:
-    """CPython keeps the attributes of an object in a row up to 30; of one that has more it looks each up in a dict (SHARED_KEYS_MAX_SIZE)."""
-    for settings in ({}, {"sampling": {"ratio": 0.5}}):
-        assert len(vars(make_client(**settings))) <= 30
