@@ -183,10 +183,10 @@ import json, sys
 from ddtrace.trace import tracer
 from ddtrace.propagation.http import HTTPPropagator
 out = []
-for _ in range(200):
+for _ in range(90):  # its limiter takes a hundred a second, and says nothing on what it drops
     span = tracer.start_span("root")
     headers = {}
-    HTTPPropagator.inject(span.context, headers)
+    HTTPPropagator.inject(span, headers)
     out.append(headers)
     span.finish()
 print(json.dumps(out))
@@ -227,7 +227,7 @@ def test_ddtraces_headers_are_obeyed_and_thinned_out_by_its_own_draw(ddtrace):
         other.end()
     obeying.close()
     ignoring.close()
-    assert 3 <= kept <= 45
+    assert 1 <= kept <= 35
 
 
 @pytest.mark.server
