@@ -1,7 +1,7 @@
 """`python -m benchmarks.instructions [WORK …]`: instructions of the processor a span, by callgrind, which neighbours cannot change.
 
 Each work runs twice in a process of its own under valgrind, with few and with many spans; the difference is what the spans cost the thread
-that calls. `--checkout DIR` measures another checkout's code with this one's works. valgrind comes with the system (`apt install valgrind`).
+that calls. Once before that it runs without valgrind: what it imports is compiled then, into a folder that the other two read. `--checkout DIR` measures another checkout's code with this one's works. valgrind comes with the system (`apt install valgrind`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,27 +79,34 @@ def work(name: str, count: int) -> None:
     os._exit(0)
 
 
-def instructions(name: str, count: int, checkout: Path = ROOT) -> int:
-    """Return what the main thread of a process that does a work takes, in all. Raises RuntimeError when it fails."""
-    folder = Path(tempfile.mkdtemp(prefix="benchmark-callgrind-"))
-    try:
-        out = folder / "out"
-        code = [sys.executable, "-B", "-m", "benchmarks.instructions", "--work", name, "--spans", str(count)]
-        path = os.pathsep.join(str(checkout / package) for package in PACKAGES)
-        done = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}", *code],
-            check=False, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"{name} failed in {checkout}:\n{done.stderr[-2_000:]}")
-        return int(_TOTALS.findall(Path(f"{out}-01").read_text())[-1])
-    finally:
-        shutil.rmtree(folder)
+def instructions(name: str, counts: Sequence[int], checkout: Path = ROOT) -> list[int]:
+    """Return what the main thread of a process that does a work takes in all, for each number of spans. Raises RuntimeError when it fails."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-callgrind-") as folder:
+        out = Path(folder, "out")
+        valgrind = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"]
+        _process(name, 0, checkout, folder, [])
+        taken = []
+        for count in counts:
+            _process(name, count, checkout, folder, valgrind)
+            taken.append(int(_TOTALS.findall(Path(f"{out}-01").read_text())[-1]))
+        return taken
+
+
+def _process(name: str, count: int, checkout: Path, compiled: str, under: Sequence[str]) -> None:
+    path = os.pathsep.join(str(checkout / package) for package in PACKAGES)
+    done = subprocess.run(
+        [*under, sys.executable, "-m", "benchmarks.instructions", "--work", name, "--spans", str(count)],
+        check=False, capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": compiled, "PYTHONDONTWRITEBYTECODE": ""},
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{name} failed in {checkout}:\n{done.stderr[-2_000:]}")
 
 
 def a_span(name: str, checkout: Path = ROOT) -> float:
     """Return the instructions that one span costs."""
-    return (instructions(name, MANY, checkout) - instructions(name, FEW, checkout)) / (MANY - FEW)
+    few, many = instructions(name, (FEW, MANY), checkout)
+    return (many - few) / (MANY - FEW)
 
 
 def main() -> int:

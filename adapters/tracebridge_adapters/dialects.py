@@ -159,9 +159,13 @@ def take_apart(attributes: Mapping[str, Value], trace_id_attribute: str = DEFAUL
     in the mlflow dialect, and stay among them. `end_time_ns` is among the fields of a span that ended before it started.
     """
     names = (*_OUR_BEGINNINGS, trace_id_attribute)
-    if not any(key.startswith(names) for key in attributes):
-        return {"attributes": dict(attributes)}  # a span of somebody else's: nothing of ours in it
+    ours = [key for key in attributes if key.startswith(names)]
     rest = dict(attributes)
+    if not ours:
+        return {"attributes": rest}  # a span of somebody else's: nothing of ours in it
+    scheme = trace_id_attribute + SCHEME_SUFFIX
+    if len(ours) == 2 and isinstance(rest.get(trace_id_attribute), str) and isinstance(rest.get(scheme), str):
+        return {"custom_trace_id": rest.pop(trace_id_attribute), "id_scheme": rest.pop(scheme), "attributes": rest}
     fields: dict[str, Any] = {}
     for key, field in (
         (trace_id_attribute, "custom_trace_id"),

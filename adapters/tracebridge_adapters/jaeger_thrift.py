@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.plugins.adapter import Context, Needs, Part, Sent, TraceReader
-from tracebridge.plugins.options import Duration, Secret, Size, TlsOptions, Url, option
-from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
+from tracebridge.plugins.options import Size, TlsOptions, Url, option
+from tracebridge_adapters.options import ReadableOptions, link_of
 
 if TYPE_CHECKING:
     from tracebridge.records.record import Resource, SpanRecord, Value
@@ -49,10 +49,6 @@ class JaegerThriftOptions(ReadableOptions):
     compression: Literal["gzip", "none"] = option(
         "none", help="Whether HTTP bodies are compressed; a Jaeger 1 collector does not take it."
     )
-    headers: dict[str, Secret] = option(factory=dict, help="Headers of every HTTP request.")
-    timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
-    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards an HTTPS collector.")
-    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
 
     def __post_init__(self) -> None:
         """Refuse what UDP cannot do."""
@@ -99,13 +95,7 @@ class JaegerThriftAdapter:
             from tracebridge_adapters.readers.jaeger import JaegerReader
             from tracebridge_adapters.wires.http_get import HttpReader
 
-            server = HttpReader(
-                options.query_endpoint,
-                headers=options.headers,
-                timeout_s=options.timeout,
-                tls=options.tls,
-                proxy=options.proxy,
-            )
+            server = HttpReader(options.query_endpoint, options.access)
             self.reader = JaegerReader(server, context, options.ui)
 
     def encode(self, records: Sequence[SpanRecord]) -> Sequence[Part]:
@@ -137,11 +127,8 @@ def _http(options: JaegerThriftOptions) -> HttpWire:
 
     return HttpWire(
         traces_url(options.endpoint),
-        headers=options.headers,
-        timeout_s=options.timeout,
+        options.access,
         compression=options.compression,
-        tls=options.tls,
-        proxy=options.proxy,
         content_type=CONTENT_TYPE,
         on_500="ambiguous",
         max_connections=options.sending_queue.max_in_flight,

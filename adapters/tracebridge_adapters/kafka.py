@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.plugins.adapter import Answer, Context, Needs, Part, Sent
-from tracebridge.plugins.options import DeliveryOptions, Duration, Secret, Size, option
+from tracebridge.plugins.options import Duration, Secret, Size, option
 from tracebridge_adapters import kafka_connection as connection
 from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions
-from tracebridge_adapters.options import Dialect
+from tracebridge_adapters.options import NamingOptions
 from tracebridge_adapters.wires.kafka import KafkaMessage, KafkaWire
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ RESERVED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class KafkaOptions(DeliveryOptions):
+class KafkaOptions(NamingOptions):
     """Options of the `kafka` adapter."""
 
     brokers: list[str] = option(
@@ -74,7 +74,6 @@ class KafkaOptions(DeliveryOptions):
         help="Further properties of librdkafka, for what has no option here.",
         examples=[{"socket.keepalive.enable": "true"}],
     )
-    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
 
     def __post_init__(self) -> None:
         """Refuse what no broker would take, and properties that have an option of their own."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tracebridge.errors import Misconfigured, Rejected
 from tracebridge.plugins.adapter import RUN_TAG, Context, Part, Sent, TraceReader
-from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
+from tracebridge.plugins.options import Duration, Secret, Url, option
 from tracebridge_adapters.options import PLACE, HttpOptions, check_headers
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ class MlflowOptions(HttpOptions):
         None, help="Bearer token; user and password together come before it.", examples=["${env:MLFLOW_TOKEN}"]
     )
     workspace: str | None = option(None, help="Workspace, on a server that has several.", examples=["team-a"])
-    headers: dict[str, Secret] = option(factory=dict, help="Headers of every request.", examples=[{"x-tenant": "blue"}])
     timeout: Duration = option(30.0, help="Longest wait for one answer.", minimum=0.001)
-    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this server.")
     ui: Url | None = option(
         None,
         help="Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own.",
@@ -92,21 +90,16 @@ class MlflowAdapter:
         self._read_partial_success, self._is_answer = read_partial_success, is_answer
         self._encode = protobuf.encode
         self._shown = attributes_for("mlflow", context.trace_id_attribute)
-        headers, endpoint = headers_of(options), options.endpoint.rstrip("/")
+        access, endpoint = options.access.with_headers(headers_of(options)), options.endpoint.rstrip("/")
         self._wire = HttpWire(
             endpoint + TRACES_PATH,
-            headers=headers,
-            timeout_s=options.timeout,
+            access,
             compression="gzip",
-            tls=options.tls,
-            proxy=options.proxy,
             content_type="application/x-protobuf",
             on_500="reject",
             max_connections=options.sending_queue.max_in_flight,
         )
-        self._server = HttpReader(
-            endpoint, headers=headers, timeout_s=options.timeout, tls=options.tls, proxy=options.proxy
-        )
+        self._server = HttpReader(endpoint, access)
         self._experiment = MlflowExperiment(
             self._server, name=options.experiment_name, experiment_id=options.experiment_id
         )

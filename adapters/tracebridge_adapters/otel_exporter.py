@@ -23,10 +23,10 @@ from tracebridge.errors import ConfigError, Retryable
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.known import KnownSecrets, texts_that_may_be_secret
 from tracebridge.plugins.adapter import Context, Needs, Sent
-from tracebridge.plugins.options import ClassPath, DeliveryOptions, option
+from tracebridge.plugins.options import ClassPath, option
 from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import attributes_for
-from tracebridge_adapters.options import Dialect
+from tracebridge_adapters.options import NamingOptions
 
 MAX_BATCH_SPANS = 10_000
 TRIES = 3
@@ -36,7 +36,7 @@ _decode = msgspec.msgpack.Decoder(list[SpanRecord]).decode
 
 
 @dataclass(frozen=True, kw_only=True)
-class OtelExporterOptions(DeliveryOptions):
+class OtelExporterOptions(NamingOptions):
     """Options of the `otel_exporter` adapter."""
 
     class_: ClassPath = option(
@@ -44,7 +44,6 @@ class OtelExporterOptions(DeliveryOptions):
         examples=["opentelemetry.exporter.otlp.proto.http.trace_exporter:OTLPSpanExporter"],
     )
     args: dict[str, Any] = option(factory=dict, help="Keyword arguments of the class.", examples=[{"timeout": 5}])
-    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
 
 
 class OtelExporterAdapter:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from tracebridge.plugins.adapter import Context, Needs, Sent, TraceReader
-from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
+from tracebridge.plugins.options import Url, option
+from tracebridge_adapters.options import ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import otlp_reader
 from tracebridge_adapters.wires.grpc import GrpcWire, check_headers, check_tls
 
@@ -25,13 +25,6 @@ class OtlpGrpcOptions(ReadableOptions):
     """Options of the `otlp_grpc` adapter."""
 
     endpoint: Url = option("http://localhost:4317", help="Address; https:// for TLS, http:// for none.")
-    compression: Literal["gzip", "none"] = option("gzip", help="Whether messages are compressed.")
-    headers: dict[str, Secret] = option(
-        factory=dict, help="Metadata of every call.", examples=[{"authorization": "Bearer ${env:OTLP_TOKEN}"}]
-    )
-    timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
-    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
-    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
 
     def __post_init__(self) -> None:
         """Refuse headers that gRPC cannot send, and TLS that it cannot do."""
@@ -59,21 +52,11 @@ class OtlpGrpcAdapter:
         self._wire = GrpcWire(
             options.endpoint,
             EXPORT,
-            headers=options.headers,
-            timeout_s=options.timeout,
+            options.access,
             compression=options.compression,
-            tls=options.tls,
-            proxy=options.proxy,
         )
         self._ui = options.ui
-        self.reader = otlp_reader(
-            options,
-            context,
-            dialect=options.dialect,
-            headers=options.headers,
-            timeout_s=options.timeout,
-            tls=options.tls,
-        )
+        self.reader = otlp_reader(options, context)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one ExportTraceServiceRequest."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, Context, Sent, TraceReader
-from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
+from tracebridge.plugins.options import Secret, Url, option
+from tracebridge_adapters.options import ReadableOptions, link_of
 from tracebridge_adapters.readers.otlp import MLFLOW_EXPERIMENT_HEADER, otlp_reader
 
 if TYPE_CHECKING:
@@ -27,15 +27,6 @@ class OtlpHttpOptions(ReadableOptions):
 
     endpoint: Url = option("http://localhost:4318", help="Base address; /v1/traces is added unless it ends so already.")
     encoding: Literal["protobuf", "json"] = option("protobuf", help="How the body is written.")
-    compression: Literal["gzip", "none"] = option("gzip", help="Whether the body is compressed.")
-    headers: dict[str, Secret] = option(
-        factory=dict, help="Headers of every request.", examples=[{"authorization": "Bearer ${env:OTLP_TOKEN}"}]
-    )
-    timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
-    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
-    dialect: Dialect = option(
-        "openinference", help="Names for inputs, outputs and span type; mlflow for an MLflow server."
-    )
 
 
 class OtlpHttpAdapter:
@@ -58,25 +49,15 @@ class OtlpHttpAdapter:
         self._encode = otlp_json.encode_request if options.encoding == "json" else otlp_protobuf.encode
         self._wire = HttpWire(
             traces_url(options.endpoint),
-            headers=headers_of(options),
-            timeout_s=options.timeout,
+            options.access.with_headers(headers_of(options)),
             compression=options.compression,
-            tls=options.tls,
-            proxy=options.proxy,
             content_type=CONTENT_TYPES[options.encoding],
             on_500="reject",
             words_of=refusal_words,
             max_connections=options.sending_queue.max_in_flight,
         )
         self._ui = options.ui
-        self.reader = otlp_reader(
-            options,
-            context,
-            dialect=options.dialect,
-            headers=options.headers,
-            timeout_s=options.timeout,
-            tls=options.tls,
-        )
+        self.reader = otlp_reader(options, context)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one ExportTraceServiceRequest."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tracebridge.plugins.adapter import Context, Sent, TraceReader
-from tracebridge.plugins.options import Duration, Secret, TlsOptions, Url, option
-from tracebridge_adapters.options import Dialect, ReadableOptions, link_of
+from tracebridge.plugins.options import Url, option
+from tracebridge_adapters.options import ReadableOptions, link_of
 
 if TYPE_CHECKING:
     from tracebridge.records.record import SpanRecord
@@ -25,13 +25,6 @@ class ZipkinOptions(ReadableOptions):
 
     endpoint: Url = option("http://localhost:9411/api/v2/spans", help="Where spans are posted, path included.")
     encoding: Literal["json", "protobuf"] = option("json", help="How the body is written; protobuf needs Zipkin 2.8.")
-    compression: Literal["gzip", "none"] = option("gzip", help="Whether the body is compressed.")
-    headers: dict[str, Secret] = option(
-        factory=dict, help="Headers of every request.", examples=[{"authorization": "Bearer ${env:ZIPKIN_TOKEN}"}]
-    )
-    timeout: Duration = option(10.0, help="Longest wait for one answer.", minimum=0.001)
-    tls: TlsOptions = option(factory=TlsOptions, help="TLS towards this destination.")
-    dialect: Dialect = option("openinference", help="Names for inputs, outputs and span type.")
 
 
 class ZipkinAdapter:
@@ -53,36 +46,21 @@ class ZipkinAdapter:
         self._encode = zipkin_json.encode if options.encoding == "json" else zipkin_proto.encode
         self._wire = HttpWire(
             options.endpoint,
-            headers=options.headers,
-            timeout_s=options.timeout,
+            options.access,
             compression=options.compression,
-            tls=options.tls,
-            proxy=options.proxy,
             content_type=CONTENT_TYPES[options.encoding],
             on_500="ambiguous",
             max_connections=options.sending_queue.max_in_flight,
         )
         base = options.endpoint.partition("?")[0].removesuffix(SPANS_PATH)
-        self._health = (
-            None
-            if base == options.endpoint
-            else ZipkinHealth(
-                base, headers=options.headers, timeout_s=options.timeout, tls=options.tls, proxy=options.proxy
-            )
-        )
+        self._health = None if base == options.endpoint else ZipkinHealth(base, options.access)
         self._ui = options.ui
         self.reader = None
         if options.query_endpoint is not None:
             from tracebridge_adapters.readers.zipkin import ZipkinReader
             from tracebridge_adapters.wires.http_get import HttpReader
 
-            server = HttpReader(
-                options.query_endpoint,
-                headers=options.headers,
-                timeout_s=options.timeout,
-                tls=options.tls,
-                proxy=options.proxy,
-            )
+            server = HttpReader(options.query_endpoint, options.access)
             self.reader = ZipkinReader(server, context, options.ui)
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 from tracebridge.calls.core import SPAN_LOCKS
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
-from tracebridge.calls.managers import Managers
 from tracebridge.calls.propagating import Propagating
 from tracebridge.calls.reading import Reading
+from tracebridge.calls.sharing import GIVEN_REMEMBERED
+from tracebridge.calls.traced import Traced
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
-from tracebridge.journal.accounts import INTERRUPTIBLE_S, Progress, StageStats, Stats
+from tracebridge.journal.accounts import Progress, SharedStats, StageStats, Stats
 from tracebridge.masking.loggers import logger
 from tracebridge.metrics.publish import Publication
 from tracebridge.plugins.adapter import Adapter
 from tracebridge.process import exits
 from tracebridge.process.forks import no_fork
+from tracebridge.process.threads import INTERRUPTIBLE_S
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.record import EndCause
 from tracebridge.sampling.attributes import Attributes
@@ -38,7 +40,7 @@ from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
 from tracebridge.stages.holding import Holding
-from tracebridge.wiring import build, maintainer_of, require_usable
+from tracebridge.wiring import build, exchange_of, maintainer_of, require_usable
 
 if TYPE_CHECKING:
     from tracebridge.settings.config import Config
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 _log = logger("tracebridge")
 
 
-class Client(Managers, Propagating, Ending, Ingesting, Reading):
+class Client(Traced, Propagating, Ending, Ingesting, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
     `config` is a path to a YAML file, a mapping with the same keys (`tracebridge.Config`), or Settings. Without it the destinations are those of
@@ -84,6 +86,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
             exits.Terminator.install(self._lifecycle.shutdown_timeout)
         if self._maintainer is not None and self._maintainer.has_work() and not self._off:
             self._on_first_trace()  # what was left behind is delivered even if nothing is traced here
+        if self._exchange is not None and not self._off:
+            self._exchange.start_looking()
 
     def _configure(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -126,6 +130,10 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         self._holding = Holding() if keep is None else Holding(keep.max_bytes, keep.max_spans)
         self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
         self._janitor = Janitor(self._close_overdue)
+        self._given = RecentKeys(GIVEN_REMEMBERED)
+        self._shared_calls = self._shared_calls_of()
+        self._exchange = exchange_of(self._settings, self._take_in)
+        self._shares_all = self._exchange is not None and self._settings.open_spans.share == "all"
         self._running = False
         self._closed = False
 
@@ -133,13 +141,16 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     @property
     def active_traces(self) -> list[Span]:
-        """The roots of the traces that are open here, oldest first."""
-        return [root for trace in self._table.all() for root in trace.roots]
+        """The roots of the traces that are open here, oldest first; then those that are shared, whoever started them (at most 1,000)."""
+        here = [root for trace in self._table.all() for root in trace.roots]
+        return here + [self._handle(record) for record in self._open_elsewhere(None)]
 
     def get_active_trace(self, trace_id: str | TraceId) -> Span | None:
-        """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here."""
+        """Return the open root of a trace, by the caller's own ID or the wire ID; None when it is not open here, and not shared."""
         trace = self._find(trace_id)
-        return None if trace is None else trace.root
+        if trace is None or trace.root is None:
+            return None if self._off else self._shared_root(trace_id)
+        return trace.root
 
     # ------------------------------------------------------------------ the books
 
@@ -153,6 +164,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
                 ingested=accounts.ingested,
                 open=accounts.open,
                 held=accounts.held,
+                shared=accounts.shared,
+                open_spans=SharedStats() if self._exchange is None else self._exchange.stats(),
                 undecided=accounts.undecided,
                 kept=dict(accounts.kept),
                 late_ends=accounts.late_ends,
@@ -166,10 +179,13 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
 
     def progress(self) -> Progress:
         """Return how far delivery is, for a program that has to know when what it ingested is safe elsewhere; see `Progress`."""
-        with self._accounts.lock:
+        accounts, holding = self._accounts, self._holding
+        with accounts.lock:
             end = self._journal.end
             settled = min((delivery.settled_to for delivery in self._deliveries.values()), default=end)
-            return Progress(end, settled, self._accounts.held + self._accounts.undecided, self._journal.stats().bytes)
+            held = accounts.held + accounts.undecided
+            since = holding.oldest if held == holding.count else 0.0  # others are being decided about at this instant
+            return Progress(end, settled, held, since, self._journal.stats().bytes)
 
     def adapter(self, name: str) -> Adapter:
         """Return a configured adapter by its key, such as `zipkin` or `otlp_http/main`. Raises KeyError."""
@@ -253,6 +269,8 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
     def _close(self, timeout_s: float) -> None:
         began = time.monotonic()
         self._end_what_is_open()
+        if self._exchange is not None:
+            self._exchange.close()
         self._decide_all()
         self._janitor.stop()
         with self._accounts.lock:
@@ -366,7 +384,7 @@ class Client(Managers, Propagating, Ending, Ingesting, Reading):
         inherited = self._table.all()
         self._table = LiveTable()
         self._journal.after_fork_in_child()
-        _parents_own.append((self._deliveries, self._journal))
+        _parents_own.append((self._deliveries, self._journal, self._exchange))
         try:
             self._build()
         except Exception:  # whatever it is, the child must neither stop for it nor write where its parent writes

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from tracebridge.delivery.deadletters.letters import DeadLetters
+from tracebridge.delivery.renewal import renewal_of
 from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import ConfigError
 from tracebridge.journal.accounts import Accounts, AdapterAccount, StageAccount, Stats, now_unix_s
@@ -16,13 +17,13 @@ from tracebridge.journal.base import Journal
 from tracebridge.journal.memory import MemoryJournal
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import Context
-from tracebridge.plugins.registry import adapter_class, stage_class
+from tracebridge.plugins.adapter import Adapter, Context
+from tracebridge.plugins.registry import OPEN_SPANS, adapter_class, load, stage_class
 from tracebridge.plugins.stage import StageContext
-from tracebridge.records.record import Resource
+from tracebridge.records.record import Resource, SpanRecord
 from tracebridge.records.values import Reducer
-from tracebridge.settings.model import JournalSettings, RedactionSettings, Settings
-from tracebridge.stages.redaction import Redaction
+from tracebridge.settings.model import JournalSettings, OpenSpansSettings, Settings
+from tracebridge.stages.redaction import redaction_of
 from tracebridge.stages.stage import NamedStage, Stages
 from tracebridge.supported import too_old
 
@@ -33,7 +34,14 @@ if TYPE_CHECKING:
     from tracebridge.journal.adoption import Decide
     from tracebridge.journal.disk import DiskJournal
     from tracebridge.journal.maintenance import Maintainer
+    from tracebridge.plugins.open_spans import Engine
+    from tracebridge.sharing.exchange import Exchange
 
+DIRECTORY = "directory"
+"""The engine of one host, where none is named and one is asked for."""
+
+
+T = TypeVar("T")
 
 log = logger("tracebridge")
 
@@ -61,11 +69,19 @@ def build(settings: Settings) -> Parts:
     deliveries = {}
     for name, chosen in settings.adapters.items():
         context = Context(name, resource, settings.trace_ids.attribute)
-        adapter = adapter_class(chosen.type)(chosen.options, context)
+        adapter = _built("adapter", name, adapter_class(chosen.type), chosen.options, context)
+        _require_limits(name, adapter)
         deliveries[name] = Delivery(
-            name, adapter, chosen.options, journal.cursor(name), accounts, dead_letters, resource
+            name,
+            adapter,
+            chosen.options,
+            journal.cursor(name),
+            accounts,
+            dead_letters,
+            resource,
+            renewal_of(chosen, adapter, context),
         )
-    redaction = _redaction(settings.redaction)
+    redaction = redaction_of(settings.redaction)
     stages = Stages(_users_stages(settings, accounts, resource), redaction, redacts_only_keys=redaction.only_keys)
     limits = settings.limits
     reducer = Reducer(
@@ -81,19 +97,31 @@ def _tell_what_is_too_old(settings: Settings) -> None:
         log.warning("%s", line)
 
 
+def _built(what: str, name: str, kind: Callable[[Any, Any], T], options: Any, context: Any) -> T:
+    """Build an adapter or a stage. Raises ConfigError, which names it, whatever its constructor raises."""
+    try:
+        return kind(options, context)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f'{what} "{name}" cannot be built: {type(error).__name__}: {clean(error)}') from None
+
+
+def _require_limits(name: str, adapter: Adapter) -> None:
+    """Raise ConfigError, which names the adapter, for limits that delivery cannot keep."""
+    for key, may_be_none in (("max_batch_spans", False), ("max_batch_bytes", True)):
+        limit = getattr(adapter, key, None)
+        if not (limit is None and may_be_none) and not (type(limit) is int and limit > 0):
+            wanted = "a positive integer" + (" or None" if may_be_none else "")
+            raise ConfigError(f'adapter "{name}": {key} must be {wanted}, not {limit!r:.40}')
+
+
 def _users_stages(settings: Settings, accounts: Accounts, resource: Resource) -> list[NamedStage]:
     """Build the stages that the configuration names. Raises ConfigError, which names it, for one that cannot be built."""
     stages = []
     for chosen in settings.stages:
-        kind = stage_class(chosen.type)
-        try:
-            stage = kind(chosen.options, StageContext(chosen.name, resource))
-        except ConfigError:
-            raise
-        except Exception as error:
-            raise ConfigError(
-                f'stage "{chosen.name}" cannot be built: {type(error).__name__}: {clean(error)}'
-            ) from None
+        context = StageContext(chosen.name, resource)
+        stage = _built("stage", chosen.name, stage_class(chosen.type), chosen.options, context)
         account = accounts.stages[chosen.name] = StageAccount()
         stages.append(NamedStage(chosen.name, stage, chosen.options.on_error, account))
     holding = [stage.name for stage in stages if stage.holds]
@@ -176,11 +204,22 @@ def maintainer_of(
     return Maintainer(journal, sync=settings.journal.fsync == "interval", numbers=numbers, bounds=bounds, decide=decide)
 
 
-def _redaction(settings: RedactionSettings) -> Redaction:
-    return Redaction(
-        default_keys=settings.keys == "default",
-        deny_keys=settings.deny_keys,
-        allow_keys=settings.allow_keys,
-        deny_values=settings.deny_values,
-        action=settings.action,
+def exchange_of(settings: Settings, deliver: Callable[[SpanRecord], bool]) -> Exchange | None:
+    """Return the way to the engine of shared spans; None where none is named. Raises ConfigError for one that cannot be built."""
+    chosen = settings.open_spans
+    if chosen.engine is None:
+        return None
+    from tracebridge.sharing.exchange import Exchange
+
+    return Exchange(
+        engine_of(chosen),
+        chosen.engine,
+        deliver=deliver,
+        max_open_s=settings.lifecycle.max_open,
     )
+
+
+def engine_of(chosen: OpenSpansSettings) -> Engine:
+    """Return the engine that a configuration names. Raises ConfigError for one that cannot be built."""
+    kind: type[Engine] = load(OPEN_SPANS, chosen.engine or DIRECTORY)
+    return kind(chosen.url, chosen.timeout)

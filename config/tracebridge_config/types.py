@@ -71,18 +71,18 @@ class JaegerThriftConfig(TypedDict, total=False):
     """Most bytes of a datagram."""
     compression: Literal["gzip", "none"]
     """Whether HTTP bodies are compressed; a Jaeger 1 collector does not take it."""
-    headers: Mapping[str, str]
-    """Headers of every HTTP request."""
-    timeout: str | Literal[0]
-    """Longest wait for one answer."""
-    tls: TlsConfig | None
-    """TLS towards an HTTPS collector."""
-    dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
     query_endpoint: str | None
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    headers: Mapping[str, str]
+    """Headers of every request; over gRPC, the metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -145,7 +145,7 @@ class KafkaConfig(TypedDict, total=False):
     properties: Mapping[str, str]
     """Further properties of librdkafka, for what has no option here."""
     dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -214,14 +214,14 @@ class MlflowConfig(TypedDict, total=False):
     """Bearer token; user and password together come before it."""
     workspace: str | None
     """Workspace, on a server that has several."""
+    ui: str | None
+    """Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own."""
     headers: Mapping[str, str]
-    """Headers of every request."""
+    """Headers of every request; over gRPC, the metadata of every call."""
     timeout: str | Literal[0]
     """Longest wait for one answer."""
     tls: TlsConfig | None
-    """TLS towards this server."""
-    ui: str | None
-    """Address of a trace in a UI, with {trace_id} for its 32 hex digits; by default the server's own."""
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -237,7 +237,7 @@ OtelExporterConfig = TypedDict(
         'class': str,
         # Keyword arguments of the class.
         'args': Mapping[str, Any],
-        # Names for inputs, outputs and span type.
+        # Names for inputs, outputs and span type; mlflow for an MLflow server.
         'dialect': Literal["openinference", "mlflow", "genai"],
         # How spans are grouped into requests.
         'sending_queue': SendingQueueConfig | None,
@@ -255,7 +255,7 @@ class OtlpFileConfig(TypedDict, total=False):
     path: str | os.PathLike[str]
     """The file; created 0600, appended to."""
     dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -268,19 +268,19 @@ class OtlpGrpcConfig(TypedDict, total=False):
     endpoint: str
     """Address; https:// for TLS, http:// for none."""
     compression: Literal["gzip", "none"]
-    """Whether messages are compressed."""
-    headers: Mapping[str, str]
-    """Metadata of every call."""
-    timeout: str | Literal[0]
-    """Longest wait for one answer."""
-    tls: TlsConfig | None
-    """TLS towards this destination."""
-    dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Whether bodies are compressed."""
     query_endpoint: str | None
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    headers: Mapping[str, str]
+    """Headers of every request; over gRPC, the metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -297,19 +297,19 @@ class OtlpHttpConfig(TypedDict, total=False):
     encoding: Literal["protobuf", "json"]
     """How the body is written."""
     compression: Literal["gzip", "none"]
-    """Whether the body is compressed."""
-    headers: Mapping[str, str]
-    """Headers of every request."""
-    timeout: str | Literal[0]
-    """Longest wait for one answer."""
-    tls: TlsConfig | None
-    """TLS towards this destination."""
-    dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    """Whether bodies are compressed."""
     query_endpoint: str | None
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    headers: Mapping[str, str]
+    """Headers of every request; over gRPC, the metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -350,19 +350,19 @@ class ZipkinConfig(TypedDict, total=False):
     encoding: Literal["json", "protobuf"]
     """How the body is written; protobuf needs Zipkin 2.8."""
     compression: Literal["gzip", "none"]
-    """Whether the body is compressed."""
-    headers: Mapping[str, str]
-    """Headers of every request."""
-    timeout: str | Literal[0]
-    """Longest wait for one answer."""
-    tls: TlsConfig | None
-    """TLS towards this destination."""
-    dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Whether bodies are compressed."""
     query_endpoint: str | None
     """Base address of the system's query API; makes show, search and get_trace work. Asked with the same headers and TLS."""
     ui: str | None
     """Address of a trace in the system's own UI, with {trace_id} for its 32 hex digits."""
+    dialect: Literal["openinference", "mlflow", "genai"]
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
+    headers: Mapping[str, str]
+    """Headers of every request; over gRPC, the metadata of every call."""
+    timeout: str | Literal[0]
+    """Longest wait for one answer."""
+    tls: TlsConfig | None
+    """TLS towards this destination."""
     proxy: str | None
     """HTTP proxy on the way, with user and password where it wants them; `environment` for the one that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name."""
     sending_queue: SendingQueueConfig | None
@@ -377,7 +377,7 @@ class ZipkinFileConfig(TypedDict, total=False):
     path: str | os.PathLike[str]
     """The file; created 0600, appended to."""
     dialect: Literal["openinference", "mlflow", "genai"]
-    """Names for inputs, outputs and span type."""
+    """Names for inputs, outputs and span type; mlflow for an MLflow server."""
     sending_queue: SendingQueueConfig | None
     """How spans are grouped into requests."""
     retry_on_failure: RetryOnFailureConfig | None
@@ -601,6 +601,19 @@ class JournalConfig(TypedDict, total=False):
     """On disk, what a power loss can cost: all that the system had not written; one second; or nothing, but each end waits for the disk."""
 
 
+class OpenSpansConfig(TypedDict, total=False):
+    """Spans that any process may change and end by their IDs."""
+
+    engine: str | None
+    """Where shared spans are kept while they are open: directory (one host), redis, postgresql; without it no span is shared."""
+    url: str | os.PathLike[str] | None
+    """The engine's folder or address: ./open-spans, redis://host:6379/0, postgresql://user@host/database."""
+    share: Literal["asked", "all"]
+    """Share the spans that are started with shared=True, or all."""
+    timeout: str | Literal[0]
+    """Longest wait of one call for the engine; the span goes on without it then."""
+
+
 class MetricsConfig(TypedDict, total=False):
     """Where the numbers of `client.stats()` are shown as metrics."""
 
@@ -653,6 +666,8 @@ class Config(TypedDict, total=False):
     """What is masked."""
     journal: JournalConfig | None
     """The queue before delivery."""
+    open_spans: OpenSpansConfig | None
+    """Spans that any process may end."""
     metrics: MetricsConfig | None
     """Where the numbers are shown as metrics."""
     adapters: Mapping[str, AdapterConfig]

@@ -11,6 +11,7 @@ from support.browser import Browser
 from support.pictures import T0, shop, span
 from tracebridge.html.document import document, framed
 from tracebridge.html.picture import picture
+from tracebridge.records.durations import duration
 from tracebridge.records.record import Event, Link, StatusCode
 
 pytestmark = pytest.mark.server
@@ -51,7 +52,9 @@ def small(show) -> Browser:
 
 def focused(page: Browser) -> str:
     """The name of the row that has the focus."""
-    return page.run("return document.activeElement.querySelector('.text')?.innerText ?? document.activeElement.tagName")
+    return page.run(
+        "return document.activeElement.querySelector('.text')?.textContent ?? document.activeElement.tagName"
+    )
 
 
 def test_the_spans_are_drawn_with_bars_on_one_axis(small):
@@ -70,7 +73,7 @@ def test_a_click_shows_what_a_span_tells_and_another_hides_it(small):
     row = ".body .row:nth-child(3)"
     small.click(row)
     told = small.text(".details")
-    for text in ("declined", "visa", "retry", "+30.00 ms", "payments", "0000000000000003"):
+    for text in ("declined", "visa", "retry", "+30.0 ms", "payments", "0000000000000003"):
         assert text in told
     small.click(row)
     small.until("document.querySelector('.details') === null")
@@ -153,7 +156,7 @@ def test_without_scripts_there_is_a_table(browser, tmp_path):
     finally:
         browser.devtools("Emulation.setScriptExecutionDisabled", value=False)
     texts = [text.strip() for text in snapshot["strings"]]
-    for text in ("place order", "pay", "✗ authorize", "ship", "100.00 ms", "payments"):
+    for text in ("place order", "pay", "✗ authorize", "ship", "100 ms", "payments"):
         assert text in texts
 
 
@@ -203,6 +206,28 @@ def test_the_page_fits_every_screen(show, width):
     page.until("document.querySelectorAll('.body .row').length === 5")
     assert page.run("return document.documentElement.scrollWidth") <= width
     assert page.run("return document.querySelector('.body .time').clientWidth") > width / 3
+
+
+def test_times_are_said_as_the_terminal_says_them(small):
+    """One rule in two languages."""
+    times = [
+        0,
+        1,
+        999,
+        1_000,
+        9_994,
+        9_996,
+        99_949,
+        99_951,
+        999_499,
+        1_234_567,
+        59_999_000_000,
+        60 * 10**9,
+        3_725 * 10**9,
+        90_000 * 10**9,
+        10**17,
+    ]
+    assert small.run("return arguments[0].map(duration)", times) == [duration(each) for each in times]
 
 
 def test_light_and_dark_follow_the_system(show, browser):

@@ -17,6 +17,7 @@ from support.cases import CASES
 from support.kafka_topics import make_topic, messages
 from support.otlp_view import expected as expected_of_otlp
 from support.otlp_view import said
+from support.pages import PAGES, blocks
 from tracebridge import Client
 from tracebridge.delivery.parts import parts_of
 from tracebridge.errors import Misconfigured, TooLarge
@@ -216,3 +217,24 @@ def test_a_process_that_ends_delivers_what_is_queued(kafka, topic):
     assert done.returncode != -signal.SIGSEGV
     found = messages(kafka, topic, bool)
     assert [span.name for message in found for span in spans_of(message)] == ["last"]
+
+
+PROGRAMS = {block.title: block.text for block in blocks(PAGES / "kafka.md") if block.language == "python"}
+
+
+@pytest.mark.parametrize("consumer", ["confluent", "aiokafka"])
+@pytest.mark.parametrize("producer", ["confluent", "aiokafka"])
+def test_the_pages_producer_and_consumer_make_one_trace(kafka, topic, tmp_path, producer, consumer):
+    """Whichever library wrote the headers, and whichever reads them: the consumer's span is a child of the producer's."""
+    (tmp_path / "bridge.yaml").write_text("adapters: {store: {path: traces.db}}\n")
+    for name in (f"{producer}_producer.py", f"{consumer}_consumer.py"):
+        command = [sys.executable, "-c", PROGRAMS[name], kafka.brokers[0], topic, "bridge.yaml"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    with Client(config={"adapters": {"store": {"path": str(tmp_path / "traces.db")}}}) as client:
+        trace = client.get_trace("order-1001")
+    assert trace is not None
+    spans = {span.name: span for span in trace.data.spans}
+    assert set(spans) == {"order", f"send {topic}", f"process {topic}"}
+    assert spans[f"process {topic}"].parent_id == spans[f"send {topic}"].span_id
+    assert spans[f"process {topic}"].get_attribute("messaging.kafka.offset") == 0

@@ -146,9 +146,12 @@ class Browser:
         return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
 
     def texts(self, selector: str) -> list[str]:
-        """Return what a person reads in each element that matches."""
+        """Return what a person reads in each element that matches, or would when it is on the screen (`content-visibility`)."""
         return list(
-            self.run("return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText.trim())", selector)
+            self.run(
+                "return [...document.querySelectorAll(arguments[0])].map((one) => (one.innerText || one.textContent).trim())",
+                selector,
+            )
         )
 
     # ---- what a machine looks like

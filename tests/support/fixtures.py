@@ -53,6 +53,18 @@ def collector() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def redis() -> Iterator[Any]:
+    """A real Redis."""
+    yield from _server("redis")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Any]:
+    """A real PostgreSQL."""
+    yield from _server("postgresql")
+
+
+@pytest.fixture(scope="session")
 def kafka() -> Iterator[Any]:
     """A real Kafka of one node."""
     yield from _server("kafka")

@@ -60,6 +60,13 @@ def shop(spans: int, *, seed: int = 1, trace_id: str = "user123_report_20260101_
             end = begin + int(length * chance.uniform(0.08, 0.35))
             if end >= last:
                 break
-            open_ends.append((own, begin, end, service if chance.random() < 0.5 else chance.choice(_SERVICES)))
+            open_ends.append(
+                (
+                    own,
+                    begin,
+                    end,
+                    service if chance.random() < 0.5 else chance.choice(_SERVICES[_SERVICES.index(service) :]),
+                )
+            )
             at = end if chance.random() < 0.7 else begin
     return made

@@ -46,7 +46,7 @@ def first_sentence(thing: Any) -> str:
     """Return the first paragraph of a docstring's first sentence, on one line. Raises ValueError where there is none."""
     text = " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
     if not text:
-        raise ValueError(f"{thing!r} has no docstring")
+        raise ValueError(f"{thing!r} needs a docstring: its first sentence is what docs/reference.md says of it")
     return text.replace("|", "\\|")
 
 
@@ -121,7 +121,7 @@ def _flags(command: click.Command, path: str) -> Iterator[tuple[str, ...]]:
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             if not parameter.help:
-                raise ValueError(f"{path} {parameter.opts[0]} has no help")
+                raise ValueError(f"{path} {parameter.opts[0]} needs help=: docs/reference.md and --help say it")
             yield (f"`{', '.join([*parameter.opts, *parameter.secondary_opts])}`", parameter.help.replace("|", "\\|"))
         else:
             yield (f"`{parameter.make_metavar(click.Context(command))}`", "")

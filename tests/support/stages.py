@@ -140,6 +140,10 @@ class Unbuildable:
     def __init__(self, options: StageOptions, context: StageContext) -> None:
         raise RuntimeError("no dice")
 
+    def process(self, record: SpanRecord) -> SpanRecord:
+        """Never called."""
+        return record
+
 
 def read_parcel(headers: Any) -> RemoteParent | None:
     """The context in `x-parcel`."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT, Context, TraceReader
-from tracebridge.plugins.options import Secret, TlsOptions
-from tracebridge_adapters.options import Dialect, ReadableOptions
+from tracebridge.plugins.options import Secret
+from tracebridge_adapters.options import ReadableOptions
 
 MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"
 
@@ -17,19 +17,14 @@ MLFLOW_EXPERIMENT_HEADER = "x-mlflow-experiment-id"
 def otlp_reader(
     options: ReadableOptions,
     context: Context,
-    *,
-    dialect: Dialect,
-    headers: Mapping[str, Secret],
-    timeout_s: float,
-    tls: TlsOptions,
 ) -> TraceReader | None:
     """Return the reader that the options ask for; None without `query_endpoint`. No network."""
     if options.query_endpoint is None:
         return None
     from tracebridge_adapters.wires.http_get import HttpReader
 
-    server = HttpReader(options.query_endpoint, headers=headers, timeout_s=timeout_s, tls=tls, proxy=options.proxy)
-    if dialect != "mlflow":
+    server = HttpReader(options.query_endpoint, options.access)
+    if options.dialect != "mlflow":
         from tracebridge_adapters.readers.jaeger import JaegerReader
 
         return JaegerReader(server, context, options.ui)
@@ -37,7 +32,7 @@ def otlp_reader(
     from tracebridge_adapters.readers.mlflow_experiment import MlflowExperiment
 
     experiment = MlflowExperiment(server, name=None, experiment_id=None)
-    experiment.known = experiment_of(headers)
+    experiment.known = experiment_of(options.headers)
     return MlflowReader(server, context, experiment, options.ui)
 
 

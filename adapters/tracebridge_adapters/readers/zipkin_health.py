@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.errors import DeliveryError
-from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge_adapters.options import Access
 from tracebridge_adapters.wires.http_exchange import HttpExchange
 
 MAX_ANSWER = 2**20
@@ -17,18 +17,8 @@ MAX_ANSWER = 2**20
 class ZipkinHealth:
     """Asks one server when it is wanted. Building does no network."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        headers: Mapping[str, str | Secret],
-        timeout_s: float,
-        tls: TlsOptions,
-        proxy: str | None,
-    ) -> None:
-        self._exchange = HttpExchange(
-            base_url + "/health", headers=headers, timeout_s=timeout_s, tls=tls, proxy=proxy, max_answer=MAX_ANSWER
-        )
+    def __init__(self, base_url: str, access: Access) -> None:
+        self._exchange = HttpExchange(base_url + "/health", access, max_answer=MAX_ANSWER)
 
     def health_problem(self) -> str:
         """Return what is down and why; empty when nothing is, and for a server of something else."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, TooLarge
 from tracebridge.plugins.adapter import Needs
 from tracebridge.plugins.options import Duration, Secret, option
 from tracebridge.plugins.receiver import Events, Message, Partition, Progress, ReceiverOptions
+from tracebridge.process.threads import background
 from tracebridge_adapters import kafka_connection as connection
 from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions, revealed
 from tracebridge_adapters.receivers.kafka_group import Group
@@ -20,6 +22,7 @@ Encoding = Literal["auto", "otlp_proto", "otlp_json", "zipkin_json", "zipkin_pro
 MOST_MESSAGES = 500  # from one look
 FETCHED_KIB = 16_384  # what the library fetches ahead, all partitions together
 COMMITTED_S = 3.0  # at most, to learn where the group stands in partitions that were just assigned
+COMMIT_WAIT_S = 5.0  # for the last answer, before a partition or the group is left
 CUT = 1_000  # bytes of a message that are kept when all of it is too large for the dead-letter topic
 DEAD_LETTER_TIMEOUT_S = 30.0
 
@@ -174,12 +177,24 @@ class KafkaReceiver:
             self._consumer.resume(self._consumer.assignment())
 
     def commit(self, offsets: Mapping[Partition, int], *, wait: bool) -> None:
-        """Commit these offsets; without `wait` the answer comes later, and only a failure is told."""
+        """Commit these offsets, and wait for the answer for at most `COMMIT_WAIT_S`; without `wait` it comes later."""
         at = [self._kafka.TopicPartition(*partition, offset) for partition, offset in offsets.items()]
+        if not wait:
+            self._try_to_commit(at, asynchronous=True)
+            return
+        answer = background(partial(self._try_to_commit, at, asynchronous=False), "tracebridge-relay-commit")
+        answer.start()  # the library would wait for ever for a broker that is gone
+        answer.join(COMMIT_WAIT_S)
+        if answer.is_alive():
+            self._events.trouble("commit", f"{self._shown}: not committed: no answer within {COMMIT_WAIT_S:g} s")
+
+    def _try_to_commit(self, at: Sequence[Any], *, asynchronous: bool) -> None:
         try:
-            self._consumer.commit(offsets=at, asynchronous=not wait)
+            self._consumer.commit(offsets=at, asynchronous=asynchronous)
         except self._kafka.KafkaException as error:
             self._committed(error.args[0], at)
+        except RuntimeError:  # the consumer was closed meanwhile
+            return
 
     def _committed(self, error: Any, _partitions: Sequence[Any]) -> None:
         self._events.trouble(

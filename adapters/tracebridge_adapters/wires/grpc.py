@@ -17,6 +17,7 @@ from tracebridge.plugins.proxies import proxy_to
 from tracebridge.process.forks import no_fork
 from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
+from tracebridge_adapters.options import Access
 from tracebridge_adapters.wires.credentials import MAX_QUOTED, secrets_of, with_authorization
 from tracebridge_adapters.wires.refusals import refused_tunnel
 
@@ -49,12 +50,9 @@ class GrpcWire:
         self,
         endpoint: str,
         method: str,
+        access: Access,
         *,
-        headers: Mapping[str, str | Secret],
-        timeout_s: float,
         compression: Literal["gzip", "none"],
-        tls: TlsOptions,
-        proxy: str | None,
     ) -> None:
         try:
             import grpc
@@ -68,21 +66,21 @@ class GrpcWire:
         self._grpc = grpc
         self._user_agent = f"tracebridge/{VERSION}"
         parts = urlsplit(endpoint)
-        self._proxy = proxy_to(endpoint, proxy)
+        self._proxy = proxy_to(endpoint, access.proxy)
         self._host = parts.hostname or ""
         self._secure = parts.scheme == "https"
         address = parts.netloc.rpartition("@")[2]
         self._target = address if parts.port else f"{address.rstrip(':')}:{DEFAULT_PORTS[parts.scheme]}"
         self.shown_url = f"{parts.scheme}://{self._target}"
         self._method = method
-        self._timeout_s = timeout_s
-        sent = with_authorization(headers, endpoint)
+        self._timeout_s = access.timeout_s
+        sent = with_authorization(access.headers, endpoint)
         self._secrets = secrets_of(sent, endpoint, self._proxy)
         self._metadata = [
             (key.lower(), value.reveal() if isinstance(value, Secret) else value) for key, value in sent.items()
         ]
         self._compression = grpc.Compression.Gzip if compression == "gzip" else grpc.Compression.NoCompression
-        self._tls = tls
+        self._tls = access.tls
         self._lock = threading.Lock()
         self._channel: Any = None
         self._call: Any = None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from tracebridge.errors import Ambiguous, DeliveryError, Misconfigured, Rejected, Retryable, TooLarge
-from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge_adapters.options import Access
 from tracebridge_adapters.wires.http_exchange import HttpAnswer, HttpExchange
 from tracebridge_adapters.wires.refusals import PROXY_CREDENTIALS
 
@@ -43,12 +43,9 @@ class HttpWire:
     def __init__(
         self,
         url: str,
+        access: Access,
         *,
-        headers: Mapping[str, str | Secret],
-        timeout_s: float,
         compression: Literal["gzip", "none"],
-        tls: TlsOptions,
-        proxy: str | None,
         content_type: str,
         on_500: Literal["ambiguous", "reject"],
         words_of: Callable[[bytes, str], str | None] | None = None,
@@ -58,14 +55,9 @@ class HttpWire:
         self._gzip = compression == "gzip"
         self._on_500 = on_500
         coding = {"Content-Encoding": "gzip"} if self._gzip else {}
+        sent = {"Content-Type": content_type, **access.headers, **coding}
         self._exchange = HttpExchange(
-            url,
-            headers={"Content-Type": content_type, **headers, **coding},
-            timeout_s=timeout_s,
-            tls=tls,
-            proxy=proxy,
-            max_answer=MAX_ANSWER,
-            max_connections=max_connections,
+            url, access.with_headers(sent), max_answer=MAX_ANSWER, max_connections=max_connections
         )
         self.shown_url = self._exchange.shown_url
 

@@ -21,10 +21,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.masking.foreign import clean
-from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge.plugins.options import Secret
 from tracebridge.plugins.proxies import proxy_to
 from tracebridge.process.suppression import not_traced
 from tracebridge.version import VERSION
+from tracebridge_adapters.options import Access
 from tracebridge_adapters.wires.credentials import MAX_QUOTED, secrets_of, with_authorization
 from tracebridge_adapters.wires.refusals import refused_tunnel
 
@@ -88,18 +89,14 @@ class HttpAnswer:
 class HttpExchange:
     """Connections to one server, for one purpose. Safe from several threads, each with a connection of its own.
 
-    Building does no network. `headers` go with every request; user info in `url` becomes basic authentication. `proxy` is the
-    option of that name. Raises ConfigError for a proxy of the environment that cannot be used.
+    Building does no network. The headers of `access` go with every request; user info in `url` becomes basic authentication. Raises ConfigError for a proxy of the environment that cannot be used.
     """
 
     def __init__(
         self,
         url: str,
+        access: Access,
         *,
-        headers: Mapping[str, str | Secret],
-        timeout_s: float,
-        tls: TlsOptions,
-        proxy: str | None,
         max_answer: int,
         max_connections: int = 1,
     ) -> None:
@@ -107,10 +104,10 @@ class HttpExchange:
 
         self.shown_url = without_user_info(url)
         self._url = _without_user_info_at_all(url)
-        self._proxy = proxy_to(url, proxy)
-        self._timeout_s = timeout_s
+        self._proxy = proxy_to(url, access.proxy)
+        self._timeout_s = access.timeout_s
         self._max_answer = max_answer
-        sent = with_authorization(headers, url)
+        sent = with_authorization(access.headers, url)
         self._secrets = secrets_of(sent, url, self._proxy)
         self._headers = {
             "User-Agent": f"tracebridge/{VERSION}",
@@ -119,10 +116,10 @@ class HttpExchange:
         }
         options: dict[str, Any] = {
             "maxsize": max_connections,
-            "cert_reqs": "CERT_NONE" if tls.insecure_skip_verify else "CERT_REQUIRED",
-            "ca_certs": _expanded(tls.ca_file),
-            "cert_file": _expanded(tls.cert_file),
-            "key_file": _expanded(tls.key_file),
+            "cert_reqs": "CERT_NONE" if access.tls.insecure_skip_verify else "CERT_REQUIRED",
+            "ca_certs": _expanded(access.tls.ca_file),
+            "cert_file": _expanded(access.tls.cert_file),
+            "key_file": _expanded(access.tls.key_file),
         }
         self._pool = BoundedProxyManager(self._proxy, **options) if self._proxy else BoundedPoolManager(**options)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from tracebridge.errors import DeliveryError, Misconfigured, Retryable
-from tracebridge.plugins.options import Secret, TlsOptions
+from tracebridge_adapters.options import Access
 from tracebridge_adapters.wires.http_exchange import HttpAnswer, HttpExchange
 from tracebridge_adapters.wires.refusals import PROXY_CREDENTIALS
 
@@ -16,23 +16,9 @@ MAX_ANSWER = 64 * 2**20  # bytes; a trace of many thousand spans fits
 class HttpReader:
     """GETs (and, where an API asks for it, POSTs) below one base address. Building does no network."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        headers: Mapping[str, str | Secret],
-        timeout_s: float,
-        tls: TlsOptions,
-        proxy: str | None,
-    ) -> None:
-        self._exchange = HttpExchange(
-            base_url.rstrip("/"),
-            headers={"Accept": "application/json", "Content-Type": "application/json", **headers},
-            timeout_s=timeout_s,
-            tls=tls,
-            proxy=proxy,
-            max_answer=MAX_ANSWER,
-        )
+    def __init__(self, base_url: str, access: Access) -> None:
+        sent = {"Accept": "application/json", "Content-Type": "application/json", **access.headers}
+        self._exchange = HttpExchange(base_url.rstrip("/"), access.with_headers(sent), max_answer=MAX_ANSWER)
         self.shown_url = self._exchange.shown_url
 
     def get(

@@ -16,7 +16,7 @@ from tracebridge.journal.base import Journal
 from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent, read_kind
-from tracebridge.records.record import Event, Kind, Link, Resource
+from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord
 from tracebridge.records.values import Tally
 from tracebridge.sampling.head import Head
 from tracebridge.settings.model import LimitsSettings
@@ -82,6 +82,14 @@ class Core(Misuse):
 
     def _on_late_children(self, trace: LiveTrace) -> None:
         """A root has ended with children open."""
+        raise NotImplementedError
+
+    def _unknown_end(self, trace_id: Any, span_id: Any) -> None:
+        """Count the end of a span that is not open (`tracebridge.calls.ending`)."""
+        raise NotImplementedError
+
+    def _ingest(self, record: SpanRecord) -> None:
+        """Take a finished record made elsewhere (`tracebridge.calls.ingesting`)."""
         raise NotImplementedError
 
     def _find(self, key: Any) -> LiveTrace | None:

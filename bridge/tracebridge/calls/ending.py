@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracebridge.calls.core import one_id
-from tracebridge.calls.deciding import Deciding
 from tracebridge.calls.misuse import log
 from tracebridge.calls.recording import later_fields
+from tracebridge.calls.sharing import Sharing
 from tracebridge.errors import TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
 from tracebridge.journal.base import encode_record
@@ -30,7 +30,7 @@ _FINISHED_VALUE = EndCause.FINISHED.value  # a property of an enumeration's memb
 _FINISHED, _UNSET, _OK = EndCause.FINISHED, int(StatusCode.UNSET), int(StatusCode.OK)
 
 
-class Ending(Deciding):
+class Ending(Sharing):
     """`end_span`, `end_trace`, and the closing of spans that were never ended."""
 
     def end_span(
@@ -60,7 +60,10 @@ class Ending(Deciding):
             own_id = None if trace is None else self._read_span_id(span_id)
             span = None if trace is None or own_id is None else trace.spans.get(own_id.wire_span_id)
         if span is None:
-            self._unknown_end(trace_id, span_id)
+            if self._exchange is None or not self._end_elsewhere(
+                trace_id, span_id, outputs, attributes, status, end_time_ns
+            ):
+                self._unknown_end(trace_id, span_id)
         else:
             self._end(span, outputs, attributes, status, end_time_ns)
 
@@ -93,6 +96,8 @@ class Ending(Deciding):
             self._end(root, outputs, attributes, status, end_time_ns)
         elif self._closed_root(key):
             self._accounts.note_late_end()
+        elif (shared := self._shared_root(key)) is not None:
+            self._end_shared(shared, outputs, attributes, status, end_time_ns)
         elif trace is not None or self._has_finished(key):
             raise misuse(TraceFinishedError, f"Trace with ID {self._reducer.show(key)} already finished.")
         else:
@@ -185,9 +190,9 @@ class Ending(Deciding):
             data = self._as_decided(span, trace, decision, data)
         accounts = self._accounts
         is_root = trace.roots and span in trace.roots
-        if not accounts.acquire(False):
-            accounts.wait_turn()
         try:
+            if not accounts.acquire(False):
+                accounts.wait_turn()
             if type(data) is bytes:
                 self._journal.append(data, span)
             else:
@@ -195,8 +200,10 @@ class Ending(Deciding):
             accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
             if is_root or not trace.spans or cause is not _FINISHED:
                 self._retire(span, trace)
-        finally:
-            accounts.release()
+        except BaseException:
+            accounts.let_go()
+            raise
+        accounts.release()
         if type(data) is not bytes:
             self._after_stages(data, group)
         if (

@@ -75,21 +75,26 @@ class Ingesting(Deciding):
                     "ingest_after_close", "a record was ingested after close(); it is not delivered."
                 )
             return
+        self._ingest(record)
+
+    def _ingest(self, record: SpanRecord) -> None:
         if self._accounts.is_inside():
-            self._accounts.aside(self.ingest, record)
+            self._accounts.aside(self._ingest, record)
             return
         data = self._thinned(self._ingested(record))
         accounts = self._accounts
-        if not accounts.acquire(False):
-            accounts.wait_turn()
         try:
+            if not accounts.acquire(False):
+                accounts.wait_turn()
             if isinstance(data, bytes):
                 self._journal.append(data)
             else:
                 group = self._not_queued(object(), data)
             accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
-        finally:
-            accounts.release()
+        except BaseException:
+            accounts.let_go()
+            raise
+        accounts.release()
         if not isinstance(data, bytes):
             self._after_stages(data, group)
         if self._journal.commits:

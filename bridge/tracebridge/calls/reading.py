@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tracebridge.calls.core import Core, one_id
+from tracebridge.calls.core import one_id
+from tracebridge.calls.sharing import Sharing
 from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import (
     DeliveryError,
@@ -60,7 +61,7 @@ def _answering() -> Iterator[None]:
         raise misuse(ReadError, str(error)) from None  # what is behind it has words of the server, uncleaned
 
 
-class Reading(Core):
+class Reading(Sharing):
     """The calls that read: live spans first, then the destination. Each raises ReadError when that does not answer."""
 
     _deliveries: Mapping[str, Delivery]
@@ -83,7 +84,10 @@ class Reading(Core):
         live = self._find(key)
         spans: list[Any] = []  # the two halves of a call may share an ID, as Zipkin's do
         open_spans = {} if live is None else live.spans.copy()
-        reader = self._reader(required=live is None)
+        if self._exchange is not None:
+            elsewhere = next((found for wire in self._wires(key) if (found := self._open_elsewhere(wire))), [])
+            open_spans = {record.span_id.hex(): self._handle(record) for record in elsewhere} | open_spans
+        reader = self._reader(required=not open_spans)
         if reader is not None:
             name, adapter = reader
             self._wait_for(name)
@@ -92,7 +96,7 @@ class Reading(Core):
                     records = self._read(adapter, "" if key is None else key, live)
                 spans = [FinishedSpan(record) for record in records if not _is_open(record, open_spans)]
             except ReadError as error:
-                if live is None:
+                if not open_spans:
                     raise
                 _log.warning("%s; only the open spans of the trace are told", error)
         spans += open_spans.values()
@@ -168,6 +172,9 @@ class Reading(Core):
             live.tags = {**live.tags, key: text}
             if self._keeps_open:
                 self._note(root, tags={key: text})
+            return
+        if (shared := self._shared_root(wanted)) is not None:
+            self._change_shared(shared, tags={key: text})
             return
         if self._is_beyond(wanted):
             return

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.calls.core import INTERNAL, LAST_KIND, Closing
-from tracebridge.calls.deciding import Deciding
+from tracebridge.calls.sharing import Sharing
 from tracebridge.errors import (
     DuplicateSpanError,
     DuplicateTraceError,
@@ -36,7 +36,7 @@ DEBUG_ID_ATTRIBUTE = "jaeger-debug-id"  # as Jaeger's own clients tag it
 CORRELATION_ATTRIBUTE = "tracebridge.correlation_id"
 
 
-class Roots(Deciding):
+class Roots(Sharing):
     """Begins traces; and what every new span has in common."""
 
     def _begin_trace(  # noqa: PLR0915 - the hot path stands in one piece
@@ -55,6 +55,7 @@ class Roots(Deciding):
         links: Any,
         kind: Any,
         span_id: Any = None,
+        shared: bool = False,
     ) -> AnySpan:
         """`start_trace`, for a caller at `place`."""
         if self._off:
@@ -121,10 +122,11 @@ class Roots(Deciding):
                 self._set_up(
                     span, name, span_type, span._start_time_ns if start_time_ns is None else start_time_ns, links
                 )
-            interrupting = self._accounts.is_inside()
-            if not self._accounts.acquire(False):
-                self._accounts.wait_turn()
+            accounts = self._accounts
+            interrupting = accounts.is_inside()
             try:
+                if not accounts.acquire(False):
+                    accounts.wait_turn()
                 known = self._table.traces.get(trace.hex_id) or self._table.traces.get(trace.custom_id or "")
                 if known is not None:
                     gives_way = generated is not None and not self._ids.joins
@@ -137,16 +139,18 @@ class Roots(Deciding):
                 trace.spans[span._span_id] = span
                 trace.roots = (*trace.roots, span)
                 trace.late_since = None
-                self._accounts.started += 1
-                self._accounts.open += 1
+                accounts.started += 1
+                accounts.open += 1
                 if self._keeps_open and (data := self._started(span, trace)) is not None:
                     self._record_start(span, data, interrupting)
-            finally:
-                self._accounts.release()
+            except BaseException:
+                accounts.let_go()
+                raise
+            accounts.release()
             self._on_first_trace()
             if gives_way:
                 self._warn(GENERATE, "trace_ids.generate made the ID of a trace that is open; a random one is used.")
-            return span
+            return self._share(span) if shared or self._shares_all else span
         except TracebridgeError:
             raise
         except Closing:

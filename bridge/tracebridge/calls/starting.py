@@ -54,6 +54,7 @@ class Starting(Roots):
         parent: Any = None,
         kind: str | int | Enum | None = INTERNAL,
         span_id: str | SpanId | None = None,
+        shared: bool = False,
     ) -> AnySpan:
         """Start a trace and return its live root span.
 
@@ -63,7 +64,7 @@ class Starting(Roots):
         characters, or a `TraceId` that says its scheme; without it `trace_ids.generate` makes one, or it is random, of
         128 bits. `span_id` is the root's own ID likewise, of 64 bits. `parent` continues a remote context (a span, or anything
         with `trace_id` and `span_id`) or, as "current", the span that is current here, OpenTelemetry's or ours; the root is a true
-        root otherwise. Times are Unix nanoseconds, default now.
+        root otherwise. Times are Unix nanoseconds, default now. With `shared` any process may change and end the root (`open_spans`).
 
         Raises DuplicateTraceError when the ID is open already (unless `trace_ids.on_duplicate: join`) and
         DuplicateSpanError when the trace has such a span, InvalidParameterError for an ID that the scheme cannot take,
@@ -72,7 +73,7 @@ class Starting(Roots):
         frame = sys._getframe(1)
         return self._begin_trace(
             (frame.f_code, frame.f_lasti), one_id(trace_id, request_id), parent, name, span_type, inputs, attributes,
-            tags, experiment_id, start_time_ns, run_id, links, kind, span_id,
+            tags, experiment_id, start_time_ns, run_id, links, kind, span_id, shared,
         )  # fmt: skip
 
     def start_span(  # noqa: PLR0915 - the hot path stands in one piece
@@ -90,6 +91,7 @@ class Starting(Roots):
         request_id: str | TraceId | None = None,
         kind: str | int | Enum | None = INTERNAL,
         span_id: str | SpanId | None = None,
+        shared: bool = False,
         _place: Place | None = None,  # where the caller's caller stands, for the context managers
     ) -> AnySpan:
         """Start a child span and return it. The current span does not change.
@@ -98,7 +100,7 @@ class Starting(Roots):
         saw make a span under a remote parent: this is how IDs passed to another process work. `parent` takes the place of both IDs:
         a span, what `extract` returned, or "current": the innermost current span, OpenTelemetry's or ours, and where there is
         none the span that the IDs name, or a trace of its own without them. `span_id` is the caller's own ID for the new
-        span: text, or a `SpanId` that says its scheme; random otherwise.
+        span: text, or a `SpanId` that says its scheme; random otherwise. With `shared` any process may change and end it (`open_spans`).
 
         Raises InvalidParameterError for an empty `parent_id`, a missing trace ID, a `parent` of a wrong type or an ID that its scheme
         cannot take, TraceNotFoundError for an unknown parent of a known trace, DuplicateSpanError for a `span_id` that the trace
@@ -110,7 +112,7 @@ class Starting(Roots):
             frame = sys._getframe(1)
             place = _place or (frame.f_code, frame.f_lasti)
             return self._start_under(
-                parent, place, trace_id, parent_id, name, span_type, inputs, attributes, start_time_ns, links, kind, span_id
+                parent, place, trace_id, parent_id, name, span_type, inputs, attributes, start_time_ns, links, kind, span_id, shared
             )  # fmt: skip
         if self._off:
             return self._started_when_off()
@@ -180,9 +182,9 @@ class Starting(Roots):
             fresh = trace.done
             data = self._started(span, trace) if self._keeps_open else None
             interrupting = data is not None and accounts.is_inside()
-            if not accounts.acquire(False):
-                accounts.wait_turn()
             try:
+                if not accounts.acquire(False):
+                    accounts.wait_turn()
                 if trace.done:
                     if self._off:
                         raise Closing
@@ -196,11 +198,13 @@ class Starting(Roots):
                 accounts.open += 1
                 if data is not None:
                     self._record_start(span, data, interrupting)
-            finally:
-                accounts.release()
+            except BaseException:
+                accounts.let_go()
+                raise
+            accounts.release()
             if fresh:
                 self._on_first_trace()
-            return span
+            return self._share(span) if shared or self._shares_all else span
         except TracebridgeError:
             raise
         except Closing:
@@ -222,6 +226,7 @@ class Starting(Roots):
         links: Any,
         kind: Any,
         span_id: Any,
+        shared: bool,
     ) -> AnySpan:
         """`start_span` under what `parent` says: a span that this client can address by its IDs, or a segment of a trace from elsewhere."""
         asked = type(parent) is str and parent == CURRENT
@@ -229,14 +234,14 @@ class Starting(Roots):
         elsewhere = isinstance(near, RemoteParent) and not (asked and self._adopts(near))
         if elsewhere or (near is None and trace_id is None):
             return self._begin_trace(
-                place, None, parent, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, span_id
+                place, None, parent, name, span_type, inputs, attributes, None, None, start_time_ns, None, links, kind, span_id, shared
             )  # fmt: skip
         if asked and isinstance(near, Span):
             trace_id, parent_id = near._trace, near._span_id  # not its ID: it may have finished, or be finishing
         elif near is not None:
             trace_id, parent_id = ids_of(near)
         return self.start_span(
-            name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, kind=kind, span_id=span_id, _place=place
+            name, trace_id, parent_id, span_type, inputs, attributes, start_time_ns, links, kind=kind, span_id=span_id, shared=shared, _place=place
         )  # fmt: skip
 
     def _parent_not_open(self, trace: LiveTrace, parent_id: Any) -> tuple[str, bytes]:
@@ -250,6 +255,8 @@ class Starting(Roots):
                 return span._span_id, span._raw_id
             if trace.last_root is not None:
                 return trace.last_root
+            if (shared := self._shared_root(trace.hex_id)) is not None:
+                return shared._span_id, shared._raw_id
             raise misuse(
                 InvalidParameterError,
                 f"start_span() must be called with an explicit parent_id: the root of trace {trace.shown_id} was not opened here.",
@@ -263,7 +270,11 @@ class Starting(Roots):
         if here is not None and here._span_id == parent_id:  # so many have ended since that it is forgotten
             return here._span_id, here._raw_id
         own_id = self._read_span_id(parent_id)
-        if own_id is not None and (own_id.wire_span_id in trace.spans or own_id.wire_span_id in trace.ended):
+        if own_id is not None and (
+            own_id.wire_span_id in trace.spans
+            or own_id.wire_span_id in trace.ended
+            or any(record.span_id == own_id.wire for record in self._open_elsewhere(trace.trace_id))
+        ):
             return own_id.wire_span_id, own_id.wire
         raise misuse(TraceNotFoundError, f"Parent span with ID '{parent_id}' not found.")
 
@@ -277,7 +288,7 @@ class Starting(Roots):
             raise misuse(InvalidParameterError, EMPTY_PARENT)
         if (closed := self._closed_trace(trace_id)) is not None:
             return closed  # its caller thinks that it is open
-        if self._has_finished(trace_id) or not names_span(parent_id):
+        if self._has_finished(trace_id) or not (names_span(parent_id) or self._may_be_shared(parent_id)):
             wanted = f"Parent span with ID '{parent_id}'" if parent_id else f"Trace with ID {trace_id}"
             raise misuse(TraceNotFoundError, f"{wanted} not found.")
         wire = (self._ids.meanings(trace_id) or [self._ids.wire(trace_id)])[0]
@@ -287,6 +298,10 @@ class Starting(Roots):
         with self._accounts.mutex:
             known = self._table.traces.get(trace.hex_id)
         return known or trace  # `done` until its first span makes it addressable
+
+    def _may_be_shared(self, parent_id: Any) -> bool:
+        """Return whether a parent that is no wire ID may be at the engine: the trace's root, or a span under the caller's own ID."""
+        return self._exchange is not None and (parent_id is None or self._read_span_id(parent_id) is not None)
 
     def _adopts(self, parent: RemoteParent) -> bool:
         """Return whether a trace that is open here has this span of OpenTelemetry's in it, which may now be a parent there."""

@@ -9,7 +9,7 @@ import click
 
 from tracebridge.cli.shared.delivering import switched_on
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_INTERRUPTED
-from tracebridge.cli.shared.journals import settings_with_journal
+from tracebridge.cli.shared.journals import drainable_settings
 from tracebridge.cli.shared.output import bars, echo_folded, echo_json
 from tracebridge.cli.shared.spanfiles import stopped_by_signals
 from tracebridge.cli.shared.words import count
@@ -37,9 +37,9 @@ EPILOG = """Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 @click.pass_context
 def command(context: click.Context, config: str | None, give_up: float | None, as_json: bool) -> None:
-    """Deliver what dead processes left in the configured journal, in order, IDs unchanged, to the configured destinations.
+    """Deliver what dead processes left in the configured journal, in order, IDs unchanged, to the configured destinations; then shared spans that ended.
 
-    What running processes hold is left to them. What does not arrive in time stays for the next run.
+    Those are what the shell's commands wrote, and what is overdue, at the engine of `open_spans`. What running processes hold is left to them. What does not arrive in time stays for the next run.
 
     Exits with 0 when everything has arrived, 1 when not (some is still there, for a destination that the configuration does not name too, was
     refused, or could not be read), 78 when the configuration is wrong, 130 when it was interrupted.
@@ -47,24 +47,27 @@ def command(context: click.Context, config: str | None, give_up: float | None, a
     from tracebridge.client import Client
     from tracebridge.journal.folder import folders
 
-    settings, directory = settings_with_journal(config)
+    settings, directory = drainable_settings(config)
     switched_on(settings)
-    anything = any(True for _ in folders(directory))
+    anything = directory is not None and any(True for _ in folders(directory))
     deadline = None if give_up is None else time.monotonic() + give_up
     with (
         stopped_by_signals() as stop,
         Client(config=settings) as client,
         _bars(list(settings.adapters), as_json) as bars,
     ):
+        elsewhere = client._look_elsewhere()
         stats = client.stats()
-        while anything and not _is_done(stats) and not stop.is_set():
+        while not (elsewhere is not None and _is_done(stats, anything)) and not stop.is_set():
             if deadline is not None and time.monotonic() >= deadline:
                 break
             if not client.flush(LOOK_EVERY_S):
                 stop.wait(LOOK_EVERY_S)
+            if elsewhere is None:
+                elsewhere = client._look_elsewhere()
             stats = client.stats()
             bars.show(stats)
-        complete = not anything or _is_done(stats)
+        complete = elsewhere is not None and _is_done(stats, anything)
         client.close(timeout_s=None if complete else 0.0)
         stats = client.stats()
     left = stats.journal.left_alone or stats.journal.unclaimed
@@ -76,8 +79,9 @@ def command(context: click.Context, config: str | None, give_up: float | None, a
         context.exit(EXIT_INCOMPLETE)
 
 
-def _is_done(stats: Stats) -> bool:
-    return stats.journal.looked and not stats.journal.waiting and not any(b.queued for b in stats.adapters.values())
+def _is_done(stats: Stats, looks: bool) -> bool:
+    looked = not looks or (stats.journal.looked and not stats.journal.waiting)
+    return looked and not any(b.queued for b in stats.adapters.values())
 
 
 class _bars:

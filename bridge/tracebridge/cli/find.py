@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
-from tracebridge.cli.shared.finding import Finder, Match
 from tracebridge.cli.shared.output import echo, echo_folded, echo_json
 from tracebridge.cli.shared.stores import config_option, from_option, open_destinations
 from tracebridge.cli.shared.tracelist import print_traces, trace_row
 from tracebridge.cli.shared.words import count
 from tracebridge.ids.identity import Identity
+from tracebridge.reading.finding import Finder, Match
 from tracebridge.reading.sought import sought
 
 SIMILAR = 3  # IDs that are offered

@@ -6,13 +6,13 @@ import click
 
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
 from tracebridge.cli.shared.files import new_file
-from tracebridge.cli.shared.finding import Finder, Match
 from tracebridge.cli.shared.folding import MAX_SPANS, Look
 from tracebridge.cli.shared.moments import length
 from tracebridge.cli.shared.output import draw, echo, echo_folded, echo_json, terminal
 from tracebridge.cli.shared.stores import config_option, from_option, join_option, open_destinations
 from tracebridge.cli.shared.words import count
 from tracebridge.ids.identity import Identity
+from tracebridge.reading.finding import Finder, Match
 from tracebridge.reading.sought import Sought, sought
 
 MOST_NEAR = 20  # traces that a text may mean
@@ -155,7 +155,7 @@ def _tell_missing(finder: Finder, what: Sought, near: list[Match]) -> None:
     """Say that no trace is meant, what was not looked for, and what may be meant."""
     if near:
         echo(
-            f"{what.text!r} is no whole ID; it may mean {count(len(near), 'trace')}: tracebridge find {what.text!r}",
+            f"{what.text!r} is not a whole ID; it may mean {count(len(near), 'trace')}: tracebridge find {what.text!r}",
             err=True,
         )
         return

@@ -11,22 +11,25 @@ import math
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from tracebridge.delivery.backoff import asked_s, pause_s
 from tracebridge.delivery.books import CORRUPT, FAILED, GAVE_UP, REJECTED, TOO_LARGE, Books, Stopped, said
 from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.delivery.parts import parts_of, send_parts
+from tracebridge.delivery.renewal import Renewal
 from tracebridge.delivery.unclear import Unclear, Waiting
 from tracebridge.errors import Ambiguous, Misconfigured, Rejected, Retryable, TooLarge
-from tracebridge.journal.accounts import INTERRUPTIBLE_S, Accounts, AdapterStats
+from tracebridge.journal.accounts import Accounts, AdapterStats
 from tracebridge.journal.base import Claim, Cursor, readable
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
-from tracebridge.process.threads import background
+from tracebridge.process.threads import background, joined, returns_within
 from tracebridge.records.record import Resource, SpanRecord
 
+CLOSE_S = 5.0  # how long at least an adapter has to release what it holds, even when the time to deliver is up
 CLAIM_BYTES = 8 * 2**20  # most journal bytes in one claim: bounds what a worker holds in memory
 
 _log = logger("tracebridge.delivery")
@@ -51,9 +54,12 @@ class Delivery:
         accounts: Accounts,
         dead_letters: DeadLetters,
         resource: Resource,
+        renewal: Renewal | None = None,
     ) -> None:
         self.name = name
-        self.adapter = adapter
+        self._adapter = adapter
+        self._renewal = renewal
+        self._answers_to = partial(send_parts, adapter) if renewal is None else renewal.send
         self._queue = options.sending_queue
         self._retry = options.retry_on_failure
         self._cursor = cursor
@@ -69,6 +75,11 @@ class Delivery:
         self._paused_until = 0.0
         """Monotonic seconds: the destination asked for a pause, and no worker disturbs it before."""
         self._unclear = Unclear(self._max_batch)
+
+    @property
+    def adapter(self) -> Adapter:
+        """The adapter, of the newest credentials."""
+        return self._adapter if self._renewal is None else self._renewal.newest
 
     def start(self) -> None:
         """Start the workers, once."""
@@ -128,13 +139,16 @@ class Delivery:
         """
         deadline = self._deadline or 0.0
         for thread in self._threads:
-            while thread.is_alive() and (left_s := deadline - time.monotonic()) > 0:
-                thread.join(min(left_s, INTERRUPTIBLE_S))
+            joined(thread, deadline)
         with self._lock:
             left = self._books.end()  # a worker stuck in send() will find its answer ignored
             idle = not self._working
         if idle:
-            self._close_adapter()
+            wait_s = max(deadline - time.monotonic(), CLOSE_S)
+            if not returns_within(wait_s, self._close_adapter, f"tracebridge-{self.name}-close"):
+                _log.warning("%s: close() has not returned for %.0f s; it is no longer waited for", self.name, wait_s)
+        elif deadline:
+            _log.warning("%s: send() has not returned; its answer is no longer waited for", self.name)
         return left
 
     def _close_adapter(self) -> None:
@@ -264,7 +278,7 @@ class Delivery:
             waiting: list[Part] = []
             longest = 0.0
             took = False
-            for part, answer in zip(parts, send_parts(self.adapter, parts), strict=True):
+            for part, answer in zip(parts, self._answers_to(parts), strict=True):
                 if isinstance(answer, Sent):
                     self._arrived(claim, part, answer, again)
                     took = True

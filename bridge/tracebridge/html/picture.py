@@ -27,10 +27,10 @@ _FINISHED: Final = EndCause.FINISHED.value
 _encode = msgspec.json.Encoder().encode
 
 
-def picture(records: Sequence[SpanRecord], *, max_spans: int = MAX_SPANS) -> Picture:
+def picture(records: Sequence[SpanRecord], *, max_spans: int = MAX_SPANS, unread: int = 0) -> Picture:
     """Return one trace (at least one record) as a browser draws it: IDs as hex, times as nanoseconds after the trace's start, values as text.
 
-    A key that a row lacks is at its default: kind INTERNAL, status UNSET, no details.
+    `unread`: spans that the trace has besides, and that were not read. A key that a row lacks is at its default: kind INTERNAL, status UNSET, no details.
     """
     tops = tree_of(records)
     nodes = [node for node, _ in _walk(tops)]
@@ -61,9 +61,9 @@ def picture(records: Sequence[SpanRecord], *, max_spans: int = MAX_SPANS) -> Pic
         "status": StatusCode(first.status).name,
         "start_ms": start_ns / 1e6,
         "duration": end_ns - start_ns,
-        "spans": len(nodes),
+        "spans": len(nodes) + unread,
         "errors": sum(node.span.status == StatusCode.ERROR for node in nodes),
-        "left_out": len(nodes) - len(rows),
+        "left_out": len(nodes) + unread - len(rows),
         "shortened": texts.shortened,
         "rows": rows,
     }

@@ -6,7 +6,8 @@ const MOST_INDENT = 160; // pixels; deeper rows say their depth instead
 const SHARES = [1, 2, 5]; // distances of the axis' lines, times a power of ten
 
 class Waterfall {
-  /** Draw `picture` into `place`. `options.whole`: nanoseconds of the axis (two traces on one scale), `options.link`: see spanDetails. */
+  /** Draw `picture` into `place`. `options.whole`: nanoseconds of the axis (two traces on one scale), `options.link`: see spanDetails,
+   *  `options.state`: what `state()` of an earlier picture of this trace returned. */
   constructor(place, picture, options = {}) {
     this.picture = picture;
     this.rows = picture.rows;
@@ -33,6 +34,29 @@ class Waterfall {
     addEventListener("beforeprint", () => { this.drawn = Infinity; this.show(); });
     place.append(this.place);
     this.show();
+    if (options.state) this.restore(options.state);
+  }
+
+  /** What a person has done here, by span IDs: an earlier picture has other row numbers. */
+  state() {
+    const ids = (numbers) => new Set([...numbers].map((number) => this.rows[number].id));
+    return {
+      folded: ids(this.folded), opened: ids(this.opened.keys()), current: this.rows[this.current].id, search: this.search.value,
+      focused: this.body.contains(document.activeElement), drawn: this.drawn,
+    };
+  }
+
+  restore(state) {
+    this.drawn = state.drawn;
+    this.rows.forEach((row, number) => {
+      if (state.folded.has(row.id) && this.end[number] > number + 1) this.folded.add(number);
+      if (state.opened.has(row.id)) this.toggleDetails(number);
+    });
+    this.show();
+    const current = this.rows.findIndex((row) => row.id === state.current);
+    if (current >= 0) this.focus(current, state.focused);
+    this.search.value = state.search;
+    this.mark();
   }
 
   // ---- parts
@@ -232,13 +256,18 @@ class Waterfall {
   // ---- finding
 
   find() {
+    this.mark();
+    if (this.found.length) this.next(1);
+    else this.said.textContent = this.search.value.trim() === "" ? "" : "none found";
+  }
+
+  /** Mark the rows that have what is searched for in any of their texts. */
+  mark() {
     for (const number of this.found) this.elements.get(number)?.classList.remove("found");
     const wanted = this.search.value.trim().toLowerCase();
     this.found = wanted === "" ? [] : this.rows.flatMap((row, number) => (this.haystack(row).includes(wanted) ? [number] : []));
     this.at = -1;
     for (const number of this.found) this.element(number).classList.add("found");
-    if (this.found.length) this.next(1);
-    else this.said.textContent = wanted === "" ? "" : "none found";
   }
 
   haystack(row) {
@@ -336,7 +365,7 @@ function traceHead(picture, ...more) {
   ];
   const made = el("header", {}, el("h1", {}, picture.id), el("p", { class: "facts" }, ...facts));
   const notes = [];
-  if (picture.left_out) notes.push(`${count(picture.left_out, "deeper span")} of ${picture.spans.toLocaleString("en")} are not drawn`);
+  if (picture.left_out) notes.push(`${count(picture.left_out, "span")} of ${picture.spans.toLocaleString("en")} are not drawn: the deepest, and those that start last`);
   if (picture.shortened) notes.push(`${count(picture.shortened, "long value")} ${picture.shortened === 1 ? "is" : "are"} cut`);
   if (notes.length) made.append(el("p", { class: "note" }, `${notes.join("; ")}. tracebridge show --json has everything.`));
   return made;

@@ -13,10 +13,17 @@ function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Nanoseconds as people say them, as the terminal does: 1.23 ms. */
+/** Nanoseconds as people say them, to three digits, as the terminal does (`tracebridge.records.durations`): 1.23 ms, 1m30s. */
 function duration(ns) {
+  const seconds = Math.floor(ns / 1e9);
+  if (seconds >= 60) {
+    for (const [size, unit, smaller, rest] of [[86400, "d", 3600, "h"], [3600, "h", 60, "m"], [60, "m", 1, "s"]]) {
+      if (seconds >= size) return `${Math.floor(seconds / size)}${unit}${String(Math.floor((seconds % size) / smaller)).padStart(2, "0")}${rest}`;
+    }
+  }
   for (const [size, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]]) {
-    if (ns >= size) return `${(ns / size).toFixed(2)} ${unit}`;
+    const value = ns / size;
+    if (ns >= size) return `${value.toFixed(value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2)} ${unit}`;
   }
   return `${Math.round(ns)} ns`;
 }

@@ -1,9 +1,9 @@
 """The books: every span is in exactly one column, at any moment, for every adapter.
 
-    started + ingested + adopted == open + held + undecided + queued + exported + sent + sum(dropped.values())
+    started + ingested + adopted == open + shared + held + undecided + queued + exported + sent + sum(dropped.values())
 
 Each number is a counter of its own; none is computed from the others, so that the equation is a check and not a
-definition. `adopted` is counted for each adapter, because what a dead process left may be delivered in part. What
+definition. `shared` are spans that an engine keeps for several processes: whoever ends one has it as `ingested`. `adopted` is counted for each adapter, because what a dead process left may be delivered in part. What
 moves a span from one column to another does so under `Accounts.lock`, which is also the journal's lock: one short lock per
 move, and a reader that takes it sees books that balance.
 """
@@ -20,8 +20,9 @@ from typing import Any
 
 import msgspec
 
+from tracebridge.process.threads import INTERRUPTIBLE_S
+
 SAMPLED_OUT = "sampled"  # why a span is dropped that a stage or sampling left out
-INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 NAP_S = 0.00002
 HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 NAPS = 50 if HAS_GIL else 0  # then the holder is not an interrupted caller of ours, but a thread at work on the journal
@@ -73,7 +74,19 @@ class Accounts:
         self.mutex = threading.RLock()
         """Guards every counter and the journal; taken directly on the hot path."""
         self.acquire, self.release = self.mutex.acquire, self.mutex.release
-        """Its two halves, for the hot path: `try … finally` costs half of what `with` does. `acquire(False)` there, then `wait_turn`."""
+        """Its two halves, for the hot path, where they cost half of what `with` does.
+
+            try:
+                if not accounts.acquire(False):
+                    accounts.wait_turn()
+                …
+            except BaseException:
+                accounts.let_go()
+                raise
+            accounts.release()
+
+        A signal handler that raises (Ctrl-C) runs at the end of a call: after `acquire` has taken the lock, or after it has not.
+        """
         self.is_inside: Callable[[], bool] = self.mutex._is_owned  # type: ignore[attr-defined]  # what Condition asks, too
         """Whether this thread holds the lock already.
 
@@ -87,6 +100,7 @@ class Accounts:
         self.started = 0
         self.ingested = 0
         self.open = 0
+        self.shared = 0
         self.held = 0
         self.undecided = 0
         self.late_ends = 0
@@ -111,6 +125,11 @@ class Accounts:
             if self.mutex.acquire(blocking=False):
                 return
         self.mutex.acquire()
+
+    def let_go(self) -> None:
+        """Release the lock after an exception, if it was taken: whoever holds it from before has got it at once."""
+        if self.is_inside():
+            self.release()
 
     def wait_for(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Wait, with the lock held, until it is done or `timeout_s` seconds have passed; return which."""
@@ -203,6 +222,30 @@ class JournalStats(msgspec.Struct, frozen=True):
     """With a directory: spans that such adapters will not get, by adapter and reason."""
 
 
+class SharedStats(msgspec.Struct, frozen=True):
+    """What one client has done with shared spans; none of it is a column of the books. A span is `ingested` where it was delivered."""
+
+    delivered: int = 0
+    """Spans that it took from the engine: ended by it, or found there as below."""
+    taken_over: int = 0
+    """Of these, those whose end another process had told, which died or only wrote (the shell)."""
+    unfinished: int = 0
+    """Of these, those that were overdue."""
+    orphaned: int = 0
+    """Of these, ends that found no start."""
+    waiting: int = 0
+    """Changes and ends that wait until the engine answers."""
+    kept_local: int = 0
+    """Spans that were to be shared and stayed in their process, because the engine did not answer."""
+    lost_changes: int = 0
+    """Changes that found no room to wait."""
+    unreadable: int = 0
+    """Parts that could not be read: of another version, or damaged."""
+    errors: int = 0
+    """Calls that the engine did not answer, or answered with an error."""
+    last_error: str = ""
+
+
 class Progress(msgspec.Struct, frozen=True):
     """How far delivery is, in positions of this client's journal: each queued span has one, counted from 0."""
 
@@ -211,7 +254,9 @@ class Progress(msgspec.Struct, frozen=True):
     settled: int
     """Every destination has every span below this position, or has refused it for good (then it is a dead letter)."""
     held: int
-    """Spans that a stage holds: they have no position yet."""
+    """Spans that a stage or `sampling.keep` holds: they have no position yet."""
+    held_since: float | None
+    """Monotonic seconds: what was ingested before it is held no longer; None when nothing is held."""
     bytes: int
     """Bytes that the journal's segments take."""
 
@@ -232,6 +277,10 @@ class Stats(msgspec.Struct, frozen=True):
     """Spans that a stage holds until it decides; no destination has been given them."""
     stages: Mapping[str, StageStats] = {}
     """What became of spans in the stages of the configuration, by name."""
+    shared: int = 0
+    """Spans that were given to the engine of `open_spans`, where any process may end them."""
+    open_spans: SharedStats = SharedStats()
+    """What this client has done with shared spans."""
     sampled: Mapping[str, int] = {}
     """Spans that sampling left out, by what decided: `head`, `rule`, `rate`, `parent`, `tail`; every adapter counts them as dropped, `sampled`."""
     kept: Mapping[str, int] = {}
@@ -252,6 +301,7 @@ class Stats(msgspec.Struct, frozen=True):
         arrived = self.started + self.ingested + books.adopted
         return arrived - (
             self.open
+            + self.shared
             + self.held
             + self.undecided
             + books.queued

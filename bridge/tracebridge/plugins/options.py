@@ -52,6 +52,12 @@ IdScheme = Annotated[str, "scheme"]
 HeaderFormatName = Annotated[str, "header_format"]
 """The name of a header format: `baggage`, `correlation`, or an entry point of `tracebridge.header_formats`."""
 
+EngineName = Annotated[str, "engine"]
+"""The name of an engine of open spans: an entry point of `tracebridge.open_spans`."""
+
+Location = Annotated[str, "location"]
+"""Where something is kept: a path, or an address, whose user info and query are secrets."""
+
 AttributeValue = Annotated[Any, "attribute"]
 """What an OpenTelemetry attribute can hold: text, a number, true or false, or a list of one of these."""
 

@@ -8,6 +8,7 @@
 | `tracebridge.receivers` | where `tracebridge relay` reads messages (`tracebridge.plugins.receiver.Receiver`) |
 | `tracebridge.id_schemes` | a way from the caller's own trace ID to 16 bytes |
 | `tracebridge.stages` | a step between finished spans and the queue (`tracebridge.plugins.stage.Stage`) |
+| `tracebridge.open_spans` | where open spans are kept for several processes (`tracebridge.plugins.open_spans.Engine`) |
 | `tracebridge.header_formats` | headers that carry a trace between processes (`tracebridge.propagation.formats.HeaderFormat`) |
 
 Looking names up imports nothing; a module, and the client library that it may need, is imported when its entry is loaded.
@@ -39,6 +40,7 @@ SOURCES = "tracebridge.sources"
 RECEIVERS = "tracebridge.receivers"
 ID_SCHEMES = "tracebridge.id_schemes"
 STAGES = "tracebridge.stages"
+OPEN_SPANS = "tracebridge.open_spans"
 HEADER_FORMATS = "tracebridge.header_formats"
 AUTO_SCHEME = "auto"
 """The choice between ID schemes: no entry point, but a name wherever a scheme is named."""
@@ -46,7 +48,7 @@ BAGGAGE, CORRELATION = "baggage", "correlation"
 """Headers that go with the IDs of any format: no entry points, but names wherever a header format is named."""
 OWN_PACKAGE = "tracebridge"
 SLOW_IMPORT_S = 2.0  # the log names a module of another package that takes longer to import
-_GROUPS = (ADAPTERS, FORMATS, SOURCES, RECEIVERS, ID_SCHEMES, STAGES, HEADER_FORMATS)
+_GROUPS = (ADAPTERS, FORMATS, SOURCES, RECEIVERS, ID_SCHEMES, STAGES, OPEN_SPANS, HEADER_FORMATS)
 
 
 def entries(group: str) -> dict[str, Entry]:
@@ -99,7 +101,7 @@ def _singular(group: str) -> str:
     >>> _singular("tracebridge.id_schemes")
     'ID scheme'
     """
-    return {ID_SCHEMES: "ID scheme", HEADER_FORMATS: "header format"}.get(
+    return {ID_SCHEMES: "ID scheme", HEADER_FORMATS: "header format", OPEN_SPANS: "engine of open spans"}.get(
         group, group.rpartition(".")[2].removesuffix("s")
     )
 
@@ -117,6 +119,11 @@ def known_schemes() -> list[str]:
 def known_stages() -> list[str]:
     """Return the names of the installed stages, sorted."""
     return list(entries(STAGES))
+
+
+def known_engines() -> list[str]:
+    """Return the names of the installed engines of open spans, sorted."""
+    return list(entries(OPEN_SPANS))
 
 
 def known_receivers() -> list[str]:
@@ -141,11 +148,11 @@ def own_header_formats() -> list[str]:
 def adapter_class(name: str) -> type[Adapter]:
     """Import and return an adapter's class.
 
-    Raises ConfigError for a name that is not known, a module that cannot be imported, and a class without `Options`.
+    Raises ConfigError for a name that is not known, a module that cannot be imported, and a class that lacks `Options` or a method.
     """
     from tracebridge.plugins.options import DeliveryOptions
 
-    checked: type[Adapter] = _with_options(ADAPTERS, name, DeliveryOptions)
+    checked: type[Adapter] = _checked(ADAPTERS, name, DeliveryOptions, ("encode", "send", "close"))
     return checked
 
 
@@ -153,7 +160,7 @@ def stage_class(name: str) -> type[Stage]:
     """Import and return a stage's class. Raises ConfigError as `adapter_class` does."""
     from tracebridge.plugins.stage import StageOptions
 
-    checked: type[Stage] = _with_options(STAGES, name, StageOptions)
+    checked: type[Stage] = _checked(STAGES, name, StageOptions, ("process",))
     return checked
 
 
@@ -161,14 +168,17 @@ def receiver_class(name: str) -> type[Receiver]:
     """Import and return a receiver's class. Raises ConfigError as `adapter_class` does."""
     from tracebridge.plugins.receiver import ReceiverOptions
 
-    checked: type[Receiver] = _with_options(RECEIVERS, name, ReceiverOptions)
+    checked: type[Receiver] = _checked(RECEIVERS, name, ReceiverOptions, ("open", "receive", "commit"))
     return checked
 
 
-def _with_options(group: str, name: str, base: type[Any]) -> Any:
+def _checked(group: str, name: str, base: type[Any], methods: tuple[str, ...]) -> Any:
     loaded = load(group, name)
     options = getattr(loaded, "Options", None)
+    shown = f'{_singular(group)} "{name}" ({entries(group)[name].value})'
     if not (isinstance(options, type) and issubclass(options, base)):
-        where = entries(group)[name].value
-        raise ConfigError(f'{_singular(group)} "{name}" ({where}) has no Options class derived from {base.__name__}')
+        raise ConfigError(f"{shown} lacks an Options class derived from {base.__module__}.{base.__name__}: give it one")
+    missing = [f"{method}()" for method in methods if not callable(getattr(loaded, method, None))]
+    if missing:
+        raise ConfigError(f"{shown} lacks {', '.join(missing)}: its class needs {', '.join(methods)}")
     return loaded

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from contextvars import Context
 from threading import Thread
 from typing import Any
+
+INTERRUPTIBLE_S = 0.5  # longest single wait of a caller: Ctrl-C just before it begins is noticed only when it ends
 
 
 def background(call: Callable[..., object], name: str | None = None, arguments: tuple[Any, ...] = ()) -> Thread:
@@ -18,3 +21,24 @@ def background(call: Callable[..., object], name: str | None = None, arguments: 
     if sys.version_info >= (3, 14):
         return Thread(target=call, args=arguments, name=name, daemon=True, context=Context())
     return Thread(target=call, args=arguments, name=name, daemon=True)
+
+
+def joined(thread: Thread, deadline: float) -> bool:
+    """Wait for a thread until a moment of `time.monotonic`, in short pieces that Ctrl-C can interrupt; return whether it has ended."""
+    while thread.is_alive() and (left_s := deadline - time.monotonic()) > 0:
+        thread.join(min(left_s, INTERRUPTIBLE_S))
+    return not thread.is_alive()
+
+
+def returns_within(wait_s: float, call: Callable[[], object], name: str) -> bool:
+    """Call in a thread of its own and return whether it has returned in time: what hangs is left behind.
+
+    Where the interpreter is ending and starts no threads any more, the call is made here.
+    """
+    thread = background(call, name)
+    try:
+        thread.start()
+    except RuntimeError:
+        call()
+        return True
+    return joined(thread, time.monotonic() + wait_s)

@@ -90,7 +90,10 @@ def format_named(name: str) -> HeaderFormat:
     """
     found = load(HEADER_FORMATS, name)
     if not isinstance(found, HeaderFormat):
-        raise ConfigError(f'header format "{name}" is a {type(found).__name__}; it has to be a HeaderFormat')
+        raise ConfigError(
+            f'header format "{name}" is of the type {type(found).__name__}: '
+            "make its entry point name a tracebridge.propagation.formats.HeaderFormat"
+        )
     return found if entries(HEADER_FORMATS)[name].package == OWN_PACKAGE else _guarded(found)
 
 

@@ -51,7 +51,9 @@ class EndCause(StrEnum):
     LEAKED = "leaked"
     """Open longer than `lifecycle.max_open`, with `on_leak: close`."""
     UNFINISHED = "unfinished"
-    """Its process died; known from the journal's start record."""
+    """Its process died; known from the journal's start record. Or it was shared, and did not end within `lifecycle.max_open`."""
+    ORPHANED = "orphaned"
+    """Its end was told, and its start is unknown: the engine of shared spans has lost it, or never had it."""
 
 
 class Resource(msgspec.Struct, frozen=True, array_like=True):

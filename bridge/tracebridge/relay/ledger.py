@@ -12,11 +12,13 @@ from tracebridge.plugins.receiver import Partition
 class Holding:
     """One partition, from its assignment to its revocation: when it comes back, it is another one."""
 
-    __slots__ = ("began", "committed", "next_offset", "taken")
+    __slots__ = ("began", "committed", "held", "next_offset", "taken")
 
     def __init__(self) -> None:
         self.taken: deque[tuple[int, int]] = deque()
         """(offset after a message, journal position after its spans), for what is not committed."""
+        self.held: deque[tuple[int, float]] = deque()
+        """(offset after a message, monotonic seconds after its spans), for those behind `taken` whose spans may be held, without a position yet."""
         self.began: int | None = None
         """The offset of the first message that was received; None before."""
         self.committed: int | None = None
@@ -49,15 +51,33 @@ class Ledger:
     def took(self, holding: Holding, offset: int, position: int) -> None:
         """Note a message whose spans are in the journal, below this position."""
         holding.next_offset = offset + 1
+        if holding.held:
+            holding.held.append((offset + 1, 0.0))
+            return
         if holding.taken and holding.taken[-1][1] == position:
             holding.taken.pop()  # this message brought no span: what settles the one before settles it
         holding.taken.append((offset + 1, position))
+
+    def holds(self, holding: Holding, offset: int, now: float) -> None:
+        """Note a message of whose spans some may be held, `now` being after the last of them was ingested."""
+        holding.next_offset = offset + 1
+        holding.held.append((offset + 1, now))
+
+    def decided(self, before: float | None, position: int) -> None:
+        """Note that what was ingested before this instant (None: everything) is held no longer: it is below this position, or left out."""
+        for holding in self._held.values():
+            while holding.held and (before is None or holding.held[0][1] < before):
+                offset, _ = holding.held.popleft()
+                if holding.taken and holding.taken[-1][1] == position:
+                    holding.taken.pop()
+                holding.taken.append((offset, position))
 
     def went_back(self, holding: Holding, offset: int) -> bool:
         """Return whether this message comes before one that was taken already: then the topic is another one, or its offsets were reset."""
         if holding.next_offset is None or offset >= holding.next_offset:
             return False
         holding.taken.clear()
+        holding.held.clear()
         holding.next_offset = None
         return True
 

@@ -68,7 +68,6 @@ class Relay:
         self._dead: Counter[str] = Counter()
         self._trouble: dict[str, str] = {}
         self._told: set[str] = set()
-        self._settled = 0
         self._committed_at = 0.0
         self._waiting_for = ""
         self._closing = False
@@ -163,7 +162,12 @@ class Relay:
             if self._stop() or self._ledger.partitions.get(message.partition) is not holding:
                 return
         self._messages += 1
-        self._ledger.took(holding, message.offset, 0 if self._client is None else self._client.progress().end)
+        if self._client is None:
+            self._ledger.took(holding, message.offset, 0)
+        elif (progress := self._client.progress()).held:
+            self._ledger.holds(holding, message.offset, time.monotonic())
+        else:
+            self._ledger.took(holding, message.offset, progress.end)
 
     def _chunk(self, message: Message, spans: int) -> int:
         """Return after how many spans of a message to look at the room: an enormous message must not push out another."""
@@ -225,14 +229,13 @@ class Relay:
             self._commit(wait=False)
 
     def _commit(self, *, wait: bool, only: Sequence[Partition] | None = None) -> None:
-        """Commit what is settled. While a stage holds spans, their messages are not known: nothing more is settled then."""
+        """Commit what is settled."""
         if self._client is None:
             return
         self._committed_at = time.monotonic()
         progress = self._client.progress()
-        if not progress.held:
-            self._settled = progress.settled
-        offsets = self._ledger.settle(self._settled)
+        self._ledger.decided(progress.held_since, progress.end)
+        offsets = self._ledger.settle(progress.settled)
         if only is not None:  # the last word on them, in one answer that is waited for
             held = self._ledger.partitions
             offsets |= {each: held[each].committed or 0 for each in only if each in held and held[each].committed}
@@ -266,10 +269,12 @@ class Relay:
         self._let_go(partitions)
 
     def lost(self, partitions: Sequence[Partition]) -> None:
-        """Let go: the group has given them away already."""
-        self.trouble(
-            "partitions_lost", f"the group gave {', '.join(map(str, partitions))} to another member without asking"
-        )
+        """Let go: the group has given them away already, or cannot be asked."""
+        if not self._closing:
+            names = ", ".join(map(str, partitions))
+            self.trouble(
+                "partitions_lost", f"{names} may be another member's already: this one was not heard of in time"
+            )
         self._let_go(partitions)
 
     def _let_go(self, partitions: Sequence[Partition]) -> None:

@@ -10,7 +10,7 @@ Nothing is parsed here: where a value ends is told by its brackets outside of st
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 LARGE = 2**18  # bytes of a document from which it is taken apart: a larger tree of objects costs more a span
 MAX_OPEN = 1_000  # brackets inside brackets; what is deeper no decoder takes
@@ -175,9 +175,19 @@ class Document:
             return self._elements.rest()
         return b"".join(self.lines)
 
-    def unfinished(self) -> bytes:
-        """Return what was read of an element that has not ended."""
-        return self._elements.unfinished() if self._elements is not None else b"".join(self.lines)
+    def unfinished(self, most: int) -> bytes:
+        """Return the first bytes of what was read of an element that has not ended."""
+        pieces = self.lines if self._elements is None else self._elements.unfinished
+        return b"".join(_first(pieces, most)).strip(_BETWEEN)[:most]
+
+
+def _first(pieces: Sequence[bytes], most: int) -> Iterator[bytes]:
+    """Yield so many of the pieces as hold that many bytes."""
+    for piece in pieces:
+        if most <= 0:
+            return
+        yield piece
+        most -= len(piece)
 
 
 class _Elements:
@@ -241,6 +251,7 @@ class _Elements:
         whole, self._whole, self._size = self._whole, [], 0
         return self._head + b",".join(whole) + self._tail if whole else b""
 
-    def unfinished(self) -> bytes:
-        """Return the beginning of an element that has not ended."""
-        return b"".join(self._current).strip(_BETWEEN)
+    @property
+    def unfinished(self) -> Sequence[bytes]:
+        """The pieces of an element that has not ended."""
+        return self._current

@@ -142,12 +142,15 @@ def identity(path: str) -> str:
     """
     if path == STDIN:
         return ""
+    digest, size, piece = hashlib.sha256(), 0, b""
     with open_input(path) as file, as_unreadable(path):
-        first = file.readline(MAX_FIRST_LINE)
+        while size < MAX_FIRST_LINE and not piece.endswith(b"\n") and (piece := file.readline(BUFFER)):
+            digest.update(piece)
+            size += len(piece)
         status = Path(path).stat()
-    if not first.endswith(b"\n"):
+    if not piece.endswith(b"\n"):
         return ""
-    return f"{status.st_dev}-{status.st_ino}-{hashlib.sha256(first).hexdigest()[:32]}"
+    return f"{status.st_dev}-{status.st_ino}-{digest.hexdigest()[:32]}"
 
 
 @contextmanager

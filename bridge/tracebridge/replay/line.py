@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 MAX_LINE = 64 * 2**20  # bytes of one line or document that is looked at; what is longer is passed over and counted
+SHOWN = 2**12  # bytes of what is longer that go on, to be told
 TOO_LONG = "longer than any line that holds spans"
 CUT_OFF = "the document ends in the middle of a value"
 

@@ -10,12 +10,11 @@ from pathlib import Path
 from tracebridge.replay import pieces
 from tracebridge.replay.documents import opens_document
 from tracebridge.replay.inputs import STDIN, as_unreadable, go_to, open_input
-from tracebridge.replay.line import MAX_LINE, TOO_LONG, Line, Position
+from tracebridge.replay.line import MAX_LINE, SHOWN, TOO_LONG, Line, Position
 from tracebridge.replay.pieces import Pieces
 from tracebridge.replay.printed import OtherFormError, PrintedDocument
 
 BLOCK = 2**18  # bytes that are read at once
-_SHOWN = 2**12  # bytes of what is too long that go on, to be told
 _BOM = b"\xef\xbb\xbf"
 _THRIFT_LIST = b"\x0c\x00"  # a list of structs in Thrift's binary protocol; no text begins so
 
@@ -96,10 +95,10 @@ class Lines:
             self._printed = None
         elif printed.size > MAX_LINE:
             self._printed = None
+            beginning, in_line = printed.give_up(SHOWN)
+            yield Line(beginning, self._pieces.number + 1, self._pieces.end, TOO_LONG, ended=False)
             self._pieces.pass_by(printed.passed, printed.passed_lines)
-            yield Line(printed.held(_SHOWN), self._pieces.number + 1, self._pieces.end, TOO_LONG, ended=False)
-            self._pieces.pass_by(printed.size, printed.held().count(b"\n"))
-            if not printed.held().endswith(b"\n"):
+            if in_line:
                 self._pieces.pass_over_line()
         return printed.rest
 

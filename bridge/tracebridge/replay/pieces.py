@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from tracebridge.replay.documents import Document, opens_document
-from tracebridge.replay.line import CUT_OFF, MAX_LINE, TOO_LONG, Line, Position
+from tracebridge.replay.line import CUT_OFF, MAX_LINE, SHOWN, TOO_LONG, Line, Position
 
 PIECE = 2**18  # bytes that are looked at of a line at once
 
@@ -21,6 +21,8 @@ class Pieces:
         """Bytes that were taken, and lines that were begun."""
         self._in_line = False
         self._long: list[bytes] | None = None
+        self._long_size = 0
+        """Bytes of the line that `_long` has; of one that is too long only the beginning is kept."""
         self._document: Document | None = None
         self._first_number = self._document_at = 0
 
@@ -42,8 +44,7 @@ class Pieces:
         if document is not None:
             yield from self._close(document, self.end) if document.closed else self._leave(document)
         elif self._long is not None:
-            yield self._line(b"".join(self._long), ended=False)
-            self._long = None
+            yield self._whole_of(self._long)._replace(ended=False)
 
     @property
     def at_rest(self) -> bool:
@@ -70,13 +71,13 @@ class Pieces:
         if piece[-1:] == b"\n":
             text = piece[:-1]
             if not opens_document(text):
-                yield Line(text, self.number, self.end) if len(text) <= MAX_LINE else self._line(text)
+                yield Line(text[:MAX_LINE], self.number, self.end, TOO_LONG if len(text) > MAX_LINE else "")
                 return
         elif len(piece) < PIECE:  # the end of the file
             yield Line(piece, self.number, self.end, ended=False)
             return
         elif piece[0] not in b"{[":
-            self._long = [piece]
+            self._long, self._long_size = [piece], len(piece)
             return
         self._document, self._first_number = Document(), self.number
         self._document_at = self.end - len(piece)
@@ -87,15 +88,19 @@ class Pieces:
         """Add to a line that is longer than a piece and not a document."""
         if self._long is None:
             return
-        if sum(map(len, self._long)) <= MAX_LINE:
+        self._long_size += len(piece)
+        if self._long_size <= MAX_LINE:
             self._long.append(piece)
+        else:
+            del self._long[1:]
         if not self._in_line:
-            text, self._long = b"".join(self._long).removesuffix(b"\n"), None
-            yield self._line(text)
+            yield self._whole_of(self._long)
 
-    def _line(self, text: bytes, *, ended: bool = True) -> Line:
-        fault = TOO_LONG if len(text) > MAX_LINE else ""
-        return Line(text[:MAX_LINE], self.number, self.end, fault, ended)
+    def _whole_of(self, parts: list[bytes]) -> Line:
+        """Return the long line that has ended."""
+        self._long = None
+        fault = TOO_LONG if self._long_size > MAX_LINE else ""
+        return Line(b"".join(parts).removesuffix(b"\n"), self.number, self.end, fault)
 
     def _go_on(self, document: Document, piece: bytes, begins: bool) -> Generator[Line, None, bytes]:
         """Add to the document; return what is not a part of it any more."""
@@ -132,5 +137,6 @@ class Pieces:
         for text in (*whole, document.rest() if document.in_parts else b""):
             if text:
                 yield Line(text, self._first_number, self.end, ended=False)
-        yield Line(document.unfinished()[:MAX_LINE], self._first_number, self.end, fault, ended=False)
+        beginning = document.unfinished(SHOWN if fault == TOO_LONG else MAX_LINE)
+        yield Line(beginning, self._first_number, self.end, fault, ended=False)
         self._long = None  # what follows on this line is passed over

@@ -54,9 +54,15 @@ class PrintedDocument:
         """Whether some of it has gone on already."""
         return bool(self._head)
 
-    def held(self, most: int | None = None) -> bytes:
+    def held(self) -> bytes:
         """Return what was taken and has not gone on."""
-        return bytes(self._held[:most])
+        return bytes(self._held)
+
+    def give_up(self, most: int) -> tuple[bytes, bool]:
+        """Pass over what is held; return its first bytes, and whether it ends in the middle of a line."""
+        beginning, in_line = bytes(self._held[:most]), not self._held.endswith(b"\n")
+        self._pass(len(self._held))
+        return beginning, in_line
 
     @property
     def size(self) -> int:

@@ -111,11 +111,13 @@ class _Builder:
         if "$" in event.value:
             outcome = substitute(event.value, self._environ)
             for fault in outcome.malformed:
-                message = f"malformed reference ({fault}); write ${{VAR}}, ${{env:VAR}} or ${{VAR:-default}}, or $$ for a dollar"
+                message = f"malformed reference ({fault}); write ${{VAR}}, ${{env:VAR}}, ${{VAR:-default}} or ${{file:PATH}}, or $$ for a dollar"
                 self._document.problems.append(Problem("bad-substitution", message, path, place))
             node = Node(outcome.text, place, unset=tuple(outcome.unset), substituted=outcome.changed)
-            node.variables = tuple(outcome.used)
-            node.broken = bool(outcome.malformed)
+            for unread in outcome.unread:
+                self._document.problems.append(Problem("unreadable-file", f"{path}: {unread}", path, place))
+            node.variables, node.files = tuple(outcome.used), tuple(outcome.files)
+            node.broken = bool(outcome.malformed or outcome.unread)
         if plain:
             node.raw = node.value
             node.value = resolve(node.value)

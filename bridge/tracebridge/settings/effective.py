@@ -35,22 +35,25 @@ class Origin:
     """The line of the file; 0 when no file gave it."""
     variables: tuple[str, ...] = ()
     """The environment variables that gave it, or a part of it."""
+    files: tuple[str, ...] = ()
+    """The files whose contents gave it, or a part of it."""
     given: bool = False
     """Whether anybody gave it: else it is the default."""
 
     def told(self, file: str) -> str:
         """Return the source in a few words.
 
-        >>> Origin().told("bridge.yaml"), Origin(3, ("HOST",), True).told("bridge.yaml")
+        >>> Origin().told("bridge.yaml"), Origin(3, ("HOST",), given=True).told("bridge.yaml")
         ('default', 'bridge.yaml:3, $HOST')
         """
         named = [f"{file}:{self.line}"] if self.line else []
-        return ", ".join([*named, *(f"${name}" for name in self.variables)]) or ("code" if self.given else "default")
+        sources = [*named, *(f"${name}" for name in self.variables), *self.files]
+        return ", ".join(sources) or ("code" if self.given else "default")
 
     def as_json(self) -> dict[str, Any]:
         """Return the source as plain values for programs."""
         kind = "default" if not self.given else "file" if self.line else "environment" if self.variables else "code"
-        return {"kind": kind, "line": self.line or None, "variables": list(self.variables)}
+        return {"kind": kind, "line": self.line or None, "variables": list(self.variables), "files": list(self.files)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ def _origin(node: Node | None) -> Origin:
     if node is None:
         return Origin()
     variables = dict.fromkeys(name for scalar in node.scalars() for name in scalar.variables)
-    return Origin(node.place.line, tuple(variables), given=True)
+    files = dict.fromkeys(path for scalar in node.scalars() for path in scalar.files)
+    return Origin(node.place.line, tuple(variables), tuple(files), given=True)
 
 
 def _written(value: Any, hint: Any, path: Sequence[str]) -> Any:

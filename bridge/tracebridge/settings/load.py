@@ -124,7 +124,7 @@ def _unconfigured(uri: str, environ: Mapping[str, str], if_unwritable: IfUnwrita
 
 
 def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
-    from tracebridge.settings.document import MAX_BYTES, read_document
+    from tracebridge.settings.document import MAX_BYTES
     from tracebridge.settings.problems import Problem
 
     try:
@@ -139,10 +139,32 @@ def _from_file(path: str, named: str, environ: Mapping[str, str]) -> Loaded:
         reason = getattr(error, "strerror", None) or str(error)
         problem = Problem("unreadable-file", f"the file cannot be read: {reason}{named}")
         raise _failure([problem], path) from None
+    return _from_text(data, path, environ)
+
+
+def _from_text(data: bytes, path: str, environ: Mapping[str, str]) -> Loaded:
+    from tracebridge.settings.document import read_document
+
     document = read_document(data, environ)
     if not document.complete:
         raise _failure(document.problems, path, document)
-    return _read(document.root, document.problems, path, document, environ)
+    loaded = _read(document.root, document.problems, path, document, environ)
+    if any(chosen.files for chosen in loaded.settings.adapters.values()):
+        loaded.settings = _rereadable(loaded.settings, data, path, dict(environ))
+    return loaded
+
+
+def _rereadable(settings: Settings, data: bytes, path: str, environ: dict[str, str]) -> Settings:
+    """Let adapters whose options came from files be read again: from the same text and environment, and what the files hold then."""
+
+    def reread() -> Settings:
+        return _from_text(data, path, environ).settings
+
+    adapters = {
+        name: dataclasses.replace(chosen, reread=reread) if chosen.files else chosen
+        for name, chosen in settings.adapters.items()
+    }
+    return dataclasses.replace(settings, adapters=adapters)
 
 
 def _from_mapping(given: Mapping[str, Any], environ: Mapping[str, str], source: str = MAPPING) -> Loaded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,10 +17,12 @@ from tracebridge.plugins.options import (
     AttributeValue,
     DeliveryOptions,
     Duration,
+    EngineName,
     FilePath,
     Function,
     HeaderFormatName,
     IdScheme,
+    Location,
     PrivateUrl,
     Secret,
     Size,
@@ -239,6 +241,26 @@ class JournalSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenSpansSettings:
+    """Spans that any process may change and end by their IDs."""
+
+    engine: EngineName | None = option(
+        None,
+        help="Where shared spans are kept while they are open: directory (one host), redis, postgresql; without it no span is shared.",
+        examples=["directory", "redis"],
+    )
+    url: Location | None = option(
+        None,
+        help="The engine's folder or address: ./open-spans, redis://host:6379/0, postgresql://user@host/database.",
+        examples=["./open-spans", "redis://localhost:6379/0"],
+    )
+    share: Literal["asked", "all"] = option("asked", help="Share the spans that are started with shared=True, or all.")
+    timeout: Duration = option(
+        1.0, help="Longest wait of one call for the engine; the span goes on without it then.", minimum=0.01
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricsSettings:
     """Where the numbers of `client.stats()` are shown as metrics."""
 
@@ -272,6 +294,10 @@ class AdapterSettings:
     type: str
     """The part before the slash: an entry point of `tracebridge.adapters`."""
     options: DeliveryOptions
+    files: tuple[str, ...] = ()
+    """Files that options came from, such as `${file:/run/secrets/token}`."""
+    reread: Callable[[], Settings] | None = field(default=None, repr=False, compare=False)
+    """Reads the same configuration again, with what these files hold now. Raises ConfigError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +338,7 @@ class Settings:
     limits: LimitsSettings = option(factory=LimitsSettings, help="How much one span may carry.")
     redaction: RedactionSettings = option(factory=RedactionSettings, help="What is masked.")
     journal: JournalSettings = option(factory=JournalSettings, help="The queue before delivery.")
+    open_spans: OpenSpansSettings = option(factory=OpenSpansSettings, help="Spans that any process may end.")
     metrics: MetricsSettings = option(factory=MetricsSettings, help="Where the numbers are shown as metrics.")
     adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
     stages: Sequence[StageSettings] = ()

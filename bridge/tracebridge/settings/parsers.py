@@ -16,7 +16,14 @@ from urllib.parse import urlsplit
 from tracebridge.errors import ConfigError
 from tracebridge.plugins.options import PrivateUrl
 from tracebridge.plugins.proxies import ENVIRONMENT
-from tracebridge.plugins.registry import AUTO_SCHEME, ID_SCHEMES, known_header_formats, known_schemes, load
+from tracebridge.plugins.registry import (
+    AUTO_SCHEME,
+    ID_SCHEMES,
+    known_engines,
+    known_header_formats,
+    known_schemes,
+    load,
+)
 from tracebridge.settings.problems import ProblemKind
 from tracebridge.settings.quantities import parse_duration, parse_ratio, parse_size, show_duration, show_size
 
@@ -185,6 +192,19 @@ def _header_format(value: Any, _: Mapping[str, Any]) -> str:
     return text
 
 
+def _engine(value: Any, _: Mapping[str, Any]) -> str:
+    text = _text(value)
+    known = known_engines()
+    if text not in known:
+        raise InvalidValue("wrong-value", f"one of {', '.join(known)}", known)
+    return text
+
+
+def _location(value: Any, metadata: Mapping[str, Any]) -> str:
+    text = _path(value, metadata)
+    return PrivateUrl(text) if "://" in text else text
+
+
 def _attribute(value: Any, _: Mapping[str, Any]) -> Any:
     items = value if isinstance(value, list) else [value]
     if any(not isinstance(item, (str, int, float)) for item in items) or len({type(item) for item in items}) > 1:
@@ -204,6 +224,8 @@ FORMS: Mapping[str, Form] = {
     "ratio": Form("ratio", _ratio, rf"^{_NUMBER}\s*%?$", lambda ratio: f"{ratio:g}"),
     "url": Form("address", _url, r"^[a-z][a-z0-9+.-]*://[^\s/]+"),
     "proxy": Form(f"address or {ENVIRONMENT}", _proxy, rf"^({ENVIRONMENT}|http://[^\s/]+/?)$"),
+    "location": Form("path or address", _location, r"\S"),
+    "engine": Form("engine of open spans", _engine, r"^[A-Za-z0-9_.-]+$"),
     "path": Form("path", _path, r"\S"),
     "attribute": Form("text, number, true | false, or a list of these", _attribute, ""),
     "class": Form("pkg.mod:Name", _class, re.sub("ID", _NAME, r"^ID(\.ID)*:ID(\.ID)*$")),

@@ -46,7 +46,8 @@ def adapters_of(
         read[key] = filled(_type(key), options_class, child, environ)
         options = reader.options(options_class, read[key], path)
         if options is not BAD:
-            chosen[key] = AdapterSettings(name=key, type=_type(key), options=options)
+            files = dict.fromkeys(path for scalar in child.scalars() for path in scalar.files)
+            chosen[key] = AdapterSettings(name=key, type=_type(key), options=options, files=tuple(files))
     return chosen
 
 

@@ -40,8 +40,8 @@ def json_schema(adapters: Iterable[str]) -> dict[str, Any]:
     definitions: dict[str, Any] = {
         "reference": {
             "type": "string",
-            "pattern": r"\$\{(env:)?[A-Za-z_][A-Za-z0-9_]*(:-[^}\n]*)?\}",
-            "description": "An environment variable: ${VAR}, or ${VAR:-default}.",
+            "pattern": r"\$\{((env:)?[A-Za-z_][A-Za-z0-9_]*(:-[^}\n]*)?|file:[^}\n]+)\}",
+            "description": "An environment variable, ${VAR} or ${VAR:-default}, or what a file holds, ${file:/run/secrets/token}.",
         }
     }
     for name in adapters:

@@ -26,6 +26,8 @@ class Node:
     """The value came from the environment, at least in part: it is never shown in a report."""
     variables: tuple[str, ...] = ()
     """The environment variables that the value came from, at least in part."""
+    files: tuple[str, ...] = ()
+    """The files that the value came from, at least in part."""
     raw: str | None = None
     """What a plain scalar was written as, after substitution; None for anything else."""
     shown: bool | None = None

@@ -31,6 +31,7 @@ FORMS: Final = {
     "size": "str | int",
     "ratio": "float | str",
     "path": "str | os.PathLike[str]",
+    "location": "str | os.PathLike[str]",
     "attribute": "AttributeValue",
 }
 PLAIN: Final = {str: "str", Secret: "str", int: "int", float: "float", bool: "bool"}

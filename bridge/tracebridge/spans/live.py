@@ -120,6 +120,8 @@ class LiveTable:
         self.traces: dict[str, LiveTrace] = {}
         """By custom ID and by wire hex: the same trace twice when it has both."""
         self.finished = RecentKeys(FINISHED_TRACES_REMEMBERED)
+        self.left = RecentKeys(FINISHED_TRACES_REMEMBERED)
+        """Traces of which spans, but no root, have ended here: they go on elsewhere."""
         self.closed_spans = RecentKeys(CLOSED_SPANS_REMEMBERED)
         self.closed: dict[str, LiveTrace] = {}
         """By wire hex: traces of which we ended a span ourselves, in the order of the first. Their callers do not know, and may go on."""
@@ -139,12 +141,13 @@ class LiveTable:
         return self.traces.get(trace.hex_id, trace)
 
     def remove(self, trace: LiveTrace) -> None:
-        """Forget a trace that has no open spans left, but remember that it was."""
+        """Forget a trace that has no open spans left, but remember that it was; one whose root is elsewhere has not finished."""
         trace.done = True
+        remembered = self.left if trace.last_root is None else self.finished
         keys = (trace.hex_id,) if trace.custom_id is None else (trace.hex_id, trace.custom_id)
         for key in keys:
             if self.traces.get(key) is trace:
-                self.finished.add(key)  # before it goes: who looks meanwhile finds one or the other
+                remembered.add(key)  # before it goes: who looks meanwhile finds one or the other
                 del self.traces[key]
 
     def note_closed(self, span: Span) -> None:

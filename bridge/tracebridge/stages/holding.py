@@ -62,6 +62,8 @@ class Holding:
             OrderedDict()
         )  # of a dict, to find the first takes long after many were taken
         self._size = 0
+        self.count = 0
+        """How many spans are held here; those that somebody took out to decide about them are not."""
         self._max_bytes = MOST_HELD_BYTES if max_bytes is None else max_bytes
         self._max_spans = max_spans
         self._waits: set[float] = set()
@@ -76,6 +78,7 @@ class Holding:
             self._waits.add(wait_s)
             self._size += GROUP_OVERHEAD
         group.spans.append((span, data))
+        self.count += 1
         size = len(data) + SPAN_OVERHEAD
         group.size += size
         self._size += size
@@ -98,6 +101,7 @@ class Holding:
         group = self._groups.pop(key, None)
         if group is not None:
             self._size -= group.size
+            self.count -= len(group.spans)
         return group
 
     def take_due(self, now: float) -> list[Group]:
@@ -118,8 +122,13 @@ class Holding:
         """Take out everything."""
         groups = list(self._groups.values())
         self._groups.clear()
-        self._size = 0
+        self._size = self.count = 0
         return groups
+
+    @property
+    def oldest(self) -> float | None:
+        """Monotonic seconds at which the first span was held of those that are; None when nothing is held."""
+        return next((group.began for group in self._groups.values()), None)
 
     @property
     def next_deadline(self) -> float | None:

@@ -10,7 +10,7 @@ status messages every credential that has a known shape (`tracebridge.masking.sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -19,6 +19,20 @@ from tracebridge.masking.patterns import MASK, masker
 from tracebridge.masking.shapes import MESSAGE_KEYS, masked_credentials
 from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Event, Link, SpanRecord, Value
+
+if TYPE_CHECKING:
+    from tracebridge.settings.model import RedactionSettings
+
+
+def redaction_of(settings: RedactionSettings) -> Redaction:
+    """Return the stage that a configuration asks for."""
+    return Redaction(
+        default_keys=settings.keys == "default",
+        deny_keys=settings.deny_keys,
+        allow_keys=settings.allow_keys,
+        deny_values=settings.deny_values,
+        action=settings.action,
+    )
 
 
 class Redaction:

@@ -146,7 +146,7 @@ class StageContract:
             thread.start()
         for thread in threads:
             thread.join()
-        assert raised == []
+        assert raised == [], raised
 
     def test_it_decides_about_what_it_was_given(self) -> None:
         """Nothing is kept that was not held."""

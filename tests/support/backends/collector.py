@@ -128,16 +128,20 @@ def start_collector(
     exporter: Mapping[str, Any] | None = None,
     processors: Mapping[str, Any] | None = None,
     extensions: Mapping[str, Any] | None = None,
+    receivers: Mapping[str, Any] | None = None,
+    exporters: Mapping[str, Any] | None = None,
     *,
     span_metrics: bool = False,
 ) -> Collector:
     """Start a Collector that waits for its next hop's answer before it gives its own.
 
     `exporter` is laid over the settings of its OTLP/HTTP exporter (`{"endpoint": …}` for another next hop, `sending_queue`,
-    `retry_on_failure`); `processors` (in their order) and `extensions` are added. With `span_metrics` the sink gets counts of calls, too.
+    `retry_on_failure`); `processors` (in their order), `extensions`, `receivers` and `exporters` are added. With `span_metrics` the sink gets counts of
+    calls, too.
     """
     binary = collector_binary()
-    receivers = Receivers.on_free_ports()
+    listening = Receivers.on_free_ports()
+    reads = {**listening.config, **(receivers or {})}
     (health,) = free_ports(1)
     sink = OtlpJsonSink()
     processors, extensions = dict(processors or {}), dict(extensions or {})
@@ -146,19 +150,20 @@ def start_collector(
             "extensions": ["health_check", *extensions],
             "pipelines": {
                 "traces": {
-                    "receivers": list(receivers.config), "processors": list(processors), "exporters": ["otlp_http"],
+                    "receivers": list(reads), "processors": list(processors), "exporters": ["otlp_http", *(exporters or {})],
                 }
             },
             "telemetry": {"metrics": {"level": "none"}},
         },
         "extensions": {"health_check": {"endpoint": f"{LOCAL}:{health}"}, **extensions},
-        "receivers": receivers.config,
+        "receivers": reads,
         "processors": processors,
         "exporters": {
             "otlp_http": {
                 "endpoint": sink.url, "encoding": "json", "compression": "none", "tls": {"insecure": True},
                 "sending_queue": {"enabled": False}, "retry_on_failure": {"enabled": False}, **(exporter or {}),
-            }
+            },
+            **(exporters or {}),
         },
     }  # fmt: skip
     if span_metrics:
@@ -176,4 +181,4 @@ def start_collector(
     process = ServerProcess("collector", [str(binary), "--config", "config.yaml"], folder=folder)
     health_url = f"http://{LOCAL}:{health}"
     process.wait_until(answers(health_url))
-    return Collector(**receivers.addresses, health_url=health_url, process=process, sink=sink)
+    return Collector(**listening.addresses, health_url=health_url, process=process, sink=sink)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -81,15 +83,16 @@ MAX_TRACES = 100_000
 """Jaeger 2 refuses a search for more traces than its memory may hold."""
 
 
-def start_jaeger_2(max_traces: int = MAX_TRACES) -> Jaeger:
-    """Start Jaeger 2 with every receiver that it has for us, and storage in memory."""
+def start_jaeger_2(max_traces: int = MAX_TRACES, more_receivers: Mapping[str, Any] | None = None) -> Jaeger:
+    """Start Jaeger 2 with every receiver that it has for us, `more_receivers` besides, and storage in memory."""
     binary = jaeger_2_binary()
     query, query_grpc = free_ports(2)
     receivers = Receivers.on_free_ports()
+    reads = {**receivers.config, **(more_receivers or {})}
     config = {
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query"],
-            "pipelines": {"traces": {"receivers": list(receivers.config), "exporters": ["jaeger_storage_exporter"]}},
+            "pipelines": {"traces": {"receivers": list(reads), "exporters": ["jaeger_storage_exporter"]}},
             "telemetry": {"metrics": {"level": "none"}},
         },
         "extensions": {
@@ -100,7 +103,7 @@ def start_jaeger_2(max_traces: int = MAX_TRACES) -> Jaeger:
             },
             "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": max_traces}}}},
         },
-        "receivers": receivers.config,
+        "receivers": reads,
         "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
     }
     folder = Path(tempfile.mkdtemp(prefix="tracebridge-jaeger-2-"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from support.backends.collector import start_collector
+from support.backends.databases import Postgresql, Redis
 from support.backends.jaeger import start_jaeger, start_jaeger_2
 from support.backends.kafka import start_kafka
 from support.backends.mlflow import start_mlflow
@@ -20,6 +21,8 @@ START: dict[str, Callable[[], Any]] = {
     "kafka": start_kafka,
     "mlflow": start_mlflow,
     "phoenix": start_phoenix,
+    "redis": Redis,
+    "postgresql": Postgresql,
 }
 
 

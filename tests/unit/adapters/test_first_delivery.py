@@ -76,7 +76,9 @@ def server() -> Iterator[PlainServer]:
 
 def test_every_adapter_is_tried_here():
     """An adapter that is new needs a line in OPTIONS."""
-    assert sorted(OPTIONS) == known_adapters()
+    assert sorted(OPTIONS) == known_adapters(), (
+        "give each adapter a line in OPTIONS, with options that it works with here"
+    )
 
 
 @pytest.mark.parametrize(("name", "options", "status"), CASES)

@@ -107,3 +107,51 @@ def test_an_exception_of_a_signal_handler_leaves_nothing_locked():
         [sys.executable, "-c", textwrap.dedent(RAISED)], capture_output=True, text=True, check=False, timeout=90
     )
     assert (done.stdout, done.stderr) == ("", "")
+
+
+INTERRUPTED = """
+    import itertools, signal
+    from tracebridge import Client
+    from tracebridge.testing import records
+
+    client = Client(config={"adapters": {"memory": {"sending_queue": {"flush_interval": "1h"}}}})
+    with client.trace("root"):
+        pass
+    client.flush()
+    (record,) = records(client)
+    held = client._accounts.is_inside
+
+    def trace():
+        client.start_trace("root").end()
+
+    def span():
+        client.start_span("span", root.trace_id, root.span_id).end()
+
+    def ingest():
+        client.ingest(record)
+
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    root = client.start_trace("root")
+    left = set()
+    for call in (trace, span, ingest):
+        for number in range(800):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0001 + number % 97 * 1e-6)
+                while True:
+                    call()
+            except KeyboardInterrupt:
+                pass
+            while held():
+                left.add(call.__name__)
+                client._accounts.release()
+    print(*sorted(left))
+    client.close(0)
+"""
+
+
+def test_ctrl_c_in_the_middle_of_a_call_leaves_nothing_locked():
+    """Of every call that changes the books: right after the lock has been taken, too, which is where a handler may run."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(INTERRUPTED)], capture_output=True, text=True, check=False, timeout=90
+    )
+    assert (done.stdout, done.returncode) == ("\n", 0), done.stderr

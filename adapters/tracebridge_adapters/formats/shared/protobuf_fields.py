@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
+_Bytes = bytes  # `Message` has a method of that name
 MAX_VARINT_BITS = 70  # ten bytes of seven bits
 FIXED64, FIXED32 = 1, 5
 
@@ -14,26 +16,34 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
     Raises ValueError for bytes that are not a protobuf message, or only the beginning of one.
     """
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
+    at, end = 0, len(data)
+    while at < end:
+        key = data[at]  # most numbers are of one byte: they are read here, without a call
+        if key < 0x80:
+            at += 1
+        else:
+            key, at = _varint(data, at)
         field, kind = key >> 3, key & 7
         if field == 0:
-            raise ValueError("not protobuf: field number 0")
+            raise ValueError("no protobuf: field number 0")
         if kind == 0:
             number, at = _varint(data, at)
             yield field, number
             continue
         if kind == 2:
-            size, at = _varint(data, at)
+            if at < end and data[at] < 0x80:
+                size = data[at]
+                at += 1
+            else:
+                size, at = _varint(data, at)
         elif kind in {FIXED64, FIXED32}:
             size = 8 if kind == FIXED64 else 4
         else:
-            raise ValueError(f"not protobuf: wire type {kind}")
+            raise ValueError(f"no protobuf: wire type {kind}")
         content = data[at : at + size]
         at += size
-        if len(content) != size:
-            raise ValueError("not protobuf: it ends in the middle of a field")
+        if at > end:
+            raise ValueError("no protobuf: it ends in the middle of a field")
         yield field, content if kind == 2 else int.from_bytes(content, "little")
 
 
@@ -68,9 +78,14 @@ class Message:
     """A message's fields by number, each a list in the order of the wire. Its methods raise ValueError for a field of another kind."""
 
     def __init__(self, data: bytes) -> None:
-        self._fields: dict[int, list[int | bytes]] = {}
+        found: dict[int, list[int | bytes]] = {}
         for number, value in fields(data):
-            self._fields.setdefault(number, []).append(value)
+            values = found.get(number)
+            if values is None:
+                found[number] = [value]
+            else:
+                values.append(value)
+        self._fields = found
 
     def has(self, field: int) -> bool:
         """Whether the field stands in the message at all."""
@@ -96,12 +111,24 @@ class Message:
 
     def messages(self, field: int) -> list[Message]:
         """Return the messages of a repeated field."""
-        contents = self._fields.get(field, [])
-        if not all(isinstance(content, bytes) for content in contents):
-            raise ValueError(f"field {field} is not a message")
-        return [Message(content) for content in contents if isinstance(content, bytes)]
+        return [Message(content) for content in self.contents(field)]
+
+    def contents(self, field: int) -> list[_Bytes]:
+        """Return the messages of a repeated field as bytes."""
+        contents: Any = self._fields.get(field)
+        if contents is None:
+            return []
+        for content in contents:
+            if not isinstance(content, bytes):
+                raise ValueError(f"field {field} is not a message")
+        found: list[_Bytes] = contents
+        return found
 
     def message(self, field: int) -> Message:
-        """Return the message of a field that stands once; several pieces of one are read as one, as protobuf asks."""
-        pieces = [content for content in self._fields.get(field, []) if isinstance(content, bytes)]
-        return Message(b"".join(pieces))
+        """Return the message of a field that stands once."""
+        return Message(self.content(field))
+
+    def content(self, field: int) -> _Bytes:
+        """Return the message of a field that stands once as bytes; several pieces of one are one, as protobuf asks."""
+        pieces = [content for content in self._fields.get(field, ()) if isinstance(content, bytes)]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -39,6 +39,17 @@ def journal_and_adapters(journal: str | None, config: str | None) -> tuple[Path,
     return journal_directory(journal, config), list(settings.adapters)
 
 
+def drainable_settings(config: str | None) -> tuple[Settings, Path | None]:
+    """Return settings with something that processes leave behind: a journal on disk, and its directory, or an engine of open spans.
+
+    Raises ConfigError when there is neither.
+    """
+    settings = load_settings(config)
+    if settings.journal.directory is None and settings.open_spans.engine is not None:
+        return settings, None
+    return settings_with_journal(config)
+
+
 def settings_with_journal(config: str | None, or_else: str = "") -> tuple[Settings, Path]:
     """Return the settings and their journal's directory.
 

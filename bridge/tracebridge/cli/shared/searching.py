@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from tracebridge.cli.shared.output import echo, terminal
-from tracebridge.cli.shared.stores import Destination
 from tracebridge.cli.shared.words import count
 from tracebridge.plugins.adapter import Looked, StreamingReader
+from tracebridge.reading.destination import Destination
 from tracebridge.reading.search import Query
 from tracebridge.records.record import SpanRecord
 

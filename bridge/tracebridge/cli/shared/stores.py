@@ -1,18 +1,19 @@
-"""What `show`, `search`, `find` and `store` read: the readable adapters of the configuration, opened without a client."""
+"""What `show`, `search`, `find`, `store` and `ui` read: the readable adapters of the configuration, opened without a client."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from tracebridge.cli.shared.configured import CONFIG_HELP, configured
-from tracebridge.plugins.adapter import Context, PartialReader, TraceEditor, TraceReader, may_be_read, reader_of
+from tracebridge.plugins.adapter import Context, TraceEditor, TraceReader, may_be_read, reader_of
 from tracebridge.plugins.registry import adapter_class
+from tracebridge.reading.destination import Destination
 from tracebridge.reading.joined import JoinedReader
-from tracebridge.records.record import Resource, SpanRecord
+from tracebridge.records.record import Resource
 from tracebridge.settings.model import Settings
 
 config_option = click.option("--config", metavar="FILE", help=CONFIG_HELP)
@@ -30,29 +31,6 @@ join_option = click.option(
     is_flag=True,
     help="Take traces whose IDs have the same lower 64 bits for one: of services that keep 128 bits, and of those that keep 64.",
 )
-
-
-class Destination(NamedTuple):
-    """One destination that can be read."""
-
-    name: str
-    """Its key in the configuration."""
-    reader: TraceReader
-    adapter: Any
-    path: str
-    """Of a store's file; empty for servers."""
-
-    @property
-    def shown(self) -> str:
-        """What messages call it."""
-        return f"{self.name} ({self.path})" if self.path else self.name
-
-    def spans(self, trace_id: bytes, limit: int) -> tuple[list[SpanRecord], int]:
-        """Return spans of a trace, at most `limit` where it can say so, and how many there are."""
-        if isinstance(self.reader, PartialReader):
-            return self.reader.first(trace_id, limit)
-        spans = self.reader.get(trace_id)
-        return spans, len(spans)
 
 
 def open_destinations(

@@ -8,6 +8,7 @@ Sources, as of November 2026: the API references of Amazon CloudWatch Logs, Graf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
@@ -235,18 +236,20 @@ def _objects(text: bytes) -> Iterator[bytes]:
 
 def any_value(given: Any) -> Any:
     """Return the value that OTLP's AnyValue holds, in plain JSON; None for what is none."""
-    if not isinstance(given, dict):
-        return None
-    for kind, value in given.items():
-        if kind == "kvlistValue" and isinstance(value, dict):
-            pairs = value.get("values") or []
-            return {
-                pair["key"]: any_value(pair.get("value")) for pair in pairs if isinstance(pair, dict) and "key" in pair
-            }
-        if kind == "arrayValue" and isinstance(value, dict):
-            return [any_value(each) for each in value.get("values") or []]
-        if kind == "intValue":
-            return int(value) if isinstance(value, str) and value.removeprefix("-").isdecimal() else value
-        if kind in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
+    for kind, value in given.items() if isinstance(given, dict) else ():
+        if kind in _PLAIN:
             return value
+        if kind == "intValue":
+            return int(value) if isinstance(value, str) and _is_int(value) else value
+        held = value.get("values") if isinstance(value, dict) else None
+        held = held if isinstance(held, list) else []
+        if kind == "arrayValue":
+            return [any_value(each) for each in held]
+        if kind == "kvlistValue":
+            pairs = [each for each in held if isinstance(each, dict) and isinstance(each.get("key"), str)]
+            return {pair["key"]: any_value(pair.get("value")) for pair in pairs}
     return None
+
+
+_PLAIN = frozenset(["stringValue", "boolValue", "doubleValue", "bytesValue"])
+_is_int = re.compile(r"-?[0-9]{1,20}").fullmatch

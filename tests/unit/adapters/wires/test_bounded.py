@@ -13,6 +13,7 @@ import pytest
 
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.plugins.options import TlsOptions
+from tracebridge_adapters.options import Access
 from tracebridge_adapters.wires.http import HttpWire
 
 Talk = Callable[[socket.socket], None]
@@ -48,8 +49,8 @@ def serve() -> Iterator[Callable[[Talk], str]]:
 def wire(url: str, timeout_s: float = 0.3) -> HttpWire:
     """A wire without compression."""
     return HttpWire(
-        url, headers={}, timeout_s=timeout_s, compression="none", tls=TlsOptions(), proxy=None, content_type="x/y", on_500="reject"
-    )  # fmt: skip
+        url, Access({}, timeout_s, TlsOptions(), None), compression="none", content_type="x/y", on_500="reject"
+    )
 
 
 @pytest.mark.parametrize(

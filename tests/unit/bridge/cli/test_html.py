@@ -10,8 +10,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from support.commands import CliRunner
 from tracebridge import Client
 from tracebridge.cli import main
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from support.backends.process import free_ports
+from support.commands import CliRunner
 from tracebridge.cli import main
 from tracebridge.journal.accounts import AdapterStats
 from tracebridge.relay.counts import PartitionStats, RelayStats

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 from support.commands import CliRunner
 from support.plain_server import Answer, PlainServer
 from tracebridge.cli import main
+from tracebridge.ui.server import UiServer
 
 HOSTILE = "x\x1b[31m\x9b1m\u202eevil\u2066\u200f\x7f\x07\r\x85\u2028\x1b]0;t\x07y"
 ENDLESS = {"follow", "watch"}
@@ -160,6 +161,8 @@ def test_no_command_passes_on_what_steers_a_terminal(
     name: tuple[str, ...], prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control, C1 and bidirectional characters from its files, from servers, from the command line: in words and in JSON."""
+    monkeypatch.setattr(UiServer, "serve_forever", raising(KeyboardInterrupt))  # as if it were ended at once
+    monkeypatch.setattr("webbrowser.open", lambda _: True)
     fed = 0
     for number, arguments in enumerate(invocations(COMMANDS[name], prepared)):
         folder = tmp_path / str(number)
@@ -169,6 +172,15 @@ def test_no_command_passes_on_what_steers_a_terminal(
         assert [char for char in shown if not (char.isprintable() or char == "\n")] == [], (arguments, shown)
         fed += "evil" in shown
     assert fed or name[0] in {"schema", "demo"}, "none of what is hostile came near it"
+
+
+def raising(error: type[BaseException]) -> Callable[..., None]:
+    """What raises, whatever it is called with."""
+
+    def raises(*_: object) -> None:
+        raise error
+
+    return raises
 
 
 def printed(arguments: list[str]) -> str:

@@ -58,7 +58,9 @@ def test_what_is_published_as_refused_is_an_error_that_names_the_text(vector):
 
 def test_every_scheme_has_vectors():
     """A new scheme comes with some."""
-    assert {vector["scheme"] for vector in VECTORS["trace_ids"]} == set(known_schemes())
+    assert {vector["scheme"] for vector in VECTORS["trace_ids"]} == set(known_schemes()), (
+        "give each scheme texts and their bytes in the vectors, which other languages are tested with too"
+    )
 
 
 def test_other_libraries_read_uuids_and_ulids_the_same():

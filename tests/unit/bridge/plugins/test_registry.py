@@ -133,7 +133,7 @@ def test_a_strangers_options_are_checked_like_ours(stranger: Path, tmp_path: Pat
         'unknown key "papre" in adapters.parcel; did you mean "paper"? [unknown-key]',
         "= allowed: folder, paper, sending_queue, retry_on_failure",
         'adapter "broken" of parcel-adapter cannot be imported',
-        'adapter "naked" (pathlib:Path) has no Options class',
+        'adapter "naked" (pathlib:Path) lacks an Options class',
         'did you mean "endpoint"?',
     ):
         assert expected in done.stderr

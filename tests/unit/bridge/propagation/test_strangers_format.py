@@ -50,7 +50,10 @@ def test_what_it_raises_is_said_once_and_the_others_go_on(make_client, caplog):
     ("name", "words"),
     [
         ("parcle", 'did you mean "parcel"?'),
-        ("naked", 'header format "naked" is a type; it has to be a HeaderFormat'),
+        (
+            "naked",
+            'header format "naked" is of the type type: make its entry point name a tracebridge.propagation.formats.HeaderFormat',
+        ),
     ],
 )
 def test_a_name_that_stands_for_no_format_is_an_error(make_client, name, words):

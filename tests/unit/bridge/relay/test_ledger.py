@@ -73,3 +73,21 @@ def test_nothing_that_is_not_settled_is_ever_committed(messages, positions):
         for partition, offset in ledger.settle(settled).items():
             assert all(end <= settled for end in ends[partition][:offset])
             assert offset == len(ends[partition]) or ends[partition][offset] > settled
+
+
+def test_a_message_whose_spans_are_held_is_committed_when_they_are_decided_about_and_delivered():
+    """And so is everything behind it, in order: a decision gives it the position at which the journal ends then."""
+    ledger = Ledger()
+    ledger.assigned([ONE])
+    holding = ledger.partitions[ONE]
+    ledger.took(holding, 0, 10)
+    ledger.holds(holding, 1, now=100.0)
+    ledger.took(holding, 2, 12)
+    assert ledger.settle(12) == {ONE: 1}
+    ledger.decided(100.0, 15)
+    assert ledger.settle(15) == {}
+    ledger.decided(100.1, 16)
+    assert (ledger.settle(15), ledger.settle(16)) == ({}, {ONE: 3})
+    ledger.holds(holding, 3, now=101.0)
+    ledger.decided(None, 17)
+    assert ledger.settle(17) == {ONE: 4}

@@ -330,3 +330,22 @@ def test_trouble_that_is_over_is_forgotten_and_may_be_told_again(kind, caplog):
         for message in ("refused", "refused", "", "refused"):
             at_work.trouble(kind, message)
     assert [record.getMessage() for record in caplog.records] == ["refused", "refused"]
+
+
+def test_a_message_is_not_committed_while_its_spans_are_held():
+    """With tail sampling a kill must not lose what waits for its trace; once it was decided about and delivered it is committed."""
+    child = CASES[0].records("held")[0]
+    child = child.__class__(child.trace_id, b"c" * 8, b"p" * 8, "child", 1, 2, resource=child.resource)
+    receiver = ListReceiver({ONE: [body(1), otlp_protobuf.encode([child], ATTRIBUTES), body(2)]}, at_once=1)
+    seen: list[tuple[int, dict[Partition, int]]] = []
+    settings = {
+        "adapters": {"memory": {"sending_queue": {"flush_interval": "1ms"}}},
+        "sampling": {"keep": {"errors": True, "wait": "1s"}},
+    }
+    with Client(config=settings) as into:
+        receiver.on_receive = lambda receiver: seen.append((into.progress().held, receiver.committed))
+        at_work = relay(receiver, into)
+        at_work.run(lambda _: None)
+    meanwhile = [committed.get(ONE, 0) for held, committed in seen if held]
+    assert (max(meanwhile), len(meanwhile) > 1) == (1, True)
+    assert receiver.committed == {ONE: 3}

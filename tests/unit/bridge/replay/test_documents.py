@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracebridge.records.record import SpanRecord
-from tracebridge.replay import documents, lines, pieces, printed
+from tracebridge.replay import documents, inputs, lines, pieces, printed
 from tracebridge.replay.documents import Brackets
 from tracebridge.replay.line import Line, Position
 from tracebridge.replay.lines import read_lines
@@ -241,6 +241,35 @@ def test_hostile_documents_are_counted_in_bounded_time(tmp_path, line):
     found, records, _ = read(tmp_path / "f")
     assert found.lines == found.damaged_lines + found.other_lines + found.span_lines
     assert len(records) <= 1
+
+
+@pytest.mark.parametrize(
+    "begin, unit",
+    [
+        (b"", b"x"), (b"", b"["), (b"", b'{"a":'), (b'{"a":"', b"x"), (b'{"a":"', b"\\"), (b'{"resourceSpans":[', b" "), (b'{"data":[{"a":[', b"1,"),
+        (b'[{"traceId":"1","id":"', b"1"),
+    ],
+)  # fmt: skip
+def test_an_archive_that_expands_without_end_takes_bounded_memory(tmp_path, monkeypatch, begin, unit):
+    """Forty times the limit, in the memory of a few times the limit; what is too long is counted."""
+    limit = 2**18
+    for module in (lines, pieces):
+        monkeypatch.setattr(module, "MAX_LINE", limit)
+    monkeypatch.setattr(documents, "LARGE", 2**14)
+    monkeypatch.setattr(inputs, "MAX_FIRST_LINE", limit)
+    monkeypatch.setattr(inputs, "BUFFER", 2**14)
+    with gzip.open(tmp_path / "f.gz", "wb", compresslevel=1) as file:
+        file.write(begin + unit * (40 * limit // len(unit)))
+    found = Found()
+    reader = SpanReader("f", installed_formats(), found)
+    tracemalloc.start()
+    inputs.identity(str(tmp_path / "f.gz"))
+    for line in read_lines(str(tmp_path / "f.gz")):
+        reader.read(line._replace(text=line.text[:64]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * limit
+    assert found.lines == found.damaged_lines + found.other_lines
 
 
 def test_a_line_beyond_the_limit_is_passed_over(tmp_path, monkeypatch):

@@ -184,6 +184,38 @@ def test_what_only_resembles_an_answer_is_not_opened(given):
     assert found.damage[0].reason.startswith("a span line is in field `")
 
 
+ODD_BODIES = [
+    None, {}, 7, {"kvlistValue": {"values": [{"key": [1], "value": 1}, 7]}}, {"kvlistValue": {"values": 7}}, {"kvlistValue": []},
+    {"arrayValue": {"values": {"a": 1}}}, {"intValue": "9" * 5_000}, {"intValue": {}}, {"other": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ODD_BODIES)
+def test_an_odd_body_among_otlp_logs_keeps_no_other_out(body):
+    """Whatever stands where a value should; a body that is no object makes it another document, told as such."""
+    logs = ANSWERS["Collector, OTLP logs"](LINE.decode(), LINE_2.decode())
+    logs["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"] = body
+    found, _ = read(json.dumps(logs).encode())
+    assert (found.spans, found.damaged_lines) == ((0, 1) if body == 7 else (1, 0))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {
+            "status": "success",
+            "data": {"resultType": "streams", "result": [{"stream": {}, "values": [[], [1], ["1", 2], ["1", None]]}]},
+        },
+        [None, 1, {"a": 1}, [[[]]], "x"],
+        {"preview": False, "results": []},
+    ],
+)
+def test_an_answer_without_lines_is_another_line(answer):
+    """Empty, or with something else in their place."""
+    found, _ = read(json.dumps(answer).encode())
+    assert (found.other_lines, found.damage) == (1, [])
+
+
 @pytest.mark.parametrize("line", [LINE, OTLP, ZIPKIN, JAEGER])
 @pytest.mark.parametrize(
     "wrap, path",

@@ -50,7 +50,7 @@ def test_the_report_is_the_documented_one(tmp_path: Path) -> None:
           12 |   otlp_http/main:
           13 |     endpiont: http://localhost:4318
              |     ^~~~~~~~
-             = allowed: endpoint, encoding, compression, headers, timeout, tls, dialect, query_endpoint, ui, proxy, sending_queue, retry_on_failure
+             = allowed: endpoint, encoding, compression, query_endpoint, ui, dialect, headers, timeout, tls, proxy, sending_queue, retry_on_failure
 
         1 problem in bridge.yaml"""
     assert dedent(expected) == text_of(report_of(tmp_path, source), tmp_path)

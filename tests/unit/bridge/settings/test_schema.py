@@ -20,6 +20,12 @@ CONFIG = files("tracebridge_config")
 PRESETS = sorted(entry.name for entry in (CONFIG / "presets").iterdir())
 
 
+ANEW = (
+    "an option, an adapter or a stage has changed; write what is made of them anew: "
+    "python -m tracebridge.settings.shipped config/tracebridge_config/bridge.schema.json"
+)
+
+
 @pytest.fixture(scope="module")
 def schema() -> Any:
     """The shipped schema."""
@@ -35,12 +41,12 @@ def validator(schema: Any) -> Any:
 
 def test_the_shipped_schema_is_what_the_classes_say() -> None:
     """After a change of options: `python -m tracebridge.settings.shipped config/tracebridge_config/bridge.schema.json`."""
-    assert shipped_schema() == (CONFIG / "bridge.schema.json").read_text("utf-8")
+    assert shipped_schema() == (CONFIG / "bridge.schema.json").read_text("utf-8"), ANEW
 
 
 def test_the_shipped_types_are_what_the_classes_say() -> None:
     """Written by the same command as the schema."""
-    assert shipped_types() == (CONFIG / "types.py").read_text("utf-8")
+    assert shipped_types() == (CONFIG / "types.py").read_text("utf-8"), ANEW
 
 
 def keys_in(options: Any) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def test_an_empty_variable_takes_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["${}", "${1A}", "${A-B}", "${A:-x\ny}", "${file:/etc/x}", "${ A }", "${A:?no}", "${env:}"]
+    "text", ["${}", "${1A}", "${A-B}", "${A:-x\ny}", "${http://h}", "${ A }", "${A:?no}", "${env:}"]
 )
 def test_other_forms_are_malformed(text: str) -> None:
     """Every closed `${…}` that is no reference is an error, and the fault does not repeat a default."""

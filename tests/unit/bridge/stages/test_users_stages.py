@@ -285,7 +285,10 @@ def test_a_secret_is_masked_on_the_disk_while_its_span_is_held(make_client, tmp_
         ([{"mark": None, "tenth": None}], "stages[0] must be one stage"),
         ([3], "stages[0] must be one stage"),
         (["missing"], 'stage "missing" of strangers cannot be imported from support.stages:Missing'),
-        (["naked"], 'stage "naked" (pathlib:Path) has no Options class derived from StageOptions'),
+        (
+            ["naked"],
+            'stage "naked" (pathlib:Path) lacks an Options class derived from tracebridge.plugins.stage.StageOptions: give it one',
+        ),
     ],
 )
 def test_what_is_wrong_with_a_stage_is_said_where_it_stands(stages, words):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tracebridge.cli.shared.stores import Destination
 from tracebridge.errors import DeliveryError, ReadError
 from tracebridge.ids.identity import Identity
 from tracebridge.plugins.adapter import FindingReader
+from tracebridge.reading.destination import Destination
 from tracebridge.reading.sought import Sought
 from tracebridge.records.record import carried
 

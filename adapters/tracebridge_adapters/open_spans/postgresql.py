@@ -1,0 +1,196 @@
+"""The engine `postgresql`: open spans in two tables, for teams that have PostgreSQL and want every start on its disk.
+
+The tables, `tracebridge_open_spans_1` and `tracebridge_open_span_parts_1`, are made on first use in the first schema of the user's search path; their number is the
+version of this layout. Each call is one transaction; rows are locked in it, so that of two ends one waits for the other. Times are the server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from tracebridge.errors import ConfigError
+from tracebridge.plugins.open_spans import REMEMBERED_S, Change, Entry, SpanKey
+
+SCHEMES = ("postgresql://", "postgres://")
+OPEN, ENDED, GONE = 0, 1, 2
+_SETUP = """
+CREATE TABLE IF NOT EXISTS tracebridge_open_spans_1 (
+  trace_id bytea, span_id bytea, is_root boolean, state smallint, claim bytea, due timestamptz, started timestamptz,
+  PRIMARY KEY (trace_id, span_id));
+CREATE INDEX IF NOT EXISTS tracebridge_open_spans_1_due ON tracebridge_open_spans_1 (due);
+CREATE TABLE IF NOT EXISTS tracebridge_open_span_parts_1 (number bigserial PRIMARY KEY, trace_id bytea, span_id bytea, part bytea);
+CREATE INDEX IF NOT EXISTS tracebridge_open_span_parts_1_of ON tracebridge_open_span_parts_1 (trace_id, span_id);
+"""
+_SETUP_LOCK = 0x7472_6163_6501  # of this layout: `IF NOT EXISTS` alone fails when two do it at once
+_ADD = "INSERT INTO tracebridge_open_span_parts_1 (trace_id, span_id, part) VALUES (%s, %s, %s)"
+_PARTS = "SELECT part FROM tracebridge_open_span_parts_1 WHERE trace_id=%s AND span_id=%s ORDER BY number"
+_STATE = "SELECT state, claim FROM tracebridge_open_spans_1 WHERE trace_id=%s AND span_id=%s FOR UPDATE"
+
+
+class PostgresqlEngine:
+    """Open spans in one database; one connection a process, used by one thread at a time."""
+
+    def __init__(self, url: str | None, timeout_s: float) -> None:
+        if url is None or not url.startswith(SCHEMES):
+            raise ConfigError(
+                "open_spans.url: the engine postgresql needs an address such as postgresql://user@host/database"
+            )
+        try:
+            import psycopg
+        except ImportError:
+            raise ConfigError("the engine postgresql needs a package: pip install 'tracebridge[postgresql]'") from None
+        self._psycopg = psycopg
+        self._url = str.__str__(url)
+        self._timeout_s = timeout_s
+        self._lock = Lock()
+        self._connection: Any = None
+
+    def start(self, key: SpanKey, part: bytes, *, is_root: bool, max_open_s: float) -> bool:
+        """See `Engine.start`."""
+        with self._transaction() as run:
+            made = run.execute(
+                "INSERT INTO tracebridge_open_spans_1 VALUES (%s, %s, %s, 0, '', clock_timestamp() + make_interval(secs => %s), clock_timestamp()) "
+                "ON CONFLICT DO NOTHING",
+                (*key, is_root, max_open_s),
+            )
+            if made.rowcount:
+                run.execute(_ADD, (*key, part))
+                return True
+            first = run.execute(_PARTS + " LIMIT 1", key).fetchone()
+            return first is not None and bytes(first[0]) == part  # our own, whose answer was lost
+
+    def change(self, key: SpanKey, part: bytes) -> Change:
+        """See `Engine.change`."""
+        with self._transaction() as run:
+            found = run.execute(_STATE, key).fetchone()
+            if found is None:
+                return "unknown"
+            if found[0] != OPEN:
+                return "ended"
+            run.execute(_ADD, (*key, part))
+            return "open"
+
+    def end(
+        self, key: SpanKey, part: bytes, claim: bytes, lease_s: float, *, even_unknown: bool = True
+    ) -> list[bytes] | None:
+        """See `Engine.end`."""
+        lease_s = lease_s if claim else 0.0
+        with self._transaction() as run:
+            found = run.execute(_STATE, key).fetchone()
+            if found is None:
+                if not even_unknown:
+                    return None
+                made = run.execute(
+                    "INSERT INTO tracebridge_open_spans_1 VALUES (%s, %s, false, 1, %s, clock_timestamp() + make_interval(secs => %s), clock_timestamp()) "
+                    "ON CONFLICT DO NOTHING",
+                    (*key, claim, lease_s),
+                )
+                if not made.rowcount:  # another one has begun it meanwhile; it is there now
+                    found = run.execute(_STATE, key).fetchone()
+            if found is not None:
+                if found[0] != OPEN and not (claim and found[0] == ENDED and bytes(found[1]) == claim):
+                    return None
+                run.execute(
+                    "UPDATE tracebridge_open_spans_1 SET state=1, claim=%s, due=clock_timestamp() + make_interval(secs => %s) "
+                    "WHERE trace_id=%s AND span_id=%s",
+                    (claim, lease_s, *key),
+                )
+            run.execute(_ADD, (*key, part))
+            return self._parts(run, key)
+
+    def take(self, claim: bytes, lease_s: float, most: int) -> list[Entry]:
+        """See `Engine.take`."""
+        with self._transaction() as run:
+            run.execute("DELETE FROM tracebridge_open_spans_1 WHERE state=2 AND due<=clock_timestamp()")
+            found = run.execute(
+                "UPDATE tracebridge_open_spans_1 SET state=1, claim=%s, due=clock_timestamp() + make_interval(secs => %s) WHERE (trace_id, span_id) IN ("
+                "SELECT trace_id, span_id FROM tracebridge_open_spans_1 WHERE state<>2 AND due<=clock_timestamp() ORDER BY due LIMIT %s FOR UPDATE SKIP LOCKED) "
+                "RETURNING trace_id, span_id",
+                (claim, lease_s, most),
+            ).fetchall()
+            return self._entries(run, found)
+
+    def settle(self, keys: Sequence[SpanKey], claim: bytes) -> None:
+        """See `Engine.settle`."""
+        with self._transaction() as run:
+            for key in keys:
+                done = run.execute(
+                    "UPDATE tracebridge_open_spans_1 SET state=2, due=clock_timestamp() + make_interval(secs => %s) "
+                    "WHERE trace_id=%s AND span_id=%s AND state=1 AND claim=%s",
+                    (REMEMBERED_S, *key, claim),
+                )
+                if done.rowcount:
+                    run.execute("DELETE FROM tracebridge_open_span_parts_1 WHERE trace_id=%s AND span_id=%s", key)
+
+    def open(self, trace_id: bytes | None, most: int) -> list[Entry]:
+        """See `Engine.open`."""
+        chosen, values = ("is_root", ()) if trace_id is None else ("trace_id=%s", (trace_id,))
+        with self._transaction() as run:
+            found = run.execute(
+                f"SELECT trace_id, span_id FROM tracebridge_open_spans_1 WHERE {chosen} AND state=0 ORDER BY started LIMIT %s",  # noqa: S608 - two constants
+                (*values, most),
+            ).fetchall()
+            return self._entries(run, found)
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        if self._lock.acquire(timeout=self._timeout_s):
+            try:
+                self._forget()
+            finally:
+                self._lock.release()
+
+    # ------------------------------------------------------------------ inside
+
+    @classmethod
+    def _entries(cls, run: Any, rows: Sequence[Any]) -> list[Entry]:
+        keys = [SpanKey(bytes(row[0]), bytes(row[1])) for row in rows]
+        return [Entry(key, cls._parts(run, key)) for key in keys]
+
+    @staticmethod
+    def _parts(run: Any, key: SpanKey) -> list[bytes]:
+        return [bytes(row[0]) for row in run.execute(_PARTS, key, binary=True)]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        if not self._lock.acquire(timeout=self._timeout_s):
+            raise TimeoutError(f"another thread has been at it for {self._timeout_s:g} s")
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = self._connect()
+            with self._connection.transaction():
+                yield self._connection
+        except self._psycopg.Error:
+            self._forget()
+            raise
+        finally:
+            self._lock.release()
+
+    def _forget(self) -> None:
+        """Connect anew next time."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> Any:
+        milliseconds = int(self._timeout_s * 1000)
+        connection: Any = self._psycopg.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=max(2, round(self._timeout_s)),  # seconds; libpq takes no less
+            options=f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
+            tcp_user_timeout=milliseconds,
+            application_name="tracebridge",
+        )
+        try:
+            with connection.transaction():
+                if connection.execute("SELECT to_regclass('tracebridge_open_span_parts_1_of')").fetchone()[0] is None:
+                    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SETUP_LOCK,))
+                    connection.execute(_SETUP)
+        except BaseException:
+            connection.close()
+            raise
+        return connection

@@ -1,0 +1,220 @@
+"""The engine `directory`: open spans in a folder, for all processes of one host. An SQLite file in WAL mode, so that readers never wait.
+
+A killed process costs nothing that was acknowledged. A power loss costs what the system had not written since the last checkpoint
+(`synchronous=NORMAL`); the file stays whole (https://www.sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+from tracebridge.plugins.open_spans import REMEMBERED_S, Change, Entry, SpanKey
+
+FILE = "open-spans-1.db"
+"""The number is the version of what stands in it: another version has a file of its own."""
+
+OPEN, ENDED, GONE = 0, 1, 2
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS spans (
+  trace_id BLOB, span_id BLOB, is_root INTEGER, state INTEGER, claim BLOB, due REAL, started REAL,
+  PRIMARY KEY (trace_id, span_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS spans_due ON spans (due);
+CREATE TABLE IF NOT EXISTS parts (number INTEGER PRIMARY KEY AUTOINCREMENT, trace_id BLOB, span_id BLOB, part BLOB);
+CREATE INDEX IF NOT EXISTS parts_of ON parts (trace_id, span_id);
+"""
+
+
+class DirectoryEngine:
+    """Open spans in one SQLite file; one connection a process, used by one thread at a time."""
+
+    def __init__(self, url: str | None, timeout_s: float) -> None:
+        self._folder = os.path.abspath(os.path.expanduser(url or default_folder()))
+        self._path = os.path.join(self._folder, FILE)
+        self._opened = (0, 0)
+        self._timeout_s = timeout_s
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def start(self, key: SpanKey, part: bytes, *, is_root: bool, max_open_s: float) -> bool:
+        """See `Engine.start`."""
+        now = time.time()
+        with self._transaction() as run:
+            made = run.execute(
+                "INSERT OR IGNORE INTO spans VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*key, is_root, OPEN, b"", now + max_open_s, now),
+            )
+            if made.rowcount:
+                run.execute("INSERT INTO parts (trace_id, span_id, part) VALUES (?, ?, ?)", (*key, part))
+                return True
+            first = run.execute("SELECT part FROM parts WHERE trace_id=? AND span_id=? LIMIT 1", key).fetchone()
+            return first is not None and bool(first[0] == part)  # our own, whose answer was lost
+
+    def change(self, key: SpanKey, part: bytes) -> Change:
+        """See `Engine.change`."""
+        with self._transaction() as run:
+            found = run.execute("SELECT state FROM spans WHERE trace_id=? AND span_id=?", key).fetchone()
+            if found is None:
+                return "unknown"
+            if found[0] != OPEN:
+                return "ended"
+            run.execute("INSERT INTO parts (trace_id, span_id, part) VALUES (?, ?, ?)", (*key, part))
+            return "open"
+
+    def end(
+        self, key: SpanKey, part: bytes, claim: bytes, lease_s: float, *, even_unknown: bool = True
+    ) -> list[bytes] | None:
+        """See `Engine.end`."""
+        now = time.time()
+        with self._transaction() as run:
+            found = run.execute("SELECT state, claim FROM spans WHERE trace_id=? AND span_id=?", key).fetchone()
+            if found is None and not even_unknown:
+                return None
+            if found is not None and found[0] != OPEN and not (claim and found[1] == claim and found[0] == ENDED):
+                return None
+            due = now + lease_s if claim else now
+            if found is None:
+                run.execute("INSERT INTO spans VALUES (?, ?, 0, ?, ?, ?, ?)", (*key, ENDED, claim, due, now))
+            else:
+                run.execute(
+                    "UPDATE spans SET state=?, claim=?, due=? WHERE trace_id=? AND span_id=?",
+                    (ENDED, claim, due, *key),
+                )
+            run.execute("INSERT INTO parts (trace_id, span_id, part) VALUES (?, ?, ?)", (*key, part))
+            return self._parts(run, key)
+
+    def take(self, claim: bytes, lease_s: float, most: int) -> list[Entry]:
+        """See `Engine.take`."""
+        now = time.time()
+        with self._reading() as run:
+            if run.execute("SELECT 1 FROM spans WHERE due<=? LIMIT 1", (now,)).fetchone() is None:
+                return []
+        with self._transaction() as run:
+            run.execute("DELETE FROM spans WHERE state=? AND due<=?", (GONE, now))
+            found = run.execute(
+                "SELECT trace_id, span_id FROM spans WHERE due<=? AND state<>? ORDER BY due LIMIT ?", (now, GONE, most)
+            ).fetchall()
+            keys = [SpanKey(*each) for each in found]
+            run.executemany(
+                "UPDATE spans SET state=?, claim=?, due=? WHERE trace_id=? AND span_id=?",
+                [(ENDED, claim, now + lease_s, *key) for key in keys],
+            )
+            return [Entry(key, self._parts(run, key)) for key in keys]
+
+    def settle(self, keys: Sequence[SpanKey], claim: bytes) -> None:
+        """See `Engine.settle`."""
+        forget_at = time.time() + REMEMBERED_S
+        with self._transaction() as run:
+            for key in keys:
+                done = run.execute(
+                    "UPDATE spans SET state=?, due=? WHERE trace_id=? AND span_id=? AND state=? AND claim=?",
+                    (GONE, forget_at, *key, ENDED, claim),
+                )
+                if done.rowcount:
+                    run.execute("DELETE FROM parts WHERE trace_id=? AND span_id=?", key)
+
+    def open(self, trace_id: bytes | None, most: int) -> list[Entry]:
+        """See `Engine.open`."""
+        chosen, value = ("is_root=?", 1) if trace_id is None else ("trace_id=?", trace_id)
+        with self._reading() as run:
+            found = run.execute(
+                f"SELECT trace_id, span_id FROM spans WHERE {chosen} AND state=? ORDER BY started LIMIT ?",  # noqa: S608 - two constants
+                (value, OPEN, most),
+            ).fetchall()
+            return [Entry(key, self._parts(run, key)) for key in (SpanKey(*each) for each in found)]
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        if self._lock.acquire(timeout=self._timeout_s):
+            try:
+                if self._connection is not None:
+                    self._connection.close()
+                    self._connection = None
+            finally:
+                self._lock.release()
+
+    # ------------------------------------------------------------------ inside
+
+    @staticmethod
+    def _parts(run: sqlite3.Connection, key: SpanKey) -> list[bytes]:
+        found = run.execute("SELECT part FROM parts WHERE trace_id=? AND span_id=? ORDER BY number", key)
+        return [each[0] for each in found]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        if not self._lock.acquire(timeout=self._timeout_s):
+            raise TimeoutError(f"another thread has been at it for {self._timeout_s:g} s")
+        try:
+            if self._connection is not None and self._is_replaced():
+                self._forget()
+            if self._connection is None:
+                self._connection = self._connect()
+            yield self._connection
+        except sqlite3.DatabaseError:
+            self._forget()
+            raise
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as run:
+            run.execute("BEGIN IMMEDIATE")
+            try:
+                yield run
+            except BaseException:
+                run.rollback()
+                raise
+            run.execute("COMMIT")
+
+    def _is_replaced(self) -> bool:
+        """Return whether the file that is open is not the one that others would open: somebody has emptied the folder."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return True
+        return (found.st_dev, found.st_ino) != self._opened
+
+    def _forget(self) -> None:
+        """Open the file anew next time."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        found = os.fstat(file)
+        os.close(file)
+        self._opened = found.st_dev, found.st_ino
+        connection = sqlite3.connect(
+            self._path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False, cached_statements=32
+        )
+        try:
+            deadline = time.monotonic() + self._timeout_s
+            while True:
+                try:
+                    connection.execute("PRAGMA journal_mode=WAL")
+                    break
+                except sqlite3.OperationalError:  # another process is at the same, for which SQLite does not wait
+                    if time.monotonic() >= deadline:
+                        raise
+                    time.sleep(0.005)
+            connection.execute("PRAGMA synchronous=NORMAL")
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name='parts_of'").fetchone():
+                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def default_folder() -> str:
+    """Return the folder of open spans where none is named: `$TRACEBRIDGE_OPEN_SPANS`, else this user's, under `$XDG_STATE_HOME`."""
+    return os.environ.get("TRACEBRIDGE_OPEN_SPANS") or os.path.join(
+        os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "tracebridge", "open-spans"
+    )
