@@ -367,8 +367,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
             self._janitor.poke()
 
     def _on_first_hold(self) -> None:
-        if not (self._accounts.held or self._accounts.undecided):
-            self._janitor.poke()
+        self._janitor.poke()
 
     def _after_fork_in_child(self) -> None:
         """Start over in a forked child: the parent keeps its records, its open spans and its connections.
