@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -21,19 +22,20 @@ from tracebridge_adapters.open_spans.redis import RedisEngine
 __all__ = ["closing"]
 pytestmark = pytest.mark.server
 RACES, RACERS = 1000, 4
-CLASSES = {"redis": RedisEngine, "postgresql": PostgresqlEngine}
+CLASSES: dict[str, type[Any]] = {"directory": DirectoryEngine, "redis": RedisEngine, "postgresql": PostgresqlEngine}
 
 
 def _emptied(name, server):
     """Return a server with no span in it."""
     if name == "redis":
-        engine = RedisEngine(server.url, 60.0)
-        engine._client.flushall()
+        redis = RedisEngine(server.url, 60.0)
+        redis._client.flushall()
+        redis.close()
     else:
-        engine = PostgresqlEngine(server.url, 60.0)
-        with engine._transaction() as run:
+        postgresql = PostgresqlEngine(server.url, 60.0)
+        with postgresql._transaction() as run:
             run.execute("TRUNCATE tracebridge_open_spans_1, tracebridge_open_span_parts_1")
-    engine.close()
+        postgresql.close()
     return server
 
 
@@ -59,12 +61,12 @@ class TestPostgresql(EngineContract):
 def engines(request, tmp_path, closing):
     """The name of an engine, its address, and how one is made."""
     if request.param == "directory":
-        url, kind = str(tmp_path / "open"), DirectoryEngine
+        url = str(tmp_path / "open")
     else:
-        url, kind = _emptied(request.param, request.getfixturevalue(request.param)).url, CLASSES[request.param]
+        url = _emptied(request.param, request.getfixturevalue(request.param)).url
 
     def make(timeout_s=60.0):
-        closing.append(kind(url, timeout_s))
+        closing.append(CLASSES[request.param](url, timeout_s))
         return closing[-1]
 
     return request.param, url, make

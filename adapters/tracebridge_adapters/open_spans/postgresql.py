@@ -177,7 +177,7 @@ class PostgresqlEngine:
 
     def _connect(self) -> Any:
         milliseconds = int(self._timeout_s * 1000)
-        connection = self._psycopg.connect(
+        connection: Any = self._psycopg.connect(
             self._url,
             autocommit=True,
             connect_timeout=max(2, round(self._timeout_s)),  # seconds; libpq takes no less
