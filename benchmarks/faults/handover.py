@@ -203,7 +203,7 @@ def main() -> int:
     for name in arguments.engines or ENGINES:
         chance = random.Random(f"{arguments.seed} {name}")
         folder = Path(tempfile.mkdtemp(prefix="tracebridge-handover-"))
-        server, url = _server(name, folder)
+        server, url = server_of(name, folder)
         try:
             stage = Stage(name, url, folder)
             killed = Counter(one_run(stage, chance) for _ in range(arguments.runs))
@@ -218,7 +218,8 @@ def main() -> int:
     return 0 if kept else 1
 
 
-def _server(name: str, folder: Path) -> tuple[Any, str]:
+def server_of(name: str, folder: Path) -> tuple[Any, str]:
+    """Start an engine's server, if it has one; return it and its address."""
     if name == "directory":
         return None, str(folder / "open")
     sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
