@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,8 @@ def _forked(stage: Stage, role: Callable[[Client, set[str]], None], stop: Path) 
             while not stop.exists():
                 role(client, seen)
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
