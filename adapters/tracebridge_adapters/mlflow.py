@@ -79,7 +79,7 @@ class MlflowAdapter:
     reader: TraceReader | None
 
     def __init__(self, options: MlflowOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_for
+        from tracebridge_adapters.dialects import MLFLOW_TAG, attributes_for
         from tracebridge_adapters.formats.otlp import protobuf
         from tracebridge_adapters.formats.otlp.answer import is_answer, read_partial_success
         from tracebridge_adapters.readers.mlflow import MlflowReader
@@ -90,6 +90,7 @@ class MlflowAdapter:
         self._read_partial_success, self._is_answer = read_partial_success, is_answer
         self._encode = protobuf.encode
         self._shown = attributes_for("mlflow", context.trace_id_attribute)
+        self._own_id_tag = MLFLOW_TAG + context.trace_id_attribute  # MLflow's page and its search know traces by tags
         access, endpoint = options.access.with_headers(headers_of(options)), options.endpoint.rstrip("/")
         self._wire = HttpWire(
             endpoint + TRACES_PATH,
@@ -114,7 +115,10 @@ class MlflowAdapter:
 
     def _attributes_of(self, record: SpanRecord) -> dict[str, Value]:
         shown = self._shown(record)
-        return {NAME: record.name, **shown} if record.parent_id is None else shown
+        if record.parent_id is not None:
+            return shown
+        own = {} if record.custom_trace_id is None else {self._own_id_tag: record.custom_trace_id}
+        return {NAME: record.name, **own, **shown}
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """POST the request to its experiment, which is looked up first where it has to be.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tracebridge.plugins.adapter import Bounds, Context, Looked, Pruned, Sent
@@ -53,13 +52,12 @@ class StoreAdapter:
 
     def __init__(self, options: StoreOptions, context: Context) -> None:
         from tracebridge_adapters.sqlite.database import StoreDatabase, encode
-        from tracebridge_adapters.sqlite.search import with_own_id
 
         retention = options.retention
         self._encode = encode
         self._bounds = Bounds(retention.max_age, retention.max_traces, retention.max_bytes)
         self._database = StoreDatabase(options.path, context.name, self._bounds)
-        self._asked = partial(with_own_id, trace_id_attribute=context.trace_id_attribute)
+        self._trace_id_attribute = context.trace_id_attribute
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return the records as MessagePack, which is also what lies in the file."""
@@ -87,11 +85,11 @@ class StoreAdapter:
 
     def search(self, query: Query) -> Page:
         """Return one page of traces whose root (and, for attributes, any span) matches."""
-        return self._database.search(self._asked(query))
+        return self._database.search(query.with_own_ids(self._trace_id_attribute))
 
     def stream(self, query: Query, looked: Callable[[Looked], None]) -> Iterator[list[SpanRecord]]:
         """Yield traces that match as they are found, newest first; `looked` is told how far the search is."""
-        return self._database.stream(self._asked(query), looked)
+        return self._database.stream(query.with_own_ids(self._trace_id_attribute), looked)
 
     def near(self, sought: Sought, limit: int) -> list[Near]:
         """Return at most so many traces that a text may mean: by half of an ID, a span's ID, part of an ID."""

@@ -136,13 +136,14 @@ class Relays:
         self.running: list[subprocess.Popen[bytes]] = []
         self._made = 0
 
-    def start(self) -> None:
-        """Start one more."""
+    def start(self, place: str = "") -> None:
+        """Start one more; one in the `place` of another that died has its partitions at once (static membership)."""
         self._made += 1
         out = self.folder / f"{self._made}.jsonl"
         config = self.folder / f"{self._made}.yaml"
         adapter = {"path": str(out), "sending_queue": {"flush_interval": "50ms"}}
-        config.write_text(json.dumps({"adapters": {"otlp_file": adapter}, "relay": {"kafka": self._options}}))
+        relay = {**self._options, "properties": {"group.instance.id": place} if place else {}}
+        config.write_text(json.dumps({"adapters": {"otlp_file": adapter}, "relay": {"kafka": relay}}))
         command = [str(Path(sys.executable).with_name("tracebridge")), "relay", "--config", str(config)]
         log = (self.folder / f"{self._made}.log").open("wb")
         self.running.append(subprocess.Popen(command, stderr=log, stdout=log))
@@ -261,22 +262,24 @@ def too_few_in_sync(kafka: Kafka, spans: int) -> Row:
 
 
 def members_killed(kafka: Kafka, spans: int) -> Row:
-    """Two relays; every two seconds the older one dies by `kill -9` and a new one starts, while spans come in."""
+    """Two relays; every two seconds one dies by `kill -9`, and a new one starts in its place, while spans come in."""
     topic = make_topic(kafka, PARTITIONS)
     window = 2_000
-    with relays(kafka, topic, max_unsettled=window, commit_interval="200ms") as group:
-        group.start()
-        group.start()
+    with relays(kafka, topic, max_unsettled=window, commit_interval="500ms") as group:
+        for place in ("a", "b"):
+            group.start(place)
         writer = threading.Thread(target=produce, args=(kafka, topic, spans), kwargs={"rate": 2_000})
         writer.start()
-        kills = 0
-        while writer.is_alive():
+        kills, meanwhile = 0, 0
+        while writer.is_alive() or len({number for _, number in group.arrived()}) < spans // 2:
             time.sleep(KILL_EVERY_S)
             group.end(0, signal.SIGKILL)
-            group.start()
+            group.start("ab"[kills % 2])
             kills += 1
+            meanwhile = len(group.arrived())
         found = group.wait(spans)
-    row = judged("member `kill -9` every 2 s", spans, found, f"{kills} kills, window of {window:,} spans each")
+    note = f"{kills} kills, {meanwhile:,} arrived between them; window of {window:,} spans each"
+    row = judged("member `kill -9` every 2 s", spans, found, note)
     row.disordered = 0  # over several members there is no order to speak of
     if row.twice > kills * window:
         row.broken.append("doubled beyond the windows")
@@ -370,6 +373,7 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(FAULTS)}")
     broken = False
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the brokers end, too
     kafka = start_kafka(3)
     try:
         print("| fault | spans | lost | twice | out of order | |\n|---|---|---|---|---|---|", flush=True)

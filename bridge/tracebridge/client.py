@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 from tracebridge.calls.core import SPAN_LOCKS
 from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
-from tracebridge.calls.managers import Managers
 from tracebridge.calls.propagating import Propagating
 from tracebridge.calls.reading import Reading
 from tracebridge.calls.sharing import GIVEN_REMEMBERED
+from tracebridge.calls.traced import Traced
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
 from tracebridge.ids.identity import Identity
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _log = logger("tracebridge")
 
 
-class Client(Managers, Propagating, Ending, Ingesting, Reading):
+class Client(Traced, Propagating, Ending, Ingesting, Reading):
     """The tracing client: MLflow's low-level calls, delivered to every configured destination.
 
     `config` is a path to a YAML file, a mapping with the same keys (`tracebridge.Config`), or Settings. Without it the destinations are those of

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,24 @@ def test_every_adapter_is_tested(name: str) -> None:
     """Somewhere under tests, by its name in a configuration or by its module."""
     tests = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("*.py"))
     assert tests.count(name) > 1, f"try {name} in tests/unit/adapters/test_{name}.py, with a receiver that is not ours"
+
+
+UNPLAIN = re.compile(r"\b(?:is|are) no (?!longer|more)[a-z]|\bis nothing that\b|\b[Nn]obody\b|\btakes no\b")
+
+
+def said(module: Path) -> list[str]:
+    """Return the texts of a module but for its docstrings: messages, most of them."""
+    tree = ast.parse(module.read_text())
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone
+    ]
+
+
+def test_messages_are_plain() -> None:
+    """They say what a thing is not, and what to do: "'x' is not a time: write 2026-01-31"."""
+    modules = [module for folder in ("bridge", "adapters") for module in (ROOT / folder).rglob("*.py")]
+    unplain = {(module.name, text) for module in modules for text in said(module) if UNPLAIN.search(text)}
+    assert unplain == set(), 'write "is not a …" and what to do, for "is no …", "nobody …", "takes no …"'

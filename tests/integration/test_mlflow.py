@@ -286,6 +286,22 @@ def test_either_reads_what_the_other_wrote(mlflow, name):
     assert theirs.info.wire_trace_id == ours.info.wire_trace_id
 
 
+def test_an_own_id_is_found_in_mlflow_itself_and_through_us(mlflow, name):
+    """By a tag, which its page and its search know; it is no tag of ours when it is read back."""
+    with Client(config={"adapters": {"mlflow": {"endpoint": mlflow.url, "experiment_name": name}}}) as client:
+        client.start_trace("order", trace_id=f"{name}-order-7", tags={"team": "blue"}).end()
+        ours = client.get_trace(f"{name}-order-7")
+        found = client.search_traces(filter_string=f"attributes.`tracebridge.trace_id` = '{name}-order-7'")
+    assert (ours.info.tags, [trace.trace_id for trace in found]) == ({"team": "blue"}, [f"{name}-order-7"])
+    program = (
+        "import sys, json; from mlflow import MlflowClient; client = MlflowClient(sys.argv[1])\n"
+        "places = [client.get_experiment_by_name(sys.argv[2]).experiment_id]\n"
+        "asked = f\"tags.`tracebridge.trace_id` = '{sys.argv[3]}'\"\n"
+        "print(json.dumps([t.info.trace_id for t in client.search_traces(places, filter_string=asked)]))"
+    )
+    assert ask_mlflow(mlflow, program, mlflow.url, name, ours.trace_id) == [f"tr-{ours.info.wire_trace_id}"]
+
+
 FILTERS = [
     "name = 'order 1'",
     "trace.name LIKE 'ORDER%'",

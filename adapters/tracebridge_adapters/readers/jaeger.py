@@ -59,7 +59,7 @@ class JaegerReader:
         def fetch(first_ms: int, last_ms: int, limit: int) -> tuple[list[list[SpanRecord]], bool]:
             return self._ask(query.conditions, services, first_ms, last_ms, limit)
 
-        return search(query, fetch)
+        return search(query.with_own_ids(self._trace_id_attribute), fetch)
 
     def _api(self) -> JaegerApi:
         if self._chosen is None:

@@ -49,9 +49,9 @@ class MlflowReader:
         """Return the wire IDs of the experiment's traces that carry this custom ID, newest first."""
         if any(char in custom_trace_id for char in "'\"%_\\"):
             return self._found([], custom_trace_id)
-        return self._found(
-            [f"span.attributes.`{self._trace_id_attribute}` LIKE '%{custom_trace_id}%'"], custom_trace_id
-        )
+        key = f"`{self._trace_id_attribute}`"
+        tagged = self._found([f"tags.{key} = '{custom_trace_id}'"], custom_trace_id)
+        return tagged or self._found([f"span.attributes.{key} LIKE '%{custom_trace_id}%'"], custom_trace_id)
 
     def _found(self, filters: Sequence[str], custom_trace_id: str) -> list[bytes]:
         traces = map(in_order, self._many(self._ids(filters, MAX_FOUND)))
@@ -69,7 +69,8 @@ class MlflowReader:
             ids = self._ids([f"timestamp_ms >= {first_ms}", f"timestamp_ms <= {last_ms}"], most, experiments)
             return self._many(ids), len(ids) >= most
 
-        return search(msgspec.structs.replace(query, conditions=rest), fetch)
+        narrowed = msgspec.structs.replace(query, conditions=rest)
+        return search(narrowed.with_own_ids(self._trace_id_attribute), fetch)
 
     def set_tag(self, trace_id: bytes, key: str, value: str) -> bool:
         """Set a tag on the trace; False when it is unknown."""
@@ -125,9 +126,17 @@ class MlflowReader:
 
     def _decoded(self, document: bytes) -> list[list[SpanRecord]]:
         try:
-            return kept(mlflow_json.decode(document, self._take_apart), self._server.shown_url)
+            traces = kept(mlflow_json.decode(document, self._take_apart), self._server.shown_url)
         except ValueError as error:
             raise self._foreign(error) from error
+        return [[self._without_own_id(record) for record in trace] for trace in traces]
+
+    def _without_own_id(self, record: SpanRecord) -> SpanRecord:
+        """Return a record without the tag that only MLflow's search needs."""
+        if record.custom_trace_id is None or record.tags.get(self._trace_id_attribute) != record.custom_trace_id:
+            return record
+        tags = {key: value for key, value in record.tags.items() if key != self._trace_id_attribute}
+        return msgspec.structs.replace(record, tags=tags)
 
     def _foreign(self, error: ValueError) -> Misconfigured:
         return Misconfigured(f"{self._server.shown_url}: {error}; is query_endpoint an MLflow server?")

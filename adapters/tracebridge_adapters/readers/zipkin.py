@@ -54,7 +54,7 @@ class ZipkinReader:
             traces = self._ask(query.conditions, last_ms - first_ms, last_ms, limit)
             return traces, len(traces) >= limit
 
-        return search(query, fetch, folds_names=True)
+        return search(query.with_own_ids(self._trace_id_attribute), fetch, folds_names=True)
 
     def _ask(
         self, conditions: Sequence[Condition], lookback_ms: int, end_ms: int | None, limit: int

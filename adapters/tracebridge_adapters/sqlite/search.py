@@ -10,8 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from tracebridge.errors import InvalidParameterError
 from tracebridge.plugins.adapter import DEFAULT_EXPERIMENT
 from tracebridge.reading.search import NEWEST_FIRST, Condition, Query
@@ -65,18 +63,6 @@ _ANY_SPAN = "EXISTS (SELECT 1 FROM spans s WHERE s.trace = t.id"
 _ANY_TAG = "EXISTS (SELECT 1 FROM tags g WHERE g.trace = t.id AND g.key = ?"
 _ANY_ROOT = """(t.roots <> 1 AND EXISTS (SELECT 1 FROM spans r JOIN origins o ON o.id = r.origin
     WHERE r.trace = t.id AND (r.is_root = 1 OR t.roots = 0)"""
-
-
-def with_own_id(query: Query, trace_id_attribute: str) -> Query:
-    """Return a query in which the attribute under which custom IDs travel elsewhere means the custom ID, which is no attribute here."""
-    own = {"attribute", "span_attribute", "tag"}
-    conditions = [
-        msgspec.structs.replace(each, field="custom_trace_id", key="")
-        if each.field in own and each.key == trace_id_attribute and each.value is not None
-        else each
-        for each in query.conditions
-    ]
-    return msgspec.structs.replace(query, conditions=conditions)
 
 
 def build_search(query: Query) -> Sql:

@@ -43,7 +43,7 @@ EPILOG = """Examples:
     type=click.FloatRange(min=0.1),
     default=10.0,
     show_default=True,
-    help="How often a line of figures is printed where there is no terminal.",
+    help="How often a line of figures is printed when the output is not a terminal.",
 )
 @click.option(
     "--status",

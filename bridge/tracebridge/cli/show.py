@@ -155,7 +155,7 @@ def _tell_missing(finder: Finder, what: Sought, near: list[Match]) -> None:
     """Say that no trace is meant, what was not looked for, and what may be meant."""
     if near:
         echo(
-            f"{what.text!r} is no whole ID; it may mean {count(len(near), 'trace')}: tracebridge find {what.text!r}",
+            f"{what.text!r} is not a whole ID; it may mean {count(len(near), 'trace')}: tracebridge find {what.text!r}",
             err=True,
         )
         return

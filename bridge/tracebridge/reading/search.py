@@ -94,6 +94,17 @@ class Query(msgspec.Struct, frozen=True):
         """Return the query with one condition more."""
         return msgspec.structs.replace(self, conditions=[*self.conditions, condition])
 
+    def with_own_ids(self, attribute: str) -> Query:
+        """Return the query in which the attribute or tag under which own IDs travel means the own ID, as records have it."""
+        own = {"attribute", "span_attribute", "tag"}
+        conditions = [
+            msgspec.structs.replace(each, field="custom_trace_id", key="")
+            if each.field in own and each.key == attribute and each.value is not None
+            else each
+            for each in self.conditions
+        ]
+        return msgspec.structs.replace(self, conditions=conditions)
+
 
 class Page(msgspec.Struct, frozen=True):
     """One page of traces; each trace is its spans in start order, root first where there is one."""

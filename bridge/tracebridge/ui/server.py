@@ -149,7 +149,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             text = resources.files("tracebridge.ui").joinpath(name).read_bytes()
             self._send(HTTPStatus.OK, _TYPES[name.rpartition(".")[2]], text)
         else:
-            self._say(HTTPStatus.NOT_FOUND, "There is no such page.")
+            self._say(HTTPStatus.NOT_FOUND, "This page does not exist.")
 
     do_HEAD = do_GET
 
@@ -161,7 +161,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             call = calls.get(name)
             found = None if call is None else call(urllib.parse.parse_qs(query, errors="replace", max_num_fields=100))
             status = HTTPStatus.NOT_FOUND if found is None else HTTPStatus.OK
-            body: Any = {"error": "there is no such answer"} if found is None else found
+            body: Any = {"error": "this answer does not exist"} if found is None else found
         except (InvalidParameterError, ValueError) as error:
             status, body = HTTPStatus.BAD_REQUEST, {"error": clean(str(error))}
         except (TracebridgeError, DeliveryError) as error:

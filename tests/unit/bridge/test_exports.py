@@ -125,7 +125,7 @@ def test_the_installed_distribution_has_nothing_at_top_level_but_the_three_packa
 CALLS = {
     "active_traces", "adapter", "close", "dead_letters", "decide_held", "delete_trace_tag", "delete_traces", "end_span", "end_trace", "extract", "flush",
     "get_active_trace", "get_trace", "ingest", "inject", "progress", "search_traces", "set_trace_tag", "shared_span", "source", "span", "start_span", "start_trace",
-    "stats", "trace",
+    "stats", "trace", "traced",
 }  # fmt: skip
 MEMBERS = {
     "add_event", "add_link", "attributes", "cause", "custom_span_id", "description", "end", "end_time_ns", "events", "get_attribute", "inputs",

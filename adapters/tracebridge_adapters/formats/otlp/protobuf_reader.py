@@ -13,10 +13,16 @@ from typing import Any
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.otlp.protobuf import FLAG_IS_REMOTE, OWN_SCOPE
-from tracebridge_adapters.formats.shared.protobuf_fields import Message, double, signed
+from tracebridge_adapters.formats.shared.protobuf_fields import Message, double, fields, signed
 
 TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
+ATTRIBUTES, EVENTS, LINKS, STATUS = 9, 11, 13, 15
+_KIND_OF: dict[int, Any] = {
+    **dict.fromkeys((1, 2, 3, 4, 5, ATTRIBUTES, EVENTS, LINKS, STATUS), bytes),
+    **dict.fromkeys((6, 7, 8, 10, 12, 14, 16), int),
+}
+"""What each field of a span is on the wire; one that is not known here may be either."""
 MAX_REMEMBERED = 128  # bytes of a pair that is worth it
 MAX_PAIRS = 8_192  # then all are forgotten and learned anew
 MAX_PRODUCERS = 256  # resources, and scopes, that are remembered
@@ -41,7 +47,7 @@ def _resource_spans(message: Message, place: str, take_apart: TakeApart, out: De
     resource = _resource(message.content(1), message.text(3))
     for group, scope_spans in enumerate(message.messages(2)):
         own = _scope(scope_spans.content(1), scope_spans.text(3))
-        for number, span in enumerate(scope_spans.messages(2)):
+        for number, span in enumerate(scope_spans.contents(2)):
             try:
                 out.records.append(_span(span, resource, own, take_apart))
             except (ValueError, TypeError) as error:
@@ -62,32 +68,55 @@ def _scope(content: bytes, schema_url: str) -> Scope | None:
     return None if scope == OWN_SCOPE else scope
 
 
-def _span(span: Message, resource: Resource, scope: Scope | None, take_apart: TakeApart) -> SpanRecord:
-    parent, status = span.bytes(4), span.message(15)
-    flags = span.number(16, W3C_SAMPLED)
-    taken = take_apart(_attributes(span, 9))
+def _span(content: bytes, resource: Resource, scope: Scope | None, take_apart: TakeApart) -> SpanRecord:
+    found: dict[int, Any] = {}
+    attributes, events, links = [], [], []
+    value: Any  # its kind is looked at below
+    for number, value in fields(content):
+        if number == ATTRIBUTES:
+            attributes.append(_pairs.get(value) or _pair(value, 0))  # which refuses a number
+        elif type(value) is not _KIND_OF.get(number, type(value)):
+            raise ValueError(f"field {number} is not {'a number' if _KIND_OF[number] is int else 'text or a message'}")
+        elif number == EVENTS:
+            events.append(_event(Message(value)))
+        elif number == LINKS:
+            links.append(_link(Message(value)))
+        elif number == STATUS:
+            found[number] = found.get(number, b"") + value  # several pieces are one message, as protobuf asks
+        else:
+            found[number] = value
+    get = found.get
+    parent, flags, status = get(4, b""), get(16, W3C_SAMPLED), _status(get(STATUS, b""))
+    taken = take_apart(dict(attributes))
     return SpanRecord(
-        trace_id=_id(span.bytes(1), 16),
-        span_id=_id(span.bytes(2), 8),
+        trace_id=_id(get(1, b""), 16),
+        span_id=_id(get(2, b""), 8),
         parent_id=_id(parent, 8) if any(parent) else None,
-        name=span.text(5),
-        start_time_ns=span.number(7),
-        end_time_ns=taken.pop("end_time_ns", span.number(8)),
-        kind=_known(span.number(6), _KINDS),
-        status=_known(status.number(3), _CODES),
-        status_message=status.text(2),
-        events=tuple([_event(event) for event in span.messages(11)]),
-        links=tuple([_link(link) for link in span.messages(13)]),
-        trace_state=span.text(3),
+        name=get(5, b"").decode(),
+        start_time_ns=get(7, 0),
+        end_time_ns=taken.pop("end_time_ns", get(8, 0)),
+        kind=_known(get(6, 0), _KINDS),
+        status=status[0],
+        status_message=status[1],
+        events=tuple(events),
+        links=tuple(links),
+        trace_state=get(3, b"").decode(),
         flags=flags & 0xFF,
         parent_is_remote=bool(flags & FLAG_IS_REMOTE),
-        dropped_attributes=span.number(10),
-        dropped_events=span.number(12),
-        dropped_links=span.number(14),
+        dropped_attributes=get(10, 0),
+        dropped_events=get(12, 0),
+        dropped_links=get(14, 0),
         scope=scope,
         resource=resource,
         **taken,
     )
+
+
+def _status(content: bytes) -> tuple[int, str]:
+    if not content:
+        return 0, ""
+    message = Message(content)
+    return _known(message.number(3), _CODES), message.text(2)
 
 
 def _event(given: Message) -> Event:

@@ -44,5 +44,5 @@ def length(text: str) -> int:
         except ValueError:
             seconds = -1.0
     if not 0 <= seconds < MOST_S:
-        raise click.BadParameter(f"{text!r} is no length of time such as 250ms, 2s or 1h30m")
+        raise click.BadParameter(f"{text!r} is not a length of time: write 250ms, 2s or 1h30m")
     return round(seconds * 1e9)

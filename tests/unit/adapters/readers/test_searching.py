@@ -188,3 +188,12 @@ def test_what_a_store_keeps_twice_is_read_once():
     (again,) = trace(1)
     half = msgspec.structs.replace(span, shared=True)
     assert in_order([half, span, again]) == [span, half]
+
+
+def test_the_attribute_under_which_own_ids_travel_is_looked_for_among_own_ids() -> None:
+    """Records that were read back have it no more."""
+    query = Query([Condition("attribute", "=", "order-7", "own.id"), Condition("attribute", "=", 1, "n")])
+    assert query.with_own_ids("own.id").conditions == [
+        Condition("custom_trace_id", "=", "order-7"),
+        Condition("attribute", "=", 1, "n"),
+    ]
