@@ -192,7 +192,7 @@ def test_a_search_that_takes_long_is_ended_and_says_how_far_it_came(server, monk
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("api/other", 404, "there is no such answer"),
+        ("api/other", 404, "this answer does not exist"),
         ("api/trace", 400, "id: which trace is wanted?"),
         ("api/traces?from=other", 400, "from: 'other' is none of store, store/other"),
         ("api/traces?min=x", 400, "min: 'x' is not a number"),
