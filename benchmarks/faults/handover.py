@@ -200,7 +200,7 @@ def main() -> int:
     parser.add_argument("--seed", default=str(time.time_ns()))
     arguments = parser.parse_args()
     exchange.LOOK_EVERY_S = LOOK_S
-    exchange.Exchange.__init__.__kwdefaults__["lease_s"] = LEASE_S  # type: ignore[index]
+    exchange.Exchange.__init__.__kwdefaults__["lease_s"] = LEASE_S
     print(f"seed {arguments.seed}")
     kept = True
     for name in arguments.engines or ENGINES:
