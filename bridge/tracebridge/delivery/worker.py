@@ -72,6 +72,7 @@ class Delivery:
         self._working = 0
         self._flush_to = 0
         self._deadline: float | None = None
+        self._given_time = False
         self._paused_until = 0.0
         """Monotonic seconds: the destination asked for a pause, and no worker disturbs it before."""
         self._unclear = Unclear(self._max_batch)
@@ -128,7 +129,7 @@ class Delivery:
 
     def request_close(self, deadline: float) -> None:
         """Deliver what is queued until `deadline` (monotonic seconds), then stop. Called with the lock held."""
-        self._deadline = deadline
+        self._deadline, self._given_time = deadline, deadline > time.monotonic()
         self._unclear.retry_now()
 
     def join(self) -> int:
@@ -147,7 +148,7 @@ class Delivery:
             wait_s = max(deadline - time.monotonic(), CLOSE_S)
             if not returns_within(wait_s, self._close_adapter, f"tracebridge-{self.name}-close"):
                 _log.warning("%s: close() has not returned for %.0f s; it is no longer waited for", self.name, wait_s)
-        elif deadline:
+        elif self._given_time:
             _log.warning("%s: send() has not returned; its answer is no longer waited for", self.name)
         return left
 

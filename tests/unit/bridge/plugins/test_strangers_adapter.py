@@ -126,3 +126,13 @@ def test_an_adapter_that_hangs_holds_up_no_close(name: str, words: str, caplog: 
     GO_ON.set()
     assert ([record.name for record in memory.records], took_s < 30) == (["work"], True)
     assert [line.getMessage() for line in caplog.records if line.getMessage().startswith(words)] != []
+
+
+def test_a_close_that_gives_no_time_says_nothing_of_a_worker_that_is_just_waking(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It was not waited for, so it cannot have been waited for in vain."""
+    client = Client(config={"adapters": {"memory": {}}})
+    client.start_trace("work").end()
+    client.close(0)
+    assert [line.getMessage() for line in caplog.records if "has not returned" in line.getMessage()] == []
