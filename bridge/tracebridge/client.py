@@ -92,14 +92,11 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
     def _configure(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._wall, self._ticks = clock.wall_ns, clock.ticks_ns
-        self._lifecycle = settings.lifecycle
-        self._limits = settings.limits
         self._most_attributes = self._limits.attribute_count_limit
         self._ids = Identity(settings.trace_ids)
         self._shares_current = settings.opentelemetry.current_span == "shared"
         propagation = settings.propagation
         self._propagator = Propagator(propagation.extract, propagation.inject, propagation.correlation_header)
-        self._drops_unsampled = propagation.unsampled == "drop"
         sampling = settings.sampling
         self._head = self._tail = self._says = None
         if sampling is not None:
@@ -370,8 +367,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
             self._janitor.poke()
 
     def _on_first_hold(self) -> None:
-        if not (self._accounts.held or self._accounts.undecided):
-            self._janitor.poke()
+        self._janitor.poke()
 
     def _after_fork_in_child(self) -> None:
         """Start over in a forked child: the parent keeps its records, its open spans and its connections.

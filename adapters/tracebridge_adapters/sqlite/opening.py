@@ -15,7 +15,8 @@ from tracebridge_adapters.sqlite.schema import SCHEMA_VERSION, make_tables
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 SHARE_EVERY_S = 0.01  # how often a file that another process is making is tried again
 CACHE_KIB = 16_384  # of pages, a connection: the index of trace IDs stays in memory while spans come
-LOG_BYTES = 64 * 2**20  # what the log beside the file shrinks to after a burst
+LOG_PAGES = 16_000  # after which the log beside the file (64 MiB) is put into it: a page that many spans change is so written once, not for each
+LOG_BYTES = 64 * 2**20  # what the log shrinks to after a burst
 
 
 def open_store(path: str, *, reads_only: bool, bounded: bool = True) -> sqlite3.Connection:
@@ -41,6 +42,7 @@ def open_store(path: str, *, reads_only: bool, bounded: bool = True) -> sqlite3.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # heeded only before the first table
         _share(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         if version < SCHEMA_VERSION:
             _bring_up_to_date(connection, path, bounded)

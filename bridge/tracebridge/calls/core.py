@@ -41,7 +41,6 @@ INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 class Core(Misuse):
     """The state behind the calls; `Client` fills it in."""
 
-    _limits: LimitsSettings
     _resource: Resource
     """What produces the spans."""
     _ids: Identity
@@ -55,8 +54,6 @@ class Core(Misuse):
     _off: bool
     """Whether starts make no-op spans: the client is closed, or tracing is disabled."""
     _closed: bool
-    _drops_unsampled: bool
-    """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
     _head: Head | None
     """Decides about traces at their start; None without `sampling`."""
     _propagator: Propagator
@@ -67,6 +64,15 @@ class Core(Misuse):
     """Whether what is current here is OpenTelemetry's current span too."""
     _keeps_open: bool
     """Whether the journal wants to know of open spans and what is set on them."""
+
+    @property
+    def _limits(self) -> LimitsSettings:
+        return self._settings.limits
+
+    @property
+    def _drops_unsampled(self) -> bool:
+        """Whether spans are dropped (and counted) where whoever called us decided that the trace is not sampled."""
+        return self._settings.propagation.unsampled == "drop"
 
     def _on_first_trace(self) -> None:
         """Start the workers, once."""

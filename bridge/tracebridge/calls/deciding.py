@@ -50,11 +50,14 @@ class Deciding(Recording):
         """Return what the stages made of a finished span as its trace's decision has it: held while there is none."""
         if type(made) is not bytes:
             return made
-        data, tail = with_ending(made, decision.ending) or made, self._tail
+        tail = self._tail
         if decision.undecided and tail is not None:
             wanted = tail.wanted(span._name, span._code, span._end_time_ns - span._start_time_ns, span._attributes)  # type: ignore[operator]  # it has ended
             is_last = trace.roots == (span,) if trace.roots else not trace.spans
-            return Held(data, trace.trace_id, is_last, tail.settings.wait, wanted, decision)
+            if self._keeps_open:  # another process may have to decide
+                made = with_ending(made, decision.ending) or made
+            return Held(made, trace.trace_id, is_last, tail.settings.wait, wanted, decision)
+        data = with_ending(made, decision.ending) or made
         if decision.delivered and not decision.kept and self._says is None:
             return data
         return self._as_known(data, decision)

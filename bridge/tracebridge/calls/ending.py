@@ -150,7 +150,9 @@ class Ending(Sharing):
         except Exception:
             self._broken("end_span")
             span._end_time_ns = trace.anchor_ns + self._ticks()
-        attributes_now = span._attributes.copy()  # in one step: other threads may be setting some
+        attributes_now = span._attributes
+        if span._attributes_change:  # looked at after them, because it is set first
+            attributes_now = attributes_now.copy()  # in one step: other threads may be setting some
         inputs, outputs_now, events = span._inputs, span._outputs, span._events
         if (
             span._fast_path  # looked at last, because it is set first (`Span.mark`)
@@ -189,12 +191,14 @@ class Ending(Sharing):
         if decision is not None:
             data = self._as_decided(span, trace, decision, data)
         accounts = self._accounts
-        is_root = trace.roots and span in trace.roots
+        roots = trace.roots
+        is_root = roots and (roots[0] is span or (len(roots) > 1 and span in roots))
+        queued = type(data) is bytes
         try:
             if not accounts.acquire(False):
                 accounts.wait_turn()
-            if type(data) is bytes:
-                self._journal.append(data, span)
+            if queued:
+                self._journal.append(data, span)  # type: ignore[arg-type]  # it is bytes
             else:
                 group = self._not_queued(span, data)
             accounts.open -= 1  # after it, because an append may wait for room, and readers look meanwhile
@@ -204,7 +208,7 @@ class Ending(Sharing):
             accounts.let_go()
             raise
         accounts.release()
-        if type(data) is not bytes:
+        if not queued:
             self._after_stages(data, group)
         if (
             (is_root and trace.late_since is not None)
@@ -221,17 +225,19 @@ class Ending(Sharing):
         span._cause = cause
         span._end_time_ns = trace.anchor_ns + self._ticks()
         accounts = self._accounts
-        if not accounts.acquire(False):
-            accounts.wait_turn()
         try:
+            if not accounts.acquire(False):
+                accounts.wait_turn()
             accounts.started += 1
             accounts.left_out += 1
             accounts.sampled[trace.decision.reason] += 1  # type: ignore[union-attr]  # that is why we are here
             is_root = trace.roots and span in trace.roots
             if is_root or not trace.spans:
                 self._retire(span, trace)
-        finally:
-            accounts.release()
+        except BaseException:
+            accounts.let_go()
+            raise
+        accounts.release()
         if is_root and trace.late_since is not None:
             self._on_late_children(trace)
 

@@ -11,7 +11,7 @@ from tracebridge.journal.accounts import Accounts
 from tracebridge.masking.loggers import logger
 from tracebridge.process.exits import is_ending
 from tracebridge.records.values import Reducer
-from tracebridge.settings.model import LifecycleSettings
+from tracebridge.settings.model import LifecycleSettings, Settings
 
 log = logger("tracebridge")
 
@@ -31,7 +31,11 @@ class Misuse:
 
     _accounts: Accounts
     _reducer: Reducer
-    _lifecycle: LifecycleSettings
+    _settings: Settings
+
+    @property
+    def _lifecycle(self) -> LifecycleSettings:
+        return self._settings.lifecycle
 
     def _refuse(self, what: str, message: str, error: type[TracebridgeError] = InvalidParameterError) -> None:
         """Count a misuse of ours and say the first of its kind. Raises `error` when `lifecycle.strict` is true."""

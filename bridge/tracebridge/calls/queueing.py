@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterable
+from functools import partial
 
 from tracebridge.calls.core import Core
 from tracebridge.delivery.deadletters.letters import DeadLetters
@@ -38,13 +39,15 @@ class Queueing(Core):
         """Count a span that the stages did not let into the queue; return what has to be decided now. Called with the lock held."""
         accounts = self._accounts
         if isinstance(made, Held):
-            self._journal.hold(span, made.key, made.data)
-            self._on_first_hold()
+            if self._keeps_open:
+                self._journal.hold(span, made.key, made.data)
+            if made.wait_s < LOOK_INTO_STAGES_S and not (accounts.held or accounts.undecided):
+                self._on_first_hold()  # else the next look is soon enough
             if made.decision is None:
                 accounts.held += 1
             else:
                 accounts.undecided += 1
-            return self._holding.add(made, span if self._keeps_open else None, time.monotonic())
+            return self._holding.add(made, span if self._keeps_open else None)
         self._journal.forget(span)
         if isinstance(made, SampledOut):
             accounts.sampled[made.reason] += 1
@@ -87,15 +90,19 @@ class Queueing(Core):
             self._warn(f"undecided_{group.cut}", CUT[group.cut])
         left: list[bytes] | None = None
         if wanted or decision.delivered:
-            left = [self._final(data, decision, wanted) for _, data in group.spans]
+            final = partial(self._final, decision=decision, wanted=wanted)
+            if self._says is None:  # as `_final` has it, without a call that costs as much as it does
+                final = partial(tail.kept, decision=decision) if wanted else partial(delivered, decision=decision)
+            left = [final(data) for _, data in group.spans]
         accounts, journal, count = self._accounts, self._journal, len(group.spans)
         with accounts.lock:
             tail.decided(group.key, decision, wanted)
-            for number, (span, _) in enumerate(group.spans):
-                if left is None:
+            if left is not None:
+                for (span, _), data in zip(group.spans, left, strict=True):
+                    journal.append(data, span)
+            elif self._keeps_open:
+                for span, _ in group.spans:
                     journal.forget(span)
-                else:
-                    journal.append(left[number], span)
             accounts.undecided -= count
             if wanted:
                 accounts.kept[wanted] += count

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from tracebridge.calls.core import Core
 from tracebridge.calls.deciding import Deciding
-from tracebridge.errors import TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
+from tracebridge.errors import DuplicateSpanError, TracebridgeError, TraceFinishedError, TraceNotFoundError, misuse
 from tracebridge.ids.custom import SpanId, TraceId
-from tracebridge.ids.schemes import RANDOM_SCHEME, WireId
+from tracebridge.ids.schemes import RANDOM_SCHEME, WireId, shown_id
 from tracebridge.plugins.open_spans import SpanKey
 from tracebridge.propagation.context import SAMPLED, RemoteParent
 from tracebridge.records.record import EndCause, SpanRecord, StatusCode
@@ -120,24 +120,42 @@ class Sharing(Deciding):
                 data = self._stages.encode(self._open_record(span, trace))
             except (UnicodeEncodeError, TypeError):
                 data = self._stages.encode(self._repaired(self._open_record(span, trace)))
-            if not isinstance(data, bytes) or not exchange.start(_key(span), data, is_root=is_root):
-                return span
+            is_new = exchange.start(_key(span), data, is_root=is_root) if isinstance(data, bytes) else None
         except Exception:
             self._broken("start")
             return span
+        if is_new is None:
+            return span
+        if not is_new:
+            self._withdraw(span, trace)
+            text = span._span_id if span._own_id is None else span._own_id.text
+            raise misuse(
+                DuplicateSpanError,
+                f"span_id {shown_id(text)} is that of a shared span of trace {trace.shown_id}, open or ended; give another ID, "
+                "or take that one: shared_span(trace_id, span_id).",
+            )
         self._given.add(span._span_id)
         span._calls = self._shared_calls
         with self._accounts.mutex:
-            if trace.spans.pop(span._span_id, None) is not None:
+            if self._withdraw(span, trace):
+                self._accounts.started += 1
                 self._accounts.shared += 1
-                self._accounts.open -= 1
-                self._journal.forget(span)
-                trace.ended.add(span._span_id)  # it may be a parent here as before
-                trace.roots = tuple([root for root in trace.roots if root is not span])
-                if not trace.spans:
-                    self._table.remove(trace)
         exchange.start_looking()
         return span
+
+    def _withdraw(self, span: Span, trace: LiveTrace) -> bool:
+        """Take a span that is the engine's out of this process's books; return False where the client's end was faster."""
+        with self._accounts.mutex:
+            if trace.spans.pop(span._span_id, None) is None:
+                return False
+            self._accounts.started -= 1
+            self._accounts.open -= 1
+            self._journal.forget(span)
+            trace.ended.add(span._span_id)  # it may be a parent here as before
+            trace.roots = tuple([root for root in trace.roots if root is not span])
+            if not trace.spans:
+                self._table.remove(trace)
+        return True
 
     def _open_record(self, span: Span, trace: LiveTrace) -> SpanRecord:
         return replace(self._snapshot(span, trace, _OPEN), resource=self._resource, end_time_ns=span._start_time_ns)

@@ -17,7 +17,7 @@ from tracebridge.sampling import member
 from tracebridge.sampling.decision import TAIL, Decision
 from tracebridge.sampling.matching import AttributesFit, text_fits
 from tracebridge.sampling.member import Member
-from tracebridge.sampling.short_records import exchanged
+from tracebridge.sampling.short_records import ending_of, exchanged, with_ending
 from tracebridge.settings.sampling import KeepSettings
 
 ERRORS, SLOWER_THAN, NAMES, ATTRIBUTES = "errors", "slower_than", "names", "attributes"
@@ -37,7 +37,8 @@ class Tail:
         self._longest = None if settings.slower_than is None else settings.slower_than * _NANOSECONDS
         self._names = [text_fits(name) for name in settings.names]
         self._attributes = AttributesFit(settings.attributes) if settings.attributes else None
-        self._recent: dict[bytes, Decision] = {}
+        self._young: dict[bytes, Decision] = {}
+        self._old: dict[bytes, Decision] = {}
 
     def wanted(self, name: str, status: int, duration_ns: int, attributes: Mapping[str, Value]) -> str:
         """Return what makes a finished span's trace worth keeping, empty where nothing does."""
@@ -63,17 +64,18 @@ class Tail:
         decision.kept = wanted
         if not decision.delivered:
             decision.reason = TAIL
-        if len(self._recent) >= MOST_REMEMBERED:
-            del self._recent[next(iter(self._recent))]
-        self._recent[key] = decision
+        if len(self._young) >= MOST_REMEMBERED:
+            self._old, self._young = self._young, {}
+        self._young[key] = decision
 
     def recent(self, key: bytes) -> Decision | None:
         """Return what was decided lately about a trace."""
-        return self._recent.get(key)
+        return self._young.get(key) or self._old.get(key)
 
     def kept(self, data: bytes, decision: Decision) -> bytes:
         """Return a record of a trace that is kept, encoded: sampled, with certainty."""
-        if (short := exchanged(data, decision.ending, decision.kept_ending)) is not None:
+        short = with_ending(data, decision.kept_ending) or exchanged(data, decision.ending, decision.kept_ending)
+        if short is not None:
             return short
         record = decode_record(data)
         said = member.read(record.trace_state)._replace(threshold=0)
@@ -89,8 +91,9 @@ class Tail:
 
 def delivered(data: bytes, decision: Decision) -> bytes:
     """Return a record of a trace that the head delivers, encoded: with its threshold, and its randomness where that is told."""
-    if data.endswith(decision.ending):
-        return data
+    short = with_ending(data, decision.ending)
+    if short is not None or data.endswith(decision.ending):
+        return short or data
     record = decode_record(data)
     ours, said = member.read(decision.context.trace_state), member.read(record.trace_state)
     stated = said._replace(threshold=ours.threshold, randomness=ours.randomness)
@@ -103,7 +106,8 @@ def _restated(record: SpanRecord, said: Member) -> SpanRecord:
     )
 
 
-NOTHING = Decision(True, "", ending=b"\xc1")  # a byte that MessagePack never uses: no record ends so
+NOTHING = Decision(True, "", ending=b"\xc1", kept_ending=ending_of("ot=th:0", SAMPLED))
+"""Of a record of which nothing is known: its ending is a byte that MessagePack never uses."""
 
 WAITS_FOR_ROOTS = KeepSettings(slower_than=math.inf)
 """Keeps nothing of its own, and has spans wait for their root."""

@@ -74,16 +74,14 @@ class Exchange:
 
     # ------------------------------------------------------------------ calls
 
-    def start(self, key: SpanKey, data: bytes, *, is_root: bool) -> bool:
-        """Give a span to the engine; return whether it has it."""
+    def start(self, key: SpanKey, data: bytes, *, is_root: bool) -> bool | None:
+        """Give a span to the engine; return whether it is new there, None where the engine does not answer."""
         made = part(Kind.START, data)
         try:
-            taken = self._guard.ask(lambda: self._engine.start(key, made, is_root=is_root, max_open_s=self._max_open_s))
+            return self._guard.ask(lambda: self._engine.start(key, made, is_root=is_root, max_open_s=self._max_open_s))
         except Unavailable:
-            taken = False
-        if not taken:
             self._count("kept_local")
-        return taken
+            return None
 
     def change(self, key: SpanKey, data: bytes) -> Change:
         """Tell what was set on a span; `open` also where that has to wait."""

@@ -63,6 +63,8 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     _inputs: Any = None
     _outputs: Any = None
     _attributes: dict[str, Value] = {}
+    _attributes_change: bool = False
+    """Whether some have been set since the start. Until then the mapping is complete, and changed by no thread: whoever ends the span need not copy it."""
     _fast_path: bool = True
     """Nothing but plain values (`tracebridge.records.fast_path`), and no secret among them: the short way past the stages is open."""
     _code: int = int(StatusCode.UNSET)

@@ -25,6 +25,7 @@ class Taking:
         _calls: Core
         _raw_id: bytes
         _attributes: dict[str, Value]
+        _attributes_change: bool
         _fast_path: bool
         _code: int
         _status_message: str
@@ -84,7 +85,7 @@ class Taking:
 
     def _reduced(self, attributes: Any) -> dict[str, Value]:
         reducer = self._calls._reducer
-        most = max(MOST_AT_ONCE, self._calls._limits.attribute_count_limit)
+        most = max(MOST_AT_ONCE, self._calls._most_attributes)
         if type(attributes) is dict and len(attributes) > most:
             attributes = self._first_of(attributes, most)
         plain = reducer.fast_attributes(attributes)
@@ -96,7 +97,10 @@ class Taking:
         return reduced
 
     def _put(self, reduced: dict[str, Value]) -> dict[str, Value]:
-        into, limit = self._attributes, self._calls._limits.attribute_count_limit
+        if not self._attributes_change:
+            self._attributes_change = True  # before the copy is there to be changed
+            self._attributes = self._attributes.copy()
+        into, limit = self._attributes, self._calls._most_attributes
         if len(into) + len(reduced) <= limit:
             into.update(reduced)
             return reduced

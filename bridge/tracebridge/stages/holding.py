@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from collections.abc import Hashable
 from itertools import islice
 from typing import Any, NamedTuple
@@ -15,7 +17,7 @@ SPAN_OVERHEAD = (
 GROUP_OVERHEAD = 600  # and a key: a group, its list, its place in a dictionary
 
 
-class Held(NamedTuple):
+class Held(msgspec.Struct, gc=False):
     """A span that is held, encoded as the journal keeps it."""
 
     data: bytes
@@ -56,7 +58,9 @@ class Holding:
     """What is held, oldest key first, within bounds: `max_bytes` of all, `max_spans` of one key."""
 
     def __init__(self, max_bytes: int | None = None, max_spans: int | None = None) -> None:
-        self._groups: dict[bytes, Group] = {}
+        self._groups: OrderedDict[bytes, Group] = (
+            OrderedDict()
+        )  # of a dict, to find the first takes long after many were taken
         self._size = 0
         self.count = 0
         """How many spans are held here; those that somebody took out to decide about them are not."""
@@ -64,12 +68,13 @@ class Holding:
         self._max_spans = max_spans
         self._waits: set[float] = set()
 
-    def add(self, held: Held, span: Hashable, now: float) -> Group | None:
+    def add(self, held: Held, span: Hashable) -> Group | None:
         """Hold a span; return the group that has to be decided now, if one has."""
-        data, key, decide, wait_s, wanted, decision = held
+        data, key = held.data, held.key
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(key, now, now + wait_s, decision)
+            now, wait_s = time.monotonic(), held.wait_s
+            group = self._groups[key] = Group(key, now, now + wait_s, held.decision)
             self._waits.add(wait_s)
             self._size += GROUP_OVERHEAD
         group.spans.append((span, data))
@@ -77,10 +82,10 @@ class Holding:
         size = len(data) + SPAN_OVERHEAD
         group.size += size
         self._size += size
-        if wanted and not group.wanted:
-            group.wanted = wanted
-        if decide:
-            group.decision = decision  # it is the root that knows
+        if held.wanted and not group.wanted:
+            group.wanted = held.wanted
+        if held.decide:
+            group.decision = held.decision  # it is the root that knows
             return self.take(key)
         if self._max_spans is not None and len(group.spans) >= self._max_spans:
             group.cut = "max_spans"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from tracebridge.errors import InvalidParameterError
-from tracebridge.html.picture import picture
+from tracebridge.html.picture import MAX_SPANS, Picture, picture
 from tracebridge.ids.identity import Identity
-from tracebridge.plugins.adapter import Looked, StreamingReader
+from tracebridge.plugins.adapter import Looked, PartialReader, StreamingReader
 from tracebridge.reading.destination import Destination
 from tracebridge.reading.finding import Finder
 from tracebridge.reading.search import Query
@@ -21,7 +21,8 @@ from tracebridge.ui.summary import Summary, one_line, service_map, summarised
 
 MAX_SUMMARIES: Final = 2_000  # traces whose summary is remembered
 MAX_NAMED: Final = 20  # other traces that an ID may mean
-MAX_READ: Final = 100_000  # spans of one trace
+MAX_READ: Final = MAX_SPANS  # spans of one trace
+LARGE: Final = 1_000  # spans; the picture of a larger trace is kept until another span comes, because it is asked for every two seconds
 SEARCH_S: Final = 5.0
 """How long one list is looked for, where the destination can stop; the page says how far that was."""
 
@@ -32,6 +33,7 @@ class Answers:
     def __init__(self, destinations: Sequence[Destination], ids: Identity) -> None:
         self._destinations = {destination.name: destination for destination in destinations}
         self._ids = ids
+        self._large: tuple[tuple[str, bytes, int], Picture] | None = None
         self._summaries: OrderedDict[tuple[str, bytes, int], Summary] = OrderedDict()
 
     def destinations(self, _: Parameters) -> dict[str, Any]:
@@ -68,13 +70,24 @@ class Answers:
             named = [{"id": each.trace_id.hex(), "why": each.why, "from": each.destination.name} for each in near]
             return {"near": named, "told": [*finder.failed, *finder.left_out()]}
         destination, trace_id = found.destination, found.trace_id
-        spans, number = destination.spans(trace_id, MAX_READ)
         same = [each.trace_id.hex() for each in Finder([destination], self._ids).exact(what)]
-        return picture(spans, unread=max(0, number - len(spans))) | {
+        return self._picture(destination, trace_id) | {
             "from": destination.name,
             "others": [each for each in same[:MAX_NAMED] if each != trace_id.hex()],
             "link": destination.reader.link(trace_id),
         }
+
+    def _picture(self, destination: Destination, trace_id: bytes) -> Picture:
+        if isinstance(destination.reader, PartialReader):  # which counts without reading
+            key = (destination.name, trace_id, destination.spans(trace_id, 1)[1])
+            kept = self._large
+            if kept is not None and kept[0] == key:
+                return kept[1]
+        spans, number = destination.spans(trace_id, MAX_READ)
+        drawn = picture(spans, unread=max(0, number - len(spans)))
+        if number > LARGE:
+            self._large = ((destination.name, trace_id, number), drawn)
+        return drawn
 
     def _named(self, asked: Parameters) -> Destination:
         name = next(iter(asked.get("from", ())), "") or next(iter(self._destinations))

@@ -130,11 +130,14 @@ def start_collector(
     extensions: Mapping[str, Any] | None = None,
     receivers: Mapping[str, Any] | None = None,
     exporters: Mapping[str, Any] | None = None,
+    *,
+    span_metrics: bool = False,
 ) -> Collector:
     """Start a Collector that waits for its next hop's answer before it gives its own.
 
     `exporter` is laid over the settings of its OTLP/HTTP exporter (`{"endpoint": …}` for another next hop, `sending_queue`,
-    `retry_on_failure`); `processors` (in their order), `extensions`, `receivers` and `exporters` are added.
+    `retry_on_failure`); `processors` (in their order), `extensions`, `receivers` and `exporters` are added. With `span_metrics` the sink gets counts of
+    calls, too.
     """
     binary = collector_binary()
     listening = Receivers.on_free_ports()
@@ -163,6 +166,16 @@ def start_collector(
             **(exporters or {}),
         },
     }  # fmt: skip
+    if span_metrics:
+        pipelines: Any = config["service"]
+        pipelines["pipelines"]["traces"]["exporters"].append("span_metrics")
+        pipelines["pipelines"]["metrics"] = {"receivers": ["span_metrics"], "exporters": ["otlp_http"]}
+        config["connectors"] = {
+            "span_metrics": {
+                "metrics_flush_interval": "1s",
+                "aggregation_temporality": "AGGREGATION_TEMPORALITY_CUMULATIVE",
+            }
+        }
     folder = Path(tempfile.mkdtemp(prefix="tracebridge-collector-"))
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     process = ServerProcess("collector", [str(binary), "--config", "config.yaml"], folder=folder)

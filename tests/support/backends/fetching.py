@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 import venv
@@ -91,8 +92,9 @@ def jaeger_2_binary() -> Path:
 
 
 def collector_binary() -> Path:
-    """Return an OpenTelemetry Collector of the components in `go/collector/main.go`."""
-    return go_binary("collector", COLLECTOR_VERSION, "otelcol", ".")
+    """Return an OpenTelemetry Collector of the components in `go/collector/main.go`; a cached one of other components is built anew."""
+    components = hashlib.sha256((GO_MODULES / "collector" / "main.go").read_bytes()).hexdigest()[:8]
+    return go_binary("collector", f"{COLLECTOR_VERSION}-{components}", "otelcol", ".")
 
 
 def python_server(name: str, script: str, *installs: str) -> Path:

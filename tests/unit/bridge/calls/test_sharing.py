@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import tracebridge
-from tracebridge import Client, SpanEvent, SpanStatusCode, TraceNotFoundError
+from tracebridge import Client, DuplicateSpanError, SpanEvent, SpanStatusCode, TraceNotFoundError
 from tracebridge.spans.span import Span
 
 TRACE = "Order #7 / Köln *?[x]"
@@ -239,6 +239,21 @@ def test_the_journal_on_disk_forgets_what_was_given_away(tmp_path, delivered):
         assert journal._open.places == {}
         root.end()
         assert [r.name for r in delivered(client)] == ["order"]
+
+
+def test_a_span_of_an_id_that_is_shared_already_is_refused(shop, delivered):
+    """Whether it is open or has ended; whoever was killed and begins anew takes the one that is there."""
+    one, two = shop(), shop()
+    root = one.start_trace("order", trace_id=TRACE, span_id="the order", shared=True)
+    with pytest.raises(DuplicateSpanError, match=r"the order.*shared_span"):
+        two.start_trace("order", trace_id=TRACE, span_id="the order", shared=True)
+    two.shared_span(TRACE, "the order").end()
+    with pytest.raises(DuplicateSpanError, match=r"the order.*shared_span"):
+        two.start_span("order", TRACE, root.span_id, span_id="the order 2", shared=True).end()
+        two.start_span("order", TRACE, root.span_id, span_id="the order 2", shared=True)
+    stats = two.stats()
+    assert ([r.name for r in delivered(two)], stats.open, stats.started, stats.shared) == (["order", "order"], 0, 1, 1)
+    assert _books(one, two) == (2, 2, [0, 0])
 
 
 def test_wrong_settings_are_located():

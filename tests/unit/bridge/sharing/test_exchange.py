@@ -98,7 +98,7 @@ def test_a_span_that_cannot_be_given_away_stays(make, ill):
     """It is counted, and said once."""
     exchange, _ = make()
     ill.shut = True
-    assert _start(exchange) is False
+    assert _start(exchange) is None
     assert exchange.stats().kept_local == 1
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support.pictures import shop
 from tracebridge import Client
 from tracebridge.errors import Misconfigured
 from tracebridge.ids.identity import Identity
@@ -173,6 +174,19 @@ def test_a_trace_that_is_not_there_is_no_error(server):
     status, near = told(server, "api/trace?id=order-")
     assert (status, [(each["why"], each["from"]) for each in near["near"]]) == (200, [("part of the ID", "store")] * 2)
     assert told(server, "api/trace?id=der-2")[1]["id"] == "order-2"
+
+
+def test_a_large_trace_is_read_again_only_when_spans_have_come(server, monkeypatch):
+    """It is asked for every two seconds, and drawing it takes its time."""
+    store = server.answers._destinations["store"].reader
+    spans = shop(1_001)
+    store.send(store.encode(spans[:-1]), 1_000)
+    before = told(server, f"api/trace?id={spans[0].trace_id.hex()}")[1]
+    store.send(store.encode(spans[-1:]), 1)
+    after = told(server, f"api/trace?id={spans[0].trace_id.hex()}")[1]
+    monkeypatch.setattr("tracebridge.ui.answers.picture", lambda *_, **__: 1 / 0)
+    assert (before["spans"], after["spans"]) == (1_000, 1_001)
+    assert told(server, f"api/trace?id={spans[0].trace_id.hex()}") == (200, after)
 
 
 def test_a_search_that_takes_long_is_ended_and_says_how_far_it_came(server, monkeypatch):
