@@ -111,21 +111,17 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
         self._build()
 
     def _build(self) -> None:
-        parts = build(self._settings)
+        self._parts = parts = build(self._settings)
         self._accounts = parts.accounts
         self._span_locks = tuple([threading.RLock() for _ in range(SPAN_LOCKS)])
         self._reducer = parts.reducer
-        self._resource = parts.resource
         self._journal = parts.journal
         self._keeps_open = parts.journal.keeps_open
         decide = parts.stages.decide if self._tail is None else self._tail.adopted
         self._maintainer = maintainer_of(parts.journal, self._settings, self.stats, decide)
-        self._deliveries = parts.deliveries
-        self._dead_letters = parts.dead_letters
         self._stages = parts.stages
         keep = None if self._tail is None else self._tail.settings
         self._holding = Holding() if keep is None else Holding(keep.max_bytes, keep.max_spans)
-        self._leaks_told = RecentKeys(LEAKS_REMEMBERED)
         self._janitor = Janitor(self._close_overdue)
         self._given = RecentKeys(GIVEN_REMEMBERED)
         self._shared_calls = self._shared_calls_of()
@@ -169,7 +165,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
                 misuse=dict(accounts.misuse),
                 sampled=dict(accounts.sampled),
                 rejected=dict(accounts.rejected),
-                adapters={name: delivery.stats(now) for name, delivery in self._deliveries.items()},
+                adapters={name: delivery.stats(now) for name, delivery in self._parts.deliveries.items()},
                 journal=self._journal.stats(),
                 stages={name: StageStats(dict(a.dropped), a.failed) for name, a in accounts.stages.items()},
             )
@@ -179,18 +175,18 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
         accounts, holding = self._accounts, self._holding
         with accounts.lock:
             end = self._journal.end
-            settled = min((delivery.settled_to for delivery in self._deliveries.values()), default=end)
+            settled = min((delivery.settled_to for delivery in self._parts.deliveries.values()), default=end)
             held = accounts.held + accounts.undecided
             since = holding.oldest if held == holding.count else 0.0  # others are being decided about at this instant
             return Progress(end, settled, held, since, self._journal.stats().bytes)
 
     def adapter(self, name: str) -> Adapter:
         """Return a configured adapter by its key, such as `zipkin` or `otlp_http/main`. Raises KeyError."""
-        return self._deliveries[name].adapter
+        return self._parts.deliveries[name].adapter
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return the newest spans that a destination refused for good, oldest first (at most 1,000)."""
-        return self._dead_letters.list()
+        return self._parts.dead_letters.list()
 
     # ------------------------------------------------------------------ life
 
@@ -204,7 +200,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
         timeout_s = self._lifecycle.shutdown_timeout if timeout_s is None else timeout_s
         with self._accounts.lock:
             end = self._request_flush()
-            deliveries = self._deliveries.values()
+            deliveries = self._parts.deliveries.values()
             self._accounts.wait_for(lambda: self._left_is_over() and all(d.flushed(end) for d in deliveries), timeout_s)
             return self._has_looked() and all(d.flushed(end) and not d.left for d in deliveries)
 
@@ -215,7 +211,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
     def _request_flush(self) -> int:
         """Have delivery wait for no company, up to the position that is returned. Locked."""
         end = self._journal.end
-        for delivery in self._deliveries.values():
+        for delivery in self._parts.deliveries.values():
             delivery.request_flush(end)
         self._accounts.lock.notify_all()
         return end
@@ -227,7 +223,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
 
     def _left_is_over(self) -> bool:
         """Return whether what dead processes left is delivered, as far as destinations accept it. Locked."""
-        left = [delivery for delivery in self._deliveries.values() if delivery.left]
+        left = [delivery for delivery in self._parts.deliveries.values() if delivery.left]
         if not all(delivery.is_failing for delivery in left):
             return False
         return self._has_looked() or (bool(left) and self._journal.stats().waiting > 0)
@@ -274,14 +270,14 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
             deadline = time.monotonic() + timeout_s
             self._request_flush()
             self._accounts.wait_for(self._left_is_over, timeout_s)
-            for delivery in self._deliveries.values():
+            for delivery in self._parts.deliveries.values():
                 delivery.request_close(deadline)
             self._accounts.lock.notify_all()
-        lost = {name: left for name, delivery in self._deliveries.items() if (left := delivery.join())}
+        lost = {name: left for name, delivery in self._parts.deliveries.items() if (left := delivery.join())}
         if self._maintainer is not None:
             self._maintainer.stop()
         with self._accounts.lock:
-            kept = max((delivery.queued for delivery in self._deliveries.values()), default=0)
+            kept = max((delivery.queued for delivery in self._parts.deliveries.values()), default=0)
             self._journal.close()
             self._accounts.closed = True
         self._metrics.close()
@@ -354,7 +350,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
             if self._running or self._closed:
                 return
             self._running = True
-        for delivery in self._deliveries.values():
+        for delivery in self._parts.deliveries.values():
             delivery.start()
         self._janitor.start()
         if self._maintainer is not None:
@@ -381,7 +377,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
         inherited = self._table.all()
         self._table = LiveTable()
         self._journal.after_fork_in_child()
-        _parents_own.append((self._deliveries, self._journal, self._exchange))
+        _parents_own.append((self._parts.deliveries, self._journal, self._exchange))
         try:
             self._build()
         except Exception:  # whatever it is, the child must neither stop for it nor write where its parent writes
@@ -413,4 +409,3 @@ _parents_own: list[object] = []
 """What a child inherited: kept, not used and never closed, because the connections in it are the parent's."""
 
 SETTLE_S = 1.0  # at most, for threads that are in the middle of a call as their client is closed
-LEAKS_REMEMBERED = 10_000  # spans already reported as leaked

@@ -100,7 +100,7 @@ def test_a_wish_to_be_left_alone_is_every_workers(server):
     server.script = lambda number, names: (503, {"Retry-After": "1"}, b"") if number == 1 else OK
     with client_for(server, max_batch=5, max_in_flight=4) as client:
         client.start_trace("root").end()  # one span: one request
-        until(lambda: client._deliveries["otlp_http"]._paused_until > 0)
+        until(lambda: client._parts.deliveries["otlp_http"]._paused_until > 0)
         names = trace(client, 100, 100)
         until(lambda: client.stats().adapters["memory"].exported == 102)
         assert client.flush(60)

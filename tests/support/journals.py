@@ -130,7 +130,7 @@ def crash(client: Client) -> None:
     client._maintainer._stop.set()  # before the folders that it holds are counted
     client._maintainer._poke.set()
     with client._accounts.lock:
-        for delivery in client._deliveries.values():
+        for delivery in client._parts.deliveries.values():
             delivery._books.stopped = True
         client._accounts.lock.notify_all()
         journal = client._journal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracebridge.calls.misuse import Misuse, log
 from tracebridge.errors import InvalidParameterError, TracebridgeError, misuse
@@ -16,15 +16,17 @@ from tracebridge.journal.base import Journal
 from tracebridge.process.interrupts import raise_interrupt
 from tracebridge.propagation.propagator import Propagator
 from tracebridge.records.entities import SpanEvent, read_kind
-from tracebridge.records.record import Event, Kind, Link, Resource, SpanRecord
+from tracebridge.records.record import Event, Kind, Link, SpanRecord
 from tracebridge.records.values import Tally
 from tracebridge.sampling.head import Head
 from tracebridge.settings.model import LimitsSettings
 from tracebridge.spans.live import LiveTable, LiveTrace
 from tracebridge.spans.noop import NOOP_TRACE_ID, NoopSpan
-from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span, member
 from tracebridge.stages.stage import Stages
+
+if TYPE_CHECKING:
+    from tracebridge.wiring import Parts
 
 NOOP = NoopSpan()
 
@@ -41,8 +43,8 @@ INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 class Core(Misuse):
     """The state behind the calls; `Client` fills it in."""
 
-    _resource: Resource
-    """What produces the spans."""
+    _parts: Parts
+    """What is needed now and then, behind one attribute: of an instance with more than thirty, CPython 3.11 looks each up in a dictionary."""
     _ids: Identity
     """This client's schemes, width and generator of IDs."""
     _journal: Journal
@@ -50,7 +52,6 @@ class Core(Misuse):
     _wall: Callable[[], int]
     _ticks: Callable[[], int]
     _table: LiveTable
-    _leaks_told: RecentKeys
     _off: bool
     """Whether starts make no-op spans: the client is closed, or tracing is disabled."""
     _closed: bool

@@ -30,7 +30,7 @@ class Deciding(Recording):
         if known is not None and known.decision is not None:  # another root of a trace that is open
             decision = known.decision
         else:
-            root = Root(name, kind, attributes, self._resource.service_name) if self._head.looks else HERE
+            root = Root(name, kind, attributes, self._parts.resource.service_name) if self._head.looks else HERE
             if remote is None:
                 decision = self._head.begun(trace.trace_id, trace.scheme, trace.custom_id, trace.flags, root)
             else:
@@ -83,7 +83,7 @@ class Deciding(Recording):
         if decision is None and tail is not None:
             decision = tail.recent(key)
         if decision is None:
-            resource = record.resource or self._resource
+            resource = record.resource or self._parts.resource
             root = Root(record.name, record.kind, record.attributes, resource.service_name)
             decision = self._head.thinned(record, root if is_root else None, waits=tail is not None)
         if not decision.undecided or tail is None:

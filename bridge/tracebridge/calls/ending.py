@@ -314,8 +314,8 @@ class Ending(Sharing):
         oldest_start = trace.anchor_ns + self._ticks() - int(self._lifecycle.max_open * NANOSECONDS)
         closing = self._lifecycle.on_leak == "close"
         for span in trace.spans.copy().values():
-            if span._start_time_ns < oldest_start and span._span_id not in self._leaks_told:
-                self._leaks_told.add(span._span_id)
+            if span._start_time_ns < oldest_start and span._span_id not in self._table.told_leaks:
+                self._table.told_leaks.add(span._span_id)
                 log.warning(
                     "span %r of trace %s, opened at %s, has been open for over %gs; %s",
                     span._name,

@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterable
 from functools import partial
 
 from tracebridge.calls.core import Core
-from tracebridge.delivery.deadletters.letters import DeadLetters
 from tracebridge.journal.accounts import SAMPLED_OUT
 from tracebridge.sampling.attributes import Attributes
 from tracebridge.sampling.decision import TAIL, Decision
@@ -33,7 +32,6 @@ class Queueing(Core):
     """Decides about whole traces; None without `sampling.keep` and rules."""
     _says: Attributes | None
     """Says what was decided in the attributes of others; None where that is not asked for."""
-    _dead_letters: DeadLetters
 
     def _not_queued(self, span: Hashable, made: Encoded | None) -> Group | None:
         """Count a span that the stages did not let into the queue; return what has to be decided now. Called with the lock held."""
@@ -62,7 +60,7 @@ class Queueing(Core):
         """Do what a span that was not queued is followed by, without the lock."""
         if isinstance(made, HeldBack):
             for name in self._accounts.adapters:
-                self._dead_letters.add(name, [made.record], STAGE_FAILED, f'stage "{made.stage}" failed on it')
+                self._parts.dead_letters.add(name, [made.record], STAGE_FAILED, f'stage "{made.stage}" failed on it')
         if group is not None:
             self._decide([group])
 

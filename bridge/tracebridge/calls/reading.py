@@ -8,7 +8,6 @@ from typing import Any
 
 from tracebridge.calls.core import one_id
 from tracebridge.calls.sharing import Sharing
-from tracebridge.delivery.worker import Delivery
 from tracebridge.errors import (
     DeliveryError,
     InvalidParameterError,
@@ -63,8 +62,6 @@ def _answering() -> Iterator[None]:
 
 class Reading(Sharing):
     """The calls that read: live spans first, then the destination. Each raises ReadError when that does not answer."""
-
-    _deliveries: Mapping[str, Delivery]
 
     def get_trace(
         self,
@@ -257,7 +254,9 @@ class Reading(Sharing):
 
     def _reader(self, required: bool) -> tuple[str, TraceReader] | None:
         found = [
-            (name, reader) for name, delivery in self._deliveries.items() if (reader := reader_of(delivery.adapter))
+            (name, reader)
+            for name, delivery in self._parts.deliveries.items()
+            if (reader := reader_of(delivery.adapter))
         ]
         if found:
             return min(found, key=lambda pair: self._rank(*pair))
@@ -271,7 +270,7 @@ class Reading(Sharing):
 
     def _rank(self, name: str, reader: TraceReader) -> int:
         """Return how late a destination is read: the store before a server that can be edited, and that before the others."""
-        if isinstance(self._deliveries[name].adapter, TraceEditor):
+        if isinstance(self._parts.deliveries[name].adapter, TraceEditor):
             return 0
         return 1 if isinstance(reader, TraceEditor) else 2
 
@@ -286,7 +285,7 @@ class Reading(Sharing):
             self._accounts.note_misuse("tag_of_noop")
             return True
         if self._closed_trace(wanted) is None or any(
-            isinstance(reader_of(d.adapter), TraceEditor) for d in self._deliveries.values()
+            isinstance(reader_of(d.adapter), TraceEditor) for d in self._parts.deliveries.values()
         ):
             return False
         self._warn("late_tag", "a tag came after its trace had been closed here, where nothing can be changed any more")
@@ -319,7 +318,7 @@ class Reading(Sharing):
 
     def _wait_for(self, name: str) -> None:
         """Give the reader's destination a bounded time to have what was queued before this call."""
-        delivery = self._deliveries[name]
+        delivery = self._parts.deliveries[name]
         with self._accounts.lock:
             end = self._journal.end
             delivery.request_flush(end)

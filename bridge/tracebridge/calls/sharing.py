@@ -158,7 +158,9 @@ class Sharing(Deciding):
         return True
 
     def _open_record(self, span: Span, trace: LiveTrace) -> SpanRecord:
-        return replace(self._snapshot(span, trace, _OPEN), resource=self._resource, end_time_ns=span._start_time_ns)
+        return replace(
+            self._snapshot(span, trace, _OPEN), resource=self._parts.resource, end_time_ns=span._start_time_ns
+        )
 
     def _change_shared(self, span: Span, **fields: Any) -> None:
         """Tell the engine what was set on a shared span."""
@@ -263,7 +265,7 @@ class Sharing(Deciding):
             data = self._encoded_change(
                 SpanRecord(
                     trace.trace_id, span._raw_id, span._parent_raw, span._name, ended_ns, ended_ns, status=code, status_message=message, attributes=added,
-                    outputs=taken, custom_trace_id=trace.custom_id, resource=self._resource, end_cause=_OPEN.value,
+                    outputs=taken, custom_trace_id=trace.custom_id, resource=self._parts.resource, end_cause=_OPEN.value,
                     custom_span_id=span.custom_span_id, **_counts(span),
                 )
             )  # fmt: skip
@@ -375,7 +377,7 @@ class Sharing(Deciding):
         again = (
             self._stages.redact(record).redacted - record.redacted
         )  # what was masked is masked, and counted, once more
-        if record.resource == self._resource:
+        if record.resource == self._parts.resource:
             record = replace(record, resource=None)
         self._ingest(replace(record, redacted=max(0, record.redacted - again)) if again else record)
         return True

@@ -45,7 +45,7 @@ class Current(NamedTuple):
 def _described(span: Span) -> Current:
     trace, origin = span._trace, span._origin
     flags = trace.flags if origin is None else origin.flags
-    return Current(trace.hex_id, span._span_id, flags, trace.custom_id, span._calls._resource)
+    return Current(trace.hex_id, span._span_id, flags, trace.custom_id, span._calls._parts.resource)
 
 
 def _of_stranger(found: Stranger, around: Span | None) -> Current:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FINISHED_TRACES_REMEMBERED = 10_000  # to tell "already finished" from "not found"
 ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new spans
 CLOSED_SPANS_REMEMBERED = 10_000  # spans that we ended ourselves, to recognise a late real end
+LEAKS_REMEMBERED = 10_000  # spans already reported as leaked
 CLOSED_TRACES_REMEMBERED = 1_000  # and their traces, which the caller may think are open
 
 
@@ -123,6 +124,7 @@ class LiveTable:
         self.left = RecentKeys(FINISHED_TRACES_REMEMBERED)
         """Traces of which spans, but no root, have ended here: they go on elsewhere."""
         self.closed_spans = RecentKeys(CLOSED_SPANS_REMEMBERED)
+        self.told_leaks = RecentKeys(LEAKS_REMEMBERED)
         self.closed: dict[str, LiveTrace] = {}
         """By wire hex: traces of which we ended a span ourselves, in the order of the first. Their callers do not know, and may go on."""
 

@@ -59,3 +59,8 @@ def test_a_plain_span_takes_few_calls(client: Client) -> None:
         *("len", "acquire", "len", "append", "release", "len"),
     ]
     root.end()
+
+
+def test_a_client_has_thirty_attributes_at_most(client: Client) -> None:
+    """Of an instance with more, CPython 3.11 looks each attribute up in a dictionary; what is needed now and then stands behind `_parts`."""
+    assert len(vars(client)) <= 30

@@ -279,4 +279,4 @@ def wait_until(done: Callable[[], bool]) -> None:
 def test_destinations_without_files_have_nothing_to_look_at():
     """Most have no credentials in files: no file is looked at for them."""
     with Client(config={"adapters": {"memory": {}}}) as client:
-        assert client._deliveries["memory"]._renewal is None
+        assert client._parts.deliveries["memory"]._renewal is None

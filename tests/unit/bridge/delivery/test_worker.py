@@ -275,7 +275,7 @@ def test_a_destination_that_hangs_does_not_hold_up_the_close(tmp_path):
     assert time.monotonic() - started < 30
     stats = client.stats()
     assert (dict(stats.adapters["log"].dropped), stats.balance("log")) == ({"shutdown": 1}, 0)
-    (worker,) = client._deliveries["log"]._threads
+    (worker,) = client._parts.deliveries["log"]._threads
     with pipe.open("rb") as file:
         assert b'"root"' in file.readline()
         worker.join(60)

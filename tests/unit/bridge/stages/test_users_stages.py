@@ -212,7 +212,7 @@ def test_a_process_that_dies_leaves_what_it_held_to_the_next_one(make_client, de
         for name in names:
             first.start_span(name, trace_id=root.trace_id, parent_id=root.span_id, attributes={"n": 1}).end()
     with first._accounts.lock:
-        assert (first.stats().held, first._deliveries["memory"].queued) == (3, 0)
+        assert (first.stats().held, first._parts.deliveries["memory"].queued) == (3, 0)
     crash(first)
     second = on_disk(make_client, tmp_path / "spans")
     until(lambda: second.stats().journal.looked)
