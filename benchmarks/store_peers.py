@@ -1,6 +1,6 @@
 """The embedded store beside Jaeger 2 and Zipkin, both with their storage in memory: the same spans, the same questions.
 
-    python -m benchmarks.store_peers                 # 100,000 spans; needs the servers of the tests, and about two minutes
+    python -m benchmarks.store_peers                 # 30,000 spans; needs the servers of the tests, and about a minute
     python -m benchmarks.store_peers --spans 10000
 
 A server's time is that of one HTTP request to its query API, on loopback, its answer read and not decoded; the store's is that of its search in the process,
@@ -104,7 +104,7 @@ def of_jaeger(spans: int, own_id: str) -> list[float]:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spans", type=int, default=100_000)
+    parser.add_argument("--spans", type=int, default=30_000)
     spans = parser.parse_args().spans
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
     batches = list(store.records(spans))
