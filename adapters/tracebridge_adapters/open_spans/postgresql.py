@@ -6,6 +6,7 @@ version of this layout. Each call is one transaction; rows are locked in it, so 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
@@ -163,7 +164,7 @@ class PostgresqlEngine:
                 self._connection = self._connect()
             with self._connection.transaction():
                 yield self._connection
-        except self._psycopg.Error:
+        except Exception:
             self._forget()
             raise
         finally:
@@ -177,7 +178,7 @@ class PostgresqlEngine:
 
     def _connect(self) -> Any:
         milliseconds = int(self._timeout_s * 1000)
-        connection: Any = self._psycopg.connect(
+        connection: Any = _bounded(self._psycopg, self._timeout_s).connect(
             self._url,
             autocommit=True,
             connect_timeout=max(2, round(self._timeout_s)),  # seconds; libpq takes no less
@@ -194,3 +195,28 @@ class PostgresqlEngine:
             connection.close()
             raise
         return connection
+
+
+def _bounded(psycopg: Any, timeout_s: float) -> Any:
+    """Return a class of connections that wait at most so long for one answer: a server that stands still keeps none of its own limits."""
+
+    class Bounded(psycopg.Connection):  # type: ignore[misc]  # a module that is handed over
+        _has_failed = False
+
+        def wait(self, gen: Any, *rest: Any, **more: Any) -> Any:
+            return super().wait(self._until(gen, time.monotonic() + timeout_s), *rest, **more)
+
+        def _until(self, gen: Any, end: float) -> Any:
+            """Do what a generator of psycopg's does, which is resumed every tenth of a second, with nothing where nothing has come."""
+            try:
+                state = next(gen)
+                while True:
+                    ready = yield state
+                    if not ready and (self._has_failed or time.monotonic() >= end):
+                        self._has_failed = True
+                        raise TimeoutError(f"no answer within {timeout_s:g} s")
+                    state = gen.send(ready)
+            except StopIteration as done:
+                return done.value
+
+    return Bounded

@@ -43,6 +43,10 @@ class Redis:
         self.process.signal(signal.SIGKILL)
         self.process.wait()
 
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self.process.signal(number)
+
     def restart(self, *more: str) -> None:
         """Start it anew on the same port, over the same files."""
         self.process = self._started(*more)
@@ -106,7 +110,7 @@ class Postgresql:
 
     def _started(self) -> ServerProcess:
         options = {
-            "port": str(self.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.folder), "max_connections": "60",
+            "port": str(self.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "60",
             "shared_buffers": "16MB",
         }  # fmt: skip
         command = [*self._as_user, str(self._programs / "postgres"), "-D", str(self._data)]
@@ -133,6 +137,12 @@ class Postgresql:
         (self._data / "postmaster.pid").unlink(
             missing_ok=True
         )  # the number may be that of a process which was not waited for
+
+    def send(self, number: int) -> None:
+        """Send a signal to every process of it."""
+        for each in Path("/proc").glob("[0-9]*"):
+            if _works_in(each, self._data):
+                os.kill(int(each.name), number)
 
     def restart(self) -> None:
         """Start it anew on the same port, over the same files."""
