@@ -15,6 +15,7 @@ from tracebridge.records.record import Kind, Link, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import DISPLACED
 from tracebridge_adapters.formats.jaeger import names as n
 from tracebridge_adapters.formats.otlp import json_reader
+from tracebridge_adapters.formats.shared import non_otlp
 
 OWN_MARK, OWN_MARKS = "internal.span.format", "@jaeger@"  # what Jaeger 1 and 2 add to a span: its origin, and warnings
 _NO_SCOPE = Scope("")
@@ -55,7 +56,7 @@ def _without_type(link: Link) -> dict[str, Value]:
 def _from_tags(record: SpanRecord) -> SpanRecord:
     """Return a span that came in Jaeger's own protocol as what was sent."""
     tags = dict(record.attributes)
-    trace_state, scope, dropped = n.text_of(tags, n.TRACE_STATE_KEY), n.scope_of(tags), n.dropped_of(tags)
+    trace_state, scope, dropped = n.text_of(tags, non_otlp.TRACE_STATE_KEY), n.scope_of(tags), n.dropped_of(tags)
     for key in n.OWN_KEYS - tags.keys():  # Jaeger has understood these itself
         if DISPLACED + key in tags:
             tags[key] = tags.pop(DISPLACED + key)

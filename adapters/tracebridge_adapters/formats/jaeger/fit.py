@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tracebridge_adapters.formats.jaeger import structs as j
+from tracebridge_adapters.formats.shared import non_otlp
 
 STRIPPED = "tracebridge.stripped"
 MAX_SHOWN = 256  # bytes of the list of which tags went
@@ -20,13 +21,13 @@ MARKS_SIZE = 768  # bytes that the marks themselves may take in either protocol
 SMALL = 1024  # bytes; below it a tag's size says nothing about its worth
 CUT_MARK = "…"
 COUNTS = {
-    "tags": "otel.dropped_attributes_count",
-    "logs": "otel.dropped_events_count",
-    "references": "otel.dropped_links_count",
+    "tags": non_otlp.DROPPED["dropped_attributes"],
+    "logs": non_otlp.DROPPED["dropped_events"],
+    "references": non_otlp.DROPPED["dropped_links"],
 }
 PROTECTED = {
-    "error",
-    "otel.status_code",
+    non_otlp.ERROR_KEY,
+    non_otlp.STATUS_KEY,
     "span.kind",
     "hostname",
     "ip",

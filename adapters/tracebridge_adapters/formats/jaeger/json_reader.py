@@ -16,6 +16,7 @@ from tracebridge.records.record import Event, Link, Resource, SpanRecord, Value
 from tracebridge.records.span_identity import settled
 from tracebridge.records.values import INT64_MAX, INT64_MIN, Tally
 from tracebridge_adapters.formats.jaeger import names as n
+from tracebridge_adapters.formats.shared import non_otlp
 
 TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 
@@ -109,7 +110,7 @@ def _span(span: Any, resources: Mapping[str, Resource], take_apart: TakeApart) -
     status, message = n.status_of(tags)
     start_ns = _micros(span.get("startTime"), tally) * 1000
     end_ns = min(start_ns + _micros(span.get("duration"), tally) * 1000, INT64_MAX)
-    scope, kind, trace_state = n.scope_of(tags), n.kind_of(tags), n.text_of(tags, n.TRACE_STATE_KEY)
+    scope, kind, trace_state = n.scope_of(tags), n.kind_of(tags), n.text_of(tags, non_otlp.TRACE_STATE_KEY)
     dropped = n.dropped_of(tags)
     fields: dict[str, Any] = {"end_time_ns": end_ns, **take_apart(tags), **dropped}
     events = tuple([_event(log, tally) for log in span.get("logs") or () if isinstance(log, dict)])

@@ -10,22 +10,24 @@ from typing import Any
 
 from tracebridge.records.record import Kind, Scope, StatusCode, Value
 from tracebridge_adapters.dialects import DISPLACED
+from tracebridge_adapters.formats.shared.non_otlp import (
+    DROPPED,
+    ERROR_KEY,
+    OWN_SCOPE_NAME,
+    SCOPE_NAME,
+    SCOPE_VERSION,
+    STATUS_KEY,
+    STATUS_MESSAGE_KEY,
+    TRACE_STATE_KEY,
+)
 
 KINDS = {int(kind): kind.name.lower() for kind in (Kind.SERVER, Kind.CLIENT, Kind.PRODUCER, Kind.CONSUMER)}
-KIND_KEY, ERROR_KEY, TRACE_STATE_KEY = "span.kind", "error", "w3c.tracestate"
-STATUS_KEY, STATUS_MESSAGE_KEY = "otel.status_code", "otel.status_description"
-SCOPE_NAME, SCOPE_VERSION = "otel.scope.name", "otel.scope.version"
-DROPPED = {
-    "dropped_attributes": "otel.dropped_attributes_count",
-    "dropped_events": "otel.dropped_events_count",
-    "dropped_links": "otel.dropped_links_count",
-}
+KIND_KEY = "span.kind"
 OWN_KEYS = {
     KIND_KEY, ERROR_KEY, TRACE_STATE_KEY, STATUS_KEY, STATUS_MESSAGE_KEY, SCOPE_NAME, SCOPE_VERSION, *DROPPED.values()
 }  # fmt: skip
 EVENT_KEY = "event"  # the field of a log that holds its name
 REF_TYPE, REF_CHILD_OF, REF_FOLLOWS_FROM = "opentracing.ref_type", "child_of", "follows_from"
-OWN_SCOPE_NAME = "tracebridge"
 UNKNOWN_OPERATION = "unknown_operation"  # Jaeger takes no empty name; the twin of OpenTelemetry's unknown_service
 SAMPLED, DEBUG = 1, 2  # Jaeger's flags
 

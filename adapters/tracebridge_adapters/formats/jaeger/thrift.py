@@ -20,6 +20,7 @@ from tracebridge_adapters.formats.jaeger import names as n
 from tracebridge_adapters.formats.jaeger import structs as j
 from tracebridge_adapters.formats.jaeger.fit import fit
 from tracebridge_adapters.formats.jaeger.tags import TagsOf, clean, for_batch, tag_of, tags_of
+from tracebridge_adapters.formats.shared import non_otlp
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 
@@ -28,8 +29,8 @@ MAX_US = (2**63 - 1) // 1000  # the last microsecond that nanoseconds in 64 bits
 _signed, _two_signed = struct.Struct(">q").unpack, struct.Struct(">qq").unpack  # IDs as Jaeger counts them
 _KIND_TAGS = {kind: tag_of(n.KIND_KEY, name) for kind, name in n.KINDS.items()}
 _STATUS_TAGS = {
-    int(StatusCode.ERROR): [tag_of(n.ERROR_KEY, True), tag_of(n.STATUS_KEY, "ERROR")],
-    int(StatusCode.OK): [tag_of(n.STATUS_KEY, "OK")],
+    int(StatusCode.ERROR): [tag_of(non_otlp.ERROR_KEY, True), tag_of(non_otlp.STATUS_KEY, "ERROR")],
+    int(StatusCode.OK): [tag_of(non_otlp.STATUS_KEY, "OK")],
 }
 
 
@@ -135,15 +136,17 @@ def _own_tags(record: SpanRecord) -> list[j.Tag]:
         return usual
     tags = usual.copy()
     if record.status == StatusCode.ERROR and record.status_message:
-        tags.append(tag_of(n.STATUS_MESSAGE_KEY, record.status_message))
+        tags.append(tag_of(non_otlp.STATUS_MESSAGE_KEY, record.status_message))
     if record.trace_state:
-        tags.append(tag_of(n.TRACE_STATE_KEY, record.trace_state))
-    if scope is not None and scope.name and scope.name != n.OWN_SCOPE_NAME:
-        tags.append(tag_of(n.SCOPE_NAME, scope.name))
+        tags.append(tag_of(non_otlp.TRACE_STATE_KEY, record.trace_state))
+    if scope is not None and scope.name and scope.name != non_otlp.OWN_SCOPE_NAME:
+        tags.append(tag_of(non_otlp.SCOPE_NAME, scope.name))
         if scope.version:
-            tags.append(tag_of(n.SCOPE_VERSION, scope.version))
+            tags.append(tag_of(non_otlp.SCOPE_VERSION, scope.version))
     if record.dropped_attributes or record.dropped_events or record.dropped_links:
-        tags += [tag_of(key, getattr(record, field)) for field, key in n.DROPPED.items() if getattr(record, field)]
+        tags += [
+            tag_of(key, getattr(record, field)) for field, key in non_otlp.DROPPED.items() if getattr(record, field)
+        ]
     return tags
 
 
@@ -157,8 +160,8 @@ def _usual_tags(kind: int, status: int) -> list[j.Tag]:
 def _without_displaced(attributes: dict[str, Value], own: list[j.Tag]) -> dict[str, Value]:
     """Return attributes of which none has the name of a tag of the format's, and none says `error=false`."""
     out = dict(attributes)
-    if str(out.get(n.ERROR_KEY)).lower() == "false":
-        del out[n.ERROR_KEY]
+    if str(out.get(non_otlp.ERROR_KEY)).lower() == "false":
+        del out[non_otlp.ERROR_KEY]
     for tag in own:
         if tag.key in out:
             given = out.pop(tag.key)
@@ -192,7 +195,7 @@ def _reference(link: Link) -> j.SpanRef:
 def _log(event: Event) -> j.Log:
     fields: dict[str, Any] = {n.EVENT_KEY: event.name, **event.attributes} if event.name else dict(event.attributes)
     if event.dropped_attributes:
-        fields.setdefault(n.DROPPED["dropped_attributes"], event.dropped_attributes)
+        fields.setdefault(non_otlp.DROPPED["dropped_attributes"], event.dropped_attributes)
     return j.Log(_micros(event.time_ns), tags_of(fields))
 
 

@@ -14,6 +14,7 @@ from tracebridge.records.values import Tally
 from tracebridge_adapters.formats.jaeger import names as n
 from tracebridge_adapters.formats.jaeger import structs as j
 from tracebridge_adapters.formats.jaeger.thrift import MAX_US
+from tracebridge_adapters.formats.shared import non_otlp
 
 TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
 """Splits a span's tags into fields of the record."""
@@ -58,7 +59,7 @@ def _record(span: j.Span, resource: Resource, take_apart: TakeApart) -> SpanReco
     start_ns = _nanos(span.startTime, tally)
     own = {
         "kind": n.kind_of(tags),
-        "trace_state": n.text_of(tags, n.TRACE_STATE_KEY),
+        "trace_state": n.text_of(tags, non_otlp.TRACE_STATE_KEY),
         "scope": n.scope_of(tags),
         **n.dropped_of(tags),
     }
@@ -133,6 +134,6 @@ def _attributes(tags: list[j.Tag] | None, tally: Tally) -> dict[str, Value]:
 def _event(log: j.Log, tally: Tally) -> Event:
     fields = _attributes(log.fields, tally)
     name = fields.pop(n.EVENT_KEY) if isinstance(fields.get(n.EVENT_KEY), str) else ""
-    key = n.DROPPED["dropped_attributes"]
+    key = non_otlp.DROPPED["dropped_attributes"]
     dropped = fields.pop(key) if n.is_count(fields.get(key)) else 0
     return Event(name, max(0, _nanos(log.timestamp, tally)), fields, dropped)

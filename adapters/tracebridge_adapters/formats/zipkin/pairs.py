@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tracebridge.records.record import Resource, SpanRecord, StatusCode, Value
+from tracebridge_adapters.formats.shared import non_otlp
 from tracebridge_adapters.formats.shared.block_cache import BlockCache
 from tracebridge_adapters.formats.shared.pair_cache import PairCache, Write
 from tracebridge_adapters.formats.zipkin import tags as z
 
 BlockOf = Callable[[dict[str, Value]], bytes]
 
-_RESERVED = frozenset((z.STATUS_KEY, z.ERROR_KEY))
+_RESERVED = frozenset((non_otlp.STATUS_KEY, non_otlp.ERROR_KEY))
 _ERROR, _OK = int(StatusCode.ERROR), int(StatusCode.OK)
 
 
@@ -40,7 +41,7 @@ class Pairs:
 
         self._encoded = PairCache(writer_of_any).encoded
         self.start, self.comma, self.end = start, comma, end
-        self.ok = comma + writer_of(z.STATUS_KEY)("OK")
+        self.ok = comma + writer_of(non_otlp.STATUS_KEY)("OK")
         self._blocks = BlockCache(self.begun)
 
     def begun(self, attributes: dict[str, Value]) -> bytes:

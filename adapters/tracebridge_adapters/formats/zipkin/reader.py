@@ -16,6 +16,7 @@ from tracebridge.records.record import Event, Kind, Resource, Scope, SpanRecord,
 from tracebridge.records.span_identity import settled
 from tracebridge.records.values import INT64_MAX, Tally
 from tracebridge_adapters.dialects import DISPLACED
+from tracebridge_adapters.formats.shared import non_otlp
 from tracebridge_adapters.formats.zipkin import tags as z
 from tracebridge_adapters.formats.zipkin.tags_reader import (
     dropped_of,
@@ -52,8 +53,12 @@ def _record(span: Any, take_apart: TakeApart, resources: dict[str, Resource]) ->
     tags = _tags(span.get("tags"), tally)
     status, message = status_of(tags)
     links, dropped = links_of(tags), dropped_of(tags)
-    trace_state = str(tags.pop(z.TRACE_STATE_KEY, ""))
-    scope = Scope(str(tags.pop(z.SCOPE_NAME)), str(tags.pop(z.SCOPE_VERSION, ""))) if z.SCOPE_NAME in tags else None
+    trace_state = str(tags.pop(non_otlp.TRACE_STATE_KEY, ""))
+    scope = (
+        Scope(str(tags.pop(non_otlp.SCOPE_NAME)), str(tags.pop(non_otlp.SCOPE_VERSION, "")))
+        if non_otlp.SCOPE_NAME in tags
+        else None
+    )
     taken = take_apart(tags)
     _add_remote(taken["attributes"], _endpoint(span.get("remoteEndpoint"), tally))
     events = _events(span.get("annotations"), tally)

@@ -13,19 +13,22 @@ from typing import Any, Final
 
 from tracebridge.records.record import UNKNOWN_SERVICE, Event, Kind, Link, SpanRecord, StatusCode, Value
 from tracebridge_adapters.dialects import DISPLACED, as_json
+from tracebridge_adapters.formats.shared import non_otlp
+from tracebridge_adapters.formats.shared.non_otlp import (
+    ERROR_KEY,
+    OWN_SCOPE_NAME,
+    SCOPE_NAME,
+    SCOPE_VERSION,
+    STATUS_KEY,
+    TRACE_STATE_KEY,
+)
 
 KIND_NAMES: Final = {int(kind): kind.name for kind in (Kind.SERVER, Kind.CLIENT, Kind.PRODUCER, Kind.CONSUMER)}
 KINDS_BY_NAME: Final = {name: kind for kind, name in KIND_NAMES.items()}
 CALLERS: Final = frozenset((int(Kind.CLIENT), int(Kind.PRODUCER)))
 """The kinds that have another side. Plain integers: asking for an enum's member costs as much as encoding a tag."""
-STATUS_KEY, ERROR_KEY, TRACE_STATE_KEY, LINK_PREFIX = "otel.status_code", "error", "w3c.tracestate", "otlp.link."
-SCOPE_NAME, SCOPE_VERSION = "otel.scope.name", "otel.scope.version"
-DROPPED: Final = {
-    "otel.dropped_attributes_count": "dropped_attributes",
-    "otel.dropped_events_count": "dropped_events",
-    "otel.dropped_links_count": "dropped_links",
-}
-OWN_SCOPE_NAME = "tracebridge"
+LINK_PREFIX = "otlp.link."
+DROPPED: Final = {key: field for field, key in non_otlp.DROPPED.items()}
 SCHEMA_URL: Final = "https://zipkin.io/zipkin-api/"
 """The schema of a resource that stands for a Zipkin endpoint. A span of such a resource was made by a Zipkin tracer: its endpoints go back
 to Zipkin as endpoints, not as tags, and a time that it does not tell stays untold."""

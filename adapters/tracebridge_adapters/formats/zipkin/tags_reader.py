@@ -9,7 +9,8 @@ import msgspec
 from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Event, Link, StatusCode
 from tracebridge.records.values import Reducer, Tally
-from tracebridge_adapters.formats.zipkin.tags import DROPPED, ERROR_KEY, LINK_PREFIX, STATUS_KEY, as_text
+from tracebridge_adapters.formats.shared.non_otlp import ERROR_KEY, STATUS_KEY
+from tracebridge_adapters.formats.zipkin.tags import DROPPED, LINK_PREFIX, as_text
 
 _MAX_COUNT_DIGITS = 9  # of a number of dropped things; longer digits are not such a count
 _NO_LIMIT = 2**40  # limits are the client's, and act when it takes a record in
