@@ -17,6 +17,7 @@ global(workDirectory="{folder}" maxMessageSize="64k")
 module(load="imuxsock" sysSock.use="off")
 module(load="imudp")
 module(load="imfile")
+module(load="mmjsonparse")
 input(type="imuxsock" socket="{folder}/log.sock" createPath="on")
 input(type="imudp" address="127.0.0.1" port="{port}")
 input(type="imfile" file="{folder}/stdout.log" tag="shop[1]:")
@@ -29,10 +30,13 @@ action(type="omfile" file="{folder}/out.log" template="RSYSLOG_FileFormat")
 action(type="omfile" file="{folder}/out.traditional.log" template="RSYSLOG_TraditionalFileFormat")
 action(type="omfile" file="{folder}/out.protocol23.log" template="RSYSLOG_SyslogProtocol23Format")
 action(type="omfile" file="{folder}/out.json.log" template="as_json")
+template(name="parsed" type="string" string="%$!%\\n")
+action(type="mmjsonparse" cookie="")
+action(type="omfile" file="{folder}/out.parsed.log" template="parsed")
 """
 """As a team would write it; without `maxMessageSize` rsyslog cuts messages at 8 KiB."""
 
-OUTPUTS = ("out.log", "out.traditional.log", "out.protocol23.log", "out.json.log")
+OUTPUTS = ("out.log", "out.traditional.log", "out.protocol23.log", "out.json.log", "out.parsed.log")
 
 
 @dataclass
