@@ -124,8 +124,11 @@ def tree(spans: list[dict[str, Any]]) -> Tree:
 def test_every_example_is_expected():
     """No example is left out of these tests."""
     files = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.glob("*/*.py")}
-    elsewhere = {"existing_stack/program.py"} | {
-        f"across_processes/{name}.py" for name in ("order", "shop", "stock", "worker")
+    elsewhere = {
+        "existing_stack/program.py",
+        *(f"across_processes/{name}.py" for name in ("order", "shop", "stock", "worker")),
+        *(f"handed_over/{name}.py" for name in ("courier", "tasks", "web")),
+        "saga/step.py",
     }
     assert files == {*EXPECTED, *elsewhere}
 

@@ -121,7 +121,7 @@ def test_an_experiment_that_one_trace_named_costs_that_trace_alone(mlflow, name)
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"experiment_id": "99999999"}, "MLflow has no experiment 99999999"),
+        ({"experiment_id": "99999999"}, "experiment 99999999 does not exist in MLflow; name one that does"),
         ({"experiment_name": "tracebridge", "experiment_id": "99999999"}, "not 99999999; give one of the two"),
         ({"experiment_name": "deleted"}, "is deleted in MLflow; restore it"),
     ],

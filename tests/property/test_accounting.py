@@ -80,10 +80,9 @@ class Lifecycle(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "client"):
             return
-        records = records_of(self.client)
         still_open = Counter(name for _, name in self.open.values())
-        self.client.close(timeout_s=10)
-        assert Counter(record.name for record in records) == self.ended + still_open
+        self.client.close(timeout_s=60)
+        assert Counter(record.name for record in records_of(self.client)) == self.ended + still_open
         stats = self.client.stats()
         assert (stats.open, stats.adapters["memory"].exported, stats.balance("memory")) == (0, stats.started, 0)
 

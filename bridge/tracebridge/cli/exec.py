@@ -139,6 +139,7 @@ def _run(arguments: tuple[str, ...], environment: Mapping[str, str]) -> tuple[in
     try:
         pid = _spawned(arguments, environment, before)
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         code = EXIT_NO_COMMAND if isinstance(error, FileNotFoundError) else EXIT_NOT_EXECUTABLE
         why = f"{arguments[0]}: {os.strerror(error.errno or 0)}"
         echo(f"tracebridge exec: {why}", err=True)

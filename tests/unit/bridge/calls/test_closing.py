@@ -243,7 +243,7 @@ def test_a_close_in_the_middle_of_its_own_threads_close_returns_at_once(make_cli
         client.close(3600)
         returned.append(True)
 
-    monkeypatch.setattr(client.adapter("memory"), "close", close_again)
+    monkeypatch.setattr(client._janitor, "stop", close_again)
     closing = threading.Thread(target=client.close, daemon=True)
     closing.start()
     closing.join(60)

@@ -87,7 +87,7 @@ def test_the_effective_configuration_as_json(file: Path, monkeypatch: pytest.Mon
     assert outcome["effective"][0] == {
         "path": ["file_format"],
         "value": "1.0",
-        "source": {"kind": "default", "line": None, "variables": []},
+        "source": {"kind": "default", "line": None, "variables": [], "files": []},
     }
     assert "switched off" in CliRunner().invoke(main, ["validate", str(file), "--print-effective"]).stdout
 
