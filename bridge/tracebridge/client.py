@@ -15,7 +15,6 @@ from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
 from tracebridge.calls.propagating import Propagating
 from tracebridge.calls.reading import Reading
-from tracebridge.calls.sharing import GIVEN_REMEMBERED
 from tracebridge.calls.traced import Traced
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
@@ -37,7 +36,6 @@ from tracebridge.settings.model import MetricsSettings, Settings
 from tracebridge.spans.clock import Clock, SystemClock
 from tracebridge.spans.janitor import Janitor
 from tracebridge.spans.live import LiveTable, LiveTrace
-from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import Span
 from tracebridge.stages.holding import Holding
 from tracebridge.wiring import build, exchange_of, maintainer_of, require_usable
@@ -123,7 +121,6 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
         keep = None if self._tail is None else self._tail.settings
         self._holding = Holding() if keep is None else Holding(keep.max_bytes, keep.max_spans)
         self._janitor = Janitor(self._close_overdue)
-        self._given = RecentKeys(GIVEN_REMEMBERED)
         self._shared_calls = self._shared_calls_of()
         self._exchange = exchange_of(self._settings, self._take_in)
         self._shares_all = self._exchange is not None and self._settings.open_spans.share == "all"

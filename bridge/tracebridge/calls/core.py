@@ -44,7 +44,7 @@ class Core(Misuse):
     """The state behind the calls; `Client` fills it in."""
 
     _parts: Parts
-    """What is needed now and then, behind one attribute: of an instance with more than thirty, CPython 3.11 looks each up in a dictionary."""
+    """What is needed now and then, behind one attribute: of an instance with thirty or more, CPython 3.11 looks each up in a dictionary."""
     _ids: Identity
     """This client's schemes, width and generator of IDs."""
     _journal: Journal

@@ -26,10 +26,8 @@ from tracebridge.sharing.exchange import Exchange
 from tracebridge.sharing.guard import Unavailable
 from tracebridge.spans.live import LiveTrace, live_trace
 from tracebridge.spans.noop import AnySpan
-from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import KEEP_ERROR, OwnId, Span
 
-GIVEN_REMEMBERED = 10_000  # spans that this process shared
 _OPEN = EndCause.UNFINISHED
 
 
@@ -65,8 +63,6 @@ class Sharing(Deciding):
     """The way to the engine; None without `open_spans.engine`."""
     _shares_all: bool
     _shared_calls: Core
-    _given: RecentKeys
-    """IDs of spans that this process has shared: it knows of their ends nothing."""
 
     def shared_span(self, trace_id: str | TraceId, span_id: str | SpanId | None = None) -> AnySpan:
         """Return a span that any process started with `shared=True`, to set things on it, or end it, from here.
@@ -134,7 +130,7 @@ class Sharing(Deciding):
                 f"span_id {shown_id(text)} is that of a shared span of trace {trace.shown_id}, open or ended; give another ID, "
                 "or take that one: shared_span(trace_id, span_id).",
             )
-        self._given.add(span._span_id)
+        self._table.given.add(span._span_id)
         span._calls = self._shared_calls
         with self._accounts.mutex:
             if self._withdraw(span, trace):
@@ -299,7 +295,7 @@ class Sharing(Deciding):
         wires = self._wires(trace_id)
         if not wires:
             return False
-        given = own_id.wire_span_id in self._given
+        given = own_id.wire_span_id in self._table.given
         known_here = False
         for wire in wires:
             hex_id, table = wire.hex(), self._table

@@ -22,6 +22,7 @@ FINISHED_TRACES_REMEMBERED = 10_000  # to tell "already finished" from "not foun
 ENDED_SPANS_REMEMBERED = 65_536  # per open trace, as possible parents of new spans
 CLOSED_SPANS_REMEMBERED = 10_000  # spans that we ended ourselves, to recognise a late real end
 LEAKS_REMEMBERED = 10_000  # spans already reported as leaked
+GIVEN_REMEMBERED = 10_000  # spans that this process shared
 CLOSED_TRACES_REMEMBERED = 1_000  # and their traces, which the caller may think are open
 
 
@@ -125,6 +126,8 @@ class LiveTable:
         """Traces of which spans, but no root, have ended here: they go on elsewhere."""
         self.closed_spans = RecentKeys(CLOSED_SPANS_REMEMBERED)
         self.told_leaks = RecentKeys(LEAKS_REMEMBERED)
+        self.given = RecentKeys(GIVEN_REMEMBERED)
+        """IDs of spans that this process has shared: it knows of their ends nothing."""
         self.closed: dict[str, LiveTrace] = {}
         """By wire hex: traces of which we ended a span ourselves, in the order of the first. Their callers do not know, and may go on."""
 
