@@ -78,6 +78,13 @@ def _journal(key: str) -> Callable[[Numbers], Points]:
     return points
 
 
+def _open_spans(key: str) -> Callable[[Numbers], Points]:
+    def points(numbers: Numbers) -> Points:
+        yield {}, numbers.get("open_spans", {}).get(key, 0)
+
+    return points
+
+
 def _unclaimed(numbers: Numbers) -> Points:
     for name, count in numbers.get("journal", {}).get("unclaimed", {}).items():
         yield {ADAPTER: name}, count
@@ -118,6 +125,19 @@ METRICS = (
     Metric("tracebridge.span.held", "updown", SPANS, "Spans that a stage holds until it decides.", _top("held")),
     Metric("tracebridge.span.adopted", "counter", SPANS, "Spans taken over from dead processes.", _adapters("adopted")),
     Metric("tracebridge.span.late_ends", "counter", CALLS, "Ends that came after tracebridge had closed the span.", _top("late_ends")),
+    Metric("tracebridge.span.shared", "counter", SPANS, "Spans given to the engine of open spans, where any process may end them.", _top("shared")),
+    Metric("tracebridge.sampling.left_out", "counter", SPANS, "Spans that sampling left out, by what decided.", _by("sampled", "tracebridge.reason")),
+    Metric("tracebridge.sampling.kept", "counter", SPANS, "Spans kept by sampling.keep, by what they were kept for.", _by("kept", "tracebridge.reason")),
+    Metric("tracebridge.sampling.undecided", "updown", SPANS, "Spans that wait for sampling.keep.", _top("undecided")),
+    Metric("tracebridge.open_spans.delivered", "counter", SPANS, "Shared spans that this process took from the engine.", _open_spans("delivered")),
+    Metric("tracebridge.open_spans.taken_over", "counter", SPANS, "Of these, those whose end another process had told.", _open_spans("taken_over")),
+    Metric("tracebridge.open_spans.unfinished", "counter", SPANS, "Of these, those that were overdue.", _open_spans("unfinished")),
+    Metric("tracebridge.open_spans.orphaned", "counter", SPANS, "Of these, ends that found no start.", _open_spans("orphaned")),
+    Metric("tracebridge.open_spans.waiting", "updown", "{change}", "Changes and ends that wait until the engine answers.", _open_spans("waiting")),
+    Metric("tracebridge.open_spans.kept_local", "counter", SPANS, "Spans that stayed in their process, because the engine did not answer.", _open_spans("kept_local")),
+    Metric("tracebridge.open_spans.lost_changes", "counter", "{change}", "Changes that found no room to wait.", _open_spans("lost_changes")),
+    Metric("tracebridge.open_spans.unreadable", "counter", "{part}", "Parts of shared spans that could not be read.", _open_spans("unreadable")),
+    Metric("tracebridge.open_spans.errors", "counter", CALLS, "Calls that the engine did not answer, or answered with an error.", _open_spans("errors")),
     Metric("tracebridge.misuse", "counter", CALLS, "Calls that meant nothing, by kind.", _by("misuse", "tracebridge.kind")),
     Metric("tracebridge.source.rejected", "counter", SPANS, "What sources could not read as spans.", _by("rejected", "tracebridge.reason")),
     Metric("tracebridge.stage.dropped", "counter", SPANS, "Spans that a stage dropped, by its reason.", _stages),

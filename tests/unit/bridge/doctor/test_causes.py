@@ -235,7 +235,7 @@ def test_the_span_has_an_id_of_the_length_that_is_configured(tmp_path: Path) -> 
     settings = load_settings({"adapters": {"store": {"path": str(path)}}, "trace_ids": {"max_bits": 64}}, environ={})
     assert examining.examine(settings.adapters["store"], settings).problem is None
     with contextlib.closing(sqlite3.connect(path)) as database:
-        (row,) = database.execute("SELECT trace_id FROM spans").fetchall()
+        (row,) = database.execute("SELECT trace_id FROM traces").fetchall()
     assert row[0][:8] == bytes(8)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tracebridge.journal.accounts import AdapterStats, JournalStats, StageStats, Stats
+from tracebridge.journal.accounts import AdapterStats, JournalStats, SharedStats, StageStats, Stats
 from tracebridge.metrics.table import METRICS, names
 
 TEXTS = {"last_error", "looked"}  # for people, not for counting
@@ -33,18 +33,20 @@ def test_every_number_of_the_books_is_a_metric():
         "adapters": {"zipkin": distinct(AdapterStats, 200)},
         "journal": distinct(JournalStats, 300),
         "stages": {"stage": distinct(StageStats, 400)},
+        "open_spans": distinct(SharedStats, 500),
     }
     shown = {value for metric in METRICS for _, value in metric.points(numbers)}
     own = {
         100 + at
         for at, field in enumerate(msgspec.structs.fields(Stats))
-        if field.name not in ("adapters", "journal", "stages")
+        if field.name not in ("adapters", "journal", "stages", "open_spans")
     }
     of_adapter = {200 + at for at, field in enumerate(msgspec.structs.fields(AdapterStats)) if field.name not in TEXTS}
     of_journal = {300 + at for at, field in enumerate(msgspec.structs.fields(JournalStats)) if field.name not in TEXTS}
     of_stage = {400 + at for at, _ in enumerate(msgspec.structs.fields(StageStats))}
+    of_sharing = {500 + at for at, field in enumerate(msgspec.structs.fields(SharedStats)) if field.name not in TEXTS}
     since = 200 + [field.name for field in msgspec.structs.fields(AdapterStats)].index("retrying_since")
-    expected = (own | of_adapter | of_journal | of_stage) - {since} | {True}  # shown as failing or not
+    expected = (own | of_adapter | of_journal | of_stage | of_sharing) - {since} | {True}  # shown as failing or not
     assert expected - shown == set()
 
 

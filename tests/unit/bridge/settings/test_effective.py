@@ -81,9 +81,14 @@ def test_origins_as_people_and_programs_read_them() -> None:
     """`file:line, $VARIABLE`, and a kind."""
     origin = Origin(3, ("A", "B"), given=True)
     assert origin.told("b.yaml") == "b.yaml:3, $A, $B"
-    assert origin.as_json() == {"kind": "file", "line": 3, "variables": ["A", "B"]}
-    assert Origin(0, ("A",), given=True).as_json() == {"kind": "environment", "line": None, "variables": ["A"]}
-    assert DEFAULT.as_json() == {"kind": "default", "line": None, "variables": []}
+    assert origin.as_json() == {"kind": "file", "line": 3, "variables": ["A", "B"], "files": []}
+    assert Origin(0, ("A",), given=True).as_json() == {
+        "kind": "environment",
+        "line": None,
+        "variables": ["A"],
+        "files": [],
+    }
+    assert DEFAULT.as_json() == {"kind": "default", "line": None, "variables": [], "files": []}
 
 
 SECRETS: list[Any] = [
