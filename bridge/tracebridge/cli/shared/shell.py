@@ -76,6 +76,9 @@ class Shell:
         else:
             self._redact = Redaction()
             self.engine = DirectoryEngine(None, TIMEOUT_S)
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.call_on_close(self.engine.close)
         service = os.environ.get("OTEL_SERVICE_NAME")
         self._resource = Resource({"service.name": service}) if service else None
 
