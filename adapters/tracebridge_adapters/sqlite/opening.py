@@ -56,8 +56,12 @@ def _connected(path: str, *, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, uri=uri or not path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
     )
-    connection.create_function("regexp", 2, _matches, deterministic=True)  # what `X REGEXP Y` calls, Y first
-    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    try:
+        connection.create_function("regexp", 2, _matches, deterministic=True)  # what `X REGEXP Y` calls, Y first
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")  # which a damaged file does not get past
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

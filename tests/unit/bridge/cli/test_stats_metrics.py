@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_written_is_told(directory, tmp_path):
     """With its name and why."""
     done = run("--journal", directory, "--prometheus", "--output", tmp_path / "missing" / "x.prom")
     assert done.exit_code == 1
-    assert "x.prom: cannot be written: No such file or directory" in " ".join(done.output.split())
+    assert "x.prom: cannot be written: No such file or directory" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_forms_that_exclude_one_another(directory, arguments, said):
     """Are told apart before anything is read."""
     done = run("--journal", directory, *arguments)
     assert done.exit_code != 0
-    assert said in " ".join(done.output.split())
+    assert said in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from support.commands import CliRunner
 from tracebridge import Client
 from tracebridge.cli import main
 

@@ -260,12 +260,18 @@ def test_an_archive_that_expands_without_end_takes_bounded_memory(tmp_path, monk
     monkeypatch.setattr(inputs, "BUFFER", 2**14)
     with gzip.open(tmp_path / "f.gz", "wb", compresslevel=1) as file:
         file.write(begin + unit * (40 * limit // len(unit)))
-    found = Found()
-    reader = SpanReader("f", installed_formats(), found)
+
+    def passed_through() -> Found:
+        found = Found()
+        reader = SpanReader("f", installed_formats(), found)
+        inputs.identity(str(tmp_path / "f.gz"))
+        for line in read_lines(str(tmp_path / "f.gz")):
+            reader.read(line._replace(text=line.text[:64]))
+        return found
+
+    passed_through()  # what is made once, such as modules and compiled expressions, is not the archive's
     tracemalloc.start()
-    inputs.identity(str(tmp_path / "f.gz"))
-    for line in read_lines(str(tmp_path / "f.gz")):
-        reader.read(line._replace(text=line.text[:64]))
+    found = passed_through()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6 * limit
