@@ -256,6 +256,7 @@ def test_an_archive_that_expands_without_end_takes_bounded_memory(tmp_path, monk
     for module in (lines, pieces):
         monkeypatch.setattr(module, "MAX_LINE", limit)
     monkeypatch.setattr(documents, "LARGE", 2**14)
+    monkeypatch.setattr(pieces, "PIECE", 2**14)
     monkeypatch.setattr(inputs, "MAX_FIRST_LINE", limit)
     monkeypatch.setattr(inputs, "BUFFER", 2**14)
     with gzip.open(tmp_path / "f.gz", "wb", compresslevel=1) as file:
@@ -274,7 +275,7 @@ def test_an_archive_that_expands_without_end_takes_bounded_memory(tmp_path, monk
     found = passed_through()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 6 * limit
+    assert peak < 7 * limit
     assert found.lines == found.damaged_lines + found.other_lines
 
 
