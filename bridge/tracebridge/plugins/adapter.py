@@ -27,6 +27,7 @@ Messages must not carry secrets: name the endpoint without its user info, never 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -196,7 +197,7 @@ class HealthCheck(Protocol):
 
 def may_be_read(kind: type[Any]) -> bool:
     """Return whether adapters of a class can be read back: all of them, or those whose options say so."""
-    return issubclass(kind, TraceReader) or "reader" in getattr(kind, "__annotations__", ())
+    return issubclass(kind, TraceReader) or _annotates(kind, "reader")
 
 
 def reader_of(adapter: Any) -> TraceReader | None:
@@ -295,3 +296,12 @@ class StoreKeeper(Protocol):
     def vacuum(self) -> tuple[int, int]:
         """Write the file anew without holes; return its bytes before and after."""
         ...
+
+
+def _annotates(kind: type[Any], name: str) -> bool:
+    """Return whether a class itself annotates a name. From Python 3.14 on, annotations are evaluated when they are asked for, which may fail."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return name in annotationlib.get_annotations(kind, format=annotationlib.Format.FORWARDREF)
+    return name in getattr(kind, "__annotations__", ())

@@ -49,7 +49,9 @@ def hints_of(options: type[Any]) -> dict[str, Any]:
 
 def keys_of(options: type[Any]) -> dict[str, dataclasses.Field[Any]]:
     """Return the fields by YAML key: a class's own first, then those that it inherits, from the nearest class on."""
-    declared = [vars(cls).get("__annotations__", {}) for cls in options.__mro__]
+    declared = [
+        vars(cls).get("__dataclass_fields__", {}) for cls in options.__mro__
+    ]  # from 3.14 on, annotations stand elsewhere
     fields = [f for f in dataclasses.fields(options) if f.init and "help" in f.metadata]
     depth = {f.name: max(i for i, names in enumerate(declared) if f.name in names) for f in fields}
     return {_key(f.name): f for f in sorted(fields, key=lambda f: depth[f.name])}
