@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import CliRunner
 from tracebridge import native
 from tracebridge.cli.main import main
 from tracebridge.native import building, chosen
 from tracebridge.version import VERSION
-
-from support.commands import CliRunner
 
 SUFFIX = _imp.extension_suffixes()[0]
 NOT_BUILT = "was not built: it needs a C compiler and Python's headers when tracebridge is installed"
