@@ -58,6 +58,8 @@ def _missing(folder: str) -> str:
         return "was not built: it needs a C compiler and Python's headers when tracebridge is installed"
     built = os.stat(os.path.join(folder, product)).st_mtime_ns
     sources = [file for file in files if file.endswith((".c", ".h"))]  # there in a checkout only
+    if sources:
+        sources.append(os.path.join(os.pardir, "version.py"))
     if any(os.stat(os.path.join(folder, file)).st_mtime_ns > built for file in sources):
         return "is older than its sources: run python -m tracebridge.native.building"
     return ""
