@@ -41,7 +41,7 @@ def install(peer: str) -> None:
 
 def _us_a_span(peer: str) -> float:
     """Let a peer trace in a process of its own and return what it says."""
-    command = [home(peer) / "bin" / "python", "-m", "benchmarks.apart_child", peer, str(sink.ports()["http"])]
+    command = [str(home(peer) / "bin" / "python"), "-m", "benchmarks.apart_child", peer, str(sink.ports()["http"])]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=120)
     if done.returncode:
         raise RuntimeError(f"{peer} failed:\n{done.stderr}")
