@@ -90,7 +90,7 @@ class Ingesting(Deciding):
             return
         ready: list[bytes] = []
         for record in records:
-            made = self._thinned(self._ingested(record))
+            made: Encoded | None = self._thinned(self._ingested(record))
             if isinstance(made, bytes):
                 ready.append(made)
                 if len(ready) < AT_ONCE:

@@ -331,7 +331,7 @@ def test_a_topic_created_anew_is_told_within_one_look_at_it():
         old = receive(timeout_s)
         return old + [Message(ONE, n, body(100 + n), b"key", AUTO) for n in range(2)] if old else []
 
-    receiver.receive = both  # type: ignore[method-assign]
+    receiver.receive = both
     with client() as into:
         stats = relay(receiver, into, stop=lambda: receiver.committed == {ONE: 2}, until_end=False).run(lambda _: None)
         assert len(names(into)) == 8
