@@ -49,7 +49,7 @@ def python_of(name: str) -> str:
             unborn = home / "unborn"
             shutil.rmtree(unborn, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", unborn], check=True)
-            pip = [unborn / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip = [str(unborn / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, temporary, *NEEDS], check=True)
             unborn.rename(home / "venv")  # whole, or not there
     return str(python)

@@ -43,7 +43,9 @@ def migrate(connection: sqlite3.Connection, path: str, version: int) -> None:
         connection.execute("CREATE TABLE unreadable AS SELECT * FROM spans_before WHERE 0")
         put = "INSERT INTO unreadable SELECT * FROM spans_before WHERE trace_id = ? AND span_id = ?"
         connection.executemany(put, unreadable)
-        _log.error("%s: %d spans cannot be read; they stay in the file, in the table `unreadable`", path, len(unreadable))
+        _log.error(
+            "%s: %d spans cannot be read; they stay in the file, in the table `unreadable`", path, len(unreadable)
+        )
     connection.execute("DROP TABLE spans_before")
 
 

@@ -160,7 +160,7 @@ class Maintainer:
             return
         self._to_look = None
         self._unclaimed.drop_over()
-        self._left_alone = {path for path in self._left_alone if path.exists()}  # else whoever reads it has delivered it
+        self._left_alone = {path for path in self._left_alone if path.exists()}  # others may read what we cannot
         unclaimed = self._unclaimed.spans()
         backlog = self._journal.backlog
         with self._journal.lock:

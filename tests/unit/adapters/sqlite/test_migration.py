@@ -154,7 +154,9 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path, versio
         newer.execute(f"PRAGMA user_version={version}")
     before = path.read_bytes()
     store = StoreDatabase(str(path), "store")
-    refused = f"written by a newer tracebridge \\(schema {version}; this one reads 1 to 3\\); upgrade, or use another path"
+    refused = (
+        f"written by a newer tracebridge \\(schema {version}; this one reads 1 to 3\\); upgrade, or use another path"
+    )
     with pytest.raises(Misconfigured, match=refused):
         store.write(encode([Build("new").span("s")]))
     with pytest.raises(Misconfigured, match=refused):
