@@ -110,7 +110,7 @@ class Sharing(Deciding):
         if self._accounts.is_inside():  # in the middle of another call of ours, which nothing may hold up
             return span
         trace = span._trace
-        is_root = span in trace.roots
+        is_root = span._is_root
         try:
             try:
                 data = self._stages.encode(self._open_record(span, trace))
