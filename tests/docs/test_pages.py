@@ -71,6 +71,14 @@ def test_every_page_is_in_the_list_of_pages():
     assert named == {page.name for page in PAGES} - {"README.md"}
 
 
+def test_every_finding_is_on_its_page():
+    """docs/findings.md names each script with the sentence of its second line, and no script that is gone."""
+    page = (ROOT / "docs" / "findings.md").read_text()
+    said = {path.name: path.read_text().splitlines()[1].partition(": ")[2] for path in (ROOT / "findings").glob("*.sh")}
+    assert sorted(re.findall(r"findings/([\w-]+\.sh)\)", page)) == sorted(said)
+    assert [name for name, text in said.items() if text[1:] not in page] == []
+
+
 def run(command: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run in a folder as a person would, with this environment's commands first."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120", **more}
