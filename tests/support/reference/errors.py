@@ -12,11 +12,11 @@ from tracebridge import errors
 from tracebridge.doctor.findings import Cause
 from tracebridge.settings.problems import ProblemKind
 
-CONFIGURATION = Path(__file__).parents[3] / "docs" / "configuration.md"
+CONFIGURATION = Path(__file__).parents[3] / "docs" / "errors.md"
 HEAD = """# Reference: errors
 
-Every error, with what to do about it. Data never makes a call raise: errors are for wrong calls and wrong configurations. [Calls that mean
-nothing](reliability.md#calls-that-mean-nothing) are counted, and raise only with `lifecycle: {strict: true}`.
+Every error, with what to do about it. Data never makes a call raise: errors are for wrong calls and wrong configurations. [Calls that make
+no sense](reliability.md#calls-that-make-no-sense) are counted, and raise only with `lifecycle: {strict: true}`.
 """
 
 
@@ -39,7 +39,7 @@ def parts() -> Iterator[Part]:
     yield (
         "What `tracebridge validate` reports and `ConfigError.problems` holds, by `kind`. Each name leads to an example and its message. `not-installed` is a warning.\n"
     )
-    rows = "".join(f"| [`{kind}`](configuration.md#{kind}) | {_section(kind)} |\n" for kind in get_args(ProblemKind))
+    rows = "".join(f"| [`{kind}`](errors.md#{kind}) | {_section(kind)} |\n" for kind in get_args(ProblemKind))
     yield f"| kind | what is wrong |\n|---|---|\n{rows}"
     yield "## Causes that `tracebridge doctor` finds\n"
     yield "Each comes with what to do. [Does it work?](configuration.md#does-it-work) has them in order, and how the command looks for them.\n"
@@ -76,5 +76,5 @@ def _section(kind: str) -> str:
     """Return the first paragraph of a kind's section on the page of the configuration."""
     found = re.search(rf"^### {kind}\n\n(.+?)\n\n", CONFIGURATION.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     if found is None:
-        raise ValueError(f"docs/configuration.md needs a section {kind}: what is wrong, an example and its message")
+        raise ValueError(f"docs/errors.md needs a section {kind}: what is wrong, an example and its message")
     return " ".join(found[1].split()).replace("|", "\\|")
