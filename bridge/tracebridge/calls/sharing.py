@@ -375,7 +375,7 @@ class Sharing(Deciding):
         )  # what was masked is masked, and counted, once more
         if record.resource == self._parts.resource:
             record = replace(record, resource=None)
-        self._ingest(replace(record, redacted=max(0, record.redacted - again)) if again else record)
+        self._ingest((replace(record, redacted=max(0, record.redacted - again)) if again else record,))
         return True
 
     def _look_elsewhere(self) -> int | None:
