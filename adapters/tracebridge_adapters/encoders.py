@@ -10,7 +10,7 @@ from typing import Any
 
 from tracebridge.native import functions
 from tracebridge.records.encoded import EncodedRecords
-from tracebridge.records.record import Resource, SpanRecord
+from tracebridge.records.record import SpanRecord
 from tracebridge_adapters.dialects import SCHEME_SUFFIX, attributes_for
 from tracebridge_adapters.options import Dialect
 
@@ -40,12 +40,20 @@ def zipkin_json(dialect: Dialect, trace_id_attribute: str) -> Encode:
     return _encoder(json, json.encode, "zipkin_json_spans", dialect, trace_id_attribute)
 
 
+def zipkin_protobuf(dialect: Dialect, trace_id_attribute: str) -> Encode:
+    """Return what makes the same in protobuf; it has no twin in C."""
+    from tracebridge_adapters.formats.zipkin import protobuf
+
+    shown = attributes_for(dialect, trace_id_attribute)
+    return lambda records: protobuf.encode(records, shown)
+
+
 def _encoder(form: Any, encode: Any, twin: str, dialect: Dialect, trace_id_attribute: str) -> Encode:
     shown = attributes_for(dialect, trace_id_attribute)
     if functions is None:
         return lambda records: encode(records, shown)  # type: ignore[no-any-return]
     spans_of = getattr(functions, twin)
-    keys = trace_id_attribute.encode(), (trace_id_attribute + SCHEME_SUFFIX).encode()
+    keys = [key.encode("utf-8", "replace") for key in (trace_id_attribute, trace_id_attribute + SCHEME_SUFFIX)]
     naming = (_DIALECTS[dialect], *keys)
 
     def encode_either(records: Sequence[SpanRecord]) -> bytes:

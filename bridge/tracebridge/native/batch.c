@@ -71,7 +71,7 @@ static void encode_batch(Batch *batch) {
         Record record;
         size_t before = batch->out.size;
         Outcome outcome = UNUSUAL;
-        if (read_record(batch->records[i].data, batch->records[i].size, &record) && !record.has_source)
+        if (read_checked_record(batch->records[i].data, batch->records[i].size, &record) && !record.has_source)
             outcome = show_attributes(&record, &batch->naming, &batch->pairs);
         if (outcome == DONE)
             outcome = batch->format(&record, &batch->pairs, &context);
@@ -137,11 +137,13 @@ static bool naming_of(PyObject *given, Naming *naming) {
     return text_of(trace_id_key, &naming->trace_id_key) && text_of(scheme_key, &naming->scheme_key);
 }
 
-/* (local endpoint, rest with the status OK, rest, reserved names, names of peers) */
+/* (local endpoint, rest with the status OK, rest, reserved names, names of peers, whether it is simple) */
 static bool source_of(PyObject *given, Source *source) {
     PyObject *local, *rest_if_ok, *rest, *reserved, *peers;
-    if (!PyArg_ParseTuple(given, "OOOO!O!", &local, &rest_if_ok, &rest, &PyTuple_Type, &reserved, &PyTuple_Type, &peers))
+    int is_simple;
+    if (!PyArg_ParseTuple(given, "OOOO!O!p", &local, &rest_if_ok, &rest, &PyTuple_Type, &reserved, &PyTuple_Type, &peers, &is_simple))
         return false;
+    source->is_simple = is_simple;
     if (!text_of(local, &source->local) || !text_of(rest_if_ok, &source->rest_if_ok) || !text_of(rest, &source->rest))
         return false;
     source->reserved.count = (size_t)PyTuple_GET_SIZE(reserved);

@@ -17,6 +17,7 @@ typedef struct {
     Text rest_if_ok, rest; /* what follows a span's own tags, with the comma before it and the brace behind it */
     Texts reserved;       /* names that then must not be a span's */
     Texts peers;          /* names by which a caller tells of the other side */
+    bool is_simple;       /* the resource is none that the Python code has to look at */
 } Source;
 
 typedef struct {

@@ -4,11 +4,24 @@
 
 #include <math.h>
 
+/* Whether none of eight bytes has to be escaped. */
+static bool is_plain(const uint8_t *at) {
+    const uint64_t ONES = UINT64_C(0x0101010101010101), HIGHS = ONES << 7;
+    uint64_t eight;
+    memcpy(&eight, at, 8);
+    uint64_t quotes = eight ^ ONES * '"', backslashes = eight ^ ONES * '\\';
+    return !(((eight - ONES * 0x20) | (quotes - ONES) | (backslashes - ONES)) & ~eight & HIGHS);
+}
+
 void json_characters(Buffer *out, Text text) {
     static const char SHORT[] = "btn\0fr"; /* of 8 to 13 */
     static const char HEX[] = "0123456789abcdef";
     const uint8_t *at = text.data, *plain = at, *end = at + text.size;
     for (; at < end; at++) {
+        while (end - at >= 8 && is_plain(at))
+            at += 8;
+        if (at == end)
+            break;
         if (*at >= 0x20 && *at != '"' && *at != '\\')
             continue;
         buffer_put(out, plain, (size_t)(at - plain));

@@ -57,7 +57,7 @@ static bool read_sized(Reader *from, size_t size, Kind kind, Value *value) {
     return kind == LIST || kind == MAP ? read_container(from, kind, count, value) : read_bytes(from, kind, count, value);
 }
 
-bool read_value(Reader *from, Value *value) {
+bool read_other_value(Reader *from, Value *value) {
     const uint8_t *head;
     uint64_t bits;
     if (!take(from, 1, &head))
@@ -121,13 +121,16 @@ bool read_value(Reader *from, Value *value) {
 bool is_utf8(Text text) {
     const uint8_t *at = text.data, *end = text.data + text.size;
     while (at < end) {
-        uint64_t eight;
-        if (end - at >= 8) {
+        uint64_t eight = 0;
+        size_t some = end - at < 8 ? (size_t)(end - at) : 8;
+        if (some == 8)
             memcpy(&eight, at, 8);
-            if (!(eight & UINT64_C(0x8080808080808080))) {
-                at += 8;
-                continue;
-            }
+        else
+            for (size_t i = 0; i < some; i++)
+                eight |= at[i];
+        if (!(eight & UINT64_C(0x8080808080808080))) {
+            at += some;
+            continue;
         }
         uint8_t first = *at++;
         if (first < 0x80)
@@ -151,7 +154,7 @@ bool check_value(Reader *from, int depth) {
     if (!read_value(from, &value))
         return false;
     if (value.kind == TEXT)
-        return is_utf8(value.text);
+        return from->is_checked || is_utf8(value.text);
     if (value.kind != LIST && value.kind != MAP)
         return true;
     if (depth == 0)
@@ -159,7 +162,7 @@ bool check_value(Reader *from, int depth) {
     for (size_t i = 0; i < value.count; i++) {
         if (value.kind == MAP) {
             Value key;
-            if (!read_value(from, &key) || key.kind != TEXT || !is_utf8(key.text))
+            if (!read_value(from, &key) || key.kind != TEXT || !(from->is_checked || is_utf8(key.text)))
                 return false;
         }
         if (!check_value(from, depth - 1))

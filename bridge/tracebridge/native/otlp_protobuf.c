@@ -22,9 +22,20 @@ static void put_little_endian(Buffer *out, uint64_t number, size_t size) {
 }
 
 static void put_bytes(Buffer *out, uint8_t tag, const uint8_t *data, size_t size) {
-    buffer_byte(out, tag);
-    put_varint(out, size);
-    buffer_put(out, data, size);
+    if (size > 0x7f) {
+        buffer_byte(out, tag);
+        put_varint(out, size);
+        buffer_put(out, data, size);
+        return;
+    }
+    uint8_t *to = buffer_more(out, 2 + size);
+    if (to == NULL)
+        return;
+    to[0] = tag;
+    to[1] = (uint8_t)size;
+    if (size)
+        memcpy(to + 2, data, size);
+    out->size += 2 + size;
 }
 
 static void put_text(Buffer *out, uint8_t tag, Text text) {

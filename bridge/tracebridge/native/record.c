@@ -14,7 +14,7 @@ static bool text_field(Reader *from, bool optional, Text *text) {
     if (value.kind == NIL)
         return optional;
     *text = value.text;
-    return value.kind == TEXT && is_utf8(value.text);
+    return value.kind == TEXT && (from->is_checked || is_utf8(value.text));
 }
 
 static bool id_field(Reader *from, size_t size, const uint8_t **id) {
@@ -44,9 +44,10 @@ static bool boolean_field(Reader *from, bool *truth) {
 
 /* A value with all that is in it; nil is an empty one. */
 static bool value_field(Reader *from, Reader *value) {
-    value->at = from->at;
+    *value = *from;
     if (!check_value(from, MAX_DEPTH))
         return false;
+    value->is_checked = true;
     value->end = *value->at == 0xc0 ? value->at : from->at;
     return true;
 }
@@ -94,12 +95,13 @@ static bool check_link(Reader *from, Record *record) {
 
 static bool list_field(Reader *from, Record *record, bool (*check)(Reader *, Record *), Reader *items) {
     Value list;
-    items->at = from->at;
+    *items = *from;
     if (!read_value(from, &list) || list.kind != LIST)
         return false;
     for (size_t i = 0; i < list.count; i++)
         if (!check(from, record))
             return false;
+    items->is_checked = true;
     items->end = list.count ? from->at : items->at;
     return true;
 }
@@ -162,8 +164,7 @@ static bool read_field(Reader *from, size_t number, Record *r) {
     }
 }
 
-bool read_record(const uint8_t *data, size_t size, Record *record) {
-    Reader from = {data, data + size};
+static bool read_all(Reader from, Record *record) {
     Value list;
     *record = (Record){
         .kind = 1,
@@ -178,4 +179,12 @@ bool read_record(const uint8_t *data, size_t size, Record *record) {
             return false;
     record->unusual |= record->end_ns < record->start_ns || record->kind > 5 || record->status > 2;
     return from.at == from.end;
+}
+
+bool read_record(const uint8_t *data, size_t size, Record *record) {
+    return read_all((Reader){data, data + size, false}, record);
+}
+
+bool read_checked_record(const uint8_t *data, size_t size, Record *record) {
+    return read_all((Reader){data, data + size, true}, record);
 }

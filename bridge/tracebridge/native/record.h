@@ -26,4 +26,7 @@ typedef struct {
 /* Read a record and check all of it. False: the Python code has to say whether it can be read at all. */
 bool read_record(const uint8_t *data, size_t size, Record *record);
 
+/* Read a record whose texts were checked before. */
+bool read_checked_record(const uint8_t *data, size_t size, Record *record);
+
 #endif

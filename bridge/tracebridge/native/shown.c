@@ -145,7 +145,7 @@ static Outcome add_map(Pairs *pairs, Reader map, bool is_own) {
         if (!read_value(&map, &key))
             return UNUSUAL;
         pair.key = key.text;
-        pair.value.at = map.at;
+        pair.value = map;
         if (!check_value(&map, MAX_DEPTH))
             return UNUSUAL;
         pair.value.end = map.at;

@@ -17,7 +17,7 @@ static bool is_one_of(Text name, const Texts *names) {
 
 static bool is_plain(const Record *record, const Pairs *pairs, const Source *source) {
     bool is_caller = record->kind == CLIENT || record->kind == PRODUCER;
-    if (record->status == ERROR || record->start_ns < 1000 || record->trace_state.size || record->events.at != record->events.end ||
+    if (!source->is_simple || record->status == ERROR || record->start_ns < 1000 || record->trace_state.size || record->events.at != record->events.end ||
         record->links.at != record->links.end || record->dropped_attributes || record->dropped_events || record->dropped_links ||
         record->debug || record->shared)
         return false;
