@@ -158,6 +158,10 @@ static PyObject *encode_spans(PyObject *given, Format format, bool commas) {
     PyObject *records, *encoded, *naming, *source = NULL, *result = NULL;
     if (!PyArg_ParseTuple(given, "O!O!O!|O!", &PyTuple_Type, &records, &PyTuple_Type, &encoded, &PyTuple_Type, &naming, &PyTuple_Type, &source))
         return NULL;
+    if (source == NULL && format == zipkin_json_span) {
+        PyErr_SetString(PyExc_TypeError, "a source is needed");
+        return NULL;
+    }
     size_t count = (size_t)PyTuple_GET_SIZE(records);
     Batch batch = {.count = count, .format = format, .commas = commas};
     Text *record_texts = texts_of(records);
