@@ -51,7 +51,7 @@ def zipkin_protobuf(dialect: Dialect, trace_id_attribute: str) -> Encode:
 def _encoder(form: Any, encode: Any, twin: str, dialect: Dialect, trace_id_attribute: str) -> Encode:
     shown = attributes_for(dialect, trace_id_attribute)
     if functions is None:
-        return lambda records: encode(records, shown)  # type: ignore[no-any-return]
+        return lambda records: encode(records, shown)
     spans_of = getattr(functions, twin)
     keys = [key.encode("utf-8", "replace") for key in (trace_id_attribute, trace_id_attribute + SCHEME_SUFFIX)]
     naming = (_DIALECTS[dialect], *keys)
