@@ -122,7 +122,7 @@ def run(way: Way, work: Path) -> Counter[str]:
     parts = kept.setdefault(way.name, {})
     for part in way.tests:
         if part not in parts:
-            parts[part] = _part(_environment(folder, way), part, way)
+            parts[part] = _part(_environment(folder, way), part, way.options, python_code_only=bool(way.constraints))
             results.write_text(json.dumps(kept, indent=1))
     return sum((Counter(parts[part]) for part in way.tests), Counter())
 
@@ -140,10 +140,10 @@ def _environment(folder: Path, way: Way) -> Path:
     return python
 
 
-def _part(python: Path, part: str, way: Way) -> dict[str, int]:
+def _part(python: Path, part: str, options: tuple[str, ...], *, python_code_only: bool = False) -> dict[str, int]:
     files = sorted(map(str, ROOT.glob(part)))
-    command = [str(python), *way.options, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
-    variables = {**os.environ, "TRACEBRIDGE_NATIVE": "0"} if way.constraints else None
+    command = [str(python), *options, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+    variables = {**os.environ, "TRACEBRIDGE_NATIVE": "0"} if python_code_only else None
     done = subprocess.run(command, check=False, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
     lines = done.stdout.splitlines() or [""]
     counts = {kind.rstrip("s") if kind == "errors" else kind: int(count) for count, kind in _COUNT.findall(lines[-1])}
