@@ -97,7 +97,8 @@ COMMON = st.builds(
 LINES = {
     "span_lines": Writer(),
     "span_lines, short": Writer(max_line_bytes=400, resource="root"),
-    "span_lines, ecs": Writer("ecs", resource="never"),
+    "span_lines, bare": Writer(resource="off"),
+    "span_lines, ecs": Writer("ecs"),
 }
 
 

@@ -92,7 +92,7 @@ class Writer:
         if printable_json(service + attributes) != service + attributes:
             return None
         others = attributes if self._always else b""
-        return service, b"" if self._resource == "never" else attributes, others, MAX_NAME, self._max_bytes
+        return service, b"" if self._resource == "off" else attributes, others, MAX_NAME, self._max_bytes
 
     def numbering(self, writer: str) -> bytes:
         """Return what ends the lines of one writer in place of their brace: `line[:-2] + numbering % seq`."""
