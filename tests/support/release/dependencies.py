@@ -17,8 +17,10 @@ ALLOWED = {
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib"
 }  # fmt: skip
 """Licences, by SPDX, under which a library may be a dependency. LGPL: psycopg, installed beside us and not changed."""
-STATED = {}  # type: dict[str, str]
-"""Licences of libraries whose metadata do not say them by SPDX, as their source says; each with where it was read."""
+STATED = {"protobuf": "BSD-3-Clause", "thrift": "Apache-2.0", "google-re2": "BSD-3-Clause"}
+"""Licences of libraries whose metadata do not say them by SPDX, as the files LICENSE in their packages do."""
+CLASSIFIERS = {"License :: OSI Approved :: Apache Software License": "Apache-2.0"}
+"""Old ways to say it that can mean one licence only, here where all of them are young enough."""
 _LICENSING = get_spdx_licensing()
 
 
@@ -45,7 +47,7 @@ def licence(component: Mapping[str, Any]) -> str:
     told = component.get("licenses", [])
     expressions = [each["expression"] for each in told if "expression" in each]
     named = [each["license"].get("id") or each["license"].get("name", "") for each in told if "license" in each]
-    return expressions[0] if expressions else " AND ".join(dict.fromkeys(named))
+    return expressions[0] if expressions else " AND ".join(dict.fromkeys(CLASSIFIERS.get(name, name) for name in named))
 
 
 def is_allowed(expression: str, allowed: Iterable[str] = frozenset(ALLOWED)) -> bool:

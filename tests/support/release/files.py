@@ -46,9 +46,8 @@ def same_files(first: Path, second: Path) -> str:
     """Compare two builds of the same commit, byte for byte."""
     ours, theirs = ({path.name: path.read_bytes() for path in sorted(made.iterdir())} for made in (first, second))
     problems = [f"only one of two builds has {name}" for name in sorted(ours.keys() ^ theirs.keys())]
-    for name in sorted(ours.keys() & theirs.keys()):
-        if ours[name] != theirs[name]:
-            problems.append(f"two builds of one commit differ: {name}")
+    both = sorted(ours.keys() & theirs.keys())
+    problems += [f"two builds of one commit differ: {name}" for name in both if ours[name] != theirs[name]]
     require(problems)
     return f"{', '.join(sorted(ours))}: the same twice, and from the sdist as from the tree"
 
