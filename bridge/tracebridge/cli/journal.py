@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
+from tracebridge.cli.shared.groups import Group
 from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
 from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.words import count
@@ -55,7 +56,7 @@ class Outcome(msgspec.Struct):
     """Folders that could not be read."""
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=Group, epilog=EPILOG)
 def command() -> None:
     """Look at what dead processes left for a destination, hand it over to another name, or forget it.
 
@@ -149,6 +150,8 @@ def _owed(directory: Path, names: list[str]) -> list[Owed]:
     for writer in Outside(directory, names).writers():
         if writer.state != LEFT:
             continue
+        if writer.newer:
+            echo(f"{directory / writer.folder} is left alone: {writer.newer}", err=True)
         for name, spans in writer.left.items():
             if spans + writer.left_open:
                 one = found[name]
@@ -163,7 +166,7 @@ def _change(directory: Path, adapter: str, names: list[str], change: Callable[[L
     """Change what dead processes left for an adapter; `change` returns how many spans that is."""
     from tracebridge.journal.adoption import read_folder
     from tracebridge.journal.folder import Folder, folders
-    from tracebridge.journal.segment import NewerVersionError
+    from tracebridge.journal.segment_header import NewerVersionError
     from tracebridge.journal.unclaimed import give_back
 
     outcome = Outcome()

@@ -16,6 +16,7 @@ import click
 
 from tracebridge.cli.shared.encodings import let_streams_say_all
 from tracebridge.cli.shared.exits import EXIT_CONFIG
+from tracebridge.cli.shared.groups import Group
 from tracebridge.cli.shared.output import echo, printable_errors
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 from tracebridge.version import VERSION
@@ -55,7 +56,7 @@ EPILOG = """Example:
 """
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that knows its commands by name only."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -102,7 +103,23 @@ class LazyGroup(click.Group):
             sys.exit(1)
 
 
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print which version this is, and which code it runs."""
+    if asked and not context.resilient_parsing:
+        from tracebridge.native import state
+
+        echo(f"tracebridge, version {VERSION}\nnative module: {state}")
+        context.exit()
+
+
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(VERSION)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Your traces, with your IDs, into the tracing systems you already run."""
