@@ -17,6 +17,7 @@ import pytest
 from support.release import __main__ as release
 from support.release import dependencies, files, installing, program, step
 from support.release.sources import changelog_problems
+from tracebridge.version import VERSION
 
 TODAY = datetime.date(2026, 11, 30)
 GOOD = "# Changelog\n\n## 0.2.0 (2026-11-30)\n\n- More.\n\n## 0.1.0 (2026-11-26)\n\n- First.\n"
@@ -54,10 +55,16 @@ COMMITTED = {
     "config/tracebridge_config/__init__.py": b"3\n",
     "tests/unit/test_x.py": b"4\n",
 }
+RULES = {
+    "packages": ["bridge/tracebridge", "adapters/tracebridge_adapters", "config/tracebridge_config"],
+    "exclude": ["/bridge/tracebridge/native/*.[ch]"],
+    "shared-data": {"README.md": "share/readme"},
+}
 WHEEL = {
     "tracebridge/__init__.py": b"1\n",
     "tracebridge_adapters/__init__.py": b"2\n",
     "tracebridge_config/__init__.py": b"3\n",
+    f"tracebridge-{VERSION}.data/data/share/readme": b"# Tracebridge\n",
     "tracebridge-0.2.0.dist-info/METADATA": b"Name: tracebridge\n",
     "tracebridge-0.2.0.dist-info/licenses/LICENSE": b"Apache\n",
 }
@@ -69,7 +76,7 @@ COMPILED = {"tracebridge/native/_core.cpython-311-x86_64-linux-gnu.so": b"\x7fEL
     [
         ({}, []),
         (COMPILED, []),
-        ({"tracebridge/native/core.c": b"int x;\n"}, []),
+        ({"tracebridge/native/core.c": b"int x;\n"}, ["tracebridge/native/core.c is not committed"]),
         ({"tracebridge/passwords.py": b""}, ["tracebridge/passwords.py is not committed"]),
         ({"tests/unit/test_x.py": b"4\n"}, ["tests/unit/test_x.py is not committed"]),
         ({"tracebridge/stranger.so": b""}, ["tracebridge/stranger.so is not committed"]),
@@ -78,9 +85,9 @@ COMPILED = {"tracebridge/native/_core.cpython-311-x86_64-linux-gnu.so": b"\x7fEL
     ],
 )
 def test_a_wheel_holds_the_packages_as_committed_and_nothing_else(changed, problems):
-    """A compiled module and the metadata are made; the sources of that module may be left out."""
+    """A compiled module and the metadata are made; what the build leaves out or puts elsewhere, pyproject.toml says."""
     held = {path: data for path, data in {**WHEEL, **changed}.items() if data is not None}
-    assert files.wheel_problems(held, COMMITTED) == problems
+    assert files.wheel_problems(held, COMMITTED, RULES) == problems
 
 
 def test_an_sdist_holds_committed_files_only_and_all_of_the_packages():

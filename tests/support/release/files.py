@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import re
 import shutil
 import sys
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from support.release.sources import commit_time, tracked
 from support.release.step import ROOT, require, run
+from tracebridge.version import VERSION
 
-PACKAGES = {"bridge/tracebridge": "tracebridge", "adapters/tracebridge_adapters": "tracebridge_adapters", "config/tracebridge_config": "tracebridge_config"}  # fmt: skip
-"""Where the packages stand in the repository, and in a wheel."""
+PACKAGES = ("bridge/", "adapters/", "config/")
 NATIVE = "TRACEBRIDGE_NATIVE"  # 0 makes a wheel for every system, 1 one with the compiled module
 SUMS = "SHA256SUMS"
-_SOURCES_OF_THE_NATIVE = (".c", ".h")  # in the sdist; a wheel has what they become, or nothing of it
 _COMPILED = re.compile(r"tracebridge/native/\w+(\.[\w-]+)?\.(so|pyd)")
 _METADATA = re.compile(r"tracebridge-[^/]+\.dist-info/(METADATA|RECORD|WHEEL|entry_points\.txt|licenses/LICENSE)")
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{20}")
@@ -82,23 +84,29 @@ def read(path: Path) -> dict[str, bytes]:
         return {name: file.read() if file else b"" for name, file in files.items()}
 
 
-def wheel_problems(held: Mapping[str, bytes], committed: Mapping[str, bytes]) -> list[str]:
-    """Return what a wheel has too much, too little or changed, a line each."""
+def wheel_problems(
+    held: Mapping[str, bytes], committed: Mapping[str, bytes], rules: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Return what a wheel has too much, too little or changed, a line each. `rules` are hatchling's for wheels: by default pyproject.toml's."""
+    rules = rules or tomllib.loads(committed["pyproject.toml"].decode())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packages = {folder: Path(folder).name for folder in rules["packages"]}
+    left_out = [pattern.removeprefix("/") for pattern in rules.get("exclude", ())]
     wanted = {
         path.replace(folder, package, 1): data
-        for folder, package in PACKAGES.items()
+        for folder, package in packages.items()
         for path, data in committed.items()
-        if path.startswith(f"{folder}/")
+        if path.startswith(f"{folder}/") and not any(fnmatch.fnmatch(path, pattern) for pattern in left_out)
     }
-    optional = {path for path in wanted if path.endswith(_SOURCES_OF_THE_NATIVE)}
-    missing = [f"lacks {path}" for path in sorted(wanted.keys() - held.keys() - optional)]
+    for source, path in rules.get("shared-data", {}).items():
+        wanted[f"tracebridge-{VERSION}.data/data/{path}"] = committed[source]
+    missing = [f"lacks {path}" for path in sorted(wanted.keys() - held.keys())]
     made = {path for path in held if _METADATA.fullmatch(path) or _COMPILED.fullmatch(path)}
     return missing + _foreign({path: data for path, data in held.items() if path not in made}, wanted)
 
 
 def sdist_problems(held: Mapping[str, bytes], committed: Mapping[str, bytes]) -> list[str]:
     """Return what an sdist has too much, too little (of the packages) or changed, a line each."""
-    wanted = {path for path in committed if path.startswith(tuple(f"{folder}/" for folder in PACKAGES))}
+    wanted = {path for path in committed if path.startswith(PACKAGES)}
     missing = [f"lacks {path}" for path in sorted((wanted | {"pyproject.toml", "LICENSE", "README.md"}) - held.keys())]
     return missing + _foreign({path: data for path, data in held.items() if path != "PKG-INFO"}, committed)
 
