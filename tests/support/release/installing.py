@@ -11,7 +11,7 @@ from support.pythons import Python, found, on_this_machine
 from support.release import program
 from support.release.step import ROOT, NotDoneError, require, run
 
-FOR_DEVELOPERS = {"test", "bench", "dev", "release"}
+FOR_DEVELOPERS = {"bench", "dev", "docs", "release", "test"}
 """Extras that no user of the library needs."""
 PLAIN = ""
 
