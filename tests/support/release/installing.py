@@ -46,7 +46,7 @@ def tried(distribution: Path, python: str, extra: str, folder: Path) -> Path:
     home.mkdir(parents=True)
     run(python, "-m", "venv", "--without-pip", inside)
     fresh = inside / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", fresh]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", fresh]
     requirement = f"tracebridge[{extra}] @ {distribution.as_uri()}" if extra else str(distribution)
     run(*pip, "install", "-q", requirement, cwd=home)
     run(*pip, "check", cwd=home)

@@ -53,6 +53,12 @@ def otlp_grpc() -> None:
     through("otlp_grpc", {"endpoint": f"http://{NOWHERE}"})
 
 
+def isal() -> None:
+    """Compress with it."""
+    through("otlp_http", {"endpoint": f"http://{NOWHERE}", "compression": "gzip"})
+    assert "isal.igzip" in sys.modules
+
+
 def kafka() -> None:
     """Speak Kafka's protocol."""
     through("kafka", {"brokers": [NOWHERE]})
@@ -121,6 +127,7 @@ def zstd() -> None:
 PROGRAMS = {
     "": plain,
     "grpc": otlp_grpc,
+    "isal": isal,
     "jaeger": jaeger,
     "jaeger-client": lambda: source("jaeger-client"),
     "kafka": kafka,

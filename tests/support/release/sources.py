@@ -51,13 +51,16 @@ def version_and_changelog() -> str:
 
 
 def names() -> str:
-    """Look whether docs/reference.md is true, and knows of each name since when it is there."""
+    """Look whether the pages of the reference are true, and know of each name since when it is there."""
     new = unknown(reference.names())
     problems = [f"tests/support/since.txt lacks {name!r}" for name in new[:5]]
     if new:
         problems.append(f"{len(new)} in all: python -m support.release --prepare")
-    if reference.PAGE.read_text("utf-8") != reference.page():
-        problems.append("docs/reference.md is not what the code says: python -m support.reference")
+    problems += [
+        f"docs/{name} is not what the code says: python -m support.reference"
+        for name in reference.PAGES
+        if (reference.DOCS / name).read_text("utf-8") != reference.page(name)
+    ]
     require(problems)
     return "every public name has its version"
 
@@ -77,7 +80,8 @@ def prepare() -> Iterable[str]:
         CHANGELOG.write_text(dated, "utf-8")
         yield f"CHANGELOG.md: {VERSION} is of {_today()}"
     yield f"tests/support/since.txt: {append(reference.names())} names are new in {VERSION}"
-    reference.PAGE.write_text(reference.page(), "utf-8")
+    for name in reference.PAGES:
+        (reference.DOCS / name).write_text(reference.page(name), "utf-8")
 
 
 def tracked(folder: Path) -> dict[str, bytes]:
