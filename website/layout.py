@@ -32,8 +32,8 @@ def lay_out(work: Path, docs: Path = ROOT / "docs") -> None:
     """Write the settings and the pages into a new folder: links rewritten, a page for each file and folder that one leads to, and so on."""
     pages = work / "pages"
     shutil.copytree(docs, pages)
-    for place, target in HOMES.items():
-        shutil.copy(ROOT / target, pages / place)
+    for name, file in HOMES.items():
+        shutil.copy(ROOT / file, pages / name)
     (pages / "README.md").unlink(missing_ok=True)
     shutil.copy(SETTINGS, work)
     shutil.copytree(HERE / "assets", pages / "assets" / "own")
