@@ -18,6 +18,7 @@ from tracebridge.errors import DeliveryError, Misconfigured, Rejected, Retryable
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Bounds, Looked, Pruned
 from tracebridge.process import forks
+from tracebridge.process.system import open_file
 from tracebridge.reading.search import Page, Query
 from tracebridge.reading.sought import Near, Sought
 from tracebridge.records.record import SpanRecord
@@ -296,11 +297,11 @@ class StoreDatabase:
         if self._path == ":memory:":
             return True
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # for its owner alone
+            os.close(open_file(self._path, os.O_RDWR | os.O_CREAT))  # for its owner alone
         except OSError:
             if must:
                 raise
-            os.close(os.open(self._path, os.O_RDONLY))
+            os.close(open_file(self._path, os.O_RDONLY))
             return False
         return True
 
