@@ -123,8 +123,8 @@ class Receiver(Protocol):
         """Go on after `pause`. May be called twice."""
         ...
 
-    def commit(self, offsets: Mapping[Partition, int], *, wait: bool) -> None:
-        """Commit that everything below these offsets is settled; `wait` for the answer, or let a failure be told by `Events.trouble`."""
+    def commit(self, offsets: Mapping[Partition, int], *, wait_s: float) -> None:
+        """Commit that everything below these offsets is settled; wait at most so long for the answer. A failure is told by `Events.trouble`."""
         ...
 
     def set_aside(self, message: Message, reason: str) -> bool:
@@ -138,6 +138,6 @@ class Receiver(Protocol):
         """Return how far each partition is, as known just now; cheap, and no waiting for a network."""
         ...
 
-    def close(self) -> None:
-        """Leave the group. `Events.revoked` may be called once more."""
+    def close(self, timeout_s: float) -> None:
+        """Leave the group, within at most so long, whether or not it can be reached. `Events.revoked` may be called once more."""
         ...
