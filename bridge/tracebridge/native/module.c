@@ -2,7 +2,15 @@
 
 #include "native.h"
 
+#define SPANS                                                                                                        \
+    "(records, encoded, naming[, source]) -> bytes, or the places of the records that are unusual; bytes in `encoded` " \
+    "stand for the record in that place"
+
 static PyMethodDef functions[] = {
+    {"are_plain", are_plain, METH_O, "(records) -> whether each can be read, and names neither a scope nor a resource"},
+    {"otlp_protobuf_spans", otlp_protobuf_spans, METH_VARARGS, SPANS},
+    {"otlp_json_spans", otlp_json_spans, METH_VARARGS, SPANS},
+    {"zipkin_json_spans", zipkin_json_spans, METH_VARARGS, SPANS},
     {NULL, NULL, 0, NULL},
 };
 

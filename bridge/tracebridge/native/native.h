@@ -10,4 +10,10 @@
 #error "the native module is not for free-threaded builds"
 #endif
 
+/* batch.c */
+PyObject *are_plain(PyObject *self, PyObject *given);
+PyObject *otlp_protobuf_spans(PyObject *self, PyObject *given);
+PyObject *otlp_json_spans(PyObject *self, PyObject *given);
+PyObject *zipkin_json_spans(PyObject *self, PyObject *given);
+
 #endif
