@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Literal
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, TooLarge
 from tracebridge.plugins.adapter import Needs
 from tracebridge.plugins.options import Duration, Secret, option
-from tracebridge.plugins.receiver import Events, Message, Partition, Progress, ReceiverOptions
+from tracebridge.plugins.receiver import Events, Found, Message, Partition, Progress, ReceiverOptions
 from tracebridge.process.threads import returns_within
 from tracebridge_adapters import kafka_connection as connection
 from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions, revealed
+from tracebridge_adapters.receivers.kafka_examination import examine
 from tracebridge_adapters.receivers.kafka_group import Group
 from tracebridge_adapters.wires.kafka import CAUSES, REQUIREMENT, KafkaMessage, KafkaWire, LibraryLog, quoted
 
@@ -136,6 +137,10 @@ class KafkaReceiver:
         self._consumer.subscribe(
             list(self._options.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
+
+    def examine(self, trouble_with: Callable[[Message], str]) -> Iterator[Found]:
+        """Yield what is the matter with the group, each topic and the dead-letter topic, asking only."""
+        return examine(revealed(settings_of(self._options)), self._options, trouble_with)
 
     def receive(self, timeout_s: float) -> list[Message]:
         """Return messages. Raises Misconfigured for an error after which this member can do nothing more."""

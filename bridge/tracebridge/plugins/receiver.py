@@ -19,9 +19,9 @@ up to where everything is settled. A receiver never commits by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from tracebridge.plugins.options import Duration, FilePath, option
 
@@ -94,6 +94,31 @@ class Events(Protocol):
 
     def trouble(self, kind: str, message: str) -> None:
         """Something is the matter. `kind` is one of few words; the first of each is logged. An empty message says that it is over."""
+        ...
+
+
+class Found(NamedTuple):
+    """One thing that an examination looked at."""
+
+    what: str
+    """Which: `topic otlp_spans`, `group tracebridge`."""
+    detail: str
+    """What is well about it, for people."""
+    problem: str = ""
+    """What keeps it from being read; empty when it is well."""
+    advice: str = ""
+    cause: Literal["credentials", "no-answer", "target", "wrong-encoding"] = "target"
+
+
+@runtime_checkable
+class ExaminableReceiver(Protocol):
+    """A receiver that `tracebridge doctor` can ask whether all is there that the relay needs."""
+
+    def examine(self, trouble_with: Callable[[Message], str]) -> Iterator[Found]:
+        """Yield what there is to see, without joining a group, committing or writing. `open` was not called, and will not be.
+
+        `trouble_with` says why the relay could not read a message; empty when it can.
+        """
         ...
 
 
