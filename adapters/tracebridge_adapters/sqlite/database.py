@@ -23,11 +23,11 @@ from tracebridge.reading.search import Page, Query
 from tracebridge.reading.sought import Near, Sought
 from tracebridge.records.record import SpanRecord
 from tracebridge.records.span_identity import in_order
-from tracebridge_adapters.sqlite import finding, retention
+from tracebridge_adapters.sqlite import SCHEMA_VERSION, finding, retention
 from tracebridge_adapters.sqlite.damage import is_damage, set_aside
 from tracebridge_adapters.sqlite.opening import open_store, refuse_newer_file
 from tracebridge_adapters.sqlite.rows import Origin, origin_of, record_of
-from tracebridge_adapters.sqlite.schema import SCHEMA_VERSION, SPAN_COLUMNS
+from tracebridge_adapters.sqlite.schema import SPAN_COLUMNS
 from tracebridge_adapters.sqlite.search import (
     build_bounds,
     build_piece,
