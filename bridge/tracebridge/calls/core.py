@@ -52,6 +52,8 @@ class Core(Misuse):
     _wall: Callable[[], int]
     _ticks: Callable[[], int]
     _table: LiveTable
+    _native: object | None
+    """What the calls' short way in C needs to know (`tracebridge.calls.shortcuts`); None where all goes the Python way."""
     _off: bool
     """Whether starts make no-op spans: the client is closed, or tracing is disabled."""
     _closed: bool
@@ -63,6 +65,8 @@ class Core(Misuse):
     """Open spans share them (`Span._lock`). They are held for a few instructions of ours, never while code of the application runs."""
     _shares_current: bool
     """Whether what is current here is OpenTelemetry's current span too."""
+    _shares_all: bool
+    """Whether every span is given to the engine of shared spans."""
     _keeps_open: bool
     """Whether the journal wants to know of open spans and what is set on them."""
 

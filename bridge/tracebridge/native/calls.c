@@ -1,0 +1,765 @@
+/* The short way of the calls that every span passes: starting and ending.
+
+   A `Method` stands before a Python method of the client. It looks, without changing anything, at whether all is usual: exact types, open
+   spans, plain values within the limits, nothing to say of a journal on disk. Then it does what the Python method does, in the same order and
+   under the same lock; otherwise it calls the Python method with the same arguments. From the first change to the last of a call
+   no Python code runs but what the Python method calls there, too.
+
+   Live objects are those of Python: their slots are read and written where their class says that they lie. */
+
+#include "native.h"
+#include <structmember.h>
+
+#include "msgpack.h"
+
+#define MAX_NAME 1024 /* as `tracebridge.spans.span` has it; `prepare` compares */
+#define MOST_AT_ONCE 1024
+#define LAST_KIND 5
+
+/* ---------------------------------------------------------------- what Python's objects look like */
+
+#define SPAN_SLOTS(X)                                                                                                                      \
+    X(_calls) X(_trace) X(_span_id) X(_raw_id) X(_parent_raw) X(_name) X(_start_time_ns) X(_kind) X(_span_type) X(_end_time_ns) X(_cause) X(_inputs) \
+    X(_outputs) X(_attributes) X(_fast_path) X(_code) X(_events) X(_origin)
+#define TRACE_SLOTS(X)                                                                                                                     \
+    X(trace_id) X(scheme) X(custom_id) X(anchor_ns) X(spans) X(ended) X(roots) X(tags) X(late_since) X(fast_path) X(decision) X(done)
+#define RECENT_SLOTS(X) X(young)
+#define ACCOUNTS_SLOTS(X) X(started) X(open)
+#define MEMORY_SLOTS(X) X(_free) X(_records) X(_wake_at) X(end)
+
+#define OFFSET(name) Py_ssize_t name;
+static struct { SPAN_SLOTS(OFFSET) } in_span;
+static struct { TRACE_SLOTS(OFFSET) } in_trace;
+static struct { RECENT_SLOTS(OFFSET) } in_recent;
+static struct { ACCOUNTS_SLOTS(OFFSET) } in_accounts;
+static struct { MEMORY_SLOTS(OFFSET) } in_memory;
+
+static PyTypeObject *span_type, *trace_type, *recent_type, *accounts_type, *memory_type;
+static PyObject *keep_error, *finished, *remote, *pop_span_id, *more_span_ids; /* what the Python code has under these names */
+static PyObject *span_fields, *is_root_name, *one, *unknown; /* ours */
+static PyObject *str_native, *str_off, *str_wait_turn, *str_append, *str_wake, *str_retire, *str_after_end;
+
+/* A slot of an object whose exact type has been checked. Borrowed; NULL when it is empty. */
+#define SLOT(object, at) (*(PyObject **)((char *)(object) + (at)))
+
+static void set_slot(PyObject *object, Py_ssize_t at, PyObject *value) {
+    PyObject *old = SLOT(object, at);
+    SLOT(object, at) = Py_NewRef(value);
+    Py_XDECREF(old);
+}
+
+static int find_slot(PyTypeObject *type, const char *name, Py_ssize_t *at) {
+    PyObject *found = PyObject_GetAttrString((PyObject *)type, name);
+    if (found == NULL)
+        return -1;
+    int is_slot = Py_TYPE(found) == &PyMemberDescr_Type && ((PyMemberDescrObject *)found)->d_member->type == T_OBJECT_EX;
+    if (is_slot)
+        *at = ((PyMemberDescrObject *)found)->d_member->offset;
+    else
+        PyErr_Format(PyExc_TypeError, "%s.%s is not a slot", type->tp_name, name);
+    Py_DECREF(found);
+    return is_slot ? 0 : -1;
+}
+
+/* ---------------------------------------------------------------- what a client has that the short way needs */
+
+#define PARTS(X) X(traces) X(accounts) X(acquire) X(release) X(is_inside) X(journal) X(known) X(fast_attributes) X(fast_payload) X(ticks)
+
+#define OBJECT(name) PyObject *name;
+typedef struct {
+    PyObject_HEAD
+    PARTS(OBJECT)
+    Py_ssize_t text_limit, most_attributes;
+} Calls;
+
+static PyTypeObject calls_type;
+
+static PyObject *calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+#define NAME(name) #name,
+    static char *names[] = {PARTS(NAME) "text_limit", "most_attributes", NULL};
+    Calls given = {0};
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "O!O!OOOOO!OOOnn:Calls", names, &PyDict_Type, &given.traces, accounts_type, &given.accounts, &given.acquire,
+            &given.release, &given.is_inside, &given.journal, &PySet_Type, &given.known, &given.fast_attributes, &given.fast_payload, &given.ticks,
+            &given.text_limit, &given.most_attributes))
+        return NULL;
+    Calls *self = (Calls *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+#define KEEP(name) self->name = Py_NewRef(given.name);
+    PARTS(KEEP)
+    self->text_limit = given.text_limit;
+    self->most_attributes = given.most_attributes;
+    return (PyObject *)self;
+}
+
+static int calls_traverse(Calls *self, visitproc visit, void *arg) {
+#define VISIT(name) Py_VISIT(self->name);
+    PARTS(VISIT)
+    return 0;
+}
+
+static int calls_clear(Calls *self) {
+#define CLEAR(name) Py_CLEAR(self->name);
+    PARTS(CLEAR)
+    return 0;
+}
+
+static void calls_dealloc(Calls *self) {
+    PyObject_GC_UnTrack(self);
+    calls_clear(self);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyTypeObject calls_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "tracebridge.native._functions.Calls",
+    .tp_doc = "What the short way of the calls needs of one client.",
+    .tp_basicsize = sizeof(Calls),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = calls_new,
+    .tp_traverse = (traverseproc)calls_traverse,
+    .tp_clear = (inquiry)calls_clear,
+    .tp_dealloc = (destructor)calls_dealloc,
+};
+
+/* Returns a new reference to a client's `Calls`; NULL when it has none and goes the Python way. */
+static Calls *calls_of(PyObject *client) {
+    PyObject *found = PyObject_GetAttr(client, str_native);
+    if (found == NULL)
+        PyErr_Clear();
+    else if (Py_TYPE(found) != &calls_type)
+        Py_CLEAR(found);
+    return (Calls *)found;
+}
+
+/* ---------------------------------------------------------------- small steps */
+
+/* Sorts the arguments of a call into `given` by the names of the parameters; returns -1 for a call that Python has to look at.
+   The names at a call are interned, and so are ours. */
+static int sorted(PyObject **given, PyObject **names, int positional, int all, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    Py_ssize_t named = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    if (count > positional)
+        return -1;
+    memset(given, 0, sizeof(PyObject *) * (size_t)all);
+    memcpy(given, args, sizeof(PyObject *) * (size_t)count);
+    for (Py_ssize_t k = 0; k < named; k++) {
+        int at = 0;
+        while (at < all && names[at] != PyTuple_GET_ITEM(kwnames, k))
+            at++;
+        if (at == all || given[at] != NULL)
+            return -1;
+        given[at] = args[count + k];
+    }
+    return 0;
+}
+
+#define ABSENT(value) ((value) == NULL || (value) == Py_None)
+
+static int is_short_text(PyObject *value) {
+    return value != NULL && PyUnicode_CheckExact(value) && PyUnicode_GET_LENGTH(value) <= MAX_NAME;
+}
+
+/* Returns the value of an exact int, or -1 (no error is set) for anything else and for what is negative or does not fit. */
+static long long natural(PyObject *value) {
+    int overflow;
+    if (value == NULL || !PyLong_CheckExact(value))
+        return -1;
+    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    return overflow ? -1 : number;
+}
+
+/* Returns a trace's time now, or -1 for the Python way. */
+static long long now_ns(Calls *calls, PyObject *trace) {
+    long long anchor = natural(SLOT(trace, in_trace.anchor_ns));
+    PyObject *ticks = PyObject_CallNoArgs(calls->ticks);
+    if (ticks == NULL) {
+        PyErr_Clear();
+        return -1;
+    }
+    int overflow;
+    long long passed = PyLong_CheckExact(ticks) ? PyLong_AsLongLongAndOverflow(ticks, &overflow) : (overflow = 1, 0);
+    Py_DECREF(ticks);
+    return overflow || anchor < 0 || passed < 0 || passed > LLONG_MAX - anchor ? -1 : anchor + passed;
+}
+
+/* Returns a number in a slot and so much more; what is changed together is made first, because that may fail. */
+static PyObject *sum_of(PyObject *object, Py_ssize_t at, long long more) {
+    long long number = natural(SLOT(object, at));
+    return number < 0 ? NULL : PyLong_FromLongLong(number + more);
+}
+
+/* Takes the client's lock as `Accounts.acquire` says. */
+static int lock(Calls *calls) {
+    PyObject *taken = PyObject_CallOneArg(calls->acquire, Py_False);
+    if (taken == Py_False)
+        Py_SETREF(taken, PyObject_CallMethodNoArgs(calls->accounts, str_wait_turn));
+    Py_XDECREF(taken);
+    return taken == NULL ? -1 : 0;
+}
+
+/* Releases it; an error that is set stays. */
+static void unlock(Calls *calls) {
+    PyObject *kind, *error, *trace;
+    PyErr_Fetch(&kind, &error, &trace);
+    PyObject *done = PyObject_CallNoArgs(calls->release);
+    if (done == NULL)
+        PyErr_WriteUnraisable(calls->release);
+    Py_XDECREF(done);
+    PyErr_Restore(kind, error, trace);
+}
+
+/* As "Bearer …" and "Basic …" begin, in any case. */
+static int may_be_credential(PyObject *text) {
+    if (PyUnicode_GET_LENGTH(text) < 6 || (PyUnicode_READ_CHAR(text, 0) | 32) != 'b')
+        return 0;
+    Py_UCS4 second = PyUnicode_READ_CHAR(text, 1) | 32;
+    return second == 'e' || second == 'a';
+}
+
+/* Returns a copy of a mapping of known keys to plain values within the limits; NULL without an error for any other. */
+static PyObject *plain_attributes(Calls *calls, PyObject *given) {
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    if (given == NULL || given == Py_None)
+        return PyDict_New();
+    if (!PyDict_CheckExact(given) || PyDict_GET_SIZE(given) > Py_MIN(MOST_AT_ONCE, calls->most_attributes))
+        return NULL;
+    PyObject *taken = PyDict_Copy(given);
+    while (taken != NULL && PyDict_Next(taken, &at, &key, &value)) {
+        int plain = PyUnicode_CheckExact(key) && PySet_Contains(calls->known, key) == 1;
+        if (plain && PyUnicode_CheckExact(value)) {
+            Py_ssize_t length = PyUnicode_GET_LENGTH(value);
+            plain = length <= calls->text_limit && !may_be_credential(value);
+        }
+        else if (plain && PyLong_CheckExact(value)) {
+            int overflow;
+            PyLong_AsLongLongAndOverflow(value, &overflow);
+            plain = !overflow;
+        }
+        else
+            plain = plain && (PyBool_Check(value) || PyFloat_CheckExact(value));
+        if (!plain)
+            Py_CLEAR(taken);
+    }
+    return taken;
+}
+
+/* Attributes that `plain_attributes` does not take may still be plain: new keys, a text with a "b". */
+static PyObject *taken_attributes(Calls *calls, PyObject *given) {
+    PyObject *taken = plain_attributes(calls, given);
+    if (taken != NULL || PyErr_Occurred())
+        return taken;
+    taken = PyObject_CallOneArg(calls->fast_attributes, given);
+    if (taken != NULL && (!PyDict_CheckExact(taken) || PyDict_GET_SIZE(taken) > calls->most_attributes))
+        Py_CLEAR(taken);
+    return taken;
+}
+
+/* Returns where the caller stands, as `tracebridge.spans.place` has it. */
+static PyObject *place_of_caller(void) {
+    PyFrameObject *frame = PyEval_GetFrame();
+    if (frame == NULL)
+        return NULL;
+    PyObject *code = (PyObject *)PyFrame_GetCode(frame), *at = PyLong_FromLong(PyFrame_GetLasti(frame));
+    PyObject *place = at == NULL ? NULL : PyTuple_Pack(2, code, at);
+    Py_DECREF(code);
+    Py_XDECREF(at);
+    return place;
+}
+
+/* Returns (8 bytes, 16 hex digits). */
+static PyObject *new_span_id(void) {
+    PyObject *pair = PyObject_CallNoArgs(pop_span_id);
+    if (pair == NULL && PyErr_ExceptionMatches(PyExc_IndexError)) {
+        PyErr_Clear();
+        pair = PyObject_CallNoArgs(more_span_ids);
+    }
+    if (pair != NULL && !(PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2 && PyUnicode_CheckExact(PyTuple_GET_ITEM(pair, 1))))
+        Py_CLEAR(pair);
+    return pair;
+}
+
+static int is_open(PyObject *client) {
+    PyObject *off = PyObject_GetAttr(client, str_off);
+    Py_XDECREF(off);
+    return off == Py_False;
+}
+
+/* ---------------------------------------------------------------- starting a child */
+
+enum { NAME_, TRACE_ID, PARENT_ID, SPAN_TYPE, INPUTS, ATTRIBUTES, START_TIME, LINKS, PARENT, REQUEST_ID, KIND, SPAN_ID, SHARED, PLACE, ALL_START };
+static PyObject *start_names[ALL_START];
+static const char *const start_spelled[ALL_START] = {"name", "trace_id", "parent_id", "span_type", "inputs", "attributes", "start_time_ns", "links", "parent",
+                                                     "request_id", "kind", "span_id", "shared", "_place"};
+
+/* Returns a trace that takes children the usual way: open, recorded, its root here. New reference. */
+static PyObject *usual_trace(Calls *calls, PyObject *given) {
+    PyObject *trace = given;
+    if (given != NULL && PyUnicode_CheckExact(given))
+        trace = PyDict_GetItemWithError(calls->traces, given);
+    if (trace == NULL || Py_TYPE(trace) != trace_type)
+        return NULL;
+    PyObject *spans = SLOT(trace, in_trace.spans);
+    int usual = SLOT(trace, in_trace.decision) == Py_None && SLOT(trace, in_trace.done) == Py_False && SLOT(trace, in_trace.scheme) != remote &&
+                spans != NULL && PyDict_CheckExact(spans);
+    return usual ? Py_NewRef(trace) : NULL;
+}
+
+/* Returns a span of a trace that is open. New reference. */
+static PyObject *open_span(PyObject *trace, PyObject *span_id) {
+    PyObject *span = NULL;
+    if (span_id != NULL && PyUnicode_CheckExact(span_id))
+        span = PyDict_GetItemWithError(SLOT(trace, in_trace.spans), span_id);
+    return span != NULL && Py_TYPE(span) == span_type ? Py_NewRef(span) : NULL;
+}
+
+/* Puts a new span into its trace's table. Returns 1, or 0 when the trace has ended meanwhile or there is an error. */
+static int enter_span(Calls *calls, PyObject *trace, PyObject *span_id, PyObject *span) {
+    if (lock(calls) < 0)
+        return 0;
+    PyObject *started = sum_of(calls->accounts, in_accounts.started, 1), *open = sum_of(calls->accounts, in_accounts.open, 1);
+    int enters = started != NULL && open != NULL && SLOT(trace, in_trace.done) == Py_False && PyDict_SetItem(SLOT(trace, in_trace.spans), span_id, span) == 0;
+    if (enters) {
+        set_slot(calls->accounts, in_accounts.started, started);
+        set_slot(calls->accounts, in_accounts.open, open);
+    }
+    unlock(calls);
+    Py_XDECREF(started);
+    Py_XDECREF(open);
+    return enters;
+}
+
+static PyObject *start_span(PyObject *client, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *given[ALL_START];
+    if (sorted(given, start_names, LINKS + 1, ALL_START, args, count, kwnames) < 0)
+        return NULL;
+    long long kind = given[KIND] == NULL ? 1 : natural(given[KIND]);
+    if (!ABSENT(given[START_TIME]) || !ABSENT(given[LINKS]) || !ABSENT(given[PARENT]) || !ABSENT(given[REQUEST_ID]) || !ABSENT(given[SPAN_ID]) ||
+        !(given[SHARED] == NULL || given[SHARED] == Py_False) || kind < 0 || kind > LAST_KIND || !is_short_text(given[NAME_]) ||
+        !(given[SPAN_TYPE] == NULL || is_short_text(given[SPAN_TYPE])))
+        return NULL;
+    PyObject *trace = NULL, *parent = NULL, *attributes = NULL, *pair = NULL, *place = NULL, *span = NULL, *inputs = Py_NewRef(Py_None);
+    Calls *calls = calls_of(client);
+    if (calls == NULL || !is_open(client) || (trace = usual_trace(calls, given[TRACE_ID])) == NULL || (parent = open_span(trace, given[PARENT_ID])) == NULL ||
+        (attributes = taken_attributes(calls, given[ATTRIBUTES])) == NULL)
+        goto done;
+    if (!ABSENT(given[INPUTS])) {
+        Py_SETREF(inputs, PyObject_CallOneArg(calls->fast_payload, given[INPUTS]));
+        if (ABSENT(inputs))
+            goto done;
+    }
+    place = ABSENT(given[PLACE]) ? place_of_caller() : Py_NewRef(given[PLACE]);
+    pair = place == NULL ? NULL : new_span_id();
+    if (pair == NULL)
+        goto done;
+    long long start = now_ns(calls, trace);
+    PyObject *start_time = start < 0 ? NULL : PyLong_FromLongLong(start), *kind_number = PyLong_FromLongLong(kind);
+    PyObject *parent_raw = SLOT(parent, in_span._raw_id), *origin = SLOT(parent, in_span._origin);
+    if (start_time != NULL && kind_number != NULL && parent_raw != NULL && origin != NULL) {
+        PyObject *hex_id = PyTuple_GET_ITEM(pair, 1);
+        PyObject *fields[] = {
+            client, trace, hex_id, PyTuple_GET_ITEM(pair, 0), given[PARENT_ID], parent_raw, given[NAME_], start_time, place, kind_number,
+            given[SPAN_TYPE] == NULL ? unknown : given[SPAN_TYPE], Py_None, Py_None, inputs, Py_None, attributes, origin,
+        };
+        span = PyObject_Vectorcall((PyObject *)span_type, fields, 16, span_fields);
+        if (span != NULL && !enter_span(calls, trace, hex_id, span))
+            Py_CLEAR(span);
+    }
+    Py_XDECREF(start_time);
+    Py_XDECREF(kind_number);
+done:
+    Py_XDECREF(calls);
+    Py_XDECREF(trace);
+    Py_XDECREF(parent);
+    Py_XDECREF(attributes);
+    Py_XDECREF(inputs);
+    Py_XDECREF(place);
+    Py_XDECREF(pair);
+    return span;
+}
+
+/* ---------------------------------------------------------------- ending */
+
+/* Writes a finished span's record as `Ending._end` has it, but for the end's time, which stands between the two parts. */
+static int write_record(Buffer *head, Buffer *rest, PyObject *span, PyObject *trace, PyObject *outputs, long long code) {
+    PyObject *inputs = SLOT(span, in_span._inputs), *events = SLOT(span, in_span._events), *custom_id = SLOT(trace, in_trace.custom_id);
+    PyObject *parent = SLOT(span, in_span._parent_raw);
+    int says_scheme = parent == Py_None && custom_id != Py_None;
+    int is_long = inputs != Py_None || outputs != Py_None || says_scheme;
+    long long kind = natural(SLOT(span, in_span._kind));
+    if (events != Py_None || kind < 0)
+        return -1;
+    if (put_list_length(head, !is_long ? 11 : says_scheme ? 20 : 17) < 0 || put_bytes(head, SLOT(trace, in_trace.trace_id)) < 0 ||
+        put_bytes(head, SLOT(span, in_span._raw_id)) < 0 || (parent == Py_None ? put_value(head, parent, 0) : put_bytes(head, parent)) < 0 ||
+        put_text(head, SLOT(span, in_span._name)) < 0 || put_value(head, SLOT(span, in_span._start_time_ns), 0) < 0)
+        return -1;
+    if (put_int(rest, kind) < 0 || put_int(rest, code) < 0 || put_map(rest, SLOT(span, in_span._attributes), DEEPEST) < 0 ||
+        put_text(rest, SLOT(span, in_span._span_type)) < 0 || put_value(rest, custom_id, 0) < 0)
+        return -1;
+    if (!is_long)
+        return 0;
+    if (put_raw(rest, "\xa8" "finished" "\xa0\xa0", 11) < 0 || put_value(rest, inputs, DEEPEST) < 0 || put_value(rest, outputs, DEEPEST) < 0 ||
+        put_raw(rest, "\x90", 1) < 0)
+        return -1;
+    return says_scheme ? (put_raw(rest, "\x90\x80", 2) < 0 ? -1 : put_text(rest, SLOT(trace, in_trace.scheme))) : 0;
+}
+
+/* Returns a finished span's record as bytes, and when it ended; NULL (no error is set) for one that Python has to write. */
+static PyObject *finished_record(Calls *calls, PyObject *span, PyObject *trace, PyObject *outputs, long long code, long long *end_ns) {
+    Buffer head, rest;
+    PyObject *record = NULL;
+    buffer_begin(&head);
+    buffer_begin(&rest);
+    if (write_record(&head, &rest, span, trace, outputs, code) == 0 && (*end_ns = now_ns(calls, trace)) >= 0 && put_int(&head, *end_ns) == 0) {
+        record = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(head.size + rest.size));
+        if (record == NULL)
+            PyErr_Clear();
+        else {
+            memcpy(PyBytes_AS_STRING(record), head.bytes, head.size);
+            memcpy(PyBytes_AS_STRING(record) + head.size, rest.bytes, rest.size);
+        }
+    }
+    buffer_end(&head);
+    buffer_end(&rest);
+    return record;
+}
+
+#define RECORD_OVERHEAD 41 /* as `tracebridge.journal.memory` has it; `prepare` compares */
+
+/* Appends a record to the journal in memory, with the lock held, as its `append` does. Returns 1, 0 when it has to do so itself, -1 for an error. */
+static int append_to_memory(PyObject *journal, PyObject *record) {
+    long long size = PyBytes_GET_SIZE(record) + RECORD_OVERHEAD, next = natural(SLOT(journal, in_memory.end)) + 1;
+    PyObject *records = SLOT(journal, in_memory._records), *wake_at = SLOT(journal, in_memory._wake_at);
+    if (next <= 0 || size > natural(SLOT(journal, in_memory._free)) || records == NULL || !PyList_CheckExact(records) || wake_at == NULL)
+        return 0;
+    PyObject *end = PyLong_FromLongLong(next), *left = sum_of(journal, in_memory._free, -size);
+    int done = end != NULL && left != NULL && PyList_Append(records, record) == 0 ? 1 : -1;
+    if (done > 0) {
+        set_slot(journal, in_memory.end, end);
+        set_slot(journal, in_memory._free, left);
+        if (PyFloat_CheckExact(wake_at) ? (double)next >= PyFloat_AS_DOUBLE(wake_at) : next >= natural(wake_at)) {
+            PyObject *woken = PyObject_CallMethodNoArgs(journal, str_wake);
+            done = woken == NULL ? -1 : 1;
+            Py_XDECREF(woken);
+        }
+    }
+    Py_XDECREF(end);
+    Py_XDECREF(left);
+    return done;
+}
+
+static int append(Calls *calls, PyObject *record, PyObject *span) {
+    int done = Py_TYPE(calls->journal) == memory_type ? append_to_memory(calls->journal, record) : 0;
+    if (done)
+        return done;
+    PyObject *appended = PyObject_CallMethodObjArgs(calls->journal, str_append, record, span, NULL);
+    Py_XDECREF(appended);
+    return appended == NULL ? -1 : 1;
+}
+
+static int is_among(PyObject *roots, PyObject *span) {
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(roots); k++)
+        if (PyTuple_GET_ITEM(roots, k) == span)
+            return 1;
+    return 0;
+}
+
+static int ends_plainly(Calls *calls, PyObject *span, PyObject *trace) {
+    PyObject *tags = SLOT(trace, in_trace.tags), *ended = SLOT(trace, in_trace.ended), *roots = SLOT(trace, in_trace.roots);
+    PyObject *spans = SLOT(trace, in_trace.spans), *span_id = SLOT(span, in_span._span_id);
+    return SLOT(trace, in_trace.decision) == Py_None && SLOT(trace, in_trace.fast_path) == Py_True && SLOT(span, in_span._fast_path) == Py_True &&
+           SLOT(span, in_span._cause) == Py_None && tags != NULL && PyDict_CheckExact(tags) &&
+           (SLOT(span, in_span._parent_raw) != Py_None || PyDict_GET_SIZE(tags) == 0) && ended != NULL && Py_TYPE(ended) == recent_type &&
+           SLOT(ended, in_recent.young) != NULL && PySet_CheckExact(SLOT(ended, in_recent.young)) && roots != NULL && PyTuple_CheckExact(roots) &&
+           spans != NULL && PyDict_CheckExact(spans) && span_id != NULL && PyUnicode_CheckExact(span_id) &&
+           PyDict_GetItemWithError(spans, span_id) == span;
+}
+
+static PyObject *after_end(PyObject *client, PyObject *trace, int is_root) {
+    PyObject *args[] = {client, trace, is_root ? Py_True : Py_False};
+    return PyObject_VectorcallMethod(str_after_end, args, 2, is_root_name);
+}
+
+/* Ends a span with nothing but outputs. Returns None; NULL without an error, and without a change, for one that Python has to end. */
+static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyObject *given_outputs) {
+    PyObject *outputs = Py_NewRef(Py_None), *result = NULL, *record = NULL, *trace = Py_XNewRef(SLOT(span, in_span._trace));
+    PyObject *is_inside = PyObject_CallNoArgs(calls->is_inside), *end_time = NULL;
+    if (is_inside != Py_False || trace == NULL || Py_TYPE(trace) != trace_type)
+        goto done;
+    if (!ABSENT(given_outputs)) {
+        Py_SETREF(outputs, PyObject_CallOneArg(calls->fast_payload, given_outputs));
+        if (ABSENT(outputs))
+            goto done;
+    }
+    else
+        Py_SETREF(outputs, Py_XNewRef(SLOT(span, in_span._outputs)));
+    long long code = natural(SLOT(span, in_span._code)), end_ns;
+    code = code == 0 ? 1 : code; /* UNSET is OK now */
+    if (outputs == NULL || code < 0 || !ends_plainly(calls, span, trace) ||
+        (record = finished_record(calls, span, trace, outputs, code, &end_ns)) == NULL || (end_time = PyLong_FromLongLong(end_ns)) == NULL)
+        goto done;
+    PyObject *spans = SLOT(trace, in_trace.spans), *young = SLOT(SLOT(trace, in_trace.ended), in_recent.young), *span_id = SLOT(span, in_span._span_id);
+    if (PySet_Add(young, span_id) < 0 || PyDict_DelItem(spans, span_id) < 0) { /* in this order: it is a possible parent at any moment */
+        PyErr_Clear();
+        goto done;
+    }
+    set_slot(span, in_span._cause, finished);
+    set_slot(span, in_span._code, code == 1 ? one : SLOT(span, in_span._code));
+    set_slot(span, in_span._end_time_ns, end_time);
+    set_slot(span, in_span._outputs, outputs);
+    if (lock(calls) < 0)
+        goto done;
+    int is_root = is_among(SLOT(trace, in_trace.roots), span), failed = append(calls, record, span) < 0;
+    PyObject *open = failed ? NULL : sum_of(calls->accounts, in_accounts.open, -1);
+    if (open != NULL) {
+        set_slot(calls->accounts, in_accounts.open, open);
+        Py_DECREF(open);
+    }
+    if (!failed && (is_root || PyDict_GET_SIZE(spans) == 0)) {
+        PyObject *retired = PyObject_CallMethodObjArgs(client, str_retire, span, trace, NULL);
+        failed = retired == NULL;
+        Py_XDECREF(retired);
+    }
+    unlock(calls);
+    if (failed)
+        goto done;
+    result = Py_NewRef(Py_None);
+    if ((is_root && SLOT(trace, in_trace.late_since) != Py_None) || PySet_GET_SIZE(young) > 65536)
+        Py_SETREF(result, after_end(client, trace, is_root));
+done:
+    Py_XDECREF(is_inside);
+    Py_XDECREF(outputs);
+    Py_XDECREF(record);
+    Py_XDECREF(end_time);
+    Py_XDECREF(trace);
+    return result;
+}
+
+/* The last four arguments of each end: outputs, attributes, status, time. */
+static int has_only_outputs(PyObject **last) {
+    return ABSENT(last[1]) && (ABSENT(last[2]) || last[2] == keep_error) && ABSENT(last[3]);
+}
+
+static PyObject *end_names[7], *end_span_names[7], *end_trace_names[6], *end_self_names[4];
+static const char *const end_spelled[] = {"span", "outputs", "attributes", "status", "end_time_ns", "cause"};
+static const char *const end_span_spelled[] = {"trace_id", "span_id", "outputs", "attributes", "status", "end_time_ns", "request_id"};
+static const char *const end_trace_spelled[] = {"trace_id", "outputs", "attributes", "status", "end_time_ns", "request_id"};
+static const char *const end_self_spelled[] = {"outputs", "attributes", "status", "end_time_ns"};
+
+/* `Ending._end` */
+static PyObject *end(PyObject *client, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *given[6], *result = NULL;
+    if (sorted(given, end_names, 6, 6, args, count, kwnames) < 0 || given[0] == NULL || Py_TYPE(given[0]) != span_type || !has_only_outputs(given + 1) ||
+        !(given[5] == NULL || given[5] == finished))
+        return NULL;
+    Calls *calls = calls_of(client);
+    if (calls != NULL)
+        result = end_plainly(calls, client, given[0], given[1]);
+    Py_XDECREF(calls);
+    return result;
+}
+
+/* `Span.end` */
+static PyObject *end_self(PyObject *span, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *given[4], *client, *result = NULL;
+    if (sorted(given, end_self_names, 4, 4, args, count, kwnames) < 0 || Py_TYPE(span) != span_type || !has_only_outputs(given))
+        return NULL;
+    client = Py_XNewRef(SLOT(span, in_span._calls));
+    Calls *calls = client == NULL ? NULL : calls_of(client);
+    if (calls != NULL)
+        result = end_plainly(calls, client, span, given[0]);
+    Py_XDECREF(calls);
+    Py_XDECREF(client);
+    return result;
+}
+
+/* `Ending.end_span` */
+static PyObject *end_span(PyObject *client, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *given[7], *trace = NULL, *span = NULL, *result = NULL;
+    if (sorted(given, end_span_names, 6, 7, args, count, kwnames) < 0 || given[0] == NULL || !PyUnicode_CheckExact(given[0]) || !has_only_outputs(given + 2) ||
+        !ABSENT(given[6]))
+        return NULL;
+    Calls *calls = calls_of(client);
+    if (calls != NULL && (trace = usual_trace(calls, given[0])) != NULL && (span = open_span(trace, given[1])) != NULL)
+        result = end_plainly(calls, client, span, given[2]);
+    Py_XDECREF(calls);
+    Py_XDECREF(trace);
+    Py_XDECREF(span);
+    return result;
+}
+
+/* `Ending.end_trace` */
+static PyObject *end_trace(PyObject *client, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *given[6], *trace = NULL, *roots, *result = NULL;
+    if (sorted(given, end_trace_names, 5, 6, args, count, kwnames) < 0 || given[0] == NULL || !PyUnicode_CheckExact(given[0]) || !has_only_outputs(given + 1) ||
+        !ABSENT(given[5]))
+        return NULL;
+    Calls *calls = calls_of(client);
+    if (calls != NULL && is_open(client) && (trace = usual_trace(calls, given[0])) != NULL) {
+        roots = SLOT(trace, in_trace.roots);
+        Py_ssize_t last = roots != NULL && PyTuple_CheckExact(roots) ? PyTuple_GET_SIZE(roots) - 1 : -1;
+        PyObject *root = last < 0 ? NULL : Py_NewRef(PyTuple_GET_ITEM(roots, last));
+        if (root != NULL && Py_TYPE(root) == span_type)
+            result = end_plainly(calls, client, root, given[1]);
+        Py_XDECREF(root);
+    }
+    Py_XDECREF(calls);
+    Py_XDECREF(trace);
+    return result;
+}
+
+/* ---------------------------------------------------------------- the method in front */
+
+typedef PyObject *(*Way)(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+
+static const struct {
+    const char *name; /* of the Python method */
+    Way way;
+    PyObject **names;
+    const char *const *spelled;
+    int count;
+} ways[] = {
+    {"start_span", start_span, start_names, start_spelled, ALL_START},
+    {"_end", end, end_names, end_spelled, 6},
+    {"end", end_self, end_self_names, end_self_spelled, 4},
+    {"end_span", end_span, end_span_names, end_span_spelled, 7},
+    {"end_trace", end_trace, end_trace_names, end_trace_spelled, 6},
+};
+#define WAYS ((int)(sizeof ways / sizeof ways[0]))
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *python; /* the method that it stands before */
+    PyObject *dict;
+    Way way;
+} Method;
+
+static PyObject *method_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *kwnames) {
+    Method *method = (Method *)self;
+    Py_ssize_t count = PyVectorcall_NARGS(flags);
+    if (count > 0) {
+        PyObject *result = method->way(args[0], args + 1, count - 1, kwnames);
+        if (result != NULL)
+            return result;
+        if (PyErr_Occurred()) {
+            if (!PyErr_ExceptionMatches(PyExc_Exception))
+                return NULL; /* Ctrl-C, in Python code that the short way called */
+            PyErr_Clear();
+        }
+    }
+    return PyObject_Vectorcall(method->python, args, flags, kwnames);
+}
+
+static PyObject *method_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    PyObject *python;
+    if (!PyArg_ParseTuple(args, "O!:Method", &PyFunction_Type, &python))
+        return NULL;
+    PyObject *name = ((PyFunctionObject *)python)->func_name;
+    for (int at = 0; at < WAYS; at++)
+        if (PyUnicode_CompareWithASCIIString(name, ways[at].name) == 0) {
+            Method *self = (Method *)type->tp_alloc(type, 0);
+            if (self == NULL)
+                return NULL;
+            self->vectorcall = method_call;
+            self->python = Py_NewRef(python);
+            self->way = ways[at].way;
+            return (PyObject *)self;
+        }
+    PyErr_Format(PyExc_ValueError, "there is no short way for %R", name);
+    return NULL;
+}
+
+static PyObject *method_get(PyObject *self, PyObject *object, PyObject *type) {
+    return object == NULL || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
+}
+
+static int method_traverse(Method *self, visitproc visit, void *arg) {
+    Py_VISIT(self->python);
+    Py_VISIT(self->dict);
+    return 0;
+}
+
+static int method_clear(Method *self) {
+    Py_CLEAR(self->dict);
+    return 0;
+}
+
+static void method_dealloc(Method *self) {
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->python);
+    Py_CLEAR(self->dict);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyGetSetDef method_members[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict}, {NULL}};
+
+static PyTypeObject method_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "tracebridge.native._functions.Method",
+    .tp_doc = "A method with a short way in front of it.",
+    .tp_basicsize = sizeof(Method),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .tp_new = method_new,
+    .tp_call = PyVectorcall_Call,
+    .tp_vectorcall_offset = offsetof(Method, vectorcall),
+    .tp_descr_get = method_get,
+    .tp_getset = method_members,
+    .tp_dictoffset = offsetof(Method, dict),
+    .tp_traverse = (traverseproc)method_traverse,
+    .tp_clear = (inquiry)method_clear,
+    .tp_dealloc = (destructor)method_dealloc,
+};
+
+/* ---------------------------------------------------------------- what is told once */
+
+/* Takes the classes and constants of the Python code. Raises TypeError when a class is not as this file has it, and then nothing may be used. */
+PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"span", "trace", "recent", "accounts", "memory", "keep_error", "finished", "remote", "pop_span_id", "more_span_ids",
+                            "max_name", "record_overhead", NULL};
+    PyObject *span, *trace, *recent, *accounts, *memory, *error, *done, *elsewhere, *pop, *more;
+    int max_name, overhead;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!O!OOOOOii:prepare_calls", names, &PyType_Type, &span, &PyType_Type, &trace, &PyType_Type, &recent,
+                                     &PyType_Type, &accounts, &PyType_Type, &memory, &error, &done, &elsewhere, &pop, &more, &max_name, &overhead))
+        return NULL;
+    if (max_name != MAX_NAME || overhead != RECORD_OVERHEAD)
+        return PyErr_Format(PyExc_TypeError, "limits are not those that the native module was built for");
+#define SPAN(name) find_slot((PyTypeObject *)span, #name, &in_span.name) < 0 ||
+#define TRACE(name) find_slot((PyTypeObject *)trace, #name, &in_trace.name) < 0 ||
+#define RECENT(name) find_slot((PyTypeObject *)recent, #name, &in_recent.name) < 0 ||
+#define ACCOUNTS(name) find_slot((PyTypeObject *)accounts, #name, &in_accounts.name) < 0 ||
+#define MEMORY(name) find_slot((PyTypeObject *)memory, #name, &in_memory.name) < 0 ||
+    if (SPAN_SLOTS(SPAN) TRACE_SLOTS(TRACE) RECENT_SLOTS(RECENT) ACCOUNTS_SLOTS(ACCOUNTS) MEMORY_SLOTS(MEMORY) 0)
+        return NULL;
+    span_type = (PyTypeObject *)Py_NewRef(span); /* kept for as long as the process lives, as the module is */
+    trace_type = (PyTypeObject *)Py_NewRef(trace);
+    recent_type = (PyTypeObject *)Py_NewRef(recent);
+    accounts_type = (PyTypeObject *)Py_NewRef(accounts);
+    memory_type = (PyTypeObject *)Py_NewRef(memory);
+    keep_error = Py_NewRef(error);
+    finished = Py_NewRef(done);
+    remote = Py_NewRef(elsewhere);
+    pop_span_id = Py_NewRef(pop);
+    more_span_ids = Py_NewRef(more);
+    Py_RETURN_NONE;
+}
+
+/* Adds `Calls`, `Method` and the texts that they look for. */
+int add_calls(PyObject *module) {
+    static const struct {
+        PyObject **place;
+        const char *text;
+    } texts[] = {
+        {&str_native, "_native"}, {&str_off, "_off"}, {&str_wait_turn, "wait_turn"}, {&str_append, "append"},
+        {&str_wake, "_wake"}, {&str_retire, "_retire"}, {&str_after_end, "_after_end"}, {&unknown, "UNKNOWN"},
+    };
+    for (size_t at = 0; at < sizeof texts / sizeof texts[0]; at++)
+        if ((*texts[at].place = PyUnicode_InternFromString(texts[at].text)) == NULL)
+            return -1;
+    for (int at = 0; at < WAYS; at++)
+        for (int k = 0; k < ways[at].count; k++)
+            if ((ways[at].names[k] = PyUnicode_InternFromString(ways[at].spelled[k])) == NULL)
+                return -1;
+    if ((one = PyLong_FromLong(1)) == NULL || (span_fields = Py_BuildValue("(s)", "_origin")) == NULL || (is_root_name = Py_BuildValue("(s)", "is_root")) == NULL)
+        return -1;
+    return PyModule_AddType(module, &calls_type) < 0 || PyModule_AddType(module, &method_type) < 0 ? -1 : 0;
+}
