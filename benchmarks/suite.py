@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import (
+    apart,
     configuration,
     durable,
     encoding,
@@ -24,6 +25,6 @@ from benchmarks import (
 from benchmarks.harness import Case
 
 THEMES = (
-    realistic, lifecycle, durable, encoding, lines, endtoend, steady, memory, startup, growth, shapes, hostile, ids, headers, configuration, sources, replay,
+    realistic, apart, lifecycle, durable, encoding, lines, endtoend, steady, memory, startup, growth, shapes, hostile, ids, headers, configuration, sources, replay,
 )  # fmt: skip
 CASES: dict[str, Case] = {case.name: case for theme in THEMES for case in theme.CASES}

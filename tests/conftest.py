@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tracebridge import Client, SpanRecord
+from tracebridge import Client, SpanRecord, native
 from tracebridge.masking import known
 from tracebridge.spans.context import current
 from tracebridge.testing import records
@@ -31,6 +31,11 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MakeClient = Callable[..., Client]
+
+
+def pytest_report_header() -> str:
+    """Say which side runs."""
+    return f"native module: {native.state}"
 
 
 @pytest.fixture(autouse=True)

@@ -82,7 +82,7 @@ class LogOptions(DeliveryOptions):
 
 
 class LogAdapter:
-    """Emits through structlog: finished lines to a bytes logger, or fields to a logger of the application's."""
+    """Writes finished lines, or emits their fields through a logger of the application's: structlog's or the standard library's."""
 
     Options: ClassVar[type[LogOptions]] = LogOptions
     max_batch_spans = MAX_BATCH_SPANS
@@ -146,18 +146,18 @@ def _target(options: LogOptions) -> tuple[FileWire | StandardStream | None, Call
 
     A bound logger that was kept would escape the application's later configuration, and structlog's `capture_logs`.
     """
-    from tracebridge_adapters.wires.loggers import line_emitter, logging_emitter, structlog_emitter
+    from tracebridge_adapters.wires.loggers import logging_emitter, structlog_emitter
     from tracebridge_adapters.wires.stream import FileWire, StandardStream
 
     if options.stream == "logger":
         return None, lambda: logging_emitter(options.logger or "")
-    import structlog  # noqa: F401 - what emitting imports; see `Adapter` for why it is imported here
-
     if options.stream == "structlog":
+        import structlog  # noqa: F401 - what emitting imports; see `Adapter` for why it is imported here
+
         as_text = options.profile in TEXT_PROFILES
         return None, lambda: structlog_emitter(options.logger, as_text=as_text)
     wire = FileWire(options.path or "") if options.stream == "file" else StandardStream(options.stream)
-    return wire, lambda: line_emitter(wire.write)
+    return wire, lambda: wire.write
 
 
 TEXT_PROFILES = frozenset(["ecs", "gcp", "otlp_json"])

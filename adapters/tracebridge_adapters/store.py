@@ -25,7 +25,7 @@ class Retention:
     max_traces: int = option(0, help="Keep at most this many traces; 0 keeps all.", minimum=0)
     max_bytes: Size | None = option(
         None,
-        help="Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.1.0 or a later one "
+        help="Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.2.0 or a later one "
         "made; one of before keeps everything until this is set.",
         minimum=0,
         examples=["500MiB"],

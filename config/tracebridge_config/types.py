@@ -326,7 +326,7 @@ class RetentionConfig(TypedDict, total=False):
     max_traces: int
     """Keep at most this many traces; 0 keeps all."""
     max_bytes: str | int | None
-    """Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.1.0 or a later one made; one of before keeps everything until this is set."""
+    """Keep the file within this size, the oldest traces going first; 0 bounds nothing. By default 1GiB, for files that version 0.2.0 or a later one made; one of before keeps everything until this is set."""
 
 
 class StoreConfig(TypedDict, total=False):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from support.pages import blocks
+from support.pages import blocks, commands, matches
 from tracebridge.settings.load import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_the_page_is_true(page, tmp_path):
         elif block.language == "console":
             for command, wanted in commands(block.text):
                 printed = run(["bash", "-c", f"{command} 2>&1"], tmp_path).stdout
-                assert re.fullmatch(pattern(wanted), tidy(printed), re.DOTALL), f"$ {command}\n{printed}"
+                assert matches(wanted, printed), f"$ {command}\n{printed}"
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "RATIONALE.md"], ids=lambda page: page.stem)
@@ -76,19 +76,3 @@ def run(command: list[str], folder: Path, **more: str) -> subprocess.CompletedPr
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120", **more}
     env.pop("TRACEBRIDGE_CONFIG", None)
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
-
-
-def commands(text: str) -> list[tuple[str, str]]:
-    """The commands of a console block with what each prints."""
-    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
-    return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
-
-
-def pattern(wanted: str) -> str:
-    """What is shown as a pattern: exact but for `...`."""
-    return ".*".join(re.escape(part) for part in tidy(wanted).split("..."))
-
-
-def tidy(text: str) -> str:
-    """Text without trailing blanks."""
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())

@@ -34,3 +34,19 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     """Every fenced block of a page, in order."""
     return [Block(*match) for match in _BLOCK.findall(page.read_text())]
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    """The commands of a console block with what each prints."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
+    return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
+
+
+def matches(wanted: str, printed: str) -> bool:
+    """Whether a command printed what its page shows, exactly but for `...`, which stands for anything."""
+    pattern = ".*".join(re.escape(part) for part in _tidy(wanted).split("..."))
+    return re.fullmatch(pattern, _tidy(printed), re.DOTALL) is not None
+
+
+def _tidy(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())

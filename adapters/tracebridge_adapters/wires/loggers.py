@@ -1,4 +1,4 @@
-"""Finished lines into structlog and the standard library's loggers, one call a line."""
+"""Lines into loggers of the application's, structlog's and the standard library's: one call a line."""
 
 from __future__ import annotations
 
@@ -18,26 +18,6 @@ _LEVEL_KEYS = ("level", "log.level", "severity")
 _SET_BY_LOGGERS = ("timestamp", *_LEVEL_KEYS)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-def line_emitter(write: Callable[[bytes], None]) -> Emit:
-    """Return an emitter through a structlog logger over bytes; no processor renders anything, because the line is finished."""
-    import structlog
-
-    logger = structlog.wrap_logger(_BytesLogger(write), processors=[_finished], wrapper_class=structlog.BoundLogger)
-    emit: Emit = logger.bind().msg
-    return emit
-
-
-class _BytesLogger:
-    """What structlog wraps: one line, one write."""
-
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self.msg = write
-
-
-def _finished(_logger: Any, _method: str, event_dict: Any) -> Any:
-    return event_dict["event"]
 
 
 class LineFields(dict[str, Any]):

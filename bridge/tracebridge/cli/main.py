@@ -102,7 +102,23 @@ class LazyGroup(click.Group):
             sys.exit(1)
 
 
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print which version this is, and which code it runs."""
+    if asked and not context.resilient_parsing:
+        from tracebridge.native import state
+
+        echo(f"tracebridge, version {VERSION}\nnative module: {state}")
+        context.exit()
+
+
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(VERSION)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Your traces, with your IDs, into the tracing systems you already run."""

@@ -105,11 +105,16 @@ class MemoryJournal(SegmentedJournal[_Segment]):
         for segment in self._segments:
             if segment.end <= position:
                 continue
-            for data in segment.records[position - segment.first :]:
-                if len(out) >= most or (out and size + len(data) > max_bytes):
+            begin = position - segment.first
+            for data in segment.records[
+                begin : begin + most - len(out)
+            ]:  # never the rest of a segment: appends wait for this
+                if out and size + len(data) > max_bytes:
                     return [Run(out)]
                 out.append(data)
                 size += len(data)
+            if len(out) >= most:
+                break
             position = segment.end
         return [Run(out)] if out else []
 

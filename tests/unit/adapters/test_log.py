@@ -28,7 +28,6 @@ from tracebridge.records.record import SpanRecord, StatusCode
 from tracebridge.testing import records as records_of
 from tracebridge_adapters.formats.files.spanlog_lines import SpanlogLines
 from tracebridge_adapters.log import TEXT_PROFILES, LogAdapter, LogOptions
-from tracebridge_adapters.wires import loggers
 
 PROFILES: tuple[Any, ...] = ("otel", "ecs", "datadog", "gcp", "otlp_json")
 FORMAT = SpanlogLines()
@@ -185,7 +184,7 @@ def test_a_batch_that_comes_again_goes_on_where_it_stopped():
     """No line twice, no number left out."""
     wire = Failing(3)
     one = adapter()
-    one._emitter = lambda: loggers.line_emitter(wire.write)
+    one._emitter = lambda: wire.write
     body = one.encode(records(5))
     with pytest.raises(Retryable):
         one.send(body, 5)

@@ -1,0 +1,29 @@
+/* The module: its table of functions, and the version that it was built for. What each does stands in the file that it comes from. */
+
+#include "native.h"
+
+static PyMethodDef functions[] = {
+    {NULL, NULL, 0, NULL},
+};
+
+static int add_constants(PyObject *module) {
+    return PyModule_AddStringConstant(module, "VERSION", TRACEBRIDGE_VERSION);
+}
+
+/* No Py_mod_gil: the module does not say that it runs without the interpreter's lock, because it does not. */
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, add_constants},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "tracebridge.native._functions",
+    .m_doc = "The functions in C; see README.md beside the sources.",
+    .m_methods = functions,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__functions(void) {
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,13 @@
+/* What every file of the module includes: Python, and the functions of the table in module.c. */
+
+#ifndef TRACEBRIDGE_NATIVE_H
+#define TRACEBRIDGE_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#ifdef Py_GIL_DISABLED
+#error "the native module is not for free-threaded builds"
+#endif
+
+#endif
