@@ -43,6 +43,8 @@ INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 class Core(Misuse):
     """The state behind the calls; `Client` fills it in."""
 
+    __slots__ = ("_native",)  # C finds it at the same place in every client
+
     _parts: Parts
     """What is needed now and then, behind one attribute: of an instance with thirty or more, CPython 3.11 looks each up in a dictionary."""
     _ids: Identity

@@ -7,49 +7,58 @@ reference. `Client._native` says what it may do for a client; None there means t
 from __future__ import annotations
 
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tracebridge.calls.core import Core
 from tracebridge.calls.ending import Ending
-from tracebridge.calls.roots import REMOTE
+from tracebridge.calls.misuse import log
+from tracebridge.calls.roots import REMOTE, Roots
 from tracebridge.calls.starting import Starting
 from tracebridge.ids.random_ids import pop_span_id, shared_ids
 from tracebridge.journal.accounts import Accounts
 from tracebridge.journal.memory import RECORD_OVERHEAD, MemoryJournal
 from tracebridge.native import functions
+from tracebridge.propagation.context import RANDOM, SAMPLED
 from tracebridge.records.record import EndCause
-from tracebridge.spans.live import LiveTrace
+from tracebridge.spans.live import ENDED_SPANS_REMEMBERED, LiveTrace
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import KEEP_ERROR, MAX_NAME, Span
 
-if TYPE_CHECKING:
-    from tracebridge.calls.core import Core
-
 SHORT: tuple[tuple[type[Any], tuple[str, ...]], ...] = (
-    (Starting, ("start_span",)),
+    (Roots, ("_begin_trace",)),
+    (Starting, ("start_trace", "start_span")),
     (Ending, ("_end", "end_span", "end_trace")),
     (Span, ("end",)),
 )
 """The methods that have a short way, by the class that has them."""
 
 
-def install() -> None:
-    """Put the short way before the Python methods; once in a process, and nothing without the native module."""
+def install() -> bool:
+    """Put the short way before the Python methods; return whether it is there."""
     if functions is None:
-        return
-    functions.prepare_calls(
-        span=Span,
-        trace=LiveTrace,
-        recent=RecentKeys,
-        accounts=Accounts,
-        memory=MemoryJournal,
-        keep_error=KEEP_ERROR,
-        finished=EndCause.FINISHED,
-        remote=REMOTE,
-        pop_span_id=pop_span_id,
-        more_span_ids=shared_ids.more_span_ids,
-        max_name=MAX_NAME,
-        record_overhead=RECORD_OVERHEAD,
-    )
+        return False
+    try:
+        functions.prepare_calls(
+            core=Core,
+            span=Span,
+            trace=LiveTrace,
+            recent=RecentKeys,
+            accounts=Accounts,
+            memory=MemoryJournal,
+            keep_error=KEEP_ERROR,
+            finished=EndCause.FINISHED,
+            remote=REMOTE,
+            pop_span_id=pop_span_id,
+            more_span_ids=shared_ids.more_span_ids,
+            own_flags=SAMPLED,
+            random_flags=SAMPLED | RANDOM,
+            spans_remembered=ENDED_SPANS_REMEMBERED,
+            max_name=MAX_NAME,
+            record_overhead=RECORD_OVERHEAD,
+        )
+    except TypeError as error:  # such as a msgspec that lays out its structs in another way
+        log.warning("the calls run without the native module: %s", error)
+        return False
     for owner, names in SHORT:
         for name in names:
             python = vars(owner)[name]
@@ -58,6 +67,7 @@ def install() -> None:
                 setattr(method, told, getattr(python, told))
             method.__wrapped__ = python
             setattr(owner, name, method)
+    return True
 
 
 def parts_of(core: Core) -> object | None:
@@ -65,13 +75,18 @@ def parts_of(core: Core) -> object | None:
 
     That is one with a clock of its own (in Python it could run anything in the middle of an end), a journal on disk, stages of its own, or shared spans.
     """
-    if functions is None or core._keeps_open or not core._stages.fast_path or core._shares_all:
+    if not INSTALLED or core._keeps_open or not core._stages.fast_path or core._shares_all:
         return None
-    if type(core._ticks) is not BuiltinFunctionType:
+    if type(core._ticks) is not BuiltinFunctionType or type(core._wall) is not BuiltinFunctionType:
         return None
     accounts, reducer = core._accounts, core._reducer
-    made: object = functions.Calls(
+    made: object = functions.Calls(  # type: ignore[union-attr]  # it is installed
         traces=core._table.traces,
+        closed=core._table.closed,
+        finished=core._table.finished,
+        wire=core._ids.wire,
+        random=core._ids.random,
+        wall=core._wall,
         accounts=accounts,
         acquire=accounts.acquire,
         release=accounts.release,
@@ -83,8 +98,10 @@ def parts_of(core: Core) -> object | None:
         ticks=core._ticks,
         text_limit=core._limits.attribute_value_length_limit,
         most_attributes=core._most_attributes,
+        hashes=core._ids.hashes,
+        begins=core._head is None and core._ids.generate is None,
     )
     return made
 
 
-install()
+INSTALLED = install()

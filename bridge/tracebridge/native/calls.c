@@ -11,6 +11,7 @@
 #include <structmember.h>
 
 #include "msgpack.h"
+#include "sha256.h"
 
 #define MAX_NAME 1024 /* as `tracebridge.spans.span` has it; `prepare` compares */
 #define MOST_AT_ONCE 1024
@@ -18,26 +19,30 @@
 
 /* ---------------------------------------------------------------- what Python's objects look like */
 
+#define CORE_SLOTS(X) X(_native)
 #define SPAN_SLOTS(X)                                                                                                                      \
     X(_calls) X(_trace) X(_span_id) X(_raw_id) X(_parent_raw) X(_name) X(_start_time_ns) X(_kind) X(_span_type) X(_end_time_ns) X(_cause) X(_inputs) \
     X(_outputs) X(_attributes) X(_fast_path) X(_code) X(_events) X(_origin)
 #define TRACE_SLOTS(X)                                                                                                                     \
-    X(trace_id) X(scheme) X(custom_id) X(anchor_ns) X(spans) X(ended) X(roots) X(tags) X(late_since) X(fast_path) X(decision) X(done)
-#define RECENT_SLOTS(X) X(young)
+    X(trace_id) X(hex_id) X(scheme) X(custom_id) X(anchor_ns) X(spans) X(ended) X(roots) X(tags) X(last_root) X(late_since) X(fast_path) X(decision) X(done)
+#define RECENT_SLOTS(X) X(capacity) X(young)
 #define ACCOUNTS_SLOTS(X) X(started) X(open)
 #define MEMORY_SLOTS(X) X(_free) X(_records) X(_wake_at) X(end)
 
 #define OFFSET(name) Py_ssize_t name;
+static struct { CORE_SLOTS(OFFSET) } in_core;
 static struct { SPAN_SLOTS(OFFSET) } in_span;
 static struct { TRACE_SLOTS(OFFSET) } in_trace;
 static struct { RECENT_SLOTS(OFFSET) } in_recent;
 static struct { ACCOUNTS_SLOTS(OFFSET) } in_accounts;
 static struct { MEMORY_SLOTS(OFFSET) } in_memory;
 
-static PyTypeObject *span_type, *trace_type, *recent_type, *accounts_type, *memory_type;
+static PyTypeObject *core_type, *span_type, *trace_type, *recent_type, *accounts_type, *memory_type;
 static PyObject *keep_error, *finished, *remote, *pop_span_id, *more_span_ids; /* what the Python code has under these names */
+static PyObject *own_flags, *random_flags, *spans_remembered;
 static PyObject *span_fields, *is_root_name, *one, *unknown; /* ours */
-static PyObject *str_native, *str_off, *str_wait_turn, *str_append, *str_wake, *str_retire, *str_after_end;
+static PyObject *str_off, *str_wait_turn, *str_append, *str_wake, *str_retire, *str_after_end, *str_running, *str_on_first_trace;
+static PyObject *hash_scheme, *random_scheme, *no_roots;
 
 /* A slot of an object whose exact type has been checked. Borrowed; NULL when it is empty. */
 #define SLOT(object, at) (*(PyObject **)((char *)(object) + (at)))
@@ -50,38 +55,38 @@ static void set_slot(PyObject *object, Py_ssize_t at, PyObject *value) {
 
 static int find_slot(PyTypeObject *type, const char *name, Py_ssize_t *at) {
     PyObject *found = PyObject_GetAttrString((PyObject *)type, name);
-    if (found == NULL)
-        return -1;
-    int is_slot = Py_TYPE(found) == &PyMemberDescr_Type && ((PyMemberDescrObject *)found)->d_member->type == T_OBJECT_EX;
+    int is_slot = found != NULL && Py_TYPE(found) == &PyMemberDescr_Type && ((PyMemberDescrObject *)found)->d_member->type == T_OBJECT_EX;
     if (is_slot)
         *at = ((PyMemberDescrObject *)found)->d_member->offset;
     else
         PyErr_Format(PyExc_TypeError, "%s.%s is not a slot", type->tp_name, name);
-    Py_DECREF(found);
+    Py_XDECREF(found);
     return is_slot ? 0 : -1;
 }
 
 /* ---------------------------------------------------------------- what a client has that the short way needs */
 
-#define PARTS(X) X(traces) X(accounts) X(acquire) X(release) X(is_inside) X(journal) X(known) X(fast_attributes) X(fast_payload) X(ticks)
+#define PARTS(X) X(traces) X(closed) X(finished) X(wire) X(random) X(wall) X(accounts) X(acquire) X(release) X(is_inside) X(journal) X(known) X(fast_attributes) X(fast_payload) X(ticks)
 
 #define OBJECT(name) PyObject *name;
 typedef struct {
     PyObject_HEAD
     PARTS(OBJECT)
     Py_ssize_t text_limit, most_attributes;
+    int hashes, begins; /* whether an odd text is hashed to a trace's ID; whether roots take the short way */
 } Calls;
 
 static PyTypeObject calls_type;
 
 static PyObject *calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
 #define NAME(name) #name,
-    static char *names[] = {PARTS(NAME) "text_limit", "most_attributes", NULL};
+    static char *names[] = {PARTS(NAME) "text_limit", "most_attributes", "hashes", "begins", NULL};
     Calls given = {0};
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "O!O!OOOOO!OOOnn:Calls", names, &PyDict_Type, &given.traces, accounts_type, &given.accounts, &given.acquire,
-            &given.release, &given.is_inside, &given.journal, &PySet_Type, &given.known, &given.fast_attributes, &given.fast_payload, &given.ticks,
-            &given.text_limit, &given.most_attributes))
+            args, kwargs, "O!O!O!OOOO!OOOOO!OOOnnpp:Calls", names, &PyDict_Type, &given.traces, &PyDict_Type, &given.closed, recent_type, &given.finished,
+            &given.wire, &given.random, &given.wall, accounts_type, &given.accounts, &given.acquire, &given.release, &given.is_inside, &given.journal,
+            &PySet_Type, &given.known, &given.fast_attributes, &given.fast_payload, &given.ticks, &given.text_limit, &given.most_attributes, &given.hashes,
+            &given.begins))
         return NULL;
     Calls *self = (Calls *)type->tp_alloc(type, 0);
     if (self == NULL)
@@ -90,6 +95,8 @@ static PyObject *calls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     PARTS(KEEP)
     self->text_limit = given.text_limit;
     self->most_attributes = given.most_attributes;
+    self->hashes = given.hashes;
+    self->begins = given.begins;
     return (PyObject *)self;
 }
 
@@ -124,12 +131,8 @@ static PyTypeObject calls_type = {
 
 /* Returns a new reference to a client's `Calls`; NULL when it has none and goes the Python way. */
 static Calls *calls_of(PyObject *client) {
-    PyObject *found = PyObject_GetAttr(client, str_native);
-    if (found == NULL)
-        PyErr_Clear();
-    else if (Py_TYPE(found) != &calls_type)
-        Py_CLEAR(found);
-    return (Calls *)found;
+    PyObject *found = core_type != NULL && PyObject_TypeCheck(client, core_type) ? SLOT(client, in_core._native) : NULL;
+    return found != NULL && Py_TYPE(found) == &calls_type ? (Calls *)Py_NewRef(found) : NULL;
 }
 
 /* ---------------------------------------------------------------- small steps */
@@ -168,18 +171,21 @@ static long long natural(PyObject *value) {
     return overflow ? -1 : number;
 }
 
+/* Returns what a clock says in nanoseconds, or -1 for the Python way. */
+static long long read_clock(PyObject *clock) {
+    PyObject *said = PyObject_CallNoArgs(clock);
+    long long number = natural(said);
+    PyErr_Clear();
+    Py_XDECREF(said);
+    return number;
+}
+
 /* Returns a trace's time now, or -1 for the Python way. */
 static long long now_ns(Calls *calls, PyObject *trace) {
-    long long anchor = natural(SLOT(trace, in_trace.anchor_ns));
-    PyObject *ticks = PyObject_CallNoArgs(calls->ticks);
-    if (ticks == NULL) {
-        PyErr_Clear();
-        return -1;
-    }
-    int overflow;
-    long long passed = PyLong_CheckExact(ticks) ? PyLong_AsLongLongAndOverflow(ticks, &overflow) : (overflow = 1, 0);
-    Py_DECREF(ticks);
-    return overflow || anchor < 0 || passed < 0 || passed > LLONG_MAX - anchor ? -1 : anchor + passed;
+    PyObject *anchor = SLOT(trace, in_trace.anchor_ns);
+    int overflow = 1;
+    long long from = anchor != NULL && PyLong_CheckExact(anchor) ? PyLong_AsLongLongAndOverflow(anchor, &overflow) : 0, passed = read_clock(calls->ticks);
+    return overflow || passed < 0 || (from > 0 && passed > LLONG_MAX - from) ? -1 : from + passed;
 }
 
 /* Returns a number in a slot and so much more; what is changed together is made first, because that may fail. */
@@ -279,7 +285,7 @@ static PyObject *new_span_id(void) {
     return pair;
 }
 
-static int is_open(PyObject *client) {
+static int is_on(PyObject *client) {
     PyObject *off = PyObject_GetAttr(client, str_off);
     Py_XDECREF(off);
     return off == Py_False;
@@ -314,7 +320,8 @@ static PyObject *open_span(PyObject *trace, PyObject *span_id) {
 }
 
 /* Puts a new span into its trace's table. Returns 1, or 0 when the trace has ended meanwhile or there is an error. */
-static int enter_span(Calls *calls, PyObject *trace, PyObject *span_id, PyObject *span) {
+static int enter_span(Calls *calls, PyObject *trace, PyObject *span) {
+    PyObject *span_id = SLOT(span, in_span._span_id);
     if (lock(calls) < 0)
         return 0;
     PyObject *started = sum_of(calls->accounts, in_accounts.started, 1), *open = sum_of(calls->accounts, in_accounts.open, 1);
@@ -329,53 +336,217 @@ static int enter_span(Calls *calls, PyObject *trace, PyObject *span_id, PyObject
     return enters;
 }
 
-static PyObject *start_span(PyObject *client, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    PyObject *given[ALL_START];
-    if (sorted(given, start_names, LINKS + 1, ALL_START, args, count, kwnames) < 0)
-        return NULL;
-    long long kind = given[KIND] == NULL ? 1 : natural(given[KIND]);
-    if (!ABSENT(given[START_TIME]) || !ABSENT(given[LINKS]) || !ABSENT(given[PARENT]) || !ABSENT(given[REQUEST_ID]) || !ABSENT(given[SPAN_ID]) ||
-        !(given[SHARED] == NULL || given[SHARED] == Py_False) || kind < 0 || kind > LAST_KIND || !is_short_text(given[NAME_]) ||
-        !(given[SPAN_TYPE] == NULL || is_short_text(given[SPAN_TYPE])))
-        return NULL;
-    PyObject *trace = NULL, *parent = NULL, *attributes = NULL, *pair = NULL, *place = NULL, *span = NULL, *inputs = Py_NewRef(Py_None);
-    Calls *calls = calls_of(client);
-    if (calls == NULL || !is_open(client) || (trace = usual_trace(calls, given[TRACE_ID])) == NULL || (parent = open_span(trace, given[PARENT_ID])) == NULL ||
-        (attributes = taken_attributes(calls, given[ATTRIBUTES])) == NULL)
-        goto done;
-    if (!ABSENT(given[INPUTS])) {
-        Py_SETREF(inputs, PyObject_CallOneArg(calls->fast_payload, given[INPUTS]));
-        if (ABSENT(inputs))
-            goto done;
-    }
-    place = ABSENT(given[PLACE]) ? place_of_caller() : Py_NewRef(given[PLACE]);
-    pair = place == NULL ? NULL : new_span_id();
-    if (pair == NULL)
+/* Returns whether a name, a type and a kind, which may be left out, are usual. */
+static int is_usual(PyObject *name, PyObject *type, PyObject *kind) {
+    long long number = kind == NULL ? 1 : natural(kind);
+    return is_short_text(name) && (type == NULL || is_short_text(type)) && number >= 0 && number <= LAST_KIND;
+}
+
+/* Returns inputs or outputs as they are recorded; NULL for the Python way. */
+static PyObject *taken_payload(Calls *calls, PyObject *given) {
+    if (ABSENT(given))
+        return Py_NewRef(Py_None);
+    PyObject *taken = PyObject_CallOneArg(calls->fast_payload, given);
+    if (taken == Py_None)
+        Py_CLEAR(taken);
+    return taken;
+}
+
+/* Returns a new span that is in no table yet; `parent` is NULL for a root. */
+static PyObject *new_span(Calls *calls, PyObject *client, PyObject *trace, PyObject *parent, PyObject *parent_id, PyObject *name, PyObject *type,
+                          PyObject *kind, PyObject *place, PyObject *inputs, PyObject *attributes) {
+    PyObject *span = NULL, *pair = NULL, *start_time = NULL, *parent_raw = parent == NULL ? Py_None : SLOT(parent, in_span._raw_id);
+    PyObject *origin = parent == NULL ? Py_None : SLOT(parent, in_span._origin);
+    place = ABSENT(place) ? place_of_caller() : Py_NewRef(place);
+    if (place == NULL || parent_raw == NULL || origin == NULL || (pair = new_span_id()) == NULL)
         goto done;
     long long start = now_ns(calls, trace);
-    PyObject *start_time = start < 0 ? NULL : PyLong_FromLongLong(start), *kind_number = PyLong_FromLongLong(kind);
-    PyObject *parent_raw = SLOT(parent, in_span._raw_id), *origin = SLOT(parent, in_span._origin);
-    if (start_time != NULL && kind_number != NULL && parent_raw != NULL && origin != NULL) {
-        PyObject *hex_id = PyTuple_GET_ITEM(pair, 1);
-        PyObject *fields[] = {
-            client, trace, hex_id, PyTuple_GET_ITEM(pair, 0), given[PARENT_ID], parent_raw, given[NAME_], start_time, place, kind_number,
-            given[SPAN_TYPE] == NULL ? unknown : given[SPAN_TYPE], Py_None, Py_None, inputs, Py_None, attributes, origin,
-        };
-        span = PyObject_Vectorcall((PyObject *)span_type, fields, 16, span_fields);
-        if (span != NULL && !enter_span(calls, trace, hex_id, span))
+    if (start < 0 || (start_time = PyLong_FromLongLong(start)) == NULL)
+        goto done;
+    PyObject *fields[] = {
+        client, trace, PyTuple_GET_ITEM(pair, 1), PyTuple_GET_ITEM(pair, 0), parent_id, parent_raw, name, start_time, place, kind == NULL ? one : kind,
+        type == NULL ? unknown : type, Py_None, Py_None, inputs, Py_None, attributes, origin,
+    };
+    span = PyObject_Vectorcall((PyObject *)span_type, fields, 16, span_fields);
+done:
+    Py_XDECREF(place);
+    Py_XDECREF(pair);
+    Py_XDECREF(start_time);
+    return span;
+}
+
+static PyObject *start_span(PyObject *client, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *given[ALL_START], *trace = NULL, *parent = NULL, *attributes = NULL, *inputs = NULL, *span = NULL;
+    if (sorted(given, start_names, LINKS + 1, ALL_START, args, count, kwnames) < 0 || !ABSENT(given[START_TIME]) || !ABSENT(given[LINKS]) ||
+        !ABSENT(given[PARENT]) || !ABSENT(given[REQUEST_ID]) || !ABSENT(given[SPAN_ID]) || !(given[SHARED] == NULL || given[SHARED] == Py_False) ||
+        !is_usual(given[NAME_], given[SPAN_TYPE], given[KIND]))
+        return NULL;
+    Calls *calls = calls_of(client);
+    if (calls != NULL && (trace = usual_trace(calls, given[TRACE_ID])) != NULL && (parent = open_span(trace, given[PARENT_ID])) != NULL &&
+        (attributes = taken_attributes(calls, given[ATTRIBUTES])) != NULL && (inputs = taken_payload(calls, given[INPUTS])) != NULL) {
+        span = new_span(calls, client, trace, parent, given[PARENT_ID], given[NAME_], given[SPAN_TYPE], given[KIND], given[PLACE], inputs, attributes);
+        if (span != NULL && !enter_span(calls, trace, span))
             Py_CLEAR(span);
     }
-    Py_XDECREF(start_time);
-    Py_XDECREF(kind_number);
-done:
     Py_XDECREF(calls);
     Py_XDECREF(trace);
     Py_XDECREF(parent);
     Py_XDECREF(attributes);
     Py_XDECREF(inputs);
-    Py_XDECREF(place);
-    Py_XDECREF(pair);
     return span;
+}
+
+/* ---------------------------------------------------------------- beginning a trace */
+
+enum { T_NAME, T_SPAN_TYPE, T_INPUTS, T_ATTRIBUTES, T_TAGS, T_EXPERIMENT, T_START_TIME, T_RUN, T_LINKS, T_TRACE_ID, T_REQUEST_ID, T_PARENT, T_KIND, T_SPAN_ID,
+       T_SHARED, ALL_TRACE };
+static PyObject *trace_names[ALL_TRACE];
+static const char *const trace_spelled[ALL_TRACE] = {"name", "span_type", "inputs", "attributes", "tags", "experiment_id", "start_time_ns", "run_id", "links",
+                                                     "trace_id", "request_id", "parent", "kind", "span_id", "shared"};
+
+enum { B_PLACE, B_ID, B_PARENT, B_NAME, B_SPAN_TYPE, B_INPUTS, B_ATTRIBUTES, B_TAGS, B_EXPERIMENT, B_START_TIME, B_RUN, B_LINKS, B_KIND, B_SPAN_ID, B_SHARED,
+       ALL_BEGIN };
+static PyObject *begin_names[ALL_BEGIN];
+static const char *const begin_spelled[ALL_BEGIN] = {"place", "custom_id", "parent", "name", "span_type", "inputs", "attributes", "tags", "experiment_id",
+                                                     "start_time_ns", "run_id", "links", "kind", "span_id", "shared"};
+
+/* Returns whether `auto` hashes a text, whatever is in it: it is ASCII, and of a length that no other form has. */
+static int is_hashed(PyObject *text) {
+    Py_ssize_t length = PyUnicode_GET_LENGTH(text);
+    return PyUnicode_IS_COMPACT_ASCII(text) && length > 0 && length < SHA256_MOST && length != 16 && length != 32 && length != 35 && length != 36;
+}
+
+/* Returns a trace's (16 bytes, scheme) for the caller's ID or without one; NULL for the Python way. */
+static PyObject *wire_id(Calls *calls, PyObject *custom_id) {
+    PyObject *made;
+    if (custom_id != Py_None && calls->hashes && is_hashed(custom_id)) {
+        uint8_t hash[16];
+        sha256_16(PyUnicode_DATA(custom_id), (size_t)PyUnicode_GET_LENGTH(custom_id), hash);
+        made = Py_BuildValue("(y#O)", hash, (Py_ssize_t)16, hash_scheme);
+    }
+    else
+        made = custom_id == Py_None ? PyObject_CallNoArgs(calls->random) : PyObject_CallOneArg(calls->wire, custom_id);
+    if (made != NULL && !(PyTuple_Check(made) && PyTuple_GET_SIZE(made) == 2 && PyBytes_CheckExact(PyTuple_GET_ITEM(made, 0)) &&
+                          PyBytes_GET_SIZE(PyTuple_GET_ITEM(made, 0)) == 16 && PyUnicode_CheckExact(PyTuple_GET_ITEM(made, 1))))
+        Py_CLEAR(made);
+    return made;
+}
+
+static PyObject *hex_of(PyObject *bytes) {
+    static const char digits[] = "0123456789abcdef";
+    Py_ssize_t size = PyBytes_GET_SIZE(bytes);
+    PyObject *text = PyUnicode_New(2 * size, 127);
+    for (Py_ssize_t k = 0; text != NULL && k < size; k++) {
+        unsigned char byte = (unsigned char)PyBytes_AS_STRING(bytes)[k];
+        ((char *)PyUnicode_DATA(text))[2 * k] = digits[byte >> 4];
+        ((char *)PyUnicode_DATA(text))[2 * k + 1] = digits[byte & 15];
+    }
+    return text;
+}
+
+/* Returns an entry for a trace that begins here, in no table yet. */
+static PyObject *new_trace(Calls *calls, PyObject *custom_id) {
+    PyObject *trace = NULL, *hex_id = NULL, *anchor = NULL, *spans = NULL, *ended = NULL, *wire = wire_id(calls, custom_id);
+    if (wire == NULL || (hex_id = hex_of(PyTuple_GET_ITEM(wire, 0))) == NULL)
+        goto done;
+    long long wall = read_clock(calls->wall), ticks = read_clock(calls->ticks);
+    if (wall < 0 || ticks < 0 || (anchor = PyLong_FromLongLong(wall - ticks)) == NULL || (spans = PyDict_New()) == NULL ||
+        (ended = PyObject_CallOneArg((PyObject *)recent_type, spans_remembered)) == NULL)
+        goto done;
+    PyObject *scheme = PyTuple_GET_ITEM(wire, 1), *shown = custom_id == Py_None || PyUnicode_Compare(custom_id, hex_id) == 0 ? Py_None : custom_id;
+    int is_random = PyUnicode_Compare(scheme, random_scheme) == 0;
+    PyObject *fields[] = {PyTuple_GET_ITEM(wire, 0), hex_id, hex_id, scheme, is_random ? random_flags : own_flags, shown, anchor, spans, ended};
+    trace = PyObject_Vectorcall((PyObject *)trace_type, fields, 9, NULL);
+    if (trace != NULL && !PyObject_GC_IsTracked(trace))
+        PyObject_GC_Track(trace); /* its slots are going to hold what the collector has to see */
+done:
+    Py_XDECREF(wire);
+    Py_XDECREF(hex_id);
+    Py_XDECREF(anchor);
+    Py_XDECREF(spans);
+    Py_XDECREF(ended);
+    return trace;
+}
+
+/* Makes a new trace and its root addressable. Returns 0 where Python has to decide: the ID is open, the client has ended, or there is an error. */
+static int enter_trace(Calls *calls, PyObject *client, PyObject *trace, PyObject *root, PyObject *roots) {
+    PyObject *hex_id = SLOT(trace, in_trace.hex_id), *custom_id = SLOT(trace, in_trace.custom_id), *span_id = SLOT(root, in_span._span_id);
+    if (lock(calls) < 0)
+        return 0;
+    PyObject *started = sum_of(calls->accounts, in_accounts.started, 1), *open = sum_of(calls->accounts, in_accounts.open, 1);
+    int enters = started != NULL && open != NULL && is_on(client) && PyDict_GET_SIZE(calls->closed) == 0 && PyDict_Contains(calls->traces, hex_id) == 0 &&
+                 (custom_id == Py_None || PyDict_Contains(calls->traces, custom_id) == 0);
+    if (enters && (PyDict_SetItem(SLOT(trace, in_trace.spans), span_id, root) < 0 || PyDict_SetItem(calls->traces, hex_id, trace) < 0))
+        enters = 0;
+    if (enters && custom_id != Py_None && PyDict_SetItem(calls->traces, custom_id, trace) < 0) {
+        PyDict_DelItem(calls->traces, hex_id);
+        enters = 0;
+    }
+    if (enters) {
+        set_slot(trace, in_trace.done, Py_False);
+        set_slot(trace, in_trace.roots, roots);
+        set_slot(calls->accounts, in_accounts.started, started);
+        set_slot(calls->accounts, in_accounts.open, open);
+    }
+    unlock(calls);
+    Py_XDECREF(started);
+    Py_XDECREF(open);
+    return enters;
+}
+
+/* Begins a trace with arguments that are all usual, or left out. */
+static PyObject *begin_plainly(PyObject *client, PyObject *custom_id, PyObject *place, PyObject *name, PyObject *type, PyObject *kind, PyObject *given_inputs,
+                               PyObject *given_attributes) {
+    PyObject *trace = NULL, *roots = NULL, *attributes = NULL, *inputs = NULL, *span = NULL;
+    Calls *calls = calls_of(client);
+    custom_id = custom_id == NULL ? Py_None : custom_id;
+    if (calls == NULL || !calls->begins || !is_on(client) ||
+        !(custom_id == Py_None || (PyUnicode_CheckExact(custom_id) && PyUnicode_IS_COMPACT_ASCII(custom_id) && PyUnicode_GET_LENGTH(custom_id) <= calls->text_limit)) ||
+        (attributes = taken_attributes(calls, given_attributes)) == NULL || (inputs = taken_payload(calls, given_inputs)) == NULL ||
+        (trace = new_trace(calls, custom_id)) == NULL ||
+        (span = new_span(calls, client, trace, NULL, Py_None, name, type, kind, place, inputs, attributes)) == NULL)
+        goto done;
+    roots = PyTuple_Pack(1, span);
+    if (roots == NULL || !enter_trace(calls, client, trace, span, roots)) {
+        Py_CLEAR(span);
+        goto done;
+    }
+    PyObject *running = PyObject_GetAttr(client, str_running);
+    if (running != Py_True) {
+        PyObject *begun = PyObject_CallMethodNoArgs(client, str_on_first_trace);
+        if (begun == NULL && !PyErr_ExceptionMatches(PyExc_Exception))
+            Py_CLEAR(span);
+        Py_XDECREF(begun);
+    }
+    Py_XDECREF(running);
+done:
+    Py_XDECREF(calls);
+    Py_XDECREF(trace);
+    Py_XDECREF(roots);
+    Py_XDECREF(attributes);
+    Py_XDECREF(inputs);
+    return span;
+}
+
+/* `Starting.start_trace` */
+static PyObject *start_trace(PyObject *client, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *given[ALL_TRACE];
+    if (sorted(given, trace_names, T_LINKS + 1, ALL_TRACE, args, count, kwnames) < 0 || !is_usual(given[T_NAME], given[T_SPAN_TYPE], given[T_KIND]) ||
+        !ABSENT(given[T_TAGS]) || !ABSENT(given[T_EXPERIMENT]) || !ABSENT(given[T_START_TIME]) || !ABSENT(given[T_RUN]) || !ABSENT(given[T_LINKS]) ||
+        !ABSENT(given[T_REQUEST_ID]) || !ABSENT(given[T_PARENT]) || !ABSENT(given[T_SPAN_ID]) || !(given[T_SHARED] == NULL || given[T_SHARED] == Py_False))
+        return NULL;
+    return begin_plainly(client, given[T_TRACE_ID], NULL, given[T_NAME], given[T_SPAN_TYPE], given[T_KIND], given[T_INPUTS], given[T_ATTRIBUTES]);
+}
+
+/* `Roots._begin_trace` */
+static PyObject *begin_trace(PyObject *client, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *given[ALL_BEGIN];
+    if (sorted(given, begin_names, ALL_BEGIN, ALL_BEGIN, args, count, kwnames) < 0 || ABSENT(given[B_PLACE]) || given[B_SPAN_TYPE] == NULL ||
+        !is_usual(given[B_NAME], given[B_SPAN_TYPE], given[B_KIND]) || !ABSENT(given[B_PARENT]) || !ABSENT(given[B_TAGS]) || !ABSENT(given[B_EXPERIMENT]) ||
+        !ABSENT(given[B_START_TIME]) || !ABSENT(given[B_RUN]) || !ABSENT(given[B_LINKS]) || !ABSENT(given[B_SPAN_ID]) ||
+        !(given[B_SHARED] == NULL || given[B_SHARED] == Py_False))
+        return NULL;
+    return begin_plainly(client, given[B_ID], given[B_PLACE], given[B_NAME], given[B_SPAN_TYPE], given[B_KIND], given[B_INPUTS], given[B_ATTRIBUTES]);
 }
 
 /* ---------------------------------------------------------------- ending */
@@ -480,10 +651,32 @@ static PyObject *after_end(PyObject *client, PyObject *trace, int is_root) {
     return PyObject_VectorcallMethod(str_after_end, args, 2, is_root_name);
 }
 
+/* Notes that a trace has ended with its only root, its last span, as `Ending._retire` and `LiveTable.remove` do. Returns 0 where Python has to do it. */
+static int retire(Calls *calls, PyObject *trace, PyObject *root, PyObject *last_root) {
+    PyObject *roots = SLOT(trace, in_trace.roots), *young = SLOT(calls->finished, in_recent.young);
+    PyObject *hex_id = SLOT(trace, in_trace.hex_id), *custom_id = SLOT(trace, in_trace.custom_id);
+    if (last_root == NULL || PyTuple_GET_SIZE(roots) != 1 || PyTuple_GET_ITEM(roots, 0) != root || PyDict_GET_SIZE(SLOT(trace, in_trace.spans)) != 0 ||
+        young == NULL || !PySet_CheckExact(young) || PySet_GET_SIZE(young) + 1 >= natural(SLOT(calls->finished, in_recent.capacity)) || hex_id == NULL ||
+        custom_id == NULL || PyDict_GetItemWithError(calls->traces, hex_id) != trace ||
+        (custom_id != Py_None && PyDict_GetItemWithError(calls->traces, custom_id) != trace))
+        return 0;
+    if (PySet_Add(young, hex_id) < 0 || (custom_id != Py_None && PySet_Add(young, custom_id) < 0)) { /* before it goes: who looks finds one or the other */
+        PyErr_Clear();
+        return 0;
+    }
+    set_slot(trace, in_trace.roots, no_roots);
+    set_slot(trace, in_trace.last_root, last_root);
+    set_slot(trace, in_trace.late_since, Py_None);
+    set_slot(trace, in_trace.done, Py_True);
+    if (PyDict_DelItem(calls->traces, hex_id) < 0 || (custom_id != Py_None && PyDict_DelItem(calls->traces, custom_id) < 0))
+        PyErr_Clear(); /* it was there */
+    return 1;
+}
+
 /* Ends a span with nothing but outputs. Returns None; NULL without an error, and without a change, for one that Python has to end. */
 static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyObject *given_outputs) {
     PyObject *outputs = Py_NewRef(Py_None), *result = NULL, *record = NULL, *trace = Py_XNewRef(SLOT(span, in_span._trace));
-    PyObject *is_inside = PyObject_CallNoArgs(calls->is_inside), *end_time = NULL;
+    PyObject *is_inside = PyObject_CallNoArgs(calls->is_inside), *end_time = NULL, *last_root = NULL;
     if (is_inside != Py_False || trace == NULL || Py_TYPE(trace) != trace_type)
         goto done;
     if (!ABSENT(given_outputs)) {
@@ -493,6 +686,8 @@ static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyO
     }
     else
         Py_SETREF(outputs, Py_XNewRef(SLOT(span, in_span._outputs)));
+    if (SLOT(span, in_span._parent_raw) == Py_None) /* a root; made here, because the collector may run now, and not between what comes */
+        last_root = Py_BuildValue("(OO)", SLOT(span, in_span._span_id), SLOT(span, in_span._raw_id));
     long long code = natural(SLOT(span, in_span._code)), end_ns;
     code = code == 0 ? 1 : code; /* UNSET is OK now */
     if (outputs == NULL || code < 0 || !ends_plainly(calls, span, trace) ||
@@ -515,7 +710,7 @@ static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyO
         set_slot(calls->accounts, in_accounts.open, open);
         Py_DECREF(open);
     }
-    if (!failed && (is_root || PyDict_GET_SIZE(spans) == 0)) {
+    if (!failed && (is_root || PyDict_GET_SIZE(spans) == 0) && !retire(calls, trace, span, last_root)) {
         PyObject *retired = PyObject_CallMethodObjArgs(client, str_retire, span, trace, NULL);
         failed = retired == NULL;
         Py_XDECREF(retired);
@@ -531,6 +726,7 @@ done:
     Py_XDECREF(outputs);
     Py_XDECREF(record);
     Py_XDECREF(end_time);
+    Py_XDECREF(last_root);
     Py_XDECREF(trace);
     return result;
 }
@@ -595,7 +791,7 @@ static PyObject *end_trace(PyObject *client, PyObject *const *args, Py_ssize_t c
         !ABSENT(given[5]))
         return NULL;
     Calls *calls = calls_of(client);
-    if (calls != NULL && is_open(client) && (trace = usual_trace(calls, given[0])) != NULL) {
+    if (calls != NULL && is_on(client) && (trace = usual_trace(calls, given[0])) != NULL) {
         roots = SLOT(trace, in_trace.roots);
         Py_ssize_t last = roots != NULL && PyTuple_CheckExact(roots) ? PyTuple_GET_SIZE(roots) - 1 : -1;
         PyObject *root = last < 0 ? NULL : Py_NewRef(PyTuple_GET_ITEM(roots, last));
@@ -620,6 +816,8 @@ static const struct {
     int count;
 } ways[] = {
     {"start_span", start_span, start_names, start_spelled, ALL_START},
+    {"start_trace", start_trace, trace_names, trace_spelled, ALL_TRACE},
+    {"_begin_trace", begin_trace, begin_names, begin_spelled, ALL_BEGIN},
     {"_end", end, end_names, end_spelled, 6},
     {"end", end_self, end_self_names, end_self_spelled, 4},
     {"end_span", end_span, end_span_names, end_span_spelled, 7},
@@ -714,23 +912,28 @@ static PyTypeObject method_type = {
 
 /* Takes the classes and constants of the Python code. Raises TypeError when a class is not as this file has it, and then nothing may be used. */
 PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"span", "trace", "recent", "accounts", "memory", "keep_error", "finished", "remote", "pop_span_id", "more_span_ids",
-                            "max_name", "record_overhead", NULL};
-    PyObject *span, *trace, *recent, *accounts, *memory, *error, *done, *elsewhere, *pop, *more;
+    static char *names[] = {"core", "span", "trace", "recent", "accounts", "memory", "keep_error", "finished", "remote", "pop_span_id", "more_span_ids",
+                            "own_flags", "random_flags", "spans_remembered", "max_name", "record_overhead", NULL};
+    PyObject *core, *span, *trace, *recent, *accounts, *memory, *error, *done, *elsewhere, *pop, *more, *own, *any, *remembered;
     int max_name, overhead;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!O!OOOOOii:prepare_calls", names, &PyType_Type, &span, &PyType_Type, &trace, &PyType_Type, &recent,
-                                     &PyType_Type, &accounts, &PyType_Type, &memory, &error, &done, &elsewhere, &pop, &more, &max_name, &overhead))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!O!O!OOOOOO!O!O!ii:prepare_calls", names, &PyType_Type, &core, &PyType_Type, &span, &PyType_Type, &trace, &PyType_Type, &recent,
+                                     &PyType_Type, &accounts, &PyType_Type, &memory, &error, &done, &elsewhere, &pop, &more,
+                                     &PyLong_Type, &own, &PyLong_Type, &any, &PyLong_Type, &remembered, &max_name, &overhead))
         return NULL;
+    if (core_type != NULL)
+        return PyErr_Format(PyExc_RuntimeError, "the calls are prepared already");
     if (max_name != MAX_NAME || overhead != RECORD_OVERHEAD)
         return PyErr_Format(PyExc_TypeError, "limits are not those that the native module was built for");
+#define CORE(name) find_slot((PyTypeObject *)core, #name, &in_core.name) < 0 ||
 #define SPAN(name) find_slot((PyTypeObject *)span, #name, &in_span.name) < 0 ||
 #define TRACE(name) find_slot((PyTypeObject *)trace, #name, &in_trace.name) < 0 ||
 #define RECENT(name) find_slot((PyTypeObject *)recent, #name, &in_recent.name) < 0 ||
 #define ACCOUNTS(name) find_slot((PyTypeObject *)accounts, #name, &in_accounts.name) < 0 ||
 #define MEMORY(name) find_slot((PyTypeObject *)memory, #name, &in_memory.name) < 0 ||
-    if (SPAN_SLOTS(SPAN) TRACE_SLOTS(TRACE) RECENT_SLOTS(RECENT) ACCOUNTS_SLOTS(ACCOUNTS) MEMORY_SLOTS(MEMORY) 0)
+    if (CORE_SLOTS(CORE) SPAN_SLOTS(SPAN) TRACE_SLOTS(TRACE) RECENT_SLOTS(RECENT) ACCOUNTS_SLOTS(ACCOUNTS) MEMORY_SLOTS(MEMORY) 0)
         return NULL;
-    span_type = (PyTypeObject *)Py_NewRef(span); /* kept for as long as the process lives, as the module is */
+    core_type = (PyTypeObject *)Py_NewRef(core); /* kept for as long as the process lives, as the module is */
+    span_type = (PyTypeObject *)Py_NewRef(span);
     trace_type = (PyTypeObject *)Py_NewRef(trace);
     recent_type = (PyTypeObject *)Py_NewRef(recent);
     accounts_type = (PyTypeObject *)Py_NewRef(accounts);
@@ -740,6 +943,9 @@ PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs) {
     remote = Py_NewRef(elsewhere);
     pop_span_id = Py_NewRef(pop);
     more_span_ids = Py_NewRef(more);
+    own_flags = Py_NewRef(own);
+    random_flags = Py_NewRef(any);
+    spans_remembered = Py_NewRef(remembered);
     Py_RETURN_NONE;
 }
 
@@ -749,8 +955,9 @@ int add_calls(PyObject *module) {
         PyObject **place;
         const char *text;
     } texts[] = {
-        {&str_native, "_native"}, {&str_off, "_off"}, {&str_wait_turn, "wait_turn"}, {&str_append, "append"},
+        {&str_off, "_off"}, {&str_wait_turn, "wait_turn"}, {&str_append, "append"},
         {&str_wake, "_wake"}, {&str_retire, "_retire"}, {&str_after_end, "_after_end"}, {&unknown, "UNKNOWN"},
+        {&str_running, "_running"}, {&str_on_first_trace, "_on_first_trace"}, {&hash_scheme, "hash"}, {&random_scheme, "random"},
     };
     for (size_t at = 0; at < sizeof texts / sizeof texts[0]; at++)
         if ((*texts[at].place = PyUnicode_InternFromString(texts[at].text)) == NULL)
@@ -759,7 +966,7 @@ int add_calls(PyObject *module) {
         for (int k = 0; k < ways[at].count; k++)
             if ((ways[at].names[k] = PyUnicode_InternFromString(ways[at].spelled[k])) == NULL)
                 return -1;
-    if ((one = PyLong_FromLong(1)) == NULL || (span_fields = Py_BuildValue("(s)", "_origin")) == NULL || (is_root_name = Py_BuildValue("(s)", "is_root")) == NULL)
+    if ((one = PyLong_FromLong(1)) == NULL || (no_roots = PyTuple_New(0)) == NULL || (span_fields = Py_BuildValue("(s)", "_origin")) == NULL || (is_root_name = Py_BuildValue("(s)", "is_root")) == NULL)
         return -1;
     return PyModule_AddType(module, &calls_type) < 0 || PyModule_AddType(module, &method_type) < 0 ? -1 : 0;
 }

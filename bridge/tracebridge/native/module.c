@@ -3,11 +3,12 @@
 #include "native.h"
 
 static PyMethodDef functions[] = {
+    {"prepare_calls", (PyCFunction)(void (*)(void))prepare_calls, METH_VARARGS | METH_KEYWORDS, "Take the classes and constants that the calls need."},
     {NULL, NULL, 0, NULL},
 };
 
 static int add_constants(PyObject *module) {
-    return PyModule_AddStringConstant(module, "VERSION", TRACEBRIDGE_VERSION);
+    return PyModule_AddStringConstant(module, "VERSION", TRACEBRIDGE_VERSION) < 0 ? -1 : add_calls(module);
 }
 
 /* No Py_mod_gil: the module does not say that it runs without the interpreter's lock, because it does not. */

@@ -10,4 +10,7 @@
 #error "the native module is not for free-threaded builds"
 #endif
 
+int add_calls(PyObject *module); /* calls.c: adds its classes */
+PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs);
+
 #endif
