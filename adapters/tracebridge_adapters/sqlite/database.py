@@ -24,7 +24,7 @@ from tracebridge.records.record import SpanRecord
 from tracebridge.records.span_identity import in_order
 from tracebridge_adapters.sqlite import finding, retention
 from tracebridge_adapters.sqlite.damage import is_damage, set_aside
-from tracebridge_adapters.sqlite.opening import open_store
+from tracebridge_adapters.sqlite.opening import open_store, refuse_newer_file
 from tracebridge_adapters.sqlite.rows import Origin, origin_of, record_of
 from tracebridge_adapters.sqlite.schema import SCHEMA_VERSION, SPAN_COLUMNS
 from tracebridge_adapters.sqlite.search import (
@@ -88,7 +88,7 @@ class StoreDatabase:
             self._writing.writer.add(records)
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> bool:
-        with self._writing.lock, self._reading.lock:
+        with self._reading.lock, self._writing.lock:  # in the order of `close`
             inode = self._writing.inode
             self.close()
             return self._path != ":memory:" and set_aside(self._path, inode, error)
@@ -351,6 +351,8 @@ class StoreDatabase:
             text = str(error)
             if "locked" in text or "busy" in text or "full" in text or "I/O" in text:
                 raise Retryable(f"{self._path}: {text}") from error
+            self.close()  # it is looked at anew: a newer tracebridge may have brought it to its own tables
+            refuse_newer_file(self._path)
             raise Misconfigured(f"{self._path}: {text}; is the folder there, and writable?") from error
         except sqlite3.IntegrityError as error:
             raise Rejected(f"{self._path}: {error}") from error

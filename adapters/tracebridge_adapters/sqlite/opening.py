@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,7 @@ def open_store(path: str, *, reads_only: bool, bounded: bool = True) -> sqlite3.
     connection = _connected(_uri(path) if reads_only else path, uri=reads_only)
     try:
         version = _version(connection)
-        if version > SCHEMA_VERSION:
-            raise Misconfigured(
-                f"{path} was written by a newer tracebridge (schema {version}); upgrade, or use another path"
-            )
+        _refuse_newer(path, version)
         if reads_only:
             if version == SCHEMA_VERSION:
                 return connection
@@ -50,6 +48,21 @@ def open_store(path: str, *, reads_only: bool, bounded: bool = True) -> sqlite3.
         connection.close()
         raise
     return connection
+
+
+def refuse_newer_file(path: str) -> None:
+    """Raise Misconfigured where a file is of a newer version; a file that cannot be asked is not."""
+    if path != ":memory:":
+        with suppress(sqlite3.Error), closing(_connected(_uri(path), uri=True)) as connection:
+            _refuse_newer(path, _version(connection))
+
+
+def _refuse_newer(path: str, version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise Misconfigured(
+            f"{path} was written by a newer tracebridge (schema {version}; this one reads 1 to {SCHEMA_VERSION}); "
+            "upgrade, or use another path"
+        )
 
 
 def _connected(path: str, *, uri: bool = False) -> sqlite3.Connection:

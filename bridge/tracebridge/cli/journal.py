@@ -149,6 +149,8 @@ def _owed(directory: Path, names: list[str]) -> list[Owed]:
     for writer in Outside(directory, names).writers():
         if writer.state != LEFT:
             continue
+        if writer.newer:
+            echo(f"{directory / writer.folder} is left alone: {writer.newer}", err=True)
         for name, spans in writer.left.items():
             if spans + writer.left_open:
                 one = found[name]
@@ -163,7 +165,7 @@ def _change(directory: Path, adapter: str, names: list[str], change: Callable[[L
     """Change what dead processes left for an adapter; `change` returns how many spans that is."""
     from tracebridge.journal.adoption import read_folder
     from tracebridge.journal.folder import Folder, folders
-    from tracebridge.journal.segment import NewerVersionError
+    from tracebridge.journal.segment_header import NewerVersionError
     from tracebridge.journal.unclaimed import give_back
 
     outcome = Outcome()

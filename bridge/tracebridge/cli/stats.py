@@ -229,6 +229,8 @@ def _said(writer: Writer) -> list[str]:
         said.append(f"{count(spans, 'span')} of dead processes wait for {name}, which it does not name")
     for name, reasons in journal.get("dropped", {}).items():
         said.append(f"{name} dropped {', '.join(f'{spans:,} {reason}' for reason, spans in reasons.items())}")
+    if writer.newer:
+        said.append(f"left alone: {writer.newer}")
     if writer.left_open:
         said.append(f"{count(writer.left_open, 'span')} open when it died")
     return said

@@ -26,10 +26,9 @@ from tracebridge.journal.segment import (
     STARTED,
     TORN,
     VOID,
-    DamagedError,
-    NewerVersionError,
     Segment,
 )
+from tracebridge.journal.segment_header import DamagedError, NewerVersionError
 from tracebridge.journal.settled import name_hash
 from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import is_folder, make_folder, prune, write_private

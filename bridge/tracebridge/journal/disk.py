@@ -153,6 +153,7 @@ class DiskJournal(StoredLog):
         segment = self._current
         assert segment is not None  # noqa: S101 - there is room, so there is a segment
         self._free -= need
+        segment.admit(kind)
         return segment, segment.put(kind, data)
 
     def _next_segment(self, need: int) -> bool:

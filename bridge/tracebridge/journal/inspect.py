@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tracebridge.journal.adoption import held_in, key_of
 from tracebridge.journal.folder import DAMAGED, adapters_of, folders, is_alive, numbers_of, segments_in
-from tracebridge.journal.segment import FINISHED, HELD, STARTED, DamagedError, Segment
+from tracebridge.journal.segment import FINISHED, HELD, STARTED, Segment
+from tracebridge.journal.segment_header import DamagedError, NewerVersionError
 from tracebridge.journal.settled import name_hash
 from tracebridge.process.private_files import is_folder
 
@@ -37,6 +38,8 @@ class Writer:
     """What is left behind: finished spans by adapter; `? (hash)` for one whose name is not told here."""
     left_open: int = 0
     """What is left behind: spans that were open, and will be delivered as unfinished, or held by a stage, which will be asked."""
+    newer: str = ""
+    """Why what is left behind is not counted: a newer tracebridge wrote it. Empty when this one reads it."""
 
 
 class Outside:
@@ -48,7 +51,7 @@ class Outside:
     def __init__(self, directory: Path, adapters: Iterable[str] = ()) -> None:
         self.directory = directory
         self._adapters = list(adapters)
-        self._read: dict[str, tuple[object, Counter[str], int]] = {}
+        self._read: dict[str, tuple[object, _LeftBehind]] = {}
 
     def writers(self) -> list[Writer]:
         """Return the writers, oldest first. Raises OSError."""
@@ -89,18 +92,29 @@ class Outside:
         segments = [path for path, _ in files]
         seen = ([(path, file.st_size, file.st_mtime_ns) for path, file in files], own, told)
         if writer.folder not in self._read or self._read[writer.folder][0] != seen:
-            self._read[writer.folder] = (seen, *_left(segments, own, told))
-        _, left, writer.left_open = self._read[writer.folder]
-        writer.left = dict(left)
+            self._read[writer.folder] = (seen, _left(segments, own, told))
+        _, found = self._read[writer.folder]
+        writer.left, writer.left_open, writer.newer = dict(found.spans), found.opened, found.newer
 
 
-def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple[Counter[str], int]:
-    """Return what segments still owe, by adapter, and how many spans were open at their end. `others` may be meant in them, too."""
+class _LeftBehind(NamedTuple):
+    """What a dead process left."""
+
+    spans: Counter[str]
+    """Finished ones, by the adapter that they are owed to."""
+    opened: int
+    newer: str = ""
+
+
+def _left(segments: list[Path], adapters: list[str], others: list[str]) -> _LeftBehind:
+    """Return what segments still owe, and how many spans were open at their end. `others` may be meant in them, too."""
     left: Counter[str] = Counter()
     opened: set[tuple[bytes, bytes]] = set()
     for path in segments:
         try:
             segment = Segment.copy(path)
+        except NewerVersionError as error:
+            return _LeftBehind(Counter(), 0, str(error))
         except (DamagedError, OSError):
             continue
         count = 0
@@ -122,4 +136,4 @@ def _left(segments: list[Path], adapters: list[str], others: list[str]) -> tuple
                 owing[name] = settled
         for name, settled in owing.items():
             left[name] += sum(end - start for start, end in settled.owed(count))
-    return left, len(opened)
+    return _LeftBehind(left, len(opened))

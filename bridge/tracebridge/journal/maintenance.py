@@ -15,7 +15,7 @@ from tracebridge.journal.adoption import Decide, Left, keep_all, read_folder
 from tracebridge.journal.backlog import PutBack
 from tracebridge.journal.disk import DiskJournal
 from tracebridge.journal.folder import STATS, Folder, bytes_in, folders
-from tracebridge.journal.segment import NewerVersionError
+from tracebridge.journal.segment_header import NewerVersionError
 from tracebridge.journal.unclaimed import Bounds, Unclaimed, give_back
 from tracebridge.masking.loggers import logger
 from tracebridge.process.private_files import write_private
@@ -60,7 +60,7 @@ class Maintainer:
         self._poke = threading.Event()
         """Set when there is something to do before the next tick."""
         journal.backlog.on_room = self._poke.set
-        self._left_alone: set[str] = set()
+        self._left_alone: set[Path] = set()
         self._unclaimed = Unclaimed(self._bounds.unclaimed, self._note_lost)
         self._told: set[str] = set()
         """Adapters, and bounds, of which something was said."""
@@ -160,10 +160,12 @@ class Maintainer:
             return
         self._to_look = None
         self._unclaimed.drop_over()
+        self._left_alone = {path for path in self._left_alone if path.exists()}  # others may read what we cannot
         unclaimed = self._unclaimed.spans()
         backlog = self._journal.backlog
         with self._journal.lock:
             self._journal.found.unclaimed = unclaimed
+            self._journal.found.left_alone = len(self._left_alone)
             backlog.others = {
                 path: others for path, others in backlog.others.items() if path not in self._unclaimed and path.exists()
             }
@@ -194,7 +196,7 @@ class Maintainer:
     def _take(self, path: Path) -> None:
         """Read one folder if its writer is dead, and queue what it owes our adapters when there is room."""
         journal = self._journal
-        if str(path) in self._left_alone or self._unclaimed.is_known(path) or self._is_put_back(path):
+        if path in self._left_alone or self._unclaimed.is_known(path) or self._is_put_back(path):
             return
         folder = None
         try:
@@ -206,7 +208,7 @@ class Maintainer:
             )
         except (NewerVersionError, OSError) as error:
             if not (isinstance(error, OSError) and error.errno in PASSING):
-                self._left_alone.add(str(path))
+                self._left_alone.add(path)
             _log.error("%s is left alone: %s", path, error)
             with journal.lock:
                 journal.found.left_alone = len(self._left_alone)

@@ -2,7 +2,7 @@
 
 Layout (little-endian):
 
-    0      header, 64 bytes: magic, version, slots, where the slots and the records begin, mark, salt, checksum
+    0      header, 64 bytes (`segment_header.py`)
     64     the same header again, for the case that the first is damaged
     128    slots: what each adapter has settled in this segment (`slots.py`)
     …      records: mark (4), length and kind (4), CRC-32 (4), body
@@ -23,18 +23,15 @@ import struct
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 
+from tracebridge.journal.segment_header import OLDEST, SLOTS_AT, DamagedError, Header, read_header
 from tracebridge.journal.settled import SLOT_BYTES, Owner, Settled, Slot, name_hash, pack_slot, read_slots
 from tracebridge.process.private_files import open_regular, read_regular
 from tracebridge.records.record import Resource
 
-VERSION = 1
-MAGIC = b"TBSEGMNT"
-_HEADER = struct.Struct("<8sHHIII4sI")  # magic, version, slots, slots' offset, records' offset, salt, mark, checksum
-_HEADER_BYTES = 64
-_SLOTS_AT = 2 * _HEADER_BYTES
 _HEAD = struct.Struct("<4sII")
 HEAD_BYTES = _HEAD.size
 MAX_BODY = (1 << 28) - 1  # bytes of one record
@@ -59,26 +56,20 @@ class RecordKind(IntEnum):
 
 
 FINISHED, STARTED, CHANGED, RESOURCE, VOID, HELD = (int(kind) for kind in RecordKind)
+SINCE = {HELD: 2}
+"""The version of a segment that a kind of record needs, where that is not the first."""
 DAMAGED = 0  # what a scan calls a stretch that is not a record
 TORN = -1  # and a body at the very end whose head was never written: it was never reported as safe
-
-
-class DamagedError(Exception):
-    """A segment's header cannot be read."""
-
-
-class NewerVersionError(DamagedError):
-    """A newer tracebridge wrote the segment."""
 
 
 class Segment:
     """A segment that is being written, or was written and is being read. Changed under the journal's lock."""
 
     __slots__ = (
-        "_fd", "_mark", "_memory", "_salt", "_slot_of", "_slots", "at", "begin", "first", "offsets", "path", "resource", "size"
+        "_fd", "_header", "_mark", "_memory", "_salt", "_slot_of", "at", "begin", "first", "offsets", "path", "resource", "size"
     )  # fmt: skip
 
-    def __init__(self, memory: mmap.mmap, path: Path | None, fd: int, salt: int, mark: bytes, begin: int, slots: int):
+    def __init__(self, memory: mmap.mmap, path: Path | None, fd: int, header: Header):
         self.path = path
         """None for a segment that lies in memory only."""
         self.size = len(memory)
@@ -87,16 +78,16 @@ class Segment:
         """The journal position of its first finished record."""
         self.offsets = array("I")
         """Where its finished records stand."""
-        self.at = begin
+        self.at = header.begin
         """Where the next record goes."""
-        self.begin = begin
+        self.begin = header.begin
         self.resource: Resource | None = None
         """What the records of an adopted segment come from; None in one of our own."""
         self._memory = memory
         self._fd = fd
-        self._salt = salt
-        self._mark = mark
-        self._slots = slots
+        self._header = header
+        self._salt = header.salt
+        self._mark = header.mark
         self._slot_of: dict[bytes, tuple[int, int]] = {}
         """By the hash of an adapter's name: its slot, and the generation of what is written there."""
 
@@ -109,16 +100,11 @@ class Segment:
         Writing into a sparse mapping on a full disk would kill the process (SIGBUS); here a full disk is an OSError. Without a path the
         segment lies in memory.
         """
-        slots = max(1, len(adapters))
-        begin = _SLOTS_AT + slots * 2 * SLOT_BYTES
         fd, memory = (-1, mmap.mmap(-1, size)) if path is None else _mapped(path.with_suffix(UNBORN), size)
-        salt = secrets.randbits(32)
         mark = bytes(secrets.choice(range(1, 256)) for _ in range(4))
-        header = _HEADER.pack(MAGIC, VERSION, slots, _SLOTS_AT, begin, salt, mark, 0)[:-4]
-        header += struct.pack("<I", zlib.crc32(header))
-        for at in (0, _HEADER_BYTES):
-            memory[at : at + len(header)] = header
-        segment = cls(memory, None, fd, salt, mark, begin, slots)
+        header = Header(OLDEST, max(1, len(adapters)), secrets.randbits(32), mark)
+        header.write(memory)
+        segment = cls(memory, None, fd, header)
         for number, name in enumerate(adapters):
             segment._slot_of[name_hash(name)] = (number, 0)
             for _ in range(2):  # both copies: one damaged bit must not make an adapter a stranger here
@@ -130,7 +116,7 @@ class Segment:
     @staticmethod
     def overhead(adapters: int) -> int:
         """Return how many bytes a segment for so many adapters needs beside its records."""
-        return _SLOTS_AT + max(1, adapters) * 2 * SLOT_BYTES
+        return SLOTS_AT + max(1, adapters) * 2 * SLOT_BYTES
 
     def move_to(self, path: Path) -> None:
         """Give a segment that lies in memory a file. Raises OSError and stays as it is."""
@@ -154,25 +140,24 @@ class Segment:
         """Open a segment whose writer is dead, and whose folder is ours. Raises DamagedError when it cannot be understood, OSError."""
         fd = open_regular(path, os.O_RDWR)
         try:
-            if os.fstat(fd).st_size < _SLOTS_AT:
+            if os.fstat(fd).st_size < SLOTS_AT:
                 raise DamagedError("it ends before its header does")
             memory = mmap.mmap(fd, 0)
-            salt, mark, begin, slots = _read_header(memory)
+            header = read_header(memory)
         except BaseException:
             os.close(fd)
             raise
-        return cls(memory, path, fd, salt, mark, begin, slots)
+        return cls(memory, path, fd, header)
 
     @classmethod
     def copy(cls, path: Path) -> Segment:
         """Read a segment into memory, to look at: its owner may cut the file meanwhile. Raises as `open` does."""
         data = read_regular(path)
-        if len(data) < _SLOTS_AT:
+        if len(data) < SLOTS_AT:
             raise DamagedError("it ends before its header does")
         memory = mmap.mmap(-1, len(data))
         memory[:] = data
-        salt, mark, begin, slots = _read_header(memory)
-        return cls(memory, path, -1, salt, mark, begin, slots)
+        return cls(memory, path, -1, read_header(memory))
 
     # ------------------------------------------------------------------ writing
 
@@ -190,6 +175,18 @@ class Segment:
     def end(self) -> int:
         """The journal position after its last finished record."""
         return self.first + len(self.offsets)
+
+    @property
+    def version(self) -> int:
+        """Whoever reads this version understands the segment."""
+        return self._header.version
+
+    def admit(self, kind: int) -> None:
+        """Say, before the first record of a kind that not every version knows is put here, that its readers have to know it."""
+        needed = SINCE.get(kind, OLDEST)
+        if needed > self.version:
+            self._header = replace(self._header, version=needed)
+            self._header.write(self._memory)
 
     def put(self, kind: int, body: bytes) -> int:
         """Write a record and return where it stands. The caller has made sure of the room."""
@@ -217,7 +214,7 @@ class Segment:
         number, generation = self._slot_of[key]
         generation += 1
         self._slot_of[key] = (number, generation)
-        at = _SLOTS_AT + (2 * number + generation % 2) * SLOT_BYTES
+        at = SLOTS_AT + (2 * number + generation % 2) * SLOT_BYTES
         self._memory[at : at + SLOT_BYTES] = pack_slot(key, generation, settled, self._salt)
 
     def handle(self) -> int:
@@ -270,8 +267,8 @@ class Segment:
 
         Whose that one was cannot be told, so everything is owed: rather sent twice than not at all.
         """
-        others = [slot for slot in range(self._slots) if slot not in whole]
-        at = {slot: _SLOTS_AT + 2 * slot * SLOT_BYTES for slot in others}
+        others = [slot for slot in range(self._header.slots) if slot not in whole]
+        at = {slot: SLOTS_AT + 2 * slot * SLOT_BYTES for slot in others}
         damaged = [slot for slot in others if any(self._memory[at[slot] : at[slot] + 2 * SLOT_BYTES])]
         if not damaged:
             return None
@@ -291,7 +288,7 @@ class Segment:
 
     def written(self) -> dict[bytes, Slot]:
         """Return what is written of adapters, by the hash of their names."""
-        return read_slots(self._memory[_SLOTS_AT : self.begin], self._salt)
+        return read_slots(self._memory[SLOTS_AT : self.begin], self._salt)
 
     def scan(self) -> Iterator[tuple[int, int, int]]:
         """Yield (kind, offset, length) of every whole record, and of the stretches that are not records (DAMAGED, TORN).
@@ -365,18 +362,6 @@ class Segment:
         self.release()
         with contextlib.suppress(BufferError):  # somebody was just reading it as the process forked
             self._memory.close()
-
-
-def _read_header(memory: mmap.mmap) -> tuple[int, bytes, int, int]:
-    for at in (0, _HEADER_BYTES):
-        magic, version, slots, slots_at, begin, salt, mark, checksum = _HEADER.unpack_from(memory, at)
-        if magic != MAGIC or zlib.crc32(memory[at : at + _HEADER.size - 4]) != checksum:
-            continue
-        if version > VERSION:
-            raise NewerVersionError(f"it is of version {version}, this tracebridge reads up to {VERSION}; upgrade")
-        if slots_at == _SLOTS_AT and begin == _SLOTS_AT + slots * 2 * SLOT_BYTES and begin <= len(memory):
-            return salt, mark, begin, slots
-    raise DamagedError("both copies of its header are damaged")
 
 
 def _mapped(path: Path, size: int) -> tuple[int, mmap.mmap]:

@@ -23,8 +23,8 @@ from tracebridge_adapters.formats.spanlog.writer import Writer
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _MARK = f'schema":"{SCHEMA}"'.encode()
-_ANY_MARK = re.compile(rb'schema"\s*:\s*"spanlog\\?/1"')
-"""The same as other writers may spell it: with spaces, and with a solidus that is escaped (RFC 8259 section 7)."""
+_ANY_MARK = re.compile(rb'schema"\s*:\s*"spanlog\\?/(\d{1,9})"')
+"""The same of any version, as other writers may spell it: with spaces, and with a solidus that is escaped (RFC 8259 section 7)."""
 _OTLP, _DATADOG = b'"resourceSpans"', b'"dd.trace_id"'
 
 
@@ -41,6 +41,15 @@ def _refuse_twice(line: bytes, shown: Line) -> None:
         or line.count(b'_time_unix_nano"') > 2
     ):
         json.loads(line, object_pairs_hook=_pairs)
+
+
+def _of_another_version(line: bytes) -> str:
+    """Return what to say of a line that names another version of the schema; empty when it does not."""
+    for found in _ANY_MARK.finditer(line):
+        written = f"spanlog/{int(found[1])}"
+        if written != SCHEMA:
+            return f"another version of tracebridge wrote it ({written}); upgrade"
+    return ""
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -61,7 +70,7 @@ class SpanlogLines:
         self._writer = Writer()
 
     def looks_right(self, line: bytes) -> bool:
-        """Whether the line is an object that names the schema, in any profile."""
+        """Whether the line is an object that names the schema, in any profile and of any version."""
         return line[:1] == b"{" and (_MARK in line or (b"spanlog" in line and _ANY_MARK.search(line) is not None))
 
     def decode(self, line: bytes) -> Decoded:
@@ -70,7 +79,7 @@ class SpanlogLines:
             decoded = None if _OTLP in line or _DATADOG in line else self._as_written(line)
             return self._as_shipped(line) if decoded is None else decoded
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
-            raise ValueError(f"not a {SCHEMA} line: {error}") from error
+            raise ValueError(f"not a {SCHEMA} line: {_of_another_version(line) or error}") from error
 
     def _as_written(self, line: bytes) -> Decoded | None:
         """Return what a line in the `otel` profile holds; None for one that is not exactly as it was written."""

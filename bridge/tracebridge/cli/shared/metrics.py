@@ -34,6 +34,8 @@ def _as_of_now(writer: Writer) -> dict[str, Any]:
     """Return the numbers that a process told; of a dead one, what waits is what it left."""
     if writer.state != LEFT:
         return writer.numbers
+    if writer.newer:
+        return {**writer.numbers, "journal": {**writer.numbers.get("journal", {}), "left_alone": 1}}
     adapters = writer.numbers.get("adapters", {})
     left = {
         name: {**adapters.get(name, {}), "queued": writer.left.get(name, 0)} for name in {**adapters, **writer.left}

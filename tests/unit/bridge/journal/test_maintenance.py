@@ -94,7 +94,9 @@ def test_a_newer_version_is_left_alone_with_a_clear_error(tmp_path, caplog):
     kept.look()
     errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
     assert len(errors) == 1
-    assert "is left alone: it is of version 9, this tracebridge reads up to 1; upgrade" in errors[0]
+    assert (
+        "is left alone: a newer tracebridge wrote it (journal version 9; this one reads 1 to 2); upgrade" in errors[0]
+    )
     assert (life.journal.stats().left_alone, segment.read_bytes()) == (1, bytes(data))
     assert Folder.take(path) is not None  # the lock was given back
     life.close()

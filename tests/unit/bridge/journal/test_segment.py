@@ -10,12 +10,12 @@ import pytest
 from tracebridge.journal.segment import (
     DAMAGED,
     FINISHED,
+    HELD,
     STARTED,
     TORN,
-    DamagedError,
-    NewerVersionError,
     Segment,
 )
+from tracebridge.journal.segment_header import DamagedError, NewerVersionError
 from tracebridge.journal.settled import MAX_GAPS, Settled
 
 BODIES = [b"first", b"\x01" * 300, b"x", b"last but one" * 9, b"end"]
@@ -174,11 +174,33 @@ def test_a_segment_of_a_newer_version_is_refused_by_name(tmp_path):
     made(tmp_path / "1.seg")
     data = bytearray((tmp_path / "1.seg").read_bytes())
     for at in (0, 64):
-        data[at + 8 : at + 10] = struct.pack("<H", 2)
+        data[at + 8 : at + 10] = struct.pack("<H", 3)
         data[at + 28 : at + 32] = struct.pack("<I", zlib.crc32(data[at : at + 28]))
     (tmp_path / "1.seg").write_bytes(data)
-    with pytest.raises(NewerVersionError, match="version 2"):
+    with pytest.raises(NewerVersionError, match="version 3"):
         Segment.open(tmp_path / "1.seg")
+
+
+def test_a_version_that_one_copy_of_the_header_alone_tells_is_damage(tmp_path):
+    """The other copy holds: a flipped bit does not make a segment a newer one."""
+    made(tmp_path / "1.seg")
+    data = bytearray((tmp_path / "1.seg").read_bytes())
+    data[8] ^= 0x80
+    (tmp_path / "1.seg").write_bytes(data)
+    assert found(tmp_path / "1.seg") == BODIES
+
+
+@pytest.mark.parametrize("whole", [b"\0" * 16, b"\xff" * 16], ids=["zeros", "ones"])
+@pytest.mark.parametrize("at", [0, 64])
+def test_a_process_that_dies_as_it_raises_the_version_leaves_a_whole_header(tmp_path, at, whole):
+    """Whichever copy was being written: the other one is true."""
+    segment = made(tmp_path / "1.seg")
+    segment.admit(HELD)
+    segment.put(HELD, b"\x01gheld")
+    data = bytearray((tmp_path / "1.seg").read_bytes())
+    data[at + 8 : at + 24] = whole
+    (tmp_path / "1.seg").write_bytes(data)
+    assert (found(tmp_path / "1.seg"), Segment.open(tmp_path / "1.seg").version) == ([*BODIES, b"\x01gheld"], 2)
 
 
 @pytest.mark.parametrize(
