@@ -85,7 +85,10 @@ def build(settings: Settings) -> Parts:
     stages = Stages(_users_stages(settings, accounts, resource), redaction, redacts_only_keys=redaction.only_keys)
     limits = settings.limits
     reducer = Reducer(
-        text_limit=limits.attribute_value_length_limit, payload_limit=limits.payload_length_limit, keys=redaction.keys
+        text_limit=limits.attribute_value_length_limit,
+        payload_limit=limits.payload_length_limit,
+        most_attributes=limits.attribute_count_limit,
+        keys=redaction.keys,
     )
     return Parts(accounts, journal, deliveries, dead_letters, stages, reducer, resource)
 

@@ -1,4 +1,4 @@
-"""The tutorial, from its first command to its last, with a real Zipkin and a real Jaeger."""
+"""Pages that lead into Zipkin and Jaeger, from their first command to their last, with real ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ EXPORT = "export "
 
 
 @pytest.mark.server
-def test_the_tutorial_leads_to_both_systems(zipkin, jaeger_2, tmp_path):
+@pytest.mark.parametrize("page", ["tutorial", "zipkin-and-jaeger"])
+def test_the_page_leads_to_both_systems(page, zipkin, jaeger_2, tmp_path):
     """Each block does and prints what the page shows, at the addresses of the real servers."""
     addresses = {
         "http://localhost:9411": zipkin.url,
@@ -28,7 +29,7 @@ def test_the_tutorial_leads_to_both_systems(zipkin, jaeger_2, tmp_path):
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120"}
     env.pop("TRACEBRIDGE_CONFIG", None)
     try:
-        for block in blocks(PAGES / "tutorial.md"):
+        for block in blocks(PAGES / f"{page}.md"):
             text = re.sub("|".join(addresses), lambda found: addresses[found[0]], block.text)
             if block.title:
                 (tmp_path / block.title).write_text(text)

@@ -20,12 +20,14 @@ from tracebridge_adapters.formats.otlp import json as otlp_json
 from tracebridge_adapters.formats.otlp import json_reader as otlp_json_reader
 from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 from tracebridge_adapters.formats.otlp import protobuf_reader as otlp_protobuf_reader
+from tracebridge_adapters.formats.otlp.protobuf_span import common_span
 
 ENCODINGS = {
     "protobuf": (otlp_protobuf.encode, lambda body, take_apart: otlp_protobuf_reader.decode(body, take_apart).records),
     "json": (otlp_json.encode_request, lambda body, take_apart: otlp_json_reader.decode(body, take_apart).records),
     "json in a file": (otlp_json.encode, lambda body, take_apart: otlp_json_reader.decode(body, take_apart).records),
 }
+NOBODY = Resource()
 DIALECTS = ("openinference", "mlflow", "genai")
 
 
@@ -125,6 +127,54 @@ def test_junk_is_refused_with_a_clear_error(encoding, junk):
         assert str(error).startswith("not OTLP ")
     else:
         assert all(len(record.trace_id) == 16 for record in read)
+
+
+def the_long_way(content: bytes) -> SpanRecord | None:
+    """What the plain reader makes of one span's bytes; None when it refuses them."""
+    try:
+        return otlp_protobuf_reader._span(content, NOBODY, None, take_apart)
+    except (ValueError, TypeError):
+        return None
+
+
+def the_short_way(content: bytes) -> SpanRecord | None:
+    """What is made of them in one pass; None when that is not for them."""
+    pairs: dict[bytes, tuple[str, Any]] = {}
+    return common_span(content, NOBODY, None, pairs, otlp_protobuf_reader._pair, take_apart)
+
+
+def span_bytes(record: SpanRecord) -> bytes:
+    """One span's bytes, written by ours."""
+    message = TracesData.FromString(otlp_protobuf.encode([record], shown("openinference")))
+    return message.resource_spans[0].scope_spans[0].spans[0].SerializeToString()
+
+
+@given(record=records)
+def test_the_short_way_to_read_a_span_agrees_with_the_long_one(record):
+    """It gives the same record, every field with its type, or leaves the span to the long way; as for opentelemetry-proto's own bytes."""
+    content = span_bytes(record)
+    short, long = the_short_way(content), the_long_way(content)
+    assert long is not None
+    assert short is None or fields(long) == fields(short)
+    if not (record.events or record.links or record.trace_state or record.status_message) and record.kind:
+        odd = (
+            record.dropped_attributes
+            or record.dropped_events
+            or record.dropped_links
+            or len(record.name.encode()) >= 128
+        )
+        assert odd or len(content) > 16_000 or short is not None
+
+
+@given(record=records, data=st.data())
+def test_the_short_way_to_read_a_span_takes_nothing_that_the_long_one_refuses(record, data):
+    """Bytes that were changed, cut or added anywhere."""
+    content = bytearray(span_bytes(record))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, max(0, len(content) - 1)))
+        content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    short, long = the_short_way(bytes(content)), the_long_way(bytes(content))
+    assert short is None or (long is not None and fields(long) == fields(short))
 
 
 @given(record=records, data=st.data())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +101,8 @@ class Core(Misuse):
         """Count the end of a span that is not open (`tracebridge.calls.ending`)."""
         raise NotImplementedError
 
-    def _ingest(self, record: SpanRecord) -> None:
-        """Take a finished record made elsewhere (`tracebridge.calls.ingesting`)."""
+    def _ingest(self, records: Sequence[SpanRecord]) -> None:
+        """Take finished records made elsewhere (`tracebridge.calls.ingesting`)."""
         raise NotImplementedError
 
     def _find(self, key: Any) -> LiveTrace | None:

@@ -113,10 +113,10 @@ class Ending(Sharing):
         cause: EndCause = _FINISHED,
     ) -> None:
         """End a live span; the first end wins. `Span.end` and every end call come here."""
-        trace, span_id = span._trace, span._span_id
-        if self._accounts.is_inside():
+        trace, span_id, accounts = span._trace, span._span_id, self._accounts
+        if accounts.is_inside():
             end_time_ns = trace.anchor_ns + self._ticks() if end_time_ns is None else end_time_ns
-            self._accounts.aside(self._end, span, outputs, attributes, status, end_time_ns, cause)
+            accounts.aside(self._end, span, outputs, attributes, status, end_time_ns, cause)
             return
         decision = trace.decision
         if decision is not None and not decision.recorded:
@@ -153,13 +153,13 @@ class Ending(Sharing):
         attributes_now = span._attributes
         if span._attributes_change:  # looked at after them, because it is set first
             attributes_now = attributes_now.copy()  # in one step: other threads may be setting some
-        inputs, outputs_now, events = span._inputs, span._outputs, span._events
+        inputs, outputs_now, events, is_root = span._inputs, span._outputs, span._events, span._is_root
         if (
             span._fast_path  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED
             and trace.fast_path
             and self._stages.fast_path
-            and (span._parent_raw is not None or not trace.tags)
+            and not (is_root and trace.tags)
         ):
             # the fields of SpanRecord up to the last that the common span has; the others are at their defaults
             fields = [
@@ -179,7 +179,7 @@ class Ending(Sharing):
                 inputs is not None
                 or outputs_now is not None
                 or events is not None
-                or (span._parent_raw is None and trace.custom_id is not None)
+                or (is_root and trace.custom_id is not None)
             ):
                 fields += (_FINISHED_VALUE, "", *later_fields(span, trace, inputs, outputs_now, events))
             try:
@@ -190,9 +190,6 @@ class Ending(Sharing):
             data = self._encoded(span, trace, cause)
         if decision is not None:
             data = self._as_decided(span, trace, decision, data)
-        accounts = self._accounts
-        roots = trace.roots
-        is_root = roots and (roots[0] is span or (len(roots) > 1 and span in roots))
         queued = type(data) is bytes
         try:
             if not accounts.acquire(False):
@@ -215,7 +212,7 @@ class Ending(Sharing):
             or self._journal.commits
             or len(trace.ended.young) > ENDED_SPANS_REMEMBERED
         ):
-            self._after_end(trace, is_root=bool(is_root))
+            self._after_end(trace, is_root=is_root)
 
     def _end_unrecorded(self, span: Span, trace: LiveTrace, cause: EndCause) -> None:
         """End a span of a trace that is not recorded: it is counted, and that is all."""
@@ -231,14 +228,13 @@ class Ending(Sharing):
             accounts.started += 1
             accounts.left_out += 1
             accounts.sampled[trace.decision.reason] += 1  # type: ignore[union-attr]  # that is why we are here
-            is_root = trace.roots and span in trace.roots
-            if is_root or not trace.spans:
+            if span._is_root or not trace.spans:
                 self._retire(span, trace)
         except BaseException:
             accounts.let_go()
             raise
         accounts.release()
-        if is_root and trace.late_since is not None:
+        if span._is_root and trace.late_since is not None:
             self._on_late_children(trace)
 
     def _after_end(self, trace: LiveTrace, *, is_root: bool) -> None:

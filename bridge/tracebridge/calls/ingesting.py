@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from tracebridge.records.values import Tally
 from tracebridge.spans.span import MAX_NAME
 from tracebridge.stages.stage import Encoded
 
+AT_ONCE = 256  # records that are queued under one hold of the lock
 _replace = msgspec.structs.replace
 _TEXTS = ("name", "span_type", "end_cause", "opened_at", "status_message", "trace_state", "experiment_id")
 _OPTIONAL_TEXTS = ("custom_trace_id", "id_scheme", "custom_span_id", "span_id_scheme")
@@ -69,37 +71,58 @@ class Ingesting(Deciding):
         Never raises because of the record. Without a `resource` of its own it gets this client's; as part of a trace that is open here
         it gets that trace's custom ID.
         """
+        self.ingest_all((record,))
+
+    def ingest_all(self, records: Sequence[SpanRecord]) -> None:
+        """Take finished records made elsewhere, in their order, each as `ingest` does; together they cost less."""
         if self._off:
             if self._closed:
-                self._refuse_after_close(
-                    "ingest_after_close", "a record was ingested after close(); it is not delivered."
-                )
+                for _ in records:
+                    self._refuse_after_close(
+                        "ingest_after_close", "a record was ingested after close(); it is not delivered."
+                    )
             return
-        self._ingest(record)
+        self._ingest(records)
 
-    def _ingest(self, record: SpanRecord) -> None:
+    def _ingest(self, records: Sequence[SpanRecord]) -> None:
         if self._accounts.is_inside():
-            self._accounts.aside(self._ingest, record)
+            self._accounts.aside(self._ingest, records)
             return
-        data = self._thinned(self._ingested(record))
-        accounts = self._accounts
+        ready: list[bytes] = []
+        for record in records:
+            made: Encoded | None = self._thinned(self._ingested(record))
+            if isinstance(made, bytes):
+                ready.append(made)
+                if len(ready) < AT_ONCE:
+                    continue
+                made = None
+            self._queue(ready, made)  # before the next is looked at: what becomes of it may depend on this one
+            ready = []
+        if ready:
+            self._queue(ready, None)
+        if self._journal.commits:
+            self._journal.commit()
+        self._on_first_trace()
+
+    def _queue(self, ready: Sequence[bytes], other: Encoded | None) -> None:
+        """Append what is ready to the journal, and see to another one, if there is one, that is not queued."""
+        accounts, group = self._accounts, None
         try:
             if not accounts.acquire(False):
                 accounts.wait_turn()
-            if isinstance(data, bytes):
-                self._journal.append(data)
-            else:
-                group = self._not_queued(object(), data)
-            accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
+            append = self._journal.append
+            for data in ready:
+                append(data)
+                accounts.ingested += 1  # after it: an append may wait for room, and readers look meanwhile
+            if other is not None:
+                group = self._not_queued(object(), other)
+                accounts.ingested += 1
         except BaseException:
             accounts.let_go()
             raise
         accounts.release()
-        if not isinstance(data, bytes):
-            self._after_stages(data, group)
-        if self._journal.commits:
-            self._journal.commit()
-        self._on_first_trace()
+        if other is not None:
+            self._after_stages(other, group)
 
     def _ingested(self, record: SpanRecord) -> Encoded:
         """Return the record as the journal keeps it, or why it is not queued."""

@@ -145,7 +145,7 @@ class Recording(Queueing):
 
     def _record(self, span: Span, trace: LiveTrace, cause: EndCause) -> SpanRecord:
         tally, origin = span._counts, span._origin
-        is_root = span._parent_id is None or span in trace.roots
+        is_root = span._parent_id is None or span._is_root
         return SpanRecord(
             trace_id=trace.trace_id,
             span_id=span._raw_id,

@@ -81,34 +81,34 @@ class Roots(Sharing):
             parent_id = None if remote is None else remote.span_id
             own_id = None if span_id is None else self._ids.span(span_id)
             raw_id, hex_id = shared_ids.span_id() if own_id is None else (own_id.wire, own_id.wire_span_id)
+            told = None if remote is None else told_by(remote, trace.custom_id)
+            plain = {} if attributes is None else self._reducer.fast_attributes(attributes)
             span = Span(
                 self,
                 trace,
                 hex_id,
                 raw_id,
                 parent_id,
-                None if parent_id is None else bytes.fromhex(parent_id),
+                None,
                 name,
                 trace.anchor_ns + self._ticks(),
                 place,
                 kind,
                 span_type,
-                _fast_path=parent_id is None,
-                _parent_is_remote=parent_id is not None and not asked,
-                _origin=trace.origin,
+                plain if plain and not told else {},
+                trace.origin,
+                True,
             )
+            if parent_id is not None:
+                span._parent_raw, span._parent_is_remote, span._fast_path = bytes.fromhex(parent_id), not asked, False
             if tally.repaired or tally.truncated:
                 span._counts, span._fast_path = tally, False
             if own_id is not None:
                 self._own(span, own_id)
-            if remote is not None and (told := told_by(remote, trace.custom_id)):
+            if told:
                 span._fill(told)
-            if attributes is not None:
-                plain = self._reducer.fast_attributes(attributes)
-                if plain is not None and len(plain) <= self._most_attributes and not span._attributes:
-                    span._attributes = plain
-                else:
-                    span._fill(attributes)
+            if plain is None or (told and attributes is not None):
+                span._fill(attributes)
             if inputs is not None:
                 span._inputs = span._payload(inputs)
             if (
@@ -307,6 +307,7 @@ class Roots(Sharing):
                 self._refuse_known(span, known or trace)
             trace = span._trace = table.add(trace) if known is None else known.joined_by(trace)
             trace.spans[span._span_id] = span
+            span._is_root = True
             trace.roots = (*trace.roots, span)
             trace.late_since = None
         finally:

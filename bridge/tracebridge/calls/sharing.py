@@ -110,7 +110,7 @@ class Sharing(Deciding):
         if self._accounts.is_inside():  # in the middle of another call of ours, which nothing may hold up
             return span
         trace = span._trace
-        is_root = span in trace.roots
+        is_root = span._is_root
         try:
             try:
                 data = self._stages.encode(self._open_record(span, trace))
@@ -375,7 +375,7 @@ class Sharing(Deciding):
         )  # what was masked is masked, and counted, once more
         if record.resource == self._parts.resource:
             record = replace(record, resource=None)
-        self._ingest(replace(record, redacted=max(0, record.redacted - again)) if again else record)
+        self._ingest((replace(record, redacted=max(0, record.redacted - again)) if again else record,))
         return True
 
     def _look_elsewhere(self) -> int | None:

@@ -143,6 +143,7 @@ class Starting(Roots):
                 raw_id, hex_id = pop_span_id() if own_id is None else (own_id.wire, own_id.wire_span_id)
             except IndexError:
                 raw_id, hex_id = shared_ids.more_span_ids()
+            plain = {} if attributes is None else self._reducer.fast_attributes(attributes)
             span = Span(
                 self,
                 trace,
@@ -155,14 +156,11 @@ class Starting(Roots):
                 _place,
                 kind,
                 span_type,
-                _origin=trace.origin if parent is None else parent._origin,
+                {} if plain is None else plain,
+                trace.origin if parent is None else parent._origin,
             )
-            if attributes is not None:
-                plain = self._reducer.fast_attributes(attributes)
-                if plain is not None and len(plain) <= self._most_attributes:
-                    span._attributes = plain
-                else:
-                    span._fill(attributes)
+            if plain is None:
+                span._fill(attributes)
             if inputs is not None:
                 span._inputs = span._payload(inputs)
             if (
@@ -185,14 +183,8 @@ class Starting(Roots):
             try:
                 if not accounts.acquire(False):
                     accounts.wait_turn()
-                if trace.done:
-                    if self._off:
-                        raise Closing
-                    trace = span._trace = self._table.newest(trace)
-                if own_id is not None:
-                    self._refuse_known(span, trace)
-                if trace.done:
-                    self._table.add(trace)
+                if trace.done or own_id is not None:
+                    trace = self._taking_in(trace, span, own_id)
                 trace.spans[hex_id] = span
                 accounts.started += 1
                 accounts.open += 1
@@ -211,6 +203,16 @@ class Starting(Roots):
             return self._started_when_off()
         except Exception:
             return self._not_started("start_span", trace_id, parent_id, span_id)
+
+    def _taking_in(self, trace: LiveTrace, span: Span, own_id: SpanId | None) -> LiveTrace:
+        """Return the open trace that a new span is to be in. Raises Closing, and DuplicateSpanError for an ID that the trace has; called with the lock held."""
+        if trace.done:
+            if self._off:
+                raise Closing
+            trace = span._trace = self._table.newest(trace)
+        if own_id is not None:
+            self._refuse_known(span, trace)
+        return self._table.add(trace) if trace.done else trace
 
     def _start_under(
         self,

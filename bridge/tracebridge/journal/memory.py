@@ -37,9 +37,6 @@ class MemoryJournal(SegmentedJournal[_Segment]):
 
     __slots__ = ("_free", "_records")
 
-    keeps_open = False
-    commits = False
-
     def __init__(
         self,
         accounts: Accounts,
@@ -49,6 +46,7 @@ class MemoryJournal(SegmentedJournal[_Segment]):
         block_timeout_s: float = 1.0,
     ) -> None:
         super().__init__(accounts, max_bytes=max_bytes, on_full=on_full, block_timeout_s=block_timeout_s)
+        self.keeps_open = self.commits = False  # of the instance, where every end finds them by position
         self._segment_bytes = max(1, max_bytes // SEGMENTS_IN_FULL)
         self._free = 0
         self._begin_segment(0)

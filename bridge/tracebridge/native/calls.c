@@ -22,7 +22,7 @@
 #define CORE_SLOTS(X) X(_native)
 #define SPAN_SLOTS(X)                                                                                                                      \
     X(_calls) X(_trace) X(_span_id) X(_raw_id) X(_parent_raw) X(_name) X(_start_time_ns) X(_kind) X(_span_type) X(_end_time_ns) X(_cause) X(_inputs) \
-    X(_outputs) X(_attributes) X(_fast_path) X(_code) X(_events) X(_origin)
+    X(_outputs) X(_attributes) X(_fast_path) X(_code) X(_events) X(_origin) X(_is_root)
 #define TRACE_SLOTS(X)                                                                                                                     \
     X(trace_id) X(hex_id) X(scheme) X(custom_id) X(anchor_ns) X(spans) X(ended) X(roots) X(tags) X(last_root) X(late_since) X(fast_path) X(decision) X(done)
 #define RECENT_SLOTS(X) X(capacity) X(young)
@@ -40,7 +40,7 @@ static struct { MEMORY_SLOTS(OFFSET) } in_memory;
 static PyTypeObject *core_type, *span_type, *trace_type, *recent_type, *accounts_type, *memory_type;
 static PyObject *keep_error, *finished, *remote, *pop_span_id, *more_span_ids; /* what the Python code has under these names */
 static PyObject *own_flags, *random_flags, *spans_remembered;
-static PyObject *span_fields, *is_root_name, *one, *unknown; /* ours */
+static PyObject *is_root_name, *one, *unknown; /* ours */
 static PyObject *str_off, *str_wait_turn, *str_append, *str_wake, *str_retire, *str_after_end, *str_running, *str_on_first_trace;
 static PyObject *hash_scheme, *random_scheme, *no_roots;
 
@@ -62,6 +62,18 @@ static int find_slot(PyTypeObject *type, const char *name, Py_ssize_t *at) {
         PyErr_Format(PyExc_TypeError, "%s.%s is not a slot", type->tp_name, name);
     Py_XDECREF(found);
     return is_slot ? 0 : -1;
+}
+
+/* Returns whether the first fields of a struct have these names, because new ones are built by position. */
+static int begins_with(PyObject *type, const char *const *names, Py_ssize_t count) {
+    PyObject *fields = PyObject_GetAttrString(type, "__struct_fields__");
+    int same = fields != NULL && PyTuple_Check(fields) && PyTuple_GET_SIZE(fields) >= count;
+    for (Py_ssize_t k = 0; same && k < count; k++)
+        same = PyUnicode_Check(PyTuple_GET_ITEM(fields, k)) && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(fields, k), names[k]) == 0;
+    Py_XDECREF(fields);
+    if (!same)
+        PyErr_Format(PyExc_TypeError, "%s has other fields", ((PyTypeObject *)type)->tp_name);
+    return same;
 }
 
 /* ---------------------------------------------------------------- what a client has that the short way needs */
@@ -365,9 +377,11 @@ static PyObject *new_span(Calls *calls, PyObject *client, PyObject *trace, PyObj
         goto done;
     PyObject *fields[] = {
         client, trace, PyTuple_GET_ITEM(pair, 1), PyTuple_GET_ITEM(pair, 0), parent_id, parent_raw, name, start_time, place, kind == NULL ? one : kind,
-        type == NULL ? unknown : type, Py_None, Py_None, inputs, Py_None, attributes, origin,
+        type == NULL ? unknown : type, attributes, origin, parent == NULL ? Py_True : Py_False,
     };
-    span = PyObject_Vectorcall((PyObject *)span_type, fields, 16, span_fields);
+    span = PyObject_Vectorcall((PyObject *)span_type, fields, sizeof fields / sizeof *fields, NULL);
+    if (span != NULL)
+        set_slot(span, in_span._inputs, inputs);
 done:
     Py_XDECREF(place);
     Py_XDECREF(pair);
@@ -555,7 +569,7 @@ static PyObject *begin_trace(PyObject *client, PyObject *const *args, Py_ssize_t
 static int write_record(Buffer *head, Buffer *rest, PyObject *span, PyObject *trace, PyObject *outputs, long long code) {
     PyObject *inputs = SLOT(span, in_span._inputs), *events = SLOT(span, in_span._events), *custom_id = SLOT(trace, in_trace.custom_id);
     PyObject *parent = SLOT(span, in_span._parent_raw);
-    int says_scheme = parent == Py_None && custom_id != Py_None;
+    int says_scheme = SLOT(span, in_span._is_root) == Py_True && custom_id != Py_None;
     int is_long = inputs != Py_None || outputs != Py_None || says_scheme;
     long long kind = natural(SLOT(span, in_span._kind));
     if (events != Py_None || kind < 0)
@@ -628,19 +642,12 @@ static int append(Calls *calls, PyObject *record, PyObject *span) {
     return appended == NULL ? -1 : 1;
 }
 
-static int is_among(PyObject *roots, PyObject *span) {
-    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(roots); k++)
-        if (PyTuple_GET_ITEM(roots, k) == span)
-            return 1;
-    return 0;
-}
-
 static int ends_plainly(Calls *calls, PyObject *span, PyObject *trace) {
     PyObject *tags = SLOT(trace, in_trace.tags), *ended = SLOT(trace, in_trace.ended), *roots = SLOT(trace, in_trace.roots);
     PyObject *spans = SLOT(trace, in_trace.spans), *span_id = SLOT(span, in_span._span_id);
     return SLOT(trace, in_trace.decision) == Py_None && SLOT(trace, in_trace.fast_path) == Py_True && SLOT(span, in_span._fast_path) == Py_True &&
            SLOT(span, in_span._cause) == Py_None && tags != NULL && PyDict_CheckExact(tags) &&
-           (SLOT(span, in_span._parent_raw) != Py_None || PyDict_GET_SIZE(tags) == 0) && ended != NULL && Py_TYPE(ended) == recent_type &&
+           (SLOT(span, in_span._is_root) == Py_False || PyDict_GET_SIZE(tags) == 0) && ended != NULL && Py_TYPE(ended) == recent_type &&
            SLOT(ended, in_recent.young) != NULL && PySet_CheckExact(SLOT(ended, in_recent.young)) && roots != NULL && PyTuple_CheckExact(roots) &&
            spans != NULL && PyDict_CheckExact(spans) && span_id != NULL && PyUnicode_CheckExact(span_id) &&
            PyDict_GetItemWithError(spans, span_id) == span;
@@ -686,7 +693,7 @@ static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyO
     }
     else
         Py_SETREF(outputs, Py_XNewRef(SLOT(span, in_span._outputs)));
-    if (SLOT(span, in_span._parent_raw) == Py_None) /* a root; made here, because the collector may run now, and not between what comes */
+    if (SLOT(span, in_span._is_root) == Py_True) /* made here, because the collector may run now, and not between what comes */
         last_root = Py_BuildValue("(OO)", SLOT(span, in_span._span_id), SLOT(span, in_span._raw_id));
     long long code = natural(SLOT(span, in_span._code)), end_ns;
     code = code == 0 ? 1 : code; /* UNSET is OK now */
@@ -704,7 +711,7 @@ static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyO
     set_slot(span, in_span._outputs, outputs);
     if (lock(calls) < 0)
         goto done;
-    int is_root = is_among(SLOT(trace, in_trace.roots), span), failed = append(calls, record, span) < 0;
+    int is_root = SLOT(span, in_span._is_root) == Py_True, failed = append(calls, record, span) < 0;
     PyObject *open = failed ? NULL : sum_of(calls->accounts, in_accounts.open, -1);
     if (open != NULL) {
         set_slot(calls->accounts, in_accounts.open, open);
@@ -932,6 +939,11 @@ PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs) {
 #define MEMORY(name) find_slot((PyTypeObject *)memory, #name, &in_memory.name) < 0 ||
     if (CORE_SLOTS(CORE) SPAN_SLOTS(SPAN) TRACE_SLOTS(TRACE) RECENT_SLOTS(RECENT) ACCOUNTS_SLOTS(ACCOUNTS) MEMORY_SLOTS(MEMORY) 0)
         return NULL;
+    static const char *const span_begin[] = {"_calls", "_trace", "_span_id", "_raw_id", "_parent_id", "_parent_raw", "_name", "_start_time_ns", "_place", "_kind",
+                                             "_span_type", "_attributes", "_origin", "_is_root"};
+    static const char *const trace_begin[] = {"trace_id", "hex_id", "outgoing_id", "scheme", "flags", "custom_id", "anchor_ns", "spans", "ended"};
+    if (!begins_with(span, span_begin, 14) || !begins_with(trace, trace_begin, 9))
+        return NULL;
     core_type = (PyTypeObject *)Py_NewRef(core); /* kept for as long as the process lives, as the module is */
     span_type = (PyTypeObject *)Py_NewRef(span);
     trace_type = (PyTypeObject *)Py_NewRef(trace);
@@ -966,7 +978,7 @@ int add_calls(PyObject *module) {
         for (int k = 0; k < ways[at].count; k++)
             if ((ways[at].names[k] = PyUnicode_InternFromString(ways[at].spelled[k])) == NULL)
                 return -1;
-    if ((one = PyLong_FromLong(1)) == NULL || (no_roots = PyTuple_New(0)) == NULL || (span_fields = Py_BuildValue("(s)", "_origin")) == NULL || (is_root_name = Py_BuildValue("(s)", "is_root")) == NULL)
+    if ((one = PyLong_FromLong(1)) == NULL || (no_roots = PyTuple_New(0)) == NULL || (is_root_name = Py_BuildValue("(s)", "is_root")) == NULL)
         return -1;
     return PyModule_AddType(module, &calls_type) < 0 || PyModule_AddType(module, &method_type) < 0 ? -1 : 0;
 }

@@ -30,8 +30,9 @@ _encode = msgspec.msgpack.Encoder().encode
 class FastPath:
     """Copies what is plain, under the limits of one client (see `Reducer`)."""
 
-    def __init__(self, *, text_limit: int, payload_limit: int, keys: KnownKeys) -> None:
+    def __init__(self, *, text_limit: int, payload_limit: int, most_attributes: int, keys: KnownKeys) -> None:
         self._text_limit = text_limit
+        self._most = min(most_attributes, MOST_AT_ONCE)
         # a key that would be cut is not plain, and the length of each one is not looked at here
         self._payload_limit = payload_limit if text_limit >= MAX_LEARNT_KEY else 0
         self._keys = keys
@@ -40,7 +41,7 @@ class FastPath:
 
     def attributes(self, given: Any) -> dict[str, Value] | None:
         """Return a copy of a mapping of texts and numbers; it needs no redaction (user patterns aside)."""
-        if type(given) is not dict or len(given) > MOST_AT_ONCE:
+        if type(given) is not dict or len(given) > self._most:
             return None
         taken = given.copy()  # one step under the interpreter: no thread can change it while it is read
         values = taken.values()

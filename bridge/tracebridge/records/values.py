@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from tracebridge.process.interrupts import raise_interrupt
-from tracebridge.records.fast_path import NODE_COST, FastPath
+from tracebridge.records.fast_path import MOST_AT_ONCE, NODE_COST, FastPath
 from tracebridge.records.known_keys import KnownKeys
 from tracebridge.records.record import Value
 
@@ -58,13 +58,16 @@ class Reducer:
     """Turns values into snapshots under the limits of one client.
 
     `text_limit` is the longest string in characters (`limits.attribute_value_length_limit`), `payload_limit` the
-    most that one inputs/outputs value or one container may weigh, in bytes (`limits.payload_length_limit`).
+    most that one inputs/outputs value or one container may weigh, in bytes (`limits.payload_length_limit`). A mapping of more
+    than `most_attributes` takes the long way.
     """
 
-    def __init__(self, *, text_limit: int, payload_limit: int, keys: KnownKeys) -> None:
+    def __init__(
+        self, *, text_limit: int, payload_limit: int, keys: KnownKeys, most_attributes: int = MOST_AT_ONCE
+    ) -> None:
         self._text_limit = text_limit
         self._payload_limit = payload_limit
-        short = FastPath(text_limit=text_limit, payload_limit=payload_limit, keys=keys)
+        short = FastPath(text_limit=text_limit, payload_limit=payload_limit, most_attributes=most_attributes, keys=keys)
         self.known_keys = keys.known
         self.fast_attributes, self.fast_payload = short.attributes, short.payload
         """The short look, which nearly every value passes; None from it means that this class decides (`attributes`, `payload`)."""

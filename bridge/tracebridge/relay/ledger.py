@@ -24,7 +24,17 @@ class Holding:
         self.committed: int | None = None
         """The offset below which everything is settled; None until something was."""
         self.next_offset: int | None = None
-        """The offset after the last message taken; None before the first."""
+        """The offset after the last message read; None before the first."""
+
+    def is_behind(self, offset: int) -> bool:
+        """Return whether a message comes before one that was read already: then the topic is another one, or its offsets were reset."""
+        return self.next_offset is not None and offset < self.next_offset
+
+    def begin_anew(self) -> None:
+        """Forget what offsets meant before: none of them is to be committed."""
+        self.taken.clear()
+        self.held.clear()
+        self.began = self.committed = self.next_offset = None
 
 
 class Ledger:
@@ -50,7 +60,6 @@ class Ledger:
 
     def took(self, holding: Holding, offset: int, position: int) -> None:
         """Note a message whose spans are in the journal, below this position."""
-        holding.next_offset = offset + 1
         if holding.held:
             holding.held.append((offset + 1, 0.0))
             return
@@ -60,7 +69,6 @@ class Ledger:
 
     def holds(self, holding: Holding, offset: int, now: float) -> None:
         """Note a message of whose spans some may be held, `now` being after the last of them was ingested."""
-        holding.next_offset = offset + 1
         holding.held.append((offset + 1, now))
 
     def decided(self, before: float | None, position: int) -> None:
@@ -71,15 +79,6 @@ class Ledger:
                 if holding.taken and holding.taken[-1][1] == position:
                     holding.taken.pop()
                 holding.taken.append((offset, position))
-
-    def went_back(self, holding: Holding, offset: int) -> bool:
-        """Return whether this message comes before one that was taken already: then the topic is another one, or its offsets were reset."""
-        if holding.next_offset is None or offset >= holding.next_offset:
-            return False
-        holding.taken.clear()
-        holding.held.clear()
-        holding.next_offset = None
-        return True
 
     def settle(self, position: int) -> dict[Partition, int]:
         """Return the offsets that may be committed now and could not before, everything below this journal position being settled."""

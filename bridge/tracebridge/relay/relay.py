@@ -10,9 +10,11 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from tracebridge.client import Client
 from tracebridge.errors import DeliveryError
+from tracebridge.journal.accounts import Progress
 from tracebridge.masking.foreign import clean
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.receiver import Message, Partition, Receiver, ReceiverOptions
@@ -24,12 +26,21 @@ from tracebridge.relay.setaside import DeadLetterFile
 
 POLL_S = 0.2  # longest wait for messages: how soon a signal or an answer of a destination is noticed
 ROOM = 2  # the part of the journal that may wait: a half
-CHUNK = 256  # spans between two looks at the room, at most
+AT_ONCE = 256  # spans between two looks at the room, at most
 RETRY_S = 1.0  # between two tries to keep a dead letter
 MAX_REASON = 500  # characters of why a message holds no span
 DAMAGED = "damaged"
 
 _log = logger("tracebridge.relay")
+
+
+class Read(NamedTuple):
+    """A message that was read."""
+
+    partition: Partition
+    holding: Holding
+    offset: int
+    records: Sequence[SpanRecord]
 
 
 class Relay:
@@ -64,6 +75,10 @@ class Relay:
         self._file = DeadLetterFile(options.dead_letter_file) if options.dead_letter_file else None
         self._ledger = Ledger()
         self._inbox: deque[Message] = deque()
+        self._hand: list[Read] = []
+        """What was read and not handed on: so many spans together, or one message."""
+        self._hand_spans = self._hand_bytes = 0
+        self._most = min(AT_ONCE, options.max_unsettled)
         self._messages = self._spans = 0
         self._dead: Counter[str] = Counter()
         self._trouble: dict[str, str] = {}
@@ -124,16 +139,19 @@ class Relay:
     # ------------------------------------------------------------------ messages
 
     def _work(self) -> Iterator[None]:
-        """Take what is in the inbox, message by message; yields whenever it is time to look at the room."""
+        """Take what is in the inbox; yields whenever it is time to look at the room."""
         while self._inbox:
             message = self._inbox.popleft()
             holding = self._ledger.partitions.get(message.partition)
-            if holding is None:  # it was revoked meanwhile: its next owner reads the message
-                continue
-            yield from self._take(message, holding)
+            if holding is not None:  # else it was revoked meanwhile: its next owner reads the message
+                yield from self._take(message, holding)
+        yield from self._hand_on()
 
     def _take(self, message: Message, holding: Holding) -> Iterator[None]:
-        if self._ledger.went_back(holding, message.offset):
+        """Read a message. Its spans wait for those of others: handed on together they cost less."""
+        if holding.is_behind(message.offset):
+            yield from self._hand_on()
+            holding.begin_anew()
             self.trouble(
                 "offsets_went_back",
                 f"{message.partition}: reading went back to offset {message.offset}; the topic was created anew, or the group's offsets were reset",
@@ -148,33 +166,46 @@ class Relay:
             records = decoded.records
             if decoded.damage:
                 kind, reason = DAMAGED, f"{len(decoded.damage)} spans cannot be read: {'; '.join(decoded.damage)}"
-        step = self._chunk(message, len(records))
-        for first in range(0, len(records), step):
-            yield
-            if self._ledger.partitions.get(message.partition) is not holding:
-                return
-            if self._client is not None:
-                for record in records[first : first + step]:
-                    self._client.ingest(record)
-            self._spans += len(records[first : first + step])
         if kind:
             yield from self._set_aside(message, kind, clean(reason, MAX_REASON))
-            if self._stop() or self._ledger.partitions.get(message.partition) is not holding:
+            if self._ledger.partitions.get(message.partition) is not holding:
                 return
-        self._messages += 1
-        if self._client is None:
-            self._ledger.took(holding, message.offset, 0)
-        elif (progress := self._client.progress()).held:
-            self._ledger.holds(holding, message.offset, time.monotonic())
-        else:
-            self._ledger.took(holding, message.offset, progress.end)
+        size = len(message.value or b"")
+        if self._hand and (
+            self._hand_spans + len(records) > self._most or self._hand_bytes + size > self._room_bytes // 4
+        ):
+            yield from self._hand_on()
+        holding.next_offset = message.offset + 1
+        self._hand.append(Read(message.partition, holding, message.offset, records))
+        self._hand_spans += len(records)
+        self._hand_bytes += size
 
-    def _chunk(self, message: Message, spans: int) -> int:
-        """Return after how many spans of a message to look at the room: an enormous message must not push out another."""
-        if not spans:
-            return 1
-        each = max(1, len(message.value or b"") // spans)
-        return max(1, min(CHUNK, self._options.max_unsettled, self._room_bytes // (4 * each)))
+    def _hand_on(self) -> Iterator[None]:
+        """Hand the client what was read: as much as one look at the room allows, or one message that is larger, piece by piece.
+
+        An enormous message must not push out another.
+        """
+        hand, spans, size = self._hand, self._hand_spans, self._hand_bytes
+        self._hand, self._hand_spans, self._hand_bytes = [], 0, 0
+        step = max(1, min(self._most, self._room_bytes // 4 * spans // max(1, size)))
+        records = _records(hand)
+        for first in range(0, spans, step):
+            yield
+            mine = [read for read in hand if self._ledger.partitions.get(read.partition) is read.holding]
+            if len(mine) < len(hand):  # others have been revoked meanwhile: their next owner reads them
+                hand, records = mine, _records(mine)
+            piece = records[first : first + step]
+            if self._client is not None:
+                self._client.ingest_all(piece)
+            self._spans += len(piece)
+        self._messages += len(hand)
+        progress = Progress(0, 0, 0, None, 0) if self._client is None else self._client.progress()
+        now = time.monotonic()
+        for read in hand:
+            if progress.held:
+                self._ledger.holds(read.holding, read.offset, now)
+            else:
+                self._ledger.took(read.holding, read.offset, progress.end)
 
     def _set_aside(self, message: Message, kind: str, reason: str) -> Iterator[None]:
         """Keep a message that holds no spans, for as long as it takes; count it and tell the first of its kind."""
@@ -188,8 +219,6 @@ class Relay:
                 break
             except DeliveryError as error:
                 self.trouble("dead_letters", f"a message without spans cannot be kept, reading waits for it: {error}")
-                if self._stop():
-                    return
                 self._waiting_for = "the place of dead letters"
                 self._receiver.pause()
                 self._receive(RETRY_S)
@@ -316,3 +345,7 @@ class Relay:
             partitions=partitions,
             adapters={} if self._client is None else self._client.stats().adapters,
         )
+
+
+def _records(hand: Sequence[Read]) -> list[SpanRecord]:
+    return [record for read in hand for record in read.records]

@@ -112,7 +112,7 @@ class Lines:
     def _by_pieces(self, printed: PrintedDocument) -> Generator[Line, None, bytes]:
         """Go on piece by piece where a document has another form; return what has to be taken once more."""
         self._printed = None
-        taking, number, held = self._pieces, self._pieces.number + 1, printed.held()
+        taking, number, held = self._pieces, self._pieces.number + 1, printed.hand_over()
         taking.pass_by(printed.passed, printed.passed_lines)
         if printed.in_parts:
             taking.go_on_within(printed.head, held, number)

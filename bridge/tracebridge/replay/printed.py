@@ -54,9 +54,11 @@ class PrintedDocument:
         """Whether some of it has gone on already."""
         return bool(self._head)
 
-    def held(self) -> bytes:
-        """Return what was taken and has not gone on."""
-        return bytes(self._held)
+    def hand_over(self) -> bytes:
+        """Return what was taken and has not gone on, and hold it no longer."""
+        held = bytes(self._held)
+        self._held.clear()
+        return held
 
     def give_up(self, most: int) -> tuple[bytes, bool]:
         """Pass over what is held; return its first bytes, and whether it ends in the middle of a line."""

@@ -44,7 +44,7 @@ ProblemKind = Literal[
     "too-large",
     "not-installed",
 ]
-"""The stable names of everything that can be wrong, the last one a warning; each has an example in docs/configuration.md."""
+"""The stable names of everything that can be wrong, the last one a warning; each has an example in docs/errors.md."""
 
 
 @dataclass(frozen=True, slots=True)

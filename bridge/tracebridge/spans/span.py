@@ -58,11 +58,15 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     _place: Place
     _kind: int = int(Kind.INTERNAL)
     _span_type: str = "UNKNOWN"
+    _attributes: dict[str, Value] = {}
+    _origin: RemoteParent | None = None
+    """The context from elsewhere that this span descends from, or what sampling decided about it: its flags, trace state and baggage go on to whatever is called."""
+    _is_root: bool = False
+    """Whether it began its trace here, or a segment of it."""
     _end_time_ns: int | None = None
     _cause: EndCause | None = None
     _inputs: Any = None
     _outputs: Any = None
-    _attributes: dict[str, Value] = {}
     _attributes_change: bool = False
     """Whether some have been set since the start. Until then the mapping is complete, and changed by no thread: whoever ends the span need not copy it."""
     _fast_path: bool = True
@@ -76,8 +80,6 @@ class Span(Taking, MlflowMembers, msgspec.Struct, eq=False, weakref=True):
     _dropped_events: int = 0
     _dropped_links: int = 0
     _parent_is_remote: bool = False
-    _origin: RemoteParent | None = None
-    """The context from elsewhere that this span descends from, or what sampling decided about it: its flags, trace state and baggage go on to whatever is called."""
     _own_id: OwnId | None = None
     """What the caller gave as the span's ID, where it is not the ID itself."""
 

@@ -1,4 +1,4 @@
-"""OTLP protobuf to SpanRecords: the plain reader, for replay and for proving the fast writer.
+"""OTLP protobuf to SpanRecords: for the relay, for replay and for proving the fast writer. The common span is read by `protobuf_span`.
 
 A field of a kind other than the specification's, a text that is not UTF-8 and an ID of the wrong size cost the span that they are in, outside of spans
 the whole body; fields that are not known here are passed over, as protobuf asks.
@@ -6,17 +6,15 @@ the whole body; fields that are not known here are passed over, as protobuf asks
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from tracebridge.plugins.format import Decoded
 from tracebridge.records.record import Event, Kind, Link, Resource, Scope, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.otlp.protobuf import FLAG_IS_REMOTE, OWN_SCOPE
+from tracebridge_adapters.formats.otlp.protobuf_span import W3C_SAMPLED, TakeApart, common_span
 from tracebridge_adapters.formats.shared.protobuf_fields import Message, double, fields, signed
 
-TakeApart = Callable[[dict[str, Value]], dict[str, Any]]
-W3C_SAMPLED = 1  # what a span without flags is taken for: it has been sent, after all
 ATTRIBUTES, EVENTS, LINKS, STATUS = 9, 11, 13, 15
 _KIND_OF: dict[int, Any] = {
     **dict.fromkeys((1, 2, 3, 4, 5, ATTRIBUTES, EVENTS, LINKS, STATUS), bytes),
@@ -49,7 +47,8 @@ def _resource_spans(message: Message, place: str, take_apart: TakeApart, out: De
         own = _scope(scope_spans.content(1), scope_spans.text(3))
         for number, span in enumerate(scope_spans.contents(2)):
             try:
-                out.records.append(_span(span, resource, own, take_apart))
+                record = common_span(span, resource, own, _pairs, _pair, take_apart)
+                out.records.append(record or _span(span, resource, own, take_apart))
             except (ValueError, TypeError) as error:
                 out.damage.append(f"{place}.scope_spans[{group}].spans[{number}]: {error}")
 
@@ -74,7 +73,7 @@ def _span(content: bytes, resource: Resource, scope: Scope | None, take_apart: T
     value: Any  # its kind is looked at below
     for number, value in fields(content):
         if number == ATTRIBUTES:
-            attributes.append(_pairs.get(value) or _pair(value, 0))  # which refuses a number
+            attributes.append(_pairs.get(value) or _pair(value))  # which refuses a number
         elif type(value) is not _KIND_OF.get(number, type(value)):
             raise ValueError(f"field {number} is not {'a number' if _KIND_OF[number] is int else 'text or a message'}")
         elif number == EVENTS:
@@ -146,7 +145,7 @@ def _attributes(holder: Message, field: int, depth: int = 0) -> dict[str, Value]
     return dict([_pairs.get(content) or _pair(content, depth) for content in holder.contents(field)])
 
 
-def _pair(content: bytes, depth: int) -> tuple[str, Value]:
+def _pair(content: bytes, depth: int = 0) -> tuple[str, Value]:
     """Return a key and its value, and remember short ones: spans repeat themselves. Lists and mappings are made anew each time."""
     message = Message(content)
     pair = message.text(1), _any_value(message.message(2), depth)

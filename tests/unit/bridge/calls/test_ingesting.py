@@ -50,6 +50,24 @@ def test_a_full_record_arrives_as_it_is(make_client):
     assert through(make_client(), full) == full
 
 
+def test_records_handed_in_together_arrive_in_their_order_as_each_alone_would(make_client):
+    """More than are queued at once, plain ones and odd ones; all are counted."""
+    records = [
+        msgspec.structs.replace(PLAIN, name=str(n), attributes={"token" if n % 7 == 0 else "n": n}) for n in range(600)
+    ]
+    alone, together = make_client(), make_client()
+    for record in records:
+        alone.ingest(record)
+    together.ingest_all(records)
+    arrived = []
+    for client in (alone, together):
+        assert client.flush()
+        assert (client.stats().ingested, client.stats().balance("memory")) == (600, 0)
+        arrived.append(client.adapter("memory").records)
+    assert arrived[0] == arrived[1]
+    assert [record.name for record in arrived[1]] == [str(n) for n in range(600)]
+
+
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [

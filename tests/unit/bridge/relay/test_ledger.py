@@ -48,12 +48,18 @@ def test_a_partition_that_was_given_up_is_not_committed():
 
 
 def test_a_topic_that_was_created_anew_begins_anew():
-    """An offset below one that was taken: nothing of the old topic is committed to the new one."""
+    """An offset below one that was read: nothing of the old topic is committed to the new one, not what was committed last either."""
     ledger = Ledger()
     ledger.assigned([ONE])
     holding = ledger.partitions[ONE]
+    assert not holding.is_behind(0)
+    ledger.took(holding, 999, 9)
+    assert ledger.settle(9) == {ONE: 1_000}
     ledger.took(holding, 1_000, 10)
-    assert [ledger.went_back(holding, offset) for offset in (1_001, 3, 0)] == [False, True, False]
+    holding.next_offset = 1_001
+    assert [holding.is_behind(offset) for offset in (1_001, 1_000, 0)] == [False, True, True]
+    holding.begin_anew()
+    assert (holding.committed, holding.is_behind(0)) == (None, False)
     ledger.took(holding, 3, 11)
     assert ledger.settle(11) == {ONE: 4}
 

@@ -322,6 +322,23 @@ def test_a_topic_created_anew_is_told_and_read_from_its_start(caplog):
     assert list(stats.trouble) == ["offsets_went_back"]
 
 
+def test_a_topic_created_anew_is_told_within_one_look_at_it():
+    """Messages of the old and the new topic come together: those of the new one are committed, by their own offsets."""
+    receiver = ListReceiver({ONE: [body(n) for n in range(6)]}, at_once=6)
+    receive = receiver.receive
+
+    def both(timeout_s: float) -> list[Message]:
+        old = receive(timeout_s)
+        return old + [Message(ONE, n, body(100 + n), b"key", AUTO) for n in range(2)] if old else []
+
+    receiver.receive = both
+    with client() as into:
+        stats = relay(receiver, into, stop=lambda: receiver.committed == {ONE: 2}, until_end=False).run(lambda _: None)
+        assert len(names(into)) == 8
+    assert (stats.messages, list(stats.trouble)) == (8, ["offsets_went_back"])
+    assert stats.partitions["spans/0"].committed == 2
+
+
 @pytest.mark.parametrize("kind", ["commit", "connection"])
 def test_trouble_that_is_over_is_forgotten_and_may_be_told_again(kind, caplog):
     """Once a time, not once a second."""

@@ -251,13 +251,18 @@ def test_spans_made_elsewhere_are_thinned_out_by_the_same_decision():
     assert found == {"0": "ot=th:8", "2": "ot=th:c", "3": "ot=th:8", "4": "ot=th:8;rv:ffffffffffffff", "5": "ot=th:8"}
 
 
-def test_spans_made_elsewhere_wait_for_their_root():
-    """With `keep` or rules: children come first, the root decides, late ones follow."""
+@pytest.mark.parametrize("together", [False, True])
+def test_spans_made_elsewhere_wait_for_their_root(together):
+    """With `keep` or rules: children come first, the root decides, late ones follow, handed in one by one or together."""
     one = client({"errors": True}, ratio=0)
     for trace_id, status in ((R_HIGH, 2), (R_LOW, 1)):
-        one.ingest(record(trace_id, "child", parent=bytes(7) + b"\1", status=status, n=2))
-        one.ingest(record(trace_id, "root", n=1))
-        one.ingest(record(trace_id, "late", parent=bytes(7) + b"\1", n=3))
+        spans = [
+            record(trace_id, "child", parent=bytes(7) + b"\1", status=status, n=2),
+            record(trace_id, "root", n=1),
+            record(trace_id, "late", parent=bytes(7) + b"\1", n=3),
+        ]
+        for some in [spans] if together else [[span] for span in spans]:
+            one.ingest_all(some)
     assert told(one) == [("child", "ot=th:0", 1), ("late", "ot=th:0", 1), ("root", "ot=th:0", 1)]
     one.close()
     ruled = Client(

@@ -117,12 +117,14 @@ def test_an_empty_file_is_told_what_is_missing(tmp_path: Path, source: str) -> N
 
 
 def test_every_kind_has_an_example_on_the_page() -> None:
-    """docs/configuration.md has a section for each, and what it prints there ends with that name; the causes of doctor are listed too."""
-    page = (Path(__file__).parents[4] / "docs" / "configuration.md").read_text("utf-8")
-    sections = {part.partition("\n")[0]: part for part in page.split("\n### ")[1:]}
+    """docs/errors.md has a section for each, and what it prints there ends with that name; docs/configuration.md lists them, and the causes of doctor."""
+    docs = Path(__file__).parents[4] / "docs"
+    sections = {part.partition("\n")[0]: part for part in (docs / "errors.md").read_text("utf-8").split("\n### ")[1:]}
+    page = (docs / "configuration.md").read_text("utf-8")
     kinds = [*get_args(ProblemKind), "unknown-preset"]
     assert list(sections) == kinds
     assert [kind for kind in kinds if f"[{kind}]\n" not in sections[kind]] == []
+    assert [kind for kind in kinds if f"| [`{kind}`](errors.md#{kind}) |" not in page] == []
     assert [cause for cause in get_args(Cause) if f"`{cause}`" not in page] == []
 
 
