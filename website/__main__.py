@@ -17,8 +17,9 @@ def build(work: Path) -> Path:
     lay_out(work)
     wrong = [*not_in_the_navigation(work / "pages")]
     if not wrong:
-        done = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict"], cwd=work, check=False)
-        wrong = ["the pages have problems: see above"] if done.returncode else [*problems(work / "site")]
+        command = [sys.executable, "-m", "zensical", "build"]
+        done = subprocess.run(command, cwd=work, check=False, capture_output=True, text=True)
+        wrong = [done.stdout + done.stderr] if done.returncode else [*problems(work / "site")]
     if wrong:
         sys.exit("\n".join(wrong))
     return work / "site"

@@ -54,11 +54,17 @@ class LogOptions(DeliveryOptions):
         help="With stream: logger, the standard logger's name; with stream: structlog, a name for get_logger or `module:logger`.",
         examples=("spans", "myapp.logs:span_logger"),
     )
-    profile: ProfileName = option("otel", help="The names of the fields.")
+    profile: ProfileName = option(
+        "otel",
+        help="Whose names the fields have: OpenTelemetry's, Elastic's (ECS), Datadog's or Google Cloud's; or lines of OTLP JSON.",
+    )
     project: str | None = option(
         None, help="The Google Cloud project that profile: gcp names in its traces.", examples=["my-project"]
     )
-    resource: ResourceChoice = option("always", help="Which lines carry the resource.")
+    resource: ResourceChoice = option(
+        "always",
+        help="Which lines carry the resource, the name of the service and the like: every one, those of roots, or none.",
+    )
     max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=MIN_LINE_BYTES)
     extra_lines: list[ExtraLine] = option(factory=list, help="Lines besides the one that every finished span gets.")
     sign: SignOptions | None = option(

@@ -21,7 +21,7 @@ MAX_BATCH_SPANS = 5_000
 class Retention:
     """When the store forgets. Several may be given; whichever comes first counts."""
 
-    max_age: Duration = option(0.0, help="Forget traces older than this; 0 keeps them.", minimum=0)
+    max_age: Duration = option(0.0, help="Delete traces that are older than this; 0 keeps them.", minimum=0)
     max_traces: int = option(0, help="Keep at most this many traces; 0 keeps all.", minimum=0)
     max_bytes: Size | None = option(
         None,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from support.reference import PAGE, names, page
+from support.reference import DOCS, PAGES, names, page
 from support.since import append, since
 from tracebridge.version import VERSION
 
 
-def test_the_reference_is_what_the_code_says():
+@pytest.mark.parametrize("name", PAGES)
+def test_the_reference_is_what_the_code_says(name):
     """After a change of a name, a key, an option, a flag or its words: `cd tests && python -m support.reference`."""
-    assert PAGE.read_text() == page(), (
-        "a name, a key, an option or a command has changed; write the page anew: cd tests && python -m support.reference"
+    assert (DOCS / name).read_text() == page(name), (
+        "a name, a key, an option or a command has changed; write the pages anew: cd tests && python -m support.reference"
     )
 
 

@@ -1,4 +1,4 @@
-"""Since which version each public name is there: what docs/reference.md says, from the names that each release had.
+"""Since which version each public name is there: what the reference says, from the names that each release had.
 
 `since.txt` has a line for each name of each released version. A name that is not there yet comes with the version that is being made, so that
 nobody has to write it down; releasing writes it (`append`).

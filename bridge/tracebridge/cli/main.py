@@ -16,6 +16,7 @@ import click
 
 from tracebridge.cli.shared.encodings import let_streams_say_all
 from tracebridge.cli.shared.exits import EXIT_CONFIG
+from tracebridge.cli.shared.groups import Group
 from tracebridge.cli.shared.output import echo, printable_errors
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
 from tracebridge.version import VERSION
@@ -55,7 +56,7 @@ EPILOG = """Example:
 """
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that knows its commands by name only."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -187,6 +187,7 @@ class AdapterStats(msgspec.Struct, frozen=True):
     oldest_queued_age_s: float | None = None
     """At most how long the oldest queued span has waited, in seconds; None when nothing waits."""
     last_error: str = ""
+    """What the destination answered last when it took nothing; empty when it is well."""
     adopted: int = 0
     """Spans taken over from processes that died, as far as this destination did not have them."""
 
@@ -249,6 +250,7 @@ class SharedStats(msgspec.Struct, frozen=True):
     errors: int = 0
     """Calls that the engine did not answer, or answered with an error."""
     last_error: str = ""
+    """What the engine said last; empty when it is well."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -267,17 +269,22 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """A frozen picture of the books; see the module's equation."""
+    """A frozen picture of every counter, taken at one instant."""
 
     started: int
+    """Spans started by calls."""
     ingested: int
+    """Finished spans that came in whole: from sources, replays and other processes."""
     open: int
+    """Spans that have started and not ended."""
     late_ends: int
     """Real ends that came after tracebridge had closed the span itself."""
     misuse: Mapping[str, int] = {}
     """Calls that were harmless but meant nothing, by kind."""
     adapters: Mapping[str, AdapterStats] = {}
+    """Each destination's columns, by its name in the configuration."""
     journal: JournalStats = JournalStats()
+    """What the journal holds."""
     held: int = 0
     """Spans that a stage holds until it decides; no destination has been given them."""
     stages: Mapping[str, StageStats] = {}
