@@ -49,7 +49,7 @@ class Rude:
     def __str__(self) -> str:
         raise RuntimeError("no")
 
-    __repr__ = __index__ = __bool__ = __len__ = __str__  # type: ignore[assignment]
+    __repr__ = __index__ = __bool__ = __len__ = __str__
 
     def __eq__(self, other: object) -> bool:
         raise RuntimeError("no")
