@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import random
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import msgspec
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from support.strategies import json_values
 from tracebridge import Client, SpanEvent
-from tracebridge.ids.random_ids import shared_ids
-from tracebridge.journal.memory import MemoryJournal
+from tracebridge.ids.random_ids import BLOCK, _pairs_of, pairs_of, shared_ids
+from tracebridge.journal.accounts import JournalStats
+from tracebridge.journal.segment import Segment
 from tracebridge.native import functions
 
 pytestmark = pytest.mark.skipif(functions is None, reason="the native module is not in use")
@@ -160,12 +162,19 @@ steps = st.one_of(
 )
 
 
+def written(segment: Any) -> list[Any]:
+    """What stands in a segment of either journal."""
+    if isinstance(segment, Segment):
+        return [(kind, segment.body(at)) for kind, at, _ in segment.scan()]
+    return list(segment.records)
+
+
 class Run:
     """One client, the spans that it was asked for, and what was seen of them."""
 
-    def __init__(self, native: bool) -> None:
+    def __init__(self, native: bool, journal: dict[str, Any] | None = None) -> None:
         limits = {"attribute_value_length_limit": 1000, "attribute_count_limit": 10}
-        config = {"adapters": WAITING, "limits": limits, "redaction": {"keys": "default"}}
+        config = {"adapters": WAITING, "limits": limits, "journal": journal or {}}
         self.client = Client(config=config, clock=Frozen())
         assert self.client._native is not None, "the short way is there"
         if not native:
@@ -217,12 +226,11 @@ class Run:
 
     def left(self) -> tuple[Any, ...]:
         client = self.client
-        segments = cast(MemoryJournal, client._journal)._segments
         spans = [(span.name, span.trace_id, span.span_id, span.parent_id, span.kind, span.span_type, span.start_time_ns, span.end_time_ns, span.cause,
                   span.status, repr(span.attributes), repr(span.inputs), repr(span.outputs)) for span in self.spans]  # fmt: skip
-        records = [data for segment in segments for data in segment.records]
+        records = [told for segment in cast(Any, client._journal)._segments for told in written(segment)]
         table = client._table
-        books = msgspec.structs.replace(client.stats(), adapters={}).to_dict()
+        books = msgspec.structs.replace(client.stats(), adapters={}, journal=JournalStats()).to_dict()
         return (
             self.seen,
             spans,
@@ -234,8 +242,27 @@ class Run:
         )
 
 
+programs = st.lists(steps, max_size=14).map(lambda program: [("begin", "order-1", "root", {}, {}), *program])
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.lists(steps, max_size=14).map(lambda program: [("begin", "order-1", "root", {}, {}), *program]))
+@given(programs)
 def test_both_sides_leave_the_same(program: list[tuple[Any, ...]]) -> None:
     """Records byte for byte, counters, errors and spans are those of the Python methods."""
     assert Run(native=True).all(program) == Run(native=False).all(program)
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs)
+def test_both_sides_leave_the_same_on_disk(program: list[tuple[Any, ...]]) -> None:
+    """The same with a journal in a directory: records of starts, changes and ends, in this order."""
+    with TemporaryDirectory() as one, TemporaryDirectory() as other:
+        pure = Run(native=False, journal={"directory": other}).all(program)
+        assert Run(native=True, journal={"directory": one}).all(program) == pure
+
+
+@given(st.lists(st.binary(min_size=8, max_size=8) | st.just(bytes(8)), min_size=BLOCK, max_size=BLOCK))
+def test_random_bytes_are_the_same_ids(block: list[bytes]) -> None:
+    """As pairs of bytes and digits, without zeros."""
+    data = b"".join(block)
+    assert pairs_of(data) == _pairs_of(data)

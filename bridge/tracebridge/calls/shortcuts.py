@@ -6,8 +6,9 @@ reference. `Client._native` says what it may do for a client; None there means t
 
 from __future__ import annotations
 
+import zlib
 from types import BuiltinFunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracebridge.calls.core import Core
 from tracebridge.calls.ending import Ending
@@ -21,8 +22,13 @@ from tracebridge.native import functions
 from tracebridge.propagation.context import RANDOM, SAMPLED
 from tracebridge.records.record import EndCause
 from tracebridge.spans.live import ENDED_SPANS_REMEMBERED, LiveTrace
+from tracebridge.spans.place import show_place
 from tracebridge.spans.recent import RecentKeys
 from tracebridge.spans.span import KEEP_ERROR, MAX_NAME, Span
+
+if TYPE_CHECKING:
+    from tracebridge.journal.base import Journal
+    from tracebridge.journal.open_spans import OpenSpans
 
 SHORT: tuple[tuple[type[Any], tuple[str, ...]], ...] = (
     (Roots, ("_begin_trace",)),
@@ -50,6 +56,7 @@ def install() -> bool:
             remote=REMOTE,
             pop_span_id=pop_span_id,
             more_span_ids=shared_ids.more_span_ids,
+            show_place=show_place,
             own_flags=SAMPLED,
             random_flags=SAMPLED | RANDOM,
             spans_remembered=ENDED_SPANS_REMEMBERED,
@@ -73,13 +80,16 @@ def install() -> bool:
 def parts_of(core: Core) -> object | None:
     """Return what the short way needs of a client; None for one whose spans all go the Python way.
 
-    That is one with a clock of its own (in Python it could run anything in the middle of an end), a journal on disk, stages of its own, or shared spans.
+    That is one with a clock of its own (in Python it could run anything in the middle of an end), stages of its own, or shared spans.
     """
-    if not INSTALLED or core._keeps_open or not core._stages.fast_path or core._shares_all:
+    if not INSTALLED or not core._stages.fast_path or core._shares_all:
         return None
     if type(core._ticks) is not BuiltinFunctionType or type(core._wall) is not BuiltinFunctionType:
         return None
-    accounts, reducer = core._accounts, core._reducer
+    accounts, reducer, journal = core._accounts, core._reducer, core._journal
+    open_spans = _prepared(journal) if journal.keeps_open else None
+    if journal.keeps_open and open_spans is None:
+        return None
     made: object = functions.Calls(  # type: ignore[union-attr]  # it is installed
         traces=core._table.traces,
         closed=core._table.closed,
@@ -91,17 +101,43 @@ def parts_of(core: Core) -> object | None:
         acquire=accounts.acquire,
         release=accounts.release,
         is_inside=accounts.is_inside,
-        journal=core._journal,
+        journal=journal,
         known=reducer.known_keys,
         fast_attributes=reducer.fast_attributes,
         fast_payload=reducer.fast_payload,
         ticks=core._ticks,
+        places={} if open_spans is None else open_spans.places,
+        held=set() if open_spans is None else open_spans.held,
         text_limit=core._limits.attribute_value_length_limit,
         most_attributes=core._most_attributes,
         hashes=core._ids.hashes,
         begins=core._head is None and core._ids.generate is None,
+        keeps_open=journal.keeps_open,
+        commits=journal.commits,
     )
     return made
+
+
+def _prepared(journal: Journal) -> OpenSpans | None:
+    """Tell the native module of the journal on disk; return the open spans of this one, None where they go the Python way."""
+    from tracebridge.journal import disk, segment
+
+    if not isinstance(journal, disk.DiskJournal):
+        return None
+    try:
+        functions.prepare_disk(  # type: ignore[union-attr]  # it is installed
+            journal=disk.DiskJournal,
+            segment=segment.Segment,
+            crc32=zlib.crc32,
+            head_bytes=segment.HEAD_BYTES,
+            finished=segment.FINISHED,
+            started=segment.STARTED,
+            max_body=segment.MAX_BODY,
+        )
+    except TypeError as error:
+        log.warning("spans for a journal on disk go without the native module: %s", error)
+        return None
+    return journal.open_spans
 
 
 INSTALLED = install()

@@ -3,7 +3,9 @@
 #include "native.h"
 
 static PyMethodDef functions[] = {
+    {"span_ids", span_ids, METH_O, "span_ids(block: bytes) -> list of (8 bytes, 16 hex digits), none of them zero."},
     {"prepare_calls", (PyCFunction)(void (*)(void))prepare_calls, METH_VARARGS | METH_KEYWORDS, "Take the classes and constants that the calls need."},
+    {"prepare_disk", (PyCFunction)(void (*)(void))prepare_disk, METH_VARARGS | METH_KEYWORDS, "Take the classes of the journal on disk."},
     {NULL, NULL, 0, NULL},
 };
 

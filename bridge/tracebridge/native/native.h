@@ -10,7 +10,10 @@
 #error "the native module is not for free-threaded builds"
 #endif
 
-int add_calls(PyObject *module); /* calls.c: adds its classes */
+PyObject *hex_digits(PyObject *bytes); /* ids.c: of exact bytes */
+PyObject *span_ids(PyObject *module, PyObject *block);
+int add_calls(PyObject *module); /* live.c: adds its classes */
+PyObject *prepare_disk(PyObject *module, PyObject *args, PyObject *kwargs); /* disk.c */
 PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs);
 
 #endif

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tracebridge import Client
+from tracebridge import Client, TracebridgeError
 from tracebridge.calls.shortcuts import SHORT
 from tracebridge.native import functions
 from tracebridge.testing import records
@@ -103,9 +106,10 @@ def test_who_finds_the_lock_taken_waits_for_it(client: Client) -> None:
 def test_classes_of_another_layout_are_refused() -> None:
     """Nothing of the short way is used then, and the calls go the Python way, with a warning."""
     code = (
-        "import msgspec, tracebridge.native as native\n"
+        "import types, tracebridge.native as native\n"
         "prepare = native.functions.prepare_calls\n"
-        "native.functions = type('Other', (), {'prepare_calls': staticmethod(lambda **given: prepare(**{**given, 'span': int}))})\n"
+        "given = {**vars(native.functions), 'prepare_calls': lambda **given: prepare(**{**given, 'span': int})}\n"
+        "native.functions = types.SimpleNamespace(**given)\n"
         "from tracebridge import Client\n"
         "client = Client(config={'adapters': {'memory': {}}})\n"
         "client.start_trace('root').end()\n"
@@ -115,3 +119,65 @@ def test_classes_of_another_layout_are_refused() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout == "None 1\n"
     assert "the calls run without the native module: " in done.stderr
+
+
+class Loop:
+    """Garbage that only the collector finds, and that uses the client when it goes."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.me = self
+        self.act = act
+
+    def __del__(self) -> None:
+        self.act()
+
+
+@pytest.mark.parametrize("journal", ["memory", "disk"])
+def test_a_collection_at_any_allocation_of_a_call_loses_nothing(journal: str, tmp_path: Path) -> None:
+    """Finalizers start and end spans of the same trace, and end the trace, in the middle of starts and ends: the books balance and every span is recorded once."""
+    on_disk = {"journal": {"directory": str(tmp_path)}} if journal == "disk" else {}
+    client = Client(config={"adapters": WAITING, **on_disk})
+    made = threading.Lock()
+    ends: list[Any] = []
+
+    def act() -> None:
+        if not made.acquire(blocking=False):
+            return
+        try:
+            if ends:
+                ends.pop().end()
+            ends.append(client.start_span("of a finalizer", "order-1", ends[-1].span_id if ends else None))
+        except TracebridgeError:
+            pass  # the trace is not open just now
+        finally:
+            made.release()
+
+    before = gc.get_threshold()
+    try:
+        for _ in range(60):
+            root = client.start_trace("request", trace_id="order-1", attributes={"a": 1, "b": "x"})
+            gc.set_threshold(1, 1, 1)
+            for _ in range(5):
+                Loop(act)
+                span = client.start_span(
+                    "operation", "order-1", root.span_id, attributes={"a": 1, "b": "x"}, inputs={"q": [1]}
+                )
+                Loop(act)
+                client.end_span("order-1", span.span_id, outputs={"a": "1"})
+                Loop(act)
+            client.end_trace("order-1")
+            gc.set_threshold(*before)
+            while ends:
+                ends.pop().end()
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    while ends:
+        ends.pop().end()
+    deadline = time.monotonic() + 60
+    while client.stats().open and time.monotonic() < deadline:
+        time.sleep(0.01)  # ends that came in the middle of another call are under way in threads of their own
+    stats = client.stats()
+    assert (stats.open, stats.balance("memory")) == (0, 0)
+    assert stats.adapters["memory"].queued == stats.started
+    client.close(timeout_s=0)
