@@ -10,10 +10,19 @@
 #error "the native module is not for free-threaded builds"
 #endif
 
-PyObject *hex_digits(PyObject *bytes); /* ids.c: of exact bytes */
+/* batch.c */
+PyObject *are_plain(PyObject *self, PyObject *given);
+PyObject *otlp_protobuf_spans(PyObject *self, PyObject *given);
+PyObject *otlp_json_spans(PyObject *self, PyObject *given);
+PyObject *zipkin_json_spans(PyObject *self, PyObject *given);
+
+/* ids.c */
+PyObject *hex_digits(PyObject *bytes); /* of exact bytes */
 PyObject *span_ids(PyObject *module, PyObject *block);
-int add_calls(PyObject *module); /* live.c: adds its classes */
-PyObject *prepare_disk(PyObject *module, PyObject *args, PyObject *kwargs); /* disk.c */
+
+/* live.c, disk.c */
+int add_calls(PyObject *module); /* its classes */
 PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *prepare_disk(PyObject *module, PyObject *args, PyObject *kwargs);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "live.h"
 
-#include "msgpack.h"
+#include "packing.h"
 
 /* Writes a span's record, but for the end's time, which stands between the two parts. `opened_at` is NULL for a finished span. */
 static int write_record(Buffer *head, Buffer *rest, PyObject *span, PyObject *trace, PyObject *outputs, long long code, PyObject *opened_at) {

@@ -210,19 +210,45 @@ def group_by_source(records: Sequence[SpanRecord]) -> Iterable[tuple[Resource, l
         yield resource, list(scopes.values())
 
 
+def _resource_spans(resource: Resource, scopes: Iterable[tuple[Scope, list[bytes]]]) -> list[bytes]:
+    """Return what the spans of one resource are in, in parts; the spans are encoded."""
+    parts = [message(b"\x0a", _resource(resource))]
+    for scope, spans in scopes:
+        inner = [message(b"\x0a", _scope(scope)), *spans]
+        if scope.schema_url:
+            inner.append(message(b"\x1a", utf8(scope.schema_url)))
+        parts += message_of(b"\x12", inner)
+    if resource.schema_url:
+        parts.append(message(b"\x1a", utf8(resource.schema_url)))
+    return message_of(b"\x0a", parts)
+
+
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return an ExportTraceServiceRequest. `attributes_of` gives the attributes that each span shows."""
     block_of = _span_blocks.for_batch()
     out: list[bytes] = []
     for resource, scopes in group_by_source(records):
-        parts = [message(b"\x0a", _resource(resource))]
-        for scope, members in scopes:
-            spans = [message(b"\x0a", _scope(scope))]
-            spans += [message(b"\x12", _span(record, attributes_of(record), block_of)) for record in members]
-            if scope.schema_url:
-                spans.append(message(b"\x1a", utf8(scope.schema_url)))
-            parts += message_of(b"\x12", spans)
-        if resource.schema_url:
-            parts.append(message(b"\x1a", utf8(resource.schema_url)))
-        out += message_of(b"\x0a", parts)
+        out += _resource_spans(
+            resource,
+            [
+                (scope, [message(b"\x12", _span(record, attributes_of(record), block_of)) for record in members])
+                for scope, members in scopes
+            ],
+        )
     return b"".join(out)
+
+
+def source_of(resource: Resource) -> tuple[()]:  # noqa: ARG001 - the same for every format
+    """Return what the twin in C needs to know of a resource: nothing."""
+    return ()
+
+
+def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanRecord], bytes]:  # noqa: ARG001 - the same
+    """Return what encodes one span, for the twin in C."""
+    block_of = _span_blocks.for_batch()
+    return lambda record: message(b"\x12", _span(record, attributes_of(record), block_of))
+
+
+def around(resource: Resource, spans: bytes) -> bytes:
+    """Return the request of encoded spans that are tracebridge's own."""
+    return b"".join(_resource_spans(resource, [(OWN_SCOPE, [spans])]))

@@ -86,6 +86,10 @@ def _end(record: SpanRecord) -> bytes:
     return out + b',"shared":true}' if record.shared else out + b"}"
 
 
+def _local(resource: Resource | None) -> bytes:
+    return b',"localEndpoint":' + _json(z.local_endpoint(resource))
+
+
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return a JSON array of spans. `attributes_of` gives the attributes that each span shows."""
     parts: list[bytes] = []
@@ -96,8 +100,29 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     for record in records:
         if record.resource is not resource or source is None:
             resource = record.resource
-            source, local = _pairs.source(resource), b',"localEndpoint":' + _json(z.local_endpoint(record))
+            source, local = _pairs.source(resource), _local(resource)
         parts += (b",", _span(record, attributes_of(record), source, local, block_of))
     parts[:1] = [b"["]
     parts.append(b"]")
     return z.not_v1(b"".join(parts))
+
+
+def source_of(resource: Resource) -> tuple[tuple[Any, ...]]:
+    """Return what the twin in C needs to know of a resource, encoded."""
+    source = _pairs.source(resource)
+    reserved = tuple(key.encode("utf-8", "replace") for key in source.reserved)
+    return ((_local(resource), source.rest_if_ok, source.rest, reserved, _PEERS, source.simple),)
+
+
+_PEERS = tuple(key.encode() for key, _ in z.PEER_KEYS)
+
+
+def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanRecord], bytes]:
+    """Return what encodes one span, for the twin in C."""
+    block_of, source, local = _pairs.for_batch(), _pairs.source(resource), _local(resource)
+    return lambda record: _span(record, attributes_of(record), source, local, block_of)
+
+
+def around(resource: Resource, spans: bytes) -> bytes:  # noqa: ARG001 - the same for every format
+    """Return the list of encoded spans."""
+    return z.not_v1(b"[" + spans + b"]")

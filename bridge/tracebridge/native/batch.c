@@ -1,0 +1,200 @@
+/* What Python calls: the spans of a batch, from the journal's bytes, without the interpreter's lock. */
+
+#include "formats.h"
+#include "record.h"
+
+static bool text_of(PyObject *bytes, Text *text) {
+    if (!PyBytes_CheckExact(bytes)) {
+        PyErr_SetString(PyExc_TypeError, "bytes are needed");
+        return false;
+    }
+    *text = (Text){(const uint8_t *)PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    return true;
+}
+
+static Text *texts_of(PyObject *tuple) {
+    Py_ssize_t count = PyTuple_GET_SIZE(tuple);
+    Text *texts = PyMem_RawCalloc(count ? (size_t)count : 1, sizeof(Text));
+    if (texts == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (!text_of(PyTuple_GET_ITEM(tuple, i), &texts[i])) {
+            PyMem_RawFree(texts);
+            return NULL;
+        }
+    return texts;
+}
+
+PyObject *are_plain(PyObject *self, PyObject *given) {
+    PyObject *keeps = PySequence_Tuple(given);
+    Text *texts = keeps == NULL ? NULL : texts_of(keeps);
+    bool plain = texts != NULL;
+    if (texts != NULL) {
+        size_t count = (size_t)PyTuple_GET_SIZE(keeps);
+        Py_BEGIN_ALLOW_THREADS
+        for (size_t i = 0; plain && i < count; i++) {
+            Record record;
+            plain = read_record(texts[i].data, texts[i].size, &record) && !record.has_source;
+        }
+        Py_END_ALLOW_THREADS
+        PyMem_RawFree(texts);
+    }
+    Py_XDECREF(keeps);
+    return texts == NULL ? NULL : PyBool_FromLong(plain);
+}
+
+typedef struct {
+    const Text *records, *encoded; /* what stands in for a record that is unusual has data */
+    size_t count;
+    Naming naming;
+    Source source;
+    Format format;
+    bool commas;
+    Buffer out, scratch;
+    Pairs pairs;
+    bool *unusual;
+    size_t unusuals;
+    bool no_memory;
+} Batch;
+
+static void encode_batch(Batch *batch) {
+    Context context = {&batch->out, &batch->scratch, &batch->source};
+    for (size_t i = 0; i < batch->count && !batch->no_memory; i++) {
+        if (batch->commas && i)
+            buffer_byte(&batch->out, ',');
+        if (batch->encoded[i].data != NULL) {
+            buffer_put(&batch->out, batch->encoded[i].data, batch->encoded[i].size);
+            continue;
+        }
+        Record record;
+        size_t before = batch->out.size;
+        Outcome outcome = UNUSUAL;
+        if (read_checked_record(batch->records[i].data, batch->records[i].size, &record) && !record.has_source)
+            outcome = show_attributes(&record, &batch->naming, &batch->pairs);
+        if (outcome == DONE)
+            outcome = batch->format(&record, &batch->pairs, &context);
+        if (outcome == UNUSUAL) {
+            batch->out.size = before;
+            batch->unusual[i] = true;
+            batch->unusuals++;
+        }
+        batch->no_memory = outcome == NO_MEMORY || batch->out.failed || batch->scratch.failed;
+    }
+}
+
+/* The bytes of all, or the list of the places of those that are unusual. */
+static PyObject *answer(const Batch *batch) {
+    if (batch->no_memory)
+        return PyErr_NoMemory();
+    if (batch->unusuals == 0)
+        return PyBytes_FromStringAndSize((const char *)batch->out.data, (Py_ssize_t)batch->out.size);
+    PyObject *places = PyList_New(0);
+    for (size_t i = 0; places != NULL && i < batch->count; i++) {
+        if (!batch->unusual[i])
+            continue;
+        PyObject *place = PyLong_FromSize_t(i);
+        if (place == NULL || PyList_Append(places, place) < 0)
+            Py_CLEAR(places);
+        Py_XDECREF(place);
+    }
+    return places;
+}
+
+/* An item for each record: bytes that stand for it, or None. */
+static Text *encoded_of(PyObject *tuple, size_t count) {
+    if ((size_t)PyTuple_GET_SIZE(tuple) != count) {
+        PyErr_SetString(PyExc_ValueError, "encoded needs an item for each record: bytes or None");
+        return NULL;
+    }
+    Text *texts = PyMem_RawCalloc(count ? count : 1, sizeof(Text));
+    if (texts == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        PyObject *item = PyTuple_GET_ITEM(tuple, (Py_ssize_t)i);
+        if (item != Py_None && !text_of(item, &texts[i])) {
+            PyMem_RawFree(texts);
+            return NULL;
+        }
+    }
+    return texts;
+}
+
+/* (dialect, name of the trace ID's attribute, the same with `.scheme`) */
+static bool naming_of(PyObject *given, Naming *naming) {
+    PyObject *trace_id_key, *scheme_key;
+    int dialect;
+    if (!PyArg_ParseTuple(given, "iOO", &dialect, &trace_id_key, &scheme_key))
+        return false;
+    if (dialect < OPENINFERENCE || dialect > GENAI) {
+        PyErr_SetString(PyExc_ValueError, "there is no such dialect");
+        return false;
+    }
+    naming->dialect = (Dialect)dialect;
+    return text_of(trace_id_key, &naming->trace_id_key) && text_of(scheme_key, &naming->scheme_key);
+}
+
+/* (local endpoint, rest with the status OK, rest, reserved names, names of peers, whether it is simple) */
+static bool source_of(PyObject *given, Source *source) {
+    PyObject *local, *rest_if_ok, *rest, *reserved, *peers;
+    int is_simple;
+    if (!PyArg_ParseTuple(given, "OOOO!O!p", &local, &rest_if_ok, &rest, &PyTuple_Type, &reserved, &PyTuple_Type, &peers, &is_simple))
+        return false;
+    source->is_simple = is_simple;
+    if (!text_of(local, &source->local) || !text_of(rest_if_ok, &source->rest_if_ok) || !text_of(rest, &source->rest))
+        return false;
+    source->reserved.count = (size_t)PyTuple_GET_SIZE(reserved);
+    source->peers.count = (size_t)PyTuple_GET_SIZE(peers);
+    source->reserved.items = texts_of(reserved);
+    source->peers.items = source->reserved.items == NULL ? NULL : texts_of(peers);
+    return source->peers.items != NULL;
+}
+
+/* (records, encoded, naming[, source]): all of them stay as they are while the lock is away, because tuples and bytes cannot be changed. */
+static PyObject *encode_spans(PyObject *given, Format format, bool commas) {
+    PyObject *records, *encoded, *naming, *source = NULL, *result = NULL;
+    if (!PyArg_ParseTuple(given, "O!O!O!|O!", &PyTuple_Type, &records, &PyTuple_Type, &encoded, &PyTuple_Type, &naming, &PyTuple_Type, &source))
+        return NULL;
+    if (source == NULL && format == zipkin_json_span) {
+        PyErr_SetString(PyExc_TypeError, "a source is needed");
+        return NULL;
+    }
+    size_t count = (size_t)PyTuple_GET_SIZE(records);
+    Batch batch = {.count = count, .format = format, .commas = commas};
+    Text *record_texts = texts_of(records);
+    Text *encoded_texts = record_texts == NULL ? NULL : encoded_of(encoded, count);
+    batch.records = record_texts;
+    batch.encoded = encoded_texts;
+    if (encoded_texts != NULL && naming_of(naming, &batch.naming) && (source == NULL || source_of(source, &batch.source))) {
+        batch.unusual = PyMem_RawCalloc(count ? count : 1, sizeof(bool));
+        batch.no_memory = batch.unusual == NULL;
+        Py_BEGIN_ALLOW_THREADS
+        encode_batch(&batch);
+        Py_END_ALLOW_THREADS
+        result = answer(&batch);
+    }
+    buffer_free(&batch.out);
+    buffer_free(&batch.scratch);
+    PyMem_RawFree(batch.pairs.items);
+    PyMem_RawFree(batch.unusual);
+    PyMem_RawFree(batch.source.reserved.items);
+    PyMem_RawFree(batch.source.peers.items);
+    PyMem_RawFree(record_texts);
+    PyMem_RawFree(encoded_texts);
+    return result;
+}
+
+PyObject *otlp_protobuf_spans(PyObject *self, PyObject *given) {
+    return encode_spans(given, otlp_protobuf_span, false);
+}
+
+PyObject *otlp_json_spans(PyObject *self, PyObject *given) {
+    return encode_spans(given, otlp_json_span, true);
+}
+
+PyObject *zipkin_json_spans(PyObject *self, PyObject *given) {
+    return encode_spans(given, zipkin_json_span, true);
+}
