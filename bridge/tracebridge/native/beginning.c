@@ -113,7 +113,8 @@ static PyObject *begin_plainly(PyObject *client, PyObject *custom_id, PyObject *
         goto done;
     roots = PyTuple_Pack(1, span);
     if (roots == NULL || !enter_trace(calls, client, trace, span, roots)) {
-        Py_CLEAR(span);
+        discard_span(span);
+        span = NULL;
         goto done;
     }
     PyObject *running = PyObject_GetAttr(client, str_running);

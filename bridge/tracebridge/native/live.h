@@ -81,7 +81,8 @@ PyObject *taken_payload(Calls *calls, PyObject *given);
 PyObject *usual_trace(Calls *calls, PyObject *given);
 PyObject *open_span(PyObject *trace, PyObject *span_id);
 
-/* starting.c, beginning.c, ending.c */
+/* starting.c */
+void discard_span(PyObject *span);
 PyObject *new_span(Calls *calls, PyObject *client, PyObject *trace, PyObject *parent, PyObject *parent_id, PyObject *name, PyObject *type, PyObject *kind,
                    PyObject *place, PyObject *inputs, PyObject *attributes);
 

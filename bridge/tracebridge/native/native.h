@@ -15,6 +15,7 @@ PyObject *are_plain(PyObject *self, PyObject *given);
 PyObject *otlp_protobuf_spans(PyObject *self, PyObject *given);
 PyObject *otlp_json_spans(PyObject *self, PyObject *given);
 PyObject *zipkin_json_spans(PyObject *self, PyObject *given);
+PyObject *span_lines(PyObject *self, PyObject *given);
 
 /* ids.c */
 PyObject *hex_digits(PyObject *bytes); /* of exact bytes */

@@ -53,6 +53,19 @@ static PyObject *new_span_id(void) {
     return pair;
 }
 
+/* Gives back the ID of a span that nothing knows of: the Python method, which makes the span instead, takes the same. */
+void discard_span(PyObject *span) {
+    PyObject *list = PyCFunction_Check(pop_span_id) ? PyCFunction_GET_SELF(pop_span_id) : NULL;
+    PyObject *kind, *error, *trace, *pair;
+    PyErr_Fetch(&kind, &error, &trace);
+    pair = Py_BuildValue("(OO)", SLOT(span, in_span._raw_id), SLOT(span, in_span._span_id));
+    if (pair == NULL || list == NULL || !PyList_CheckExact(list) || PyList_Append(list, pair) < 0)
+        PyErr_Clear();
+    Py_XDECREF(pair);
+    PyErr_Restore(kind, error, trace);
+    Py_DECREF(span);
+}
+
 /* Returns a new span that is in no table yet; `parent` is NULL for a root. */
 PyObject *new_span(Calls *calls, PyObject *client, PyObject *trace, PyObject *parent, PyObject *parent_id, PyObject *name, PyObject *type,
                           PyObject *kind, PyObject *place, PyObject *inputs, PyObject *attributes) {
@@ -88,8 +101,10 @@ static PyObject *start_span(PyObject *client, PyObject *const *args, Py_ssize_t 
     if (calls != NULL && (trace = usual_trace(calls, given[TRACE_ID])) != NULL && (parent = open_span(trace, given[PARENT_ID])) != NULL &&
         (attributes = taken_attributes(calls, given[ATTRIBUTES])) != NULL && (inputs = taken_payload(calls, given[INPUTS])) != NULL) {
         span = new_span(calls, client, trace, parent, given[PARENT_ID], given[NAME_], given[SPAN_TYPE], given[KIND], given[PLACE], inputs, attributes);
-        if (span != NULL && !enter_span(calls, trace, span))
-            Py_CLEAR(span);
+        if (span != NULL && !enter_span(calls, trace, span)) {
+            discard_span(span);
+            span = NULL;
+        }
     }
     Py_XDECREF(calls);
     Py_XDECREF(trace);
