@@ -71,6 +71,8 @@ static PyObject *started_record(PyObject *span, PyObject *trace) {
 
 /* Returns an open span's record for the journal on disk; NULL for the Python way: in the middle of another call, too, the journal has to be told later. */
 PyObject *record_of_start(Calls *calls, PyObject *span, PyObject *trace) {
+    if (SLOT(trace, in_trace.fast_path) != Py_True || SLOT(span, in_span._fast_path) != Py_True)
+        return NULL;
     PyObject *is_inside = PyObject_CallNoArgs(calls->is_inside);
     Py_XDECREF(is_inside);
     return is_inside == Py_False ? started_record(span, trace) : NULL;
