@@ -6,7 +6,6 @@ costs a tenth of `secrets`. Forked children are seeded anew.
 
 from __future__ import annotations
 
-import os
 import random
 import struct
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tracebridge.native import functions
+from tracebridge.process.system import at_fork
 
 _SEED_BITS = 256
 BLOCK = 256  # span IDs made at a time: half the cost of making each when it is wanted
@@ -83,4 +83,4 @@ shared_ids = RandomIds()
 pop_span_id = shared_ids.pop_span_id
 """`shared_ids.pop_span_id`, for the hot path: the list behind it stays the same for the process's life."""
 
-os.register_at_fork(after_in_child=shared_ids.reseed)
+at_fork(after_in_child=shared_ids.reseed)
