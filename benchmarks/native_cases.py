@@ -13,6 +13,7 @@ from tracebridge.native import functions
 from tracebridge.records.encoded import EncodedRecords
 from tracebridge.records.record import Event, Link, Resource, SpanRecord
 from tracebridge_adapters import encoders
+from tracebridge_adapters.formats.spanlog.writer import Writer
 
 Case = Callable[[random.Random], None]
 RESOURCES = (
@@ -25,7 +26,7 @@ ENCODERS = [
     for make in (encoders.otlp_protobuf, encoders.otlp_json, encoders.zipkin_json)
     for dialect in ("openinference", "mlflow", "genai")
     for attribute in ("tracebridge.trace_id", "input.value")
-]
+] + [encoders.span_lines(Writer()), encoders.span_lines(Writer(max_line_bytes=700, resource="root"))]
 WORDS = ("", "a", "http.route", "order.id", "input.value", "error", "server.address", "LLM", "CHAIN", "ä\n\"\\\x00\x7f", "€" * 50, "x" * 127, "y" * 128, "z" * 20_000, "\U0001f600", "tracebridge.span_id")  # fmt: skip
 NUMBERS = (0, 1, -1, 127, 128, 255, 256, 2**31, 2**32, 2**53, 2**63 - 1, -(2**63), 2**63, 2**64 - 1)
 REALS = (0.0, -0.0, 0.1, 1.5, 1e15, 1e16, 1e-4, 1e-5, 5e-324, 1.7976931348623157e308, float("nan"), float("inf"), float("-inf"), 1 / 3)  # fmt: skip
@@ -137,20 +138,24 @@ def bytes_that_were_never_checked(chance: random.Random) -> None:
     data = chance.randbytes(chance.randrange(100)) if chance.random() < 0.1 else damaged(chance, record(chance))
     naming = (chance.randrange(3), b"id", b"id.scheme")
     source = (b"", b"}", b"", (b"error",), (b"a",), True)
-    for function in (functions.otlp_protobuf_spans, functions.otlp_json_spans):
-        function((data, data), (None, b"x"), naming)
-    functions.zipkin_json_spans((data,), (None,), naming, source)
+    for function, shared in (
+        (functions.otlp_protobuf_spans, naming),
+        (functions.otlp_json_spans, naming),
+        (functions.zipkin_json_spans, (naming, source)),
+        (functions.span_lines, (b'"shop"', b"{}", b"", 1024, 2000)),
+    ):
+        function((data, data), (None, b"x"), shared)
 
 
-WRONG = (None, 1, "text", b"bytes", (), (1,), [b""], (b"a", None), (0, b"a", b"b"), (9, b"a", b"b"), (-1, b"", b""), (b"", b"", b"", (), (), 1), (b"", b"", b"", (1,), (2,), 1))  # fmt: skip
+WRONG = (None, 1, "text", b"bytes", (), (1,), [b""], (b"a", None), (0, b"a", b"b"), (9, b"a", b"b"), (-1, b"", b""), (b"", b"", b"", (), (), 1), (b"", b"", b"", (1,), (2,), 1), (b"", b"", b"", 1, 1), (b"", b"", b"", -1, 2**70), ((0, b"", b""), (b"", b"", b"", (), (), 1)))  # fmt: skip
 
 
 def wrong_arguments(chance: random.Random) -> None:
     """Arguments of the wrong kind raise."""
-    for name in ("are_plain", "otlp_protobuf_spans", "otlp_json_spans", "zipkin_json_spans"):
+    for name in ("are_plain", "otlp_protobuf_spans", "otlp_json_spans", "zipkin_json_spans", "span_lines"):
         try:
             getattr(functions, name)(*(chance.choice(WRONG) for _ in range(chance.randrange(6))))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
 
 

@@ -93,10 +93,12 @@ class LogAdapter:
     Options: ClassVar[type[LogOptions]] = LogOptions
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = None
+    takes_encoded = True
 
     def __init__(self, options: LogOptions, context: Context) -> None:
         import secrets
 
+        from tracebridge_adapters.encoders import span_lines
         from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 
         self._writer = writer_of(
@@ -108,6 +110,7 @@ class LogAdapter:
             project=options.project or "",
             key=None if options.sign is None else Key(options.sign.id, options.sign.key.reveal()),
         )
+        self._encode = span_lines(self._writer)
         self._numbering = self._writer.numbering(secrets.token_hex(4))
         self._lock = threading.Lock()  # with max_in_flight above 1: numbers are given in the order of the lines
         self._seq = 0
@@ -116,8 +119,7 @@ class LogAdapter:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line a record, and the extra lines that were asked for."""
-        encode = self._writer.encode
-        return b"".join([encode(record) for record in records])
+        return self._encode(records)
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Number the lines and emit them, one write each. Raises Retryable or Misconfigured when the target takes none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.reference import DOCS, PAGES, names, page
+from support.reference.findings import finding
 from support.since import append, since
 from tracebridge.version import VERSION
 
@@ -49,3 +50,15 @@ def test_a_release_writes_down_what_no_release_had_before(tmp_path):
     assert released.read_text() == (
         "0.1.0 Client.flush\n0.1.0 Client.gone\n0.2.0 Client.new\n0.2.0 tracebridge show --html\n"
     )
+
+
+def test_a_finding_says_what_was_expected_what_happens_and_why_a_user_cares(tmp_path):
+    """The comments at the head of a script are its entry; one that leaves a part out is refused with what belongs there."""
+    script = tmp_path / "a.sh"
+    whole = "#!/usr/bin/env bash\n# lib: it does this.\n#\n# Expected: that,\n#   always.\n# Happens: this.\n# Why a user cares: money.\npip install lib[all]==1.2.3\n"
+    script.write_text(whole)
+    assert finding(script) == ("a.sh", "lib", "it does this.", ("lib 1.2.3",), ("that, always.", "this.", "money."))
+    for part in ("# Happens: this.\n", "lib: ", "==1.2.3"):
+        script.write_text(whole.replace(part, ""))
+        with pytest.raises(ValueError, match="Why a user cares: …"):
+            finding(script)

@@ -17,6 +17,7 @@ from tracebridge.native import functions, state
 from tracebridge.records.encoded import EncodedRecords
 from tracebridge.records.record import Event, Link, Resource, SpanRecord
 from tracebridge_adapters import encoders
+from tracebridge_adapters.formats.spanlog.writer import Writer
 from tracebridge_adapters.options import Dialect
 
 pytestmark = pytest.mark.skipif(functions is None, reason=f"the native module is {state}")
@@ -93,9 +94,17 @@ COMMON = st.builds(
 """The short arrays that `tracebridge.calls.ending` writes."""
 
 
+LINES = {
+    "span_lines": Writer(),
+    "span_lines, short": Writer(max_line_bytes=400, resource="root"),
+    "span_lines, bare": Writer(resource="off"),
+    "span_lines, ecs": Writer("ecs"),
+}
+
+
 def both(name: str, data: Sequence[bytes], resource: Resource, dialect: Any, attribute: str) -> tuple[bytes, bytes]:
     """Return what each side makes of a batch."""
-    encode = ENCODERS[name](dialect, attribute)
+    encode = ENCODERS[name](dialect, attribute) if name in ENCODERS else encoders.span_lines(LINES[name])
     records = EncodedRecords(tuple(data), resource)
     return encode(records), encode(list(records))
 
@@ -109,7 +118,7 @@ def both(name: str, data: Sequence[bytes], resource: Resource, dialect: Any, att
 def test_both_sides_make_the_same_bytes(data: list[bytes], resource: Resource, dialect: Any, attribute: str) -> None:
     """Whatever spans are in a batch, in every dialect; and all spans that a client writes are read by the native module."""
     assert functions.are_plain(data)
-    for name in ENCODERS:
+    for name in (*ENCODERS, *LINES):
         native, python = both(name, data, resource, dialect, attribute)
         assert native == python
 
@@ -138,7 +147,7 @@ def test_damage_is_never_plain_where_it_cannot_be_read(data: bytes, at: int, byt
     record = decode_record(bytes(damaged))
     assume(not _has_a_key_twice(bytes(damaged)))
     assert (record.resource, record.scope) == (None, None)
-    for name in ENCODERS:
+    for name in (*ENCODERS, *LINES):
         native, python = both(name, [bytes(damaged)], Resource({"service.name": "shop"}), "openinference", "order.id")
         assert native == python
 
@@ -162,7 +171,7 @@ def _has_a_key_twice(data: bytes) -> bool:
 def test_numbers_are_written_alike(number: float) -> None:
     """In JSON, where a number has many spellings."""
     data = [encode_record([b"t" * 16, b"s" * 8, None, "name", 10**18, 10**18, 1, 0, {"n": number, "l": [number]}])]
-    for name in ENCODERS:
+    for name in (*ENCODERS, *LINES):
         native, python = both(name, data, Resource(), "openinference", "order.id")
         assert native == python
 
@@ -176,5 +185,12 @@ def test_common_spans_never_need_the_python_code(name: str) -> None:
     )  # fmt: skip
     data = encode_record(fields)
     function = getattr(functions, f"{name}_spans")
-    source = ((b"", b"}", b"}", (), (), True),) if name == "zipkin_json" else ()
-    assert type(function((data,), (None,), (0, b"id", b"id.scheme"), *source)) is bytes
+    naming = (0, b"id", b"id.scheme")
+    shared = (naming, (b"", b"}", b"}", (), (), True)) if name == "zipkin_json" else naming
+    assert type(function((data,), (None,), shared)) is bytes
+
+
+def test_common_lines_never_need_the_python_code() -> None:
+    """The same for span lines, whose common spans have no type of their own."""
+    fields = [b"t" * 16, b"s" * 8, b"p" * 8, "name", 10**18, 10**18 + 5_000_001, 1, 2, {"a": "x", "b": 7, "c": 0.25, "d": [1, None]}, "UNKNOWN", "order 7"]  # fmt: skip
+    assert type(functions.span_lines((encode_record(fields),), (None,), Writer().shared_of(Resource()))) is bytes

@@ -6,12 +6,13 @@ costs a tenth of `secrets`. Forked children are seeded anew.
 
 from __future__ import annotations
 
-import os
 import random
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from tracebridge.process.system import at_fork
 
 _SEED_BITS = 256
 BLOCK = 256  # span IDs made at a time: half the cost of making each when it is wanted
@@ -73,4 +74,4 @@ shared_ids = RandomIds()
 pop_span_id = shared_ids.pop_span_id
 """`shared_ids.pop_span_id`, for the hot path: the list behind it stays the same for the process's life."""
 
-os.register_at_fork(after_in_child=shared_ids.reseed)
+at_fork(after_in_child=shared_ids.reseed)

@@ -242,6 +242,8 @@ class SharedStats(msgspec.Struct, frozen=True):
     """Changes that found no room to wait."""
     unreadable: int = 0
     """Parts that could not be read: of another version, or damaged."""
+    left_alone: int = 0
+    """Spans that were left to a newer tracebridge, which has changed them."""
     errors: int = 0
     """Calls that the engine did not answer, or answered with an error."""
     last_error: str = ""

@@ -50,6 +50,7 @@ typedef struct {
     size_t count;
     Naming naming;
     Source source;
+    Lines lines;
     Format format;
     bool commas;
     Buffer out, scratch;
@@ -60,7 +61,7 @@ typedef struct {
 } Batch;
 
 static void encode_batch(Batch *batch) {
-    Context context = {&batch->out, &batch->scratch, &batch->source};
+    Context context = {&batch->out, &batch->scratch, &batch->source, &batch->lines};
     for (size_t i = 0; i < batch->count && !batch->no_memory; i++) {
         if (batch->commas && i)
             buffer_byte(&batch->out, ',');
@@ -72,6 +73,8 @@ static void encode_batch(Batch *batch) {
         size_t before = batch->out.size;
         Outcome outcome = UNUSUAL;
         if (read_checked_record(batch->records[i].data, batch->records[i].size, &record) && !record.has_source)
+            outcome = record.unusual ? UNUSUAL : DONE;
+        if (outcome == DONE && batch->format != span_line)
             outcome = show_attributes(&record, &batch->naming, &batch->pairs);
         if (outcome == DONE)
             outcome = batch->format(&record, &batch->pairs, &context);
@@ -153,22 +156,44 @@ static bool source_of(PyObject *given, Source *source) {
     return source->peers.items != NULL;
 }
 
-/* (records, encoded, naming[, source]): all of them stay as they are while the lock is away, because tuples and bytes cannot be changed. */
-static PyObject *encode_spans(PyObject *given, Format format, bool commas) {
-    PyObject *records, *encoded, *naming, *source = NULL, *result = NULL;
-    if (!PyArg_ParseTuple(given, "O!O!O!|O!", &PyTuple_Type, &records, &PyTuple_Type, &encoded, &PyTuple_Type, &naming, &PyTuple_Type, &source))
-        return NULL;
-    if (source == NULL && format == zipkin_json_span) {
-        PyErr_SetString(PyExc_TypeError, "a source is needed");
-        return NULL;
+/* (service, resource of roots, resource of others, most bytes of a name, most bytes of a line) */
+static bool lines_of(PyObject *given, Lines *lines) {
+    PyObject *service, *root_resource, *resource;
+    Py_ssize_t max_name, max_line;
+    if (!PyArg_ParseTuple(given, "OOOnn", &service, &root_resource, &resource, &max_name, &max_line))
+        return false;
+    if (max_name < 0 || max_line < 0) {
+        PyErr_SetString(PyExc_ValueError, "a size is negative");
+        return false;
     }
+    lines->max_name = (size_t)max_name;
+    lines->max_line = (size_t)max_line;
+    return text_of(service, &lines->service) && text_of(root_resource, &lines->root_resource) && text_of(resource, &lines->resource);
+}
+
+/* What a format needs to know besides the records. */
+static bool shared_of(PyObject *given, Batch *batch) {
+    PyObject *naming, *source;
+    if (batch->format == span_line)
+        return lines_of(given, &batch->lines);
+    if (batch->format != zipkin_json_span)
+        return naming_of(given, &batch->naming);
+    return PyArg_ParseTuple(given, "O!O!", &PyTuple_Type, &naming, &PyTuple_Type, &source) && naming_of(naming, &batch->naming) &&
+           source_of(source, &batch->source);
+}
+
+/* (records, encoded, shared): all of them stay as they are while the lock is away, because tuples and bytes cannot be changed. */
+static PyObject *encode_spans(PyObject *given, Format format, bool commas) {
+    PyObject *records, *encoded, *shared, *result = NULL;
+    if (!PyArg_ParseTuple(given, "O!O!O!", &PyTuple_Type, &records, &PyTuple_Type, &encoded, &PyTuple_Type, &shared))
+        return NULL;
     size_t count = (size_t)PyTuple_GET_SIZE(records);
     Batch batch = {.count = count, .format = format, .commas = commas};
     Text *record_texts = texts_of(records);
     Text *encoded_texts = record_texts == NULL ? NULL : encoded_of(encoded, count);
     batch.records = record_texts;
     batch.encoded = encoded_texts;
-    if (encoded_texts != NULL && naming_of(naming, &batch.naming) && (source == NULL || source_of(source, &batch.source))) {
+    if (encoded_texts != NULL && shared_of(shared, &batch)) {
         batch.unusual = PyMem_RawCalloc(count ? count : 1, sizeof(bool));
         batch.no_memory = batch.unusual == NULL;
         Py_BEGIN_ALLOW_THREADS
@@ -197,4 +222,8 @@ PyObject *otlp_json_spans(PyObject *self, PyObject *given) {
 
 PyObject *zipkin_json_spans(PyObject *self, PyObject *given) {
     return encode_spans(given, zipkin_json_span, true);
+}
+
+PyObject *span_lines(PyObject *self, PyObject *given) {
+    return encode_spans(given, span_line, false);
 }

@@ -20,10 +20,17 @@ typedef struct {
     bool is_simple;       /* the resource is none that the Python code has to look at */
 } Source;
 
+/* What the span lines of a batch have in common, encoded by the Python code. */
+typedef struct {
+    Text service, root_resource, resource; /* a resource that is not on the line is empty */
+    size_t max_name, max_line;             /* bytes */
+} Lines;
+
 typedef struct {
     Buffer *out;
     Buffer *scratch;
     const Source *source;
+    const Lines *lines;
 } Context;
 
 /* Add a span to `out`. UNUSUAL: what is there of it by then is to be taken off again. */
@@ -32,5 +39,6 @@ typedef Outcome (*Format)(const Record *record, const Pairs *pairs, Context *con
 Outcome otlp_protobuf_span(const Record *record, const Pairs *pairs, Context *context);
 Outcome otlp_json_span(const Record *record, const Pairs *pairs, Context *context);
 Outcome zipkin_json_span(const Record *record, const Pairs *pairs, Context *context);
+Outcome span_line(const Record *record, const Pairs *pairs, Context *context); /* needs no pairs */
 
 #endif

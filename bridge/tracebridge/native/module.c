@@ -2,15 +2,17 @@
 
 #include "native.h"
 
-#define SPANS                                                                                                        \
-    "(records, encoded, naming[, source]) -> bytes, or the places of the records that are unusual; bytes in `encoded` " \
-    "stand for the record in that place"
+#define SPANS(shared)                                                                                                \
+    "(records, encoded, " shared ") -> bytes, or the places of the records that are unusual; bytes in `encoded` stand for " \
+    "the record in that place"
+#define NAMING "(dialect, the trace ID's attribute, the same with .scheme)"
 
 static PyMethodDef functions[] = {
     {"are_plain", are_plain, METH_O, "(records) -> whether each can be read, and names neither a scope nor a resource"},
-    {"otlp_protobuf_spans", otlp_protobuf_spans, METH_VARARGS, SPANS},
-    {"otlp_json_spans", otlp_json_spans, METH_VARARGS, SPANS},
-    {"zipkin_json_spans", zipkin_json_spans, METH_VARARGS, SPANS},
+    {"otlp_protobuf_spans", otlp_protobuf_spans, METH_VARARGS, SPANS(NAMING)},
+    {"otlp_json_spans", otlp_json_spans, METH_VARARGS, SPANS(NAMING)},
+    {"zipkin_json_spans", zipkin_json_spans, METH_VARARGS, SPANS("(" NAMING ", what `source_of` gives)")},
+    {"span_lines", span_lines, METH_VARARGS, SPANS("(service, resource of roots, resource of others, max_name, max_line)")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -15,5 +15,6 @@ PyObject *are_plain(PyObject *self, PyObject *given);
 PyObject *otlp_protobuf_spans(PyObject *self, PyObject *given);
 PyObject *otlp_json_spans(PyObject *self, PyObject *given);
 PyObject *zipkin_json_spans(PyObject *self, PyObject *given);
+PyObject *span_lines(PyObject *self, PyObject *given);
 
 #endif

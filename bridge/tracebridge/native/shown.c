@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define MAX_ADDED 48 /* of ours and tags: each is compared with every attribute */
-#define TEXT_OF(literal) ((Text){(const uint8_t *)(literal), sizeof(literal) - 1})
 
 bool same_text(Text one, Text other) {
     return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);

@@ -34,6 +34,8 @@ typedef enum { DONE, UNUSUAL, NO_MEMORY } Outcome;
 /* Fill `pairs` anew. UNUSUAL: two of them would have the same name, or the span did not finish as most do. */
 Outcome show_attributes(const Record *record, const Naming *naming, Pairs *pairs);
 
+#define TEXT_OF(literal) ((Text){(const uint8_t *)(literal), sizeof(literal) - 1})
+
 bool same_text(Text one, Text other);
 
 #endif

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from tracebridge.plugins.open_spans import REMEMBERED_S, Change, Entry, SpanKey
+from tracebridge.process.system import NOT_A_LINK, open_file
 
 FILE = "open-spans-1.db"
 """The number is the version of what stands in it: another version has a file of its own."""
@@ -191,7 +192,7 @@ class DirectoryEngine:
 
     def _connect(self) -> sqlite3.Connection:
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        file = open_file(self._path, os.O_RDWR | os.O_CREAT | NOT_A_LINK)
         found = os.fstat(file)
         os.close(file)
         self._opened = found.st_dev, found.st_ino

@@ -1,4 +1,4 @@
-"""docs/reference*.md and shell/tracebridge.1, made of the code: every key, command, flag, public name, error and metric, with its words and its first version.
+"""docs/reference*.md and shell/tracebridge.1, made of the code, and docs/findings.md, made of the scripts there: every key, command, flag, public name, error and metric, with its words and its first version.
 
 `cd tests && python -m support.reference` writes them; a test holds them equal to the code.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from support.reference import commands, configuration, errors, metrics, python
+from support.reference import commands, configuration, errors, findings, metrics, python
 from support.reference.parts import Part, Row, Table, named_in, written
 from tracebridge.plugins import registry
 
@@ -47,6 +47,7 @@ PAGES: dict[str, Callable[[], Iterator[Part]]] = {
     "reference-python.md": python.parts,
     "reference-errors.md": errors.parts,
     "reference-metrics.md": metrics.parts,
+    "findings.md": findings.parts,
 }
 
 

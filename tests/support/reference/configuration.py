@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -76,7 +77,7 @@ def _adapters() -> Iterator[Part]:
     for name, keys in of.items():
         kind: Any = adapter_class(name)
         yield f"## Options of the adapter `{name}`\n"
-        yield f"{first_paragraph(kind.Options)} Since {came[name]}.\n"
+        yield f"{first_paragraph(inspect.getmodule(kind))} Since {came[name]}.\n"
         own = [each for each in keys if len(users[_shared(each, name, came)]) == 1]
         if own:
             yield Table(COLUMNS, [Row((f"adapter {name}: {each.key}",), _cells(each)) for each in own])

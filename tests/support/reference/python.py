@@ -39,7 +39,7 @@ MODULES = {
     "tracebridge.ids.scheme": ("Refused", "Scheme"),
 }
 """What the pages import from elsewhere: for middleware, logs, tests and plug-ins."""
-WIDEST = 100  # characters of a signature on one line
+WIDEST = 88  # characters of a signature on one line
 
 
 def parts() -> Iterator[Part]:

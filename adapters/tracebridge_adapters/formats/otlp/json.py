@@ -20,6 +20,7 @@ from tracebridge_adapters.formats.otlp.protobuf import (
     OWN_SCOPE,
     AttributesOf,
     BlockOf,
+    Naming,
     group_by_source,
     within_64_bits,
 )
@@ -175,9 +176,9 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     return b'{"resourceSpans":[' + b",".join(groups) + b"]}"
 
 
-def source_of(resource: Resource) -> tuple[()]:  # noqa: ARG001 - the same for every format
-    """Return what the twin in C needs to know of a resource: nothing."""
-    return ()
+def shared_of(resource: Resource, naming: Naming) -> Naming:  # noqa: ARG001 - the same for every format
+    """Return what the twin in C needs to know: nothing of the resource."""
+    return naming
 
 
 def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanRecord], bytes]:  # noqa: ARG001 - the same

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,8 @@ from tracebridge_adapters.formats.shared.protobuf_bytes import TABLE, length, me
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 BlockOf = Callable[[dict[str, Value]], bytes]
+Naming = tuple[Any, ...]
+"""The dialect and the attribute of the trace ID, as the twin in C takes them."""
 
 MAX_TIME_NS = 2**64 - 1  # fixed64
 FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto SpanFlags
@@ -238,9 +241,9 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     return b"".join(out)
 
 
-def source_of(resource: Resource) -> tuple[()]:  # noqa: ARG001 - the same for every format
-    """Return what the twin in C needs to know of a resource: nothing."""
-    return ()
+def shared_of(resource: Resource, naming: Naming) -> Naming:  # noqa: ARG001 - the same for every format
+    """Return what the twin in C needs to know: nothing of the resource."""
+    return naming
 
 
 def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanRecord], bytes]:  # noqa: ARG001 - the same

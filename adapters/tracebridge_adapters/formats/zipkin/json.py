@@ -107,11 +107,11 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     return z.not_v1(b"".join(parts))
 
 
-def source_of(resource: Resource) -> tuple[tuple[Any, ...]]:
-    """Return what the twin in C needs to know of a resource, encoded."""
+def shared_of(resource: Resource, naming: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what the twin in C needs to know: the attributes' naming, and of the resource what is encoded already."""
     source = _pairs.source(resource)
     reserved = tuple(key.encode("utf-8", "replace") for key in source.reserved)
-    return ((_local(resource), source.rest_if_ok, source.rest, reserved, _PEERS, source.simple),)
+    return naming, (_local(resource), source.rest_if_ok, source.rest, reserved, _PEERS, source.simple)
 
 
 _PEERS = tuple(key.encode() for key, _ in z.PEER_KEYS)
