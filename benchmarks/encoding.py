@@ -102,7 +102,27 @@ def _jaeger_client(fresh: bool) -> Run:
     return in_thread(one_round, BATCH)
 
 
-def _pair(name: str, contestants: Callable[[bool], dict[str, Make]], goal: Goal) -> tuple[Case, Case]:
+def from_journal(encoder: str, fresh: bool) -> Run:
+    """What delivery does with a batch of the journal's: MessagePack in, a body out."""
+    from tracebridge.journal.base import Claim, encode_record, readable
+    from tracebridge.journal.base import Run as Neighbours
+    from tracebridge.records.record import Resource
+    from tracebridge_adapters import encoders
+
+    records = ours.records(fresh, BATCH)
+    data = [
+        encode_record(
+            [r.trace_id, r.span_id, r.parent_id, r.name, r.start_time_ns, r.end_time_ns, r.kind, 1, r.attributes]
+        )
+        for r in records
+    ]
+    resource = Resource({"service.name": "benchmark"})
+    encode = getattr(encoders, encoder)("openinference", "tracebridge.trace_id")
+    claim = Claim([Neighbours(data)], 0, BATCH, 0.0, BATCH, BATCH)
+    return in_thread(lambda: [encode(readable(claim, resource, encoded=True)) for _ in range(10)], 10 * BATCH)
+
+
+def _pair(name: str, contestants: Callable[[bool], dict[str, Make]], goal: Goal | None) -> tuple[Case, Case]:
     return (
         Case(f"encode-{name}", contestants(False), goal, REPEATING),
         Case(f"encode-{name}-new", contestants(True), None, NEW),
@@ -110,6 +130,21 @@ def _pair(name: str, contestants: Callable[[bool], dict[str, Make]], goal: Goal)
 
 
 CASES = (
+    *_pair(
+        "journal-otlp-protobuf",
+        lambda fresh: {"tracebridge": lambda: from_journal("otlp_protobuf", fresh), OTLP: lambda: otlp(fresh)},
+        None,
+    ),
+    *_pair(
+        "journal-otlp-json",
+        lambda fresh: {"tracebridge": lambda: from_journal("otlp_json", fresh), OTLP: lambda: otlp(fresh)},
+        None,
+    ),
+    *_pair(
+        "journal-zipkin-json",
+        lambda fresh: {"tracebridge": lambda: from_journal("zipkin_json", fresh), ZIPKIN: lambda: _zipkin(fresh)},
+        None,
+    ),
     *_pair(
         "otlp-protobuf",
         lambda fresh: {"tracebridge": lambda: mine("otlp.protobuf", fresh), OTLP: lambda: otlp(fresh)},

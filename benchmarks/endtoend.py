@@ -74,6 +74,14 @@ CASES = (
         ROUNDS,
     ),
     Case(
+        "end-to-end-otlp-new",
+        {"tracebridge, OTLP over HTTP": _sender("bridge_otlp_http_new"), HTTP: _sender("sdk_otlp_http_new")},
+        None,
+        "every attribute value is new in its batch",
+        UNIT,
+        ROUNDS,
+    ),
+    Case(
         "end-to-end-grpc",
         {"tracebridge, OTLP over gRPC": _sender("bridge_otlp_grpc"), GRPC: _sender("sdk_otlp_grpc")},
         Goal(1 / 7, GRPC),

@@ -7,20 +7,26 @@ from typing import Any
 
 from benchmarks import peers
 from benchmarks.harness import Missing, peer
-from benchmarks.ours import ATTRIBUTES
+from benchmarks.ours import ATTRIBUTES, fresh_attributes
 
 Sender = tuple[Callable[[int], object], Callable[[], object]]
 
 
-def _bridge(adapter: str, options: dict[str, Any]) -> Sender:
+def _the_same(_: int) -> dict[str, Any]:
+    return ATTRIBUTES
+
+
+def _bridge(
+    adapter: str, options: dict[str, Any], attributes_of: Callable[[int], dict[str, Any]] = _the_same
+) -> Sender:
     from tracebridge import Client
 
     client = Client(config={"resource": {"attributes": {"service.name": "benchmark"}}, "adapters": {adapter: options}})
     root = client.start_trace("root")
 
     def make(count: int) -> None:
-        for _ in range(count):
-            span = client.start_span("operation", root.trace_id, root.span_id, attributes=ATTRIBUTES)
+        for n in range(count):
+            span = client.start_span("operation", root.trace_id, root.span_id, attributes=attributes_of(n))
             client.end_span(root.trace_id, span.span_id)
 
     return make, client.flush
@@ -35,6 +41,25 @@ def _sdk(exporter: Any) -> Sender:
 def bridge_otlp_http(ports: dict[str, int]) -> Sender:
     """Ours, OTLP protobuf over HTTP."""
     return _bridge("otlp_http", {"endpoint": f"http://127.0.0.1:{ports['http']}"})
+
+
+def bridge_otlp_http_new(ports: dict[str, int]) -> Sender:
+    """The same; each value is new in its batch."""
+    return _bridge("otlp_http", {"endpoint": f"http://127.0.0.1:{ports['http']}"}, fresh_attributes)
+
+
+def sdk_otlp_http_new(ports: dict[str, int]) -> Sender:
+    """The SDK, OTLP protobuf over HTTP; each value is new in its batch."""
+    module = peer("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry-exporter-otlp-proto-http")
+    provider = peers.otel_provider(module.OTLPSpanExporter(f"http://127.0.0.1:{ports['http']}/v1/traces"))
+    tracer = provider.get_tracer("benchmark")
+
+    def make(count: int) -> None:
+        with tracer.start_as_current_span("root"):
+            for n in range(count):
+                tracer.start_span("operation", attributes=fresh_attributes(n)).end()
+
+    return make, provider.force_flush
 
 
 def sdk_otlp_http(ports: dict[str, int]) -> Sender:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
+from support.posix import imports_posix, leave_out
 from tracebridge import Client, SpanRecord, native
 from tracebridge.masking import known
+from tracebridge.process.system import HAS_LOCKS
 from tracebridge.spans.context import current
 from tracebridge.testing import records
 
@@ -31,6 +34,17 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MakeClient = Callable[..., Client]
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out files that cannot be imported on this system."""
+    return True if not HAS_LOCKS and imports_posix(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out tests that this system has not what they need for."""
+    if not HAS_LOCKS:
+        leave_out(items)
 
 
 def pytest_report_header() -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from website import live
 from website.check import problems
 from website.layout import ROOT, lay_out, not_in_the_navigation
 
@@ -15,10 +16,12 @@ def build(work: Path) -> Path:
     """Write the site under a folder, which is deleted before, and return where it is. Raises SystemExit with what is wrong."""
     shutil.rmtree(work, ignore_errors=True)
     lay_out(work)
+    live.write(work / "pages")
     wrong = [*not_in_the_navigation(work / "pages")]
     if not wrong:
-        done = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict"], cwd=work, check=False)
-        wrong = ["the pages have problems: see above"] if done.returncode else [*problems(work / "site")]
+        command = [sys.executable, "-m", "zensical", "build"]
+        done = subprocess.run(command, cwd=work, check=False, capture_output=True, text=True)
+        wrong = [done.stdout + done.stderr] if done.returncode else [*problems(work / "site")]
     if wrong:
         sys.exit("\n".join(wrong))
     return work / "site"

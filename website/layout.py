@@ -15,24 +15,33 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from website import live
+
 ROOT = Path(__file__).parents[1]
 HERE = ROOT / "website"
 SETTINGS = HERE / "zensical.toml"
 PROJECT = "project/"
+HOMES = {"index.md": "README.md", "pages.md": "docs/README.md"}
+"""Pages of the site that stand elsewhere than their files: the project's README is the first one."""
 LANGUAGES = {".py": "python", ".sh": "bash", ".mjs": "javascript", ".yaml": "yaml", ".yml": "yaml"}
 _FENCE_OR_LINK = re.compile(r"^(```+)\w.*?^\1$|(?<=\]\()([\w./-]+)(?=(?:#[\w-]+)?\))", re.DOTALL | re.MULTILINE)
-_SHOWN = re.compile(r"^(```\w+.*?) shown$", re.MULTILINE)
+_SHOWN = re.compile(r"^(```\w+[^\n]*?) shown\b", re.MULTILINE)
+_ROW = re.compile(r"^\|.*$", re.MULTILINE)
+_CODE = re.compile(r"`[^`\n]+`")
 
 
 def lay_out(work: Path, docs: Path = ROOT / "docs") -> None:
     """Write the settings and the pages into a new folder: links rewritten, a page for each file and folder that one leads to, and so on."""
     pages = work / "pages"
     shutil.copytree(docs, pages)
+    for name, file in HOMES.items():
+        shutil.copy(ROOT / file, pages / name)
+    (pages / "README.md").unlink(missing_ok=True)
     shutil.copy(SETTINGS, work)
     shutil.copytree(HERE / "assets", pages / "assets" / "own")
     waiting = [path.name for path in pages.glob("*.md")]
     for source in waiting:  # grows
-        text = _SHOWN.sub(r"\1", (pages / source).read_text("utf-8"))
+        text = plain((pages / source).read_text("utf-8"))
         for target in filter(None, (resolved(source, link[2]) for link in _FENCE_OR_LINK.finditer(text) if link[2])):
             place = pages / place_of(target)
             if not target.startswith("docs") and not place.exists():
@@ -40,6 +49,12 @@ def lay_out(work: Path, docs: Path = ROOT / "docs") -> None:
                 place.write_text(as_page(ROOT / target), "utf-8")
                 waiting += [place_of(target)] * target.endswith(".md")
         (pages / source).write_text(_FENCE_OR_LINK.sub(partial(moved, source), text), "utf-8")
+
+
+def plain(markdown: str) -> str:
+    """Return a page without what only its tests and GitHub read: the word `shown`, and backslashes before a `|` in the code of a table."""
+    text = _SHOWN.sub(r"\1", markdown).replace(live.COMMENT, live.FRAME)
+    return _ROW.sub(lambda row: _CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), text)
 
 
 def moved(source: str, link: re.Match[str]) -> str:
@@ -50,15 +65,16 @@ def moved(source: str, link: re.Match[str]) -> str:
 
 def resolved(source: str, link: str) -> str | None:
     """Return the path in the repository that a link of a page means; None where there is no such file."""
-    here = source.removeprefix(PROJECT) if source.startswith(PROJECT) else f"docs/{source}"
+    here = HOMES.get(source) or (source.removeprefix(PROJECT) if source.startswith(PROJECT) else f"docs/{source}")
     target = posixpath.normpath(posixpath.join(posixpath.dirname(here), link))
     return target if not target.startswith("..") and (ROOT / target).exists() else None
 
 
 def place_of(target: str) -> str:
     """Return where the site has a file of the repository; folders and sources become pages."""
-    if target == "docs":
-        return "README.md"
+    for place, home in HOMES.items():
+        if home in {target, f"{target}/README.md"}:
+            return place
     if target.startswith("docs/"):
         return target.removeprefix("docs/")
     path = ROOT / target

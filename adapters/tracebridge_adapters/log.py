@@ -54,11 +54,17 @@ class LogOptions(DeliveryOptions):
         help="With stream: logger, the standard logger's name; with stream: structlog, a name for get_logger or `module:logger`.",
         examples=("spans", "myapp.logs:span_logger"),
     )
-    profile: ProfileName = option("otel", help="The names of the fields.")
+    profile: ProfileName = option(
+        "otel",
+        help="Whose names the fields have: OpenTelemetry's, Elastic's (ECS), Datadog's or Google Cloud's; or lines of OTLP JSON.",
+    )
     project: str | None = option(
         None, help="The Google Cloud project that profile: gcp names in its traces.", examples=["my-project"]
     )
-    resource: ResourceChoice = option("always", help="Which lines carry the resource.")
+    resource: ResourceChoice = option(
+        "always",
+        help="Which lines carry the resource, the name of the service and the like: every one, those of roots, or none.",
+    )
     max_line_bytes: int = option(DEFAULT_MAX_LINE_BYTES, help="Longest line, in bytes.", minimum=MIN_LINE_BYTES)
     extra_lines: list[ExtraLine] = option(factory=list, help="Lines besides the one that every finished span gets.")
     sign: SignOptions | None = option(
@@ -87,10 +93,12 @@ class LogAdapter:
     Options: ClassVar[type[LogOptions]] = LogOptions
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = None
+    takes_encoded = True
 
     def __init__(self, options: LogOptions, context: Context) -> None:
         import secrets
 
+        from tracebridge_adapters.encoders import span_lines
         from tracebridge_adapters.formats.files.spanlog_writers import writer_of
 
         self._writer = writer_of(
@@ -102,6 +110,7 @@ class LogAdapter:
             project=options.project or "",
             key=None if options.sign is None else Key(options.sign.id, options.sign.key.reveal()),
         )
+        self._encode = span_lines(self._writer)
         self._numbering = self._writer.numbering(secrets.token_hex(4))
         self._lock = threading.Lock()  # with max_in_flight above 1: numbers are given in the order of the lines
         self._seq = 0
@@ -110,8 +119,7 @@ class LogAdapter:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one line a record, and the extra lines that were asked for."""
-        encode = self._writer.encode
-        return b"".join([encode(record) for record in records])
+        return self._encode(records)
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Number the lines and emit them, one write each. Raises Retryable or Misconfigured when the target takes none.

@@ -40,15 +40,15 @@ class OtlpGrpcAdapter:
     needs: ClassVar[Needs] = Needs(("grpc", "google.protobuf", "google.rpc"), "tracebridge[grpc]")
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = MAX_BATCH_BYTES
+    takes_encoded = True
     reader: TraceReader | None
 
     def __init__(self, options: OtlpGrpcOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_for
-        from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
+        from tracebridge_adapters import encoders
         from tracebridge_adapters.formats.otlp.answer import read_partial_success
 
-        self._encode, self._read_partial_success = otlp_protobuf.encode, read_partial_success
-        self._attributes_of = attributes_for(options.dialect, context.trace_id_attribute)
+        self._read_partial_success = read_partial_success
+        self._encode = encoders.otlp_protobuf(options.dialect, context.trace_id_attribute)
         self._wire = GrpcWire(
             options.endpoint,
             EXPORT,
@@ -60,7 +60,7 @@ class OtlpGrpcAdapter:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one ExportTraceServiceRequest."""
-        return self._encode(records, self._attributes_of)
+        return self._encode(records)
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """Call Export and read `partial_success` from the answer."""

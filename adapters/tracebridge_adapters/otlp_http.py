@@ -35,18 +35,17 @@ class OtlpHttpAdapter:
     Options: ClassVar[type[OtlpHttpOptions]] = OtlpHttpOptions
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = MAX_BATCH_BYTES
+    takes_encoded = True
     reader: TraceReader | None
 
     def __init__(self, options: OtlpHttpOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_for
-        from tracebridge_adapters.formats.otlp import json as otlp_json
-        from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
+        from tracebridge_adapters import encoders
         from tracebridge_adapters.formats.otlp.answer import is_answer, read_partial_success, refusal_words
         from tracebridge_adapters.wires.http import HttpWire
 
         self._read_partial_success, self._is_answer = read_partial_success, is_answer
-        self._attributes_of = attributes_for(options.dialect, context.trace_id_attribute)
-        self._encode = otlp_json.encode_request if options.encoding == "json" else otlp_protobuf.encode
+        encoder = encoders.otlp_json if options.encoding == "json" else encoders.otlp_protobuf
+        self._encode = encoder(options.dialect, context.trace_id_attribute)
         self._wire = HttpWire(
             traces_url(options.endpoint),
             options.access.with_headers(headers_of(options)),
@@ -61,7 +60,7 @@ class OtlpHttpAdapter:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return one ExportTraceServiceRequest."""
-        return self._encode(records, self._attributes_of)
+        return self._encode(records)
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """POST the body and read `partial_success` from the answer."""

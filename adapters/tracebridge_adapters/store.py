@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tracebridge.plugins.adapter import Bounds, Context, Looked, Pruned, Sent
 from tracebridge.plugins.options import DeliveryOptions, Duration, FilePath, SendingQueue, Size, option
+from tracebridge_adapters.sqlite import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from tracebridge.reading.search import Page, Query
@@ -21,7 +22,7 @@ MAX_BATCH_SPANS = 5_000
 class Retention:
     """When the store forgets. Several may be given; whichever comes first counts."""
 
-    max_age: Duration = option(0.0, help="Forget traces older than this; 0 keeps them.", minimum=0)
+    max_age: Duration = option(0.0, help="Delete traces that are older than this; 0 keeps them.", minimum=0)
     max_traces: int = option(0, help="Keep at most this many traces; 0 keeps all.", minimum=0)
     max_bytes: Size | None = option(
         None,
@@ -47,6 +48,8 @@ class StoreAdapter:
     """Writes spans into SQLite and reads them back. Safe from several threads and processes."""
 
     Options: ClassVar[type[StoreOptions]] = StoreOptions
+    data_versions: ClassVar[range] = range(1, SCHEMA_VERSION + 1)
+    """The versions of its tables that are read; the last is written."""
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = None
 

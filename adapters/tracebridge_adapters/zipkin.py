@@ -33,17 +33,16 @@ class ZipkinAdapter:
     Options: ClassVar[type[ZipkinOptions]] = ZipkinOptions
     max_batch_spans = MAX_BATCH_SPANS
     max_batch_bytes: int | None = MAX_BATCH_BYTES
+    takes_encoded = True
     reader: TraceReader | None
 
     def __init__(self, options: ZipkinOptions, context: Context) -> None:
-        from tracebridge_adapters.dialects import attributes_for
-        from tracebridge_adapters.formats.zipkin import json as zipkin_json
-        from tracebridge_adapters.formats.zipkin import protobuf as zipkin_proto
+        from tracebridge_adapters import encoders
         from tracebridge_adapters.readers.zipkin_health import ZipkinHealth
         from tracebridge_adapters.wires.http import HttpWire
 
-        self._attributes_of = attributes_for(options.dialect, context.trace_id_attribute)
-        self._encode = zipkin_json.encode if options.encoding == "json" else zipkin_proto.encode
+        encoder = encoders.zipkin_json if options.encoding == "json" else encoders.zipkin_protobuf
+        self._encode = encoder(options.dialect, context.trace_id_attribute)
         self._wire = HttpWire(
             options.endpoint,
             options.access,
@@ -65,7 +64,7 @@ class ZipkinAdapter:
 
     def encode(self, records: Sequence[SpanRecord]) -> bytes:
         """Return a list of Zipkin spans."""
-        return self._encode(records, self._attributes_of)
+        return self._encode(records)
 
     def send(self, body: bytes, spans: int) -> Sent:  # noqa: ARG002 - the contract's signature
         """POST the body."""

@@ -30,7 +30,7 @@ class Life:
         self._log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "benchmarks.faults.workload", plan.to_json()],
+                [plan.python or sys.executable, "-W", "ignore", "-m", "benchmarks.faults.workload", plan.to_json()],
                 cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out,
             )  # fmt: skip
 

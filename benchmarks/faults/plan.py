@@ -48,6 +48,12 @@ class Plan:
     max_in_flight: int = 1
     """How many requests of tracebridge's may be under way to one destination."""
     flush_on_sigterm: bool = False
+    python: str = ""
+    """The Python that has another version of tracebridge installed."""
+    store: str = ""
+    """The file of an embedded store, as one more destination."""
+    sampling: dict[str, Any] = field(default_factory=dict)
+    """Tracebridge's sampling."""
 
     def to_json(self) -> str:
         """Return it as text."""

@@ -56,7 +56,7 @@ class Tracebridge:
             "retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s"},
             "headers": {LIFE_HEADER: plan.life},
         }
-        adapters = {}
+        adapters: dict[str, Any] = {"store": {"path": plan.store}} if plan.store else {}
         for name, url in plan.destinations.items():
             if name.startswith("zipkin"):
                 adapters[f"zipkin/{name}"] = {"endpoint": f"{url}/{name}/api/v2/spans", **delivery}
@@ -72,6 +72,7 @@ class Tracebridge:
                 "limits": {"attribute_value_length_limit": max(65_536, plan.pad)},
                 "journal": journal,
                 "adapters": adapters,
+                **({"sampling": plan.sampling} if plan.sampling else {}),
             }
         )
 

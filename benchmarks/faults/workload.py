@@ -108,7 +108,11 @@ def main() -> None:
     ledger = Ledger(Path(plan.ledger))
     kind = SUBJECTS[plan.subject]
     for module in kind.imports:
-        importlib.import_module(module)
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            if not plan.python:  # another version may have it elsewhere
+                raise
     early = kind.make(plan) if kind.starts_early else None
     print("ready", flush=True)
     subject = early or kind.make(plan)

@@ -43,7 +43,10 @@ class TracebridgeError(Exception):
 
 
 class ConfigError(TracebridgeError):
-    """The configuration is wrong. `str()` is the whole report, all problems at once; secrets are not in it."""
+    """The configuration is wrong. `str()` is the whole report, all problems at once; secrets are not in it.
+
+    What to do: Read the report: each problem has its line, and says what is allowed there. `tracebridge validate FILE` prints the same.
+    """
 
     error_code = "INVALID_PARAMETER_VALUE"
 
@@ -54,49 +57,73 @@ class ConfigError(TracebridgeError):
 
 
 class InvalidParameterError(TracebridgeError):
-    """A call was given something that it cannot mean."""
+    """A call was given something that it cannot mean.
+
+    What to do: Correct the argument that the message names.
+    """
 
     error_code = "INVALID_PARAMETER_VALUE"
 
 
 class TraceNotFoundError(TracebridgeError):
-    """No trace or span of that ID is known here."""
+    """No trace or span of that ID is known here.
+
+    What to do: Look for a mistyped ID, a span that was ended before, or another process or client that has it; spans that several processes use are started with `shared=True`.
+    """
 
     error_code = "RESOURCE_DOES_NOT_EXIST"
 
 
 class TraceFinishedError(TraceNotFoundError):
-    """The trace was known here and has already finished."""
+    """The trace was known here and has already finished.
+
+    What to do: Start spans before their root ends, or give them to a trace of their own with `parent=`.
+    """
 
     error_code = "INVALID_PARAMETER_VALUE"
 
 
 class DuplicateTraceError(TracebridgeError):
-    """A trace with that ID is open in this client already."""
+    """A trace with that ID is open in this client already.
+
+    What to do: Give each trace its own ID, or set `trace_ids: {on_duplicate: join}` where several roots belong to one trace.
+    """
 
     error_code = "RESOURCE_ALREADY_EXISTS"
 
 
 class DuplicateSpanError(TracebridgeError):
-    """The trace has a span with that ID already."""
+    """The trace has a span with that ID already.
+
+    What to do: Give each span of a trace its own `span_id`.
+    """
 
     error_code = "RESOURCE_ALREADY_EXISTS"
 
 
 class ClosedError(TracebridgeError):
-    """The client has been closed; raised only with `lifecycle.strict`."""
+    """The client has been closed; raised only with `lifecycle.strict`.
+
+    What to do: Call `close()` last, or leave it to the end of the process.
+    """
 
     error_code = "INVALID_STATE"
 
 
 class NoReaderError(TracebridgeError):
-    """None of the configured adapters can be read back."""
+    """None of the configured adapters can be read back.
+
+    What to do: Add a `store` or `mlflow` adapter, or give `zipkin` or an OTLP adapter its `query_endpoint`.
+    """
 
     error_code = "INVALID_STATE"
 
 
 class ReadError(TracebridgeError):
-    """A destination that can be read back did not answer, or not as its system does."""
+    """A destination that can be read back did not answer, or not as its system does.
+
+    What to do: Run `tracebridge doctor`; the destination takes spans and cannot be asked for them just now.
+    """
 
     error_code = "TEMPORARILY_UNAVAILABLE"
 
@@ -116,6 +143,8 @@ class Retryable(DeliveryError):
 
     `after_s` is the destination's own wish in seconds (Retry-After, RetryInfo), or None. `tries` is how often in all, where time is no
     measure (an exporter that says no more than FAILURE).
+
+    What to do: Wait, or look after the destination: `last_error` in `stats()` says what it answered.
     """
 
     def __init__(self, message: str, *, after_s: float | None = None, tries: int | None = None) -> None:
@@ -125,19 +154,31 @@ class Retryable(DeliveryError):
 
 
 class Ambiguous(DeliveryError):
-    """The destination does not say whether it is failing or this data is wrong (Zipkin's HTTP 500); delivery finds out by halving."""
+    """The destination does not say whether it is failing or this data is wrong (Zipkin's HTTP 500); delivery finds out by halving.
+
+    What to do: Raise it only where the protocol cannot tell; delivery retries, then halves the batch.
+    """
 
 
 class Rejected(DeliveryError):
-    """The destination says that something in this body is wrong; delivery looks for the span by bisection."""
+    """The destination says that something in this body is wrong; delivery looks for the span by bisection.
+
+    What to do: Look at `tracebridge dead list` for the span and what the destination said of it.
+    """
 
 
 class TooLarge(DeliveryError):
-    """The destination, or our own encoder, says that this body is too big; delivery splits it."""
+    """The destination, or our own encoder, says that this body is too big; delivery splits it.
+
+    What to do: Lower `limits` or raise the destination's own bound when single spans are too big.
+    """
 
 
 class Misconfigured(DeliveryError):
-    """The destination would refuse any data until a person changes something: 401, 403, 404, TLS, an HTML page."""
+    """The destination would refuse any data until a person changes something: 401, 403, 404, TLS, an HTML page.
+
+    What to do: Run `tracebridge doctor`; the spans wait, and are delivered once the cause is gone.
+    """
 
 
 _twins: dict[tuple[type, type], type[TracebridgeError]] = {}

@@ -1,6 +1,6 @@
 """What has to be there for this package to work, said in one line where it is not; nothing is imported to find that out.
 
-Where the package cannot work, importing it says so: on other interpreters and systems, and with a msgspec that is too old or made for another Python, because
+Where the package cannot work, importing it says so: on other interpreters, and with a msgspec that is too old or made for another Python, because
 every record is made with it. Other libraries that are older than those the package is tested with may do: they are told of, by the client's log
 and by `tracebridge validate`. The oldest Python, too, has to be able to read this file.
 """
@@ -56,8 +56,6 @@ def _of_interpreter() -> str:
         return f"needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer; {here}"
     if sys.implementation.name != "cpython":
         return f"needs CPython, because msgspec does; {here}"
-    if not hasattr(os, "register_at_fork"):
-        return f"needs Linux or macOS, for its locks on files and around forks; this is {sys.platform}. There is WSL on Windows"
     if not getattr(_thread, "_is_main_interpreter", lambda: True)() and _is_isolated():
         return "cannot be imported in a subinterpreter with a lock of its own, because msgspec cannot; use threads or processes"
     return ""

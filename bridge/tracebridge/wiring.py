@@ -169,7 +169,10 @@ def require_usable(settings: JournalSettings) -> None:
     if settings.directory is None:
         return
     from tracebridge.journal.folder import unusable
+    from tracebridge.process.system import HAS_LOCKS, WITHOUT_LOCKS
 
+    if not HAS_LOCKS:
+        raise ConfigError(f"journal.directory: {WITHOUT_LOCKS}")
     directory = directory_of(settings.directory)
     wrong = unusable(directory)
     if wrong:

@@ -20,16 +20,16 @@ class SendingQueueConfig(TypedDict, total=False):
     max_in_flight: int
     """Requests under way at once; above 1 first sends may overtake each other."""
     flush_interval: str | Literal[0]
-    """Longest time a finished span waits for company."""
+    """Longest time that a finished span waits for others, to be sent with them."""
 
 
 class RetryOnFailureConfig(TypedDict, total=False):
     """How delivery waits when this destination is failing."""
 
     initial_interval: str | Literal[0]
-    """First pause; doubled each time, with jitter."""
+    """Pause before a failed batch is tried again; each further one is twice as long, with jitter."""
     max_interval: str | Literal[0]
-    """Longest pause."""
+    """Longest pause between two tries."""
     max_elapsed_time: str | Literal[0]
     """Give a batch up after this long; 0 means never."""
 
@@ -171,11 +171,11 @@ class LogConfig(TypedDict, total=False):
     logger: str | None
     """With stream: logger, the standard logger's name; with stream: structlog, a name for get_logger or `module:logger`."""
     profile: Literal["otel", "ecs", "datadog", "gcp", "otlp_json"]
-    """The names of the fields."""
+    """Whose names the fields have: OpenTelemetry's, Elastic's (ECS), Datadog's or Google Cloud's; or lines of OTLP JSON."""
     project: str | None
     """The Google Cloud project that profile: gcp names in its traces."""
     resource: Literal["always", "root", "off"]
-    """Which lines carry the resource."""
+    """Which lines carry the resource, the name of the service and the like: every one, those of roots, or none."""
     max_line_bytes: int
     """Longest line, in bytes."""
     extra_lines: Sequence[Literal["span.start", "span.event", "trace.end"]]
@@ -322,7 +322,7 @@ class RetentionConfig(TypedDict, total=False):
     """When the store forgets. Several may be given; whichever comes first counts."""
 
     max_age: str | Literal[0]
-    """Forget traces older than this; 0 keeps them."""
+    """Delete traces that are older than this; 0 keeps them."""
     max_traces: int
     """Keep at most this many traces; 0 keeps all."""
     max_bytes: str | int | None
@@ -547,7 +547,7 @@ class LimitsConfig(TypedDict, total=False):
     """How much one span may carry; what is over is cut or left out, and counted."""
 
     attribute_count_limit: int
-    """Most attributes of a span."""
+    """Most attributes of a span; further ones are left out and counted."""
     attribute_value_length_limit: int
     """Longest text of an attribute, in characters."""
     payload_length_limit: str | int
@@ -564,9 +564,9 @@ class RedactionConfig(TypedDict, total=False):
     keys: Literal["default", "none"]
     """Mask values under keys that name secrets."""
     deny_keys: Sequence[str]
-    """More keys to mask, any case."""
+    """More keys whose values are masked; upper and lower case are the same."""
     allow_keys: Sequence[str]
-    """Keys never to mask."""
+    """Keys whose values are never masked, although their names look like those of secrets."""
     deny_values: Sequence[str]
     """Mask text that matches: card (payment cards), jwt, or a regular expression (in linear time with tracebridge[re2])."""
     action: Literal["mask", "drop"]

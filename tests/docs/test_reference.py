@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from support.reference import PAGE, names, page
+from support.reference import DOCS, PAGES, names, page
+from support.reference.findings import finding
 from support.since import append, since
 from tracebridge.version import VERSION
 
 
-def test_the_reference_is_what_the_code_says():
+@pytest.mark.parametrize("name", PAGES)
+def test_the_reference_is_what_the_code_says(name):
     """After a change of a name, a key, an option, a flag or its words: `cd tests && python -m support.reference`."""
-    assert PAGE.read_text() == page(), (
-        "a name, a key, an option or a command has changed; write the page anew: cd tests && python -m support.reference"
+    assert (DOCS / name).read_text() == page(name), (
+        "a name, a key, an option or a command has changed; write the pages anew: cd tests && python -m support.reference"
     )
 
 
@@ -48,3 +50,15 @@ def test_a_release_writes_down_what_no_release_had_before(tmp_path):
     assert released.read_text() == (
         "0.1.0 Client.flush\n0.1.0 Client.gone\n0.2.0 Client.new\n0.2.0 tracebridge show --html\n"
     )
+
+
+def test_a_finding_says_what_was_expected_what_happens_and_why_a_user_cares(tmp_path):
+    """The comments at the head of a script are its entry; one that leaves a part out is refused with what belongs there."""
+    script = tmp_path / "a.sh"
+    whole = "#!/usr/bin/env bash\n# lib: it does this.\n#\n# Expected: that,\n#   always.\n# Happens: this.\n# Why a user cares: money.\npip install lib[all]==1.2.3\n"
+    script.write_text(whole)
+    assert finding(script) == ("a.sh", "lib", "it does this.", ("lib 1.2.3",), ("that, always.", "this.", "money."))
+    for part in ("# Happens: this.\n", "lib: ", "==1.2.3"):
+        script.write_text(whole.replace(part, ""))
+        with pytest.raises(ValueError, match="Why a user cares: …"):
+            finding(script)

@@ -54,7 +54,7 @@ def plain_span(record: SpanRecord) -> dict[str, object]:
         "name": record.name,
         "timestamp": timestamp or None,
         "duration": duration or None,
-        "localEndpoint": z.local_endpoint(record),
+        "localEndpoint": z.local_endpoint(record.resource),
         "kind": z.KIND_NAMES.get(record.kind),
         "remoteEndpoint": z.remote_endpoint(record) or None,
         "tags": z.tags_of(record, record.attributes) or None,

@@ -2,7 +2,7 @@
 
 Those on the PATH and pyenv's and uv's, or those that are named. Each has a virtual environment of its own with what `.[test]` brings. On the oldest
 Python the lowest versions of everything have their turn too; where threads can inherit contexts, so do the tests of threads with `-X
-thread_inherit_context=1`. Each part of the tests is a process of its own, and what came out is kept in `--work`: a run that was stopped
+thread_inherit_context=1`. The lowest versions run with the Python code alone, the others with the native module. Each part of the tests is a process of its own, and what came out is kept in `--work`: a run that was stopped
 goes on from there. `--write` makes the table of docs/pythons.md of it. The exit code is 1 when any test failed.
 """
 
@@ -122,7 +122,7 @@ def run(way: Way, work: Path) -> Counter[str]:
     parts = kept.setdefault(way.name, {})
     for part in way.tests:
         if part not in parts:
-            parts[part] = _part(_environment(folder, way), part, way.options)
+            parts[part] = _part(_environment(folder, way), part, way.options, python_code_only=bool(way.constraints))
             results.write_text(json.dumps(kept, indent=1))
     return sum((Counter(parts[part]) for part in way.tests), Counter())
 
@@ -140,10 +140,11 @@ def _environment(folder: Path, way: Way) -> Path:
     return python
 
 
-def _part(python: Path, part: str, options: tuple[str, ...]) -> dict[str, int]:
+def _part(python: Path, part: str, options: tuple[str, ...], *, python_code_only: bool = False) -> dict[str, int]:
     files = sorted(map(str, ROOT.glob(part)))
     command = [str(python), *options, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
-    done = subprocess.run(command, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    variables = {**os.environ, "TRACEBRIDGE_NATIVE": "0"} if python_code_only else None
+    done = subprocess.run(command, check=False, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
     lines = done.stdout.splitlines() or [""]
     counts = {kind.rstrip("s") if kind == "errors" else kind: int(count) for count, kind in _COUNT.findall(lines[-1])}
     if done.returncode:

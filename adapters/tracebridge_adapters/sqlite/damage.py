@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import os
 import sqlite3
 from pathlib import Path
 
 from tracebridge.masking.loggers import logger
+from tracebridge.process import system
 
 MAGIC = b"SQLite format 3\0"
 NAMES = (".db", ".sqlite", ".sqlite3")
@@ -30,12 +30,15 @@ def set_aside(path: str, inode: int, error: Exception) -> bool:
     `inode` is that of the file that was found damaged, 0 where it was never opened. False for a file that was never a database of ours.
     """
     with contextlib.suppress(FileNotFoundError), Path(path).open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # of several processes one moves it
+        if system.HAS_LOCKS:
+            system.lock(file.fileno(), wait=True)  # of several processes one moves it
         found = os.fstat(file.fileno()).st_ino
         if Path(path).stat().st_ino != found or (inode and found != inode):
             return True
         if file.read(len(MAGIC)) != MAGIC and not path.endswith(NAMES):
             return False
+        if not system.HAS_LOCKS:
+            file.close()  # Windows moves nothing that is open
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
         aside = f"{path}.damaged-{stamp}"
         for ending in BESIDE:

@@ -18,15 +18,16 @@ from tracebridge.errors import DeliveryError, Misconfigured, Rejected, Retryable
 from tracebridge.masking.loggers import logger
 from tracebridge.plugins.adapter import Bounds, Looked, Pruned
 from tracebridge.process import forks
+from tracebridge.process.system import open_file
 from tracebridge.reading.search import Page, Query
 from tracebridge.reading.sought import Near, Sought
 from tracebridge.records.record import SpanRecord
 from tracebridge.records.span_identity import in_order
-from tracebridge_adapters.sqlite import finding, retention
+from tracebridge_adapters.sqlite import SCHEMA_VERSION, finding, retention
 from tracebridge_adapters.sqlite.damage import is_damage, set_aside
 from tracebridge_adapters.sqlite.opening import open_store, refuse_newer_file
 from tracebridge_adapters.sqlite.rows import Origin, origin_of, record_of
-from tracebridge_adapters.sqlite.schema import SCHEMA_VERSION, SPAN_COLUMNS
+from tracebridge_adapters.sqlite.schema import SPAN_COLUMNS
 from tracebridge_adapters.sqlite.search import (
     build_bounds,
     build_piece,
@@ -296,11 +297,11 @@ class StoreDatabase:
         if self._path == ":memory:":
             return True
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # for its owner alone
+            os.close(open_file(self._path, os.O_RDWR | os.O_CREAT))  # for its owner alone
         except OSError:
             if must:
                 raise
-            os.close(os.open(self._path, os.O_RDONLY))
+            os.close(open_file(self._path, os.O_RDONLY))
             return False
         return True
 

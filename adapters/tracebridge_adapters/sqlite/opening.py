@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tracebridge.errors import Misconfigured
+from tracebridge_adapters.sqlite import SCHEMA_VERSION
 from tracebridge_adapters.sqlite.migration import brought_from, migrate
-from tracebridge_adapters.sqlite.schema import SCHEMA_VERSION, make_tables
+from tracebridge_adapters.sqlite.schema import make_tables
 
 BUSY_TIMEOUT_S = 5.0  # how long a write waits for another process
 SHARE_EVERY_S = 0.01  # how often a file that another process is making is tried again

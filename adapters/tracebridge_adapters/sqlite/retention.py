@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from tracebridge.plugins.adapter import Bounds, Pruned
+from tracebridge.process import age
 
 DEFAULT_MAX_BYTES = 2**30  # of a store that this version or a later one made
 DOWN_TO = 0.9  # of `max_bytes`: so that not every write has to prune
@@ -90,7 +90,7 @@ def number(connection: sqlite3.Connection, sql: str) -> Any:
 def _next(connection: sqlite3.Connection, bounds: Bounds, pruned: Pruned) -> list[int]:
     """Return the numbers of some traces that are to go."""
     if bounds.max_age_s:
-        oldest = time.time_ns() - int(bounds.max_age_s * _S)
+        oldest = age.now_ns() - int(bounds.max_age_s * _S)
         if found := connection.execute(_OLDER_THAN, (oldest, AT_ONCE)).fetchall():
             return [row[0] for row in found]
     if bounds.max_traces:

@@ -10,8 +10,6 @@ import sqlite3
 
 from tracebridge_adapters.sqlite.rows import COLUMNS
 
-SCHEMA_VERSION = 3
-
 TABLES = (
     """CREATE TABLE store (key TEXT NOT NULL PRIMARY KEY, value BLOB) WITHOUT ROWID""",
     """CREATE TABLE traces (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from tracebridge.errors import Misconfigured, Retryable
+from tracebridge.process import system
 
 _LATER = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EINTR, errno.EIO}
 
@@ -39,7 +39,7 @@ class FileWire:
         """
         with self._lock:
             fd = self._open()
-            with _held(fd, fcntl.LOCK_SH):
+            with _held(fd, shared=True):
                 self._append(fd, data)
 
     def _append(self, fd: int, data: bytes) -> None:
@@ -65,14 +65,14 @@ class FileWire:
             return self._fd
         self._drop()
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            fd = system.open_file(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise _translated(self._path, error) from error
         opened = os.fstat(fd)
         self._torn = False
         self._fd, self._identity = fd, (opened.st_dev, opened.st_ino)
         if stat.S_ISREG(opened.st_mode):
-            with _held(fd, fcntl.LOCK_EX) as free:  # a line that another of us is just writing is not torn
+            with _held(fd) as free:  # a line that another of us is just writing is not torn
                 self._torn = free and _ends_within_a_line(self._path)
                 if self._torn:
                     self._end_line(fd)
@@ -131,16 +131,16 @@ class StandardStream:
 
 
 @contextlib.contextmanager
-def _held(fd: int, how: int) -> Iterator[bool]:
+def _held(fd: int, *, shared: bool = False) -> Iterator[bool]:
     """Hold a lock of a file: many write at a time, and none while one looks how it ends.
 
-    Yields False when others would not let go of it: whoever goes on writing has looked. A file system without locks makes no writer wait.
+    Yields False when others would not let go of it: whoever goes on writing has looked. A file system or a system without locks makes no writer wait.
     """
     until = time.monotonic() + LOCK_WAIT_S
     held, free = False, True
     while not held:
         try:
-            fcntl.flock(fd, how | fcntl.LOCK_NB)
+            system.lock(fd, shared=shared)
             held = True
         except BlockingIOError:
             if time.monotonic() > until:
@@ -153,7 +153,7 @@ def _held(fd: int, how: int) -> Iterator[bool]:
         yield free
     finally:
         if held:
-            fcntl.flock(fd, fcntl.LOCK_UN)
+            system.unlock(fd)
 
 
 def _ends_within_a_line(path: Path) -> bool:

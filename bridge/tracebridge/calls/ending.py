@@ -153,7 +153,8 @@ class Ending(Sharing):
         attributes_now = span._attributes
         if span._attributes_change:  # looked at after them, because it is set first
             attributes_now = attributes_now.copy()  # in one step: other threads may be setting some
-        inputs, outputs_now, events, is_root = span._inputs, span._outputs, span._events, span._is_root
+        inputs, outputs_now, events = span._inputs, span._outputs, span._events
+        is_root = span._is_root
         if (
             span._fast_path  # looked at last, because it is set first (`Span.mark`)
             and cause is _FINISHED

@@ -10,6 +10,7 @@ import click
 
 from tracebridge.cli.shared.delivering import switched_on
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
+from tracebridge.cli.shared.groups import Group
 from tracebridge.cli.shared.journals import (
     OR_JOURNAL,
     journal_and_adapters,
@@ -36,7 +37,7 @@ EPILOG = """Examples:
 """
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=Group, epilog=EPILOG)
 def command() -> None:
     """Look at the spans that a destination refused for good, send them again, or forget them.
 

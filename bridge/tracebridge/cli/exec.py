@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXIT_NOT_EXECUTABLE, EXIT_NO_COMMAND = 126, 127  # as shells have it
-RESET = (signal.SIGPIPE, signal.SIGXFSZ)  # which Python ignores, and a command does not expect to be
+RESET = tuple(
+    getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)
+)  # Python ignores them, and a command does not expect that
+OF_A_TERMINAL = {"SIGINT", "SIGQUIT", "SIGWINCH"}  # a terminal sends them to the command as well
 FORWARDED = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH") if hasattr(signal, name)
 )  # fmt: skip
@@ -134,27 +137,55 @@ def _say(error: Exception) -> None:
 
 def _run(arguments: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, int, str]:
     """Run a command to its end; return its exit code, the signal that ended it (0 for none), and why it could not be run."""
+    if not hasattr(os, "posix_spawnp"):
+        return _run_without_signals(arguments, environment)
     watched = {number for number in FORWARDED if signal.getsignal(number) is not signal.SIG_IGN} | {signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     try:
         pid = _spawned(arguments, environment, before)
     except OSError as error:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        code = EXIT_NO_COMMAND if isinstance(error, FileNotFoundError) else EXIT_NOT_EXECUTABLE
-        why = f"{arguments[0]}: {os.strerror(error.errno or 0)}"
-        echo(f"tracebridge exec: {why}", err=True)
-        return code, 0, why
+        return _not_run(arguments[0], error)
     while True:
-        told_by = signal.sigwaitinfo(watched)
-        if told_by.si_signo != signal.SIGCHLD:
-            if told_by.si_pid:  # one from the terminal went to the command as well
-                os.kill(pid, told_by.si_signo)
+        number, from_terminal = _next_signal(watched)
+        if number != signal.SIGCHLD:
+            if not from_terminal:
+                os.kill(pid, number)
             continue
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             code = os.waitstatus_to_exitcode(status)
             return (0, -code, "") if code < 0 else (code, 0, "")
+
+
+def _not_run(command: str, error: OSError) -> tuple[int, int, str]:
+    code = EXIT_NO_COMMAND if isinstance(error, FileNotFoundError) else EXIT_NOT_EXECUTABLE
+    why = f"{command}: {os.strerror(error.errno or 0)}"
+    echo(f"tracebridge exec: {why}", err=True)
+    return code, 0, why
+
+
+def _next_signal(watched: set[int]) -> tuple[int, bool]:
+    """Wait for a signal; return it, and whether it came from the terminal and so went to the command as well."""
+    if hasattr(signal, "sigwaitinfo"):
+        told_by = signal.sigwaitinfo(watched)
+        return told_by.si_signo, not told_by.si_pid
+    number = signal.sigwait(watched)  # macOS does not say who sent it
+    return number, signal.Signals(number).name in OF_A_TERMINAL and os.isatty(0)
+
+
+def _run_without_signals(arguments: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, int, str]:
+    """Run a command on Windows, where only Ctrl-C is sent, and to the command as well."""
+    import subprocess
+
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the command would inherit
+    try:
+        return subprocess.Popen(arguments, env=dict(environment)).wait(), 0, ""  # noqa: S603 - what the user asks for
+    except OSError as error:
+        return _not_run(arguments[0], error)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _spawned(arguments: tuple[str, ...], environment: Mapping[str, str], mask: set[int]) -> int:

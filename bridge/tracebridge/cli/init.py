@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from tracebridge.cli.shared.output import echo
+from tracebridge.process.system import open_file
 
 EXIT_EXISTS = 1
 
@@ -57,7 +58,7 @@ def command(context: click.Context, preset: str | None, output: str, force: bool
         return
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
     try:
-        with os.fdopen(os.open(output, flags, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(open_file(output, flags), "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         echo(f"{output} is there already; --force replaces it", err=True)

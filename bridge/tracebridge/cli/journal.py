@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from tracebridge.cli.shared.exits import EXIT_INCOMPLETE, EXIT_NOT_FOUND
+from tracebridge.cli.shared.groups import Group
 from tracebridge.cli.shared.journals import journal_and_adapters, journal_options
 from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.words import count
@@ -55,7 +56,7 @@ class Outcome(msgspec.Struct):
     """Folders that could not be read."""
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=Group, epilog=EPILOG)
 def command() -> None:
     """Look at what dead processes left for a destination, hand it over to another name, or forget it.
 

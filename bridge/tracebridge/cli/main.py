@@ -16,9 +16,9 @@ import click
 
 from tracebridge.cli.shared.encodings import let_streams_say_all
 from tracebridge.cli.shared.exits import EXIT_CONFIG
-from tracebridge.cli.shared.output import echo, printable_errors
+from tracebridge.cli.shared.groups import Group
+from tracebridge.cli.shared.output import echo, echo_json, printable_errors
 from tracebridge.errors import ConfigError, DeliveryError, TracebridgeError
-from tracebridge.version import VERSION
 
 COMMANDS = {
     "demo": "Trace a small batch and show what became of it: start here.",
@@ -55,7 +55,7 @@ EPILOG = """Example:
 """
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that knows its commands by name only."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -103,11 +103,14 @@ class LazyGroup(click.Group):
 
 
 def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
-    """Print which version this is, and which code it runs."""
+    """Print which version this is, of what it keeps and writes, and where it runs."""
     if asked and not context.resilient_parsing:
-        from tracebridge.native import state
+        from tracebridge.cli.shared.versions import versions
 
-        echo(f"tracebridge, version {VERSION}\nnative module: {state}")
+        if context.params.get("as_json"):
+            echo_json(versions())
+        else:
+            echo(str(versions()))
         context.exit()
 
 
@@ -116,9 +119,11 @@ def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> No
     "--version",
     is_flag=True,
     expose_value=False,
-    is_eager=True,
     callback=_show_version,
-    help="Show the version and exit.",
+    help="Show the versions of tracebridge and of its data, and exit.",
 )
-def main() -> None:
+@click.option("--json", "as_json", is_flag=True, is_eager=True, help="With --version: print one JSON object.")
+def main(as_json: bool) -> None:
     """Your traces, with your IDs, into the tracing systems you already run."""
+    if as_json:
+        raise click.UsageError("--json stands behind the command, or with --version")

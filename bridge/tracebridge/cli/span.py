@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tracebridge.cli.shared.exits import EXIT_NOT_FOUND
+from tracebridge.cli.shared.groups import Group
 from tracebridge.cli.shared.output import echo
 from tracebridge.cli.shared.shell import (
     ID_HELP,
@@ -29,7 +30,7 @@ EPILOG = """Examples:
 """
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=Group, epilog=EPILOG)
 def command() -> None:
     """Start, change and end a span, each in a step of its own.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tracebridge.cli.shared.groups import Group
 from tracebridge.cli.shared.moments import length
 from tracebridge.cli.shared.output import echo, echo_json
 from tracebridge.cli.shared.stores import config_option, from_option, open_destinations
@@ -36,7 +37,7 @@ def _size(_context: click.Context, _option: click.Parameter, text: str | None) -
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=Group, epilog=EPILOG)
 def command() -> None:
     """Look after the file of the embedded store: what is in it, what bounds it, and the space that it takes.
 

@@ -27,7 +27,7 @@ from tracebridge.settings.model import AdapterSettings, Settings
 LOOK_EVERY_S = 1.0
 
 _log = logger("tracebridge")
-Print = tuple[tuple[int, int, int] | None, ...]
+Print = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class Renewal:
@@ -119,12 +119,17 @@ class Renewal:
         return tuple(map(_print_of, self._files))
 
 
-def _print_of(path: str) -> tuple[int, int, int] | None:
+def _print_of(path: str) -> tuple[int, int, int, int] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - called before each batch
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return (
+        found.st_ino,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+    )  # who copies may keep the time of the content
 
 
 def renewal_of(chosen: AdapterSettings, adapter: Adapter, context: Context) -> Renewal | None:

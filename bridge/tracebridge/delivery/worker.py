@@ -23,7 +23,7 @@ from tracebridge.errors import Ambiguous, Misconfigured, Rejected, Retryable, To
 from tracebridge.journal.accounts import Accounts, AdapterStats
 from tracebridge.journal.base import Claim, Cursor, readable
 from tracebridge.masking.loggers import logger
-from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent
+from tracebridge.plugins.adapter import Adapter, Part, PartsAdapter, Sent, takes_encoded
 from tracebridge.plugins.options import DeliveryOptions
 from tracebridge.process.suppression import silence_instrumentation
 from tracebridge.process.threads import background, joined, returns_within
@@ -231,7 +231,7 @@ class Delivery:
         return self._queue.flush_interval - (now - (self._cursor.waiting_since or 0.0))
 
     def _deliver_claim(self, claim: Claim) -> None:
-        records = readable(claim, self._resource)
+        records = readable(claim, self._resource, encoded=takes_encoded(self.adapter))
         if records:
             self._deliver(claim, records)
         if damaged := claim.size - len(records):

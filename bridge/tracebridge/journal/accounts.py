@@ -70,6 +70,11 @@ class _Condition(threading.Condition):
 class Accounts:
     """The counters of one client, and the lock under which spans change columns."""
 
+    __slots__ = (
+        "acquire", "adapters", "closed", "held", "ingested", "is_inside", "kept", "late_ends", "left_out", "lock", "misuse", "mutex", "open",
+        "rejected", "release", "sampled", "shared", "stages", "started", "undecided",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self.mutex = threading.RLock()
         """Guards every counter and the journal; taken directly on the hot path."""
@@ -182,6 +187,7 @@ class AdapterStats(msgspec.Struct, frozen=True):
     oldest_queued_age_s: float | None = None
     """At most how long the oldest queued span has waited, in seconds; None when nothing waits."""
     last_error: str = ""
+    """What the destination answered last when it took nothing; empty when it is well."""
     adopted: int = 0
     """Spans taken over from processes that died, as far as this destination did not have them."""
 
@@ -241,9 +247,12 @@ class SharedStats(msgspec.Struct, frozen=True):
     """Changes that found no room to wait."""
     unreadable: int = 0
     """Parts that could not be read: of another version, or damaged."""
+    left_alone: int = 0
+    """Spans that were left to a newer tracebridge, which has changed them."""
     errors: int = 0
     """Calls that the engine did not answer, or answered with an error."""
     last_error: str = ""
+    """What the engine said last; empty when it is well."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -262,17 +271,22 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """A frozen picture of the books; see the module's equation."""
+    """A frozen picture of every counter, taken at one instant."""
 
     started: int
+    """Spans started by calls."""
     ingested: int
+    """Finished spans that came in whole: from sources, replays and other processes."""
     open: int
+    """Spans that have started and not ended."""
     late_ends: int
     """Real ends that came after tracebridge had closed the span itself."""
     misuse: Mapping[str, int] = {}
     """Calls that were harmless but meant nothing, by kind."""
     adapters: Mapping[str, AdapterStats] = {}
+    """Each destination's columns, by its name in the configuration."""
     journal: JournalStats = JournalStats()
+    """What the journal holds."""
     held: int = 0
     """Spans that a stage holds until it decides; no destination has been given them."""
     stages: Mapping[str, StageStats] = {}

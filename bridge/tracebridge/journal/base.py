@@ -12,12 +12,14 @@ from typing import Protocol
 import msgspec
 
 from tracebridge.journal.accounts import JournalStats
+from tracebridge.native import functions
+from tracebridge.records import encoded as as_bytes
 from tracebridge.records.record import Resource, SpanRecord
 
 encode_record = msgspec.msgpack.Encoder().encode
 """SpanRecord, or a list of its first fields in their order, -> bytes as the journal keeps them."""
 
-decode_record = msgspec.msgpack.Decoder(SpanRecord).decode
+decode_record = as_bytes.decode_record
 """The reverse of `encode_record`."""
 
 
@@ -63,8 +65,16 @@ class Claim(msgspec.Struct, eq=False):
         return max(0, self.own - (self.size - self.unsettled)) if self.in_order else min(self.own, self.unsettled)
 
 
-def readable(claim: Claim, own: Resource) -> list[SpanRecord]:
-    """Return the records of a claim that can be read, with what produced them: those that name no resource have `own`, or their run's."""
+def readable(claim: Claim, own: Resource, *, encoded: bool = False) -> Sequence[SpanRecord]:
+    """Return the records of a claim that can be read, with what produced them: those that name no resource have `own`, or their run's.
+
+    `encoded`: as bytes that are decoded when they are looked at, if all of them are what the native module knows.
+    """
+    if encoded and functions is not None and len(claim.runs) == 1:
+        run = claim.runs[0]
+        sources = functions.sources(run.records)
+        if sources is not None:
+            return as_bytes.EncodedRecords(tuple(run.records), run.resource or own, sources)
     records = []
     for run in claim.runs:
         for data in run.records:

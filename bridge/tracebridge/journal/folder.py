@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -34,7 +33,7 @@ from typing import Any
 
 import msgspec
 
-from tracebridge.process import forks
+from tracebridge.process import forks, system
 from tracebridge.process.private_files import is_folder, open_regular, read_regular, write_private
 
 LOCK, STATS, ADAPTERS = "lock", "stats.json", "adapters.json"
@@ -67,7 +66,7 @@ class Folder:
         unborn = directory / (_UNBORN + name)
         unborn.mkdir(mode=0o700)
         try:
-            lock = _open_lock(unborn / LOCK, fcntl.LOCK_EX)
+            lock = _open_lock(unborn / LOCK)
             write_private(unborn / ADAPTERS, msgspec.json.encode(list(adapters)))
             unborn.rename(directory / name)  # locked before anybody can see it
         except OSError:
@@ -84,7 +83,7 @@ class Folder:
         until = time.monotonic() + GLANCES_S
         while True:
             try:
-                lock = _open_lock(path / LOCK, fcntl.LOCK_EX)
+                lock = _open_lock(path / LOCK)
                 break
             except FileNotFoundError:
                 return None
@@ -150,12 +149,12 @@ _no_fork = threading.RLock()  # not a Lock: in a child another hook may trace, a
 """Held while `_held` and the open locks disagree; a fork waits for it."""
 
 
-def _open_lock(path: Path, how: int, access: int = os.O_RDWR | os.O_CREAT) -> int:
+def _open_lock(path: Path, access: int = os.O_RDWR | os.O_CREAT, *, shared: bool = False) -> int:
     """Open and take a lock at once. Raises BlockingIOError when somebody else has it, OSError."""
     with _no_fork:
         lock = open_regular(path, access)
         try:
-            fcntl.flock(lock, how | fcntl.LOCK_NB)
+            system.lock(lock, shared=shared)
         except BaseException:
             os.close(lock)
             raise
@@ -184,7 +183,7 @@ forks.guard(_no_fork.acquire, _no_fork.release, _close_the_parents_locks)
 def is_alive(path: Path) -> bool:
     """Return whether the process whose folder this is still runs. Raises OSError, FileNotFoundError when the folder is being removed."""
     try:
-        lock = _open_lock(path / LOCK, fcntl.LOCK_SH, os.O_RDONLY)  # a new lock would keep it from being removed
+        lock = _open_lock(path / LOCK, os.O_RDONLY, shared=True)  # a new lock would keep it from being removed
         _close_lock(lock)
     except BlockingIOError:
         return True
@@ -221,9 +220,9 @@ def _unlockable(directory: Path) -> str:
     """Return what is wrong with the locks of a file system, by trying them; empty when they work."""
     probe = directory / f"{_PROBE}{os.getpid()}-{secrets.token_hex(4)}"
     try:
-        lock = _open_lock(probe, fcntl.LOCK_EX)
+        lock = _open_lock(probe)
         try:
-            _close_lock(_open_lock(probe, fcntl.LOCK_EX))
+            _close_lock(_open_lock(probe))
         except BlockingIOError:
             return ""
         finally:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tracebridge.journal.segment import Segment
+from tracebridge.process import system
 
 
 class Syncer:
@@ -60,7 +61,7 @@ class Syncer:
             folders, self._folders = self._folders, {}
         said: OSError | None = None
         try:
-            handles += [os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for folder in folders]
+            handles += [system.open_file(folder, system.FOLDER) for folder in folders]
             for handle in handles:
                 os.fsync(handle)
         except OSError as error:  # Linux does not write again what it once could not: to say so is all that is left

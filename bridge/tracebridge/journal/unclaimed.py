@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tracebridge.journal.base import decode_record
 from tracebridge.journal.folder import Folder, segments_in
 from tracebridge.journal.segment import Segment
 from tracebridge.journal.settled import Owner, Settled
+from tracebridge.process import age
 
 TOO_OLD, TOO_MANY = "unclaimed_max_age", "unclaimed_max_bytes"
 
@@ -142,7 +142,7 @@ class Unclaimed:
         """Leave a folder to others, but for what has become too old."""
         path = left.folder.path
         if self._bounds.max_age_s < math.inf:
-            self._tell(left, drop_older(left, time.time_ns() - int(self._bounds.max_age_s * 1e9)), TOO_OLD)
+            self._tell(left, drop_older(left, age.now_ns() - int(self._bounds.max_age_s * 1e9)), TOO_OLD)
         size = left.size
         owed = left.by_name()
         give_back(left)

@@ -136,6 +136,7 @@ METRICS = (
     Metric("tracebridge.open_spans.waiting", "updown", "{change}", "Changes and ends that wait until the engine answers.", _open_spans("waiting")),
     Metric("tracebridge.open_spans.kept_local", "counter", SPANS, "Spans that stayed in their process, because the engine did not answer.", _open_spans("kept_local")),
     Metric("tracebridge.open_spans.lost_changes", "counter", "{change}", "Changes that found no room to wait.", _open_spans("lost_changes")),
+    Metric("tracebridge.open_spans.left_alone", "counter", SPANS, "Shared spans that were left to a newer tracebridge, which has changed them.", _open_spans("left_alone")),
     Metric("tracebridge.open_spans.unreadable", "counter", "{part}", "Parts of shared spans that could not be read.", _open_spans("unreadable")),
     Metric("tracebridge.open_spans.errors", "counter", CALLS, "Calls that the engine did not answer, or answered with an error.", _open_spans("errors")),
     Metric("tracebridge.misuse", "counter", CALLS, "Calls that meant nothing, by kind.", _by("misuse", "tracebridge.kind")),

@@ -64,7 +64,10 @@ def _build(target: Path) -> str:
     unfinished = target.with_name(f"{target.name}.{os.getpid()}")
     try:
         command = [*_linker(), *FLAGS, f'-DTRACEBRIDGE_VERSION="{_version()}"', f"-I{sysconfig.get_path('include')}"]
-        files = [*map(str, sorted(FOLDER.glob("*.c"))), "-o", str(unfinished)]
+        sources = sorted(
+            path.name for path in FOLDER.glob("*.c")
+        )  # by name: an assertion says where it stands, and the same source is to give the same bytes anywhere
+        files = [*sources, "-o", str(unfinished.absolute())]
         done = subprocess.run(  # noqa: S603 - the compiler, on our own files
             [*command, *shlex.split(os.environ.get("CFLAGS", "")), *files],
             check=False,
@@ -72,6 +75,7 @@ def _build(target: Path) -> str:
             text=True,
             errors="replace",
             timeout=COMPILE_TIMEOUT_S,
+            cwd=FOLDER,
         )
         if done.returncode:
             said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)

@@ -225,6 +225,14 @@ class TraceEditor(Protocol):
         ...
 
 
+def takes_encoded(adapter: Any) -> bool:
+    """Return whether `encode` may be given a sequence that decodes a record whenever it is looked at, and is no list.
+
+    Adapters say so by `takes_encoded = True`: those of ours that seldom look, because they encode the journal's bytes themselves.
+    """
+    return bool(getattr(adapter, "takes_encoded", False))
+
+
 class Looked(NamedTuple):
     """How far a search is that looks through traces one after the other, newest first."""
 

@@ -138,15 +138,21 @@ class SendingQueue:
     max_in_flight: int = option(
         1, help="Requests under way at once; above 1 first sends may overtake each other.", minimum=1, maximum=64
     )
-    flush_interval: Duration = option(1.0, help="Longest time a finished span waits for company.", minimum=0)
+    flush_interval: Duration = option(
+        1.0, help="Longest time that a finished span waits for others, to be sent with them.", minimum=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryOnFailure:
     """How delivery waits when this destination is failing."""
 
-    initial_interval: Duration = option(1.0, help="First pause; doubled each time, with jitter.", minimum=0.001)
-    max_interval: Duration = option(30.0, help="Longest pause.", minimum=0.001)
+    initial_interval: Duration = option(
+        1.0,
+        help="Pause before a failed batch is tried again; each further one is twice as long, with jitter.",
+        minimum=0.001,
+    )
+    max_interval: Duration = option(30.0, help="Longest pause between two tries.", minimum=0.001)
     max_elapsed_time: Duration = option(0.0, help="Give a batch up after this long; 0 means never.", minimum=0)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from types import FrameType
 from typing import Any, Literal, Protocol
 
 from tracebridge.masking.loggers import logger
+from tracebridge.process.system import at_fork, send_to_ourselves
 from tracebridge.process.threads import background
 
 _log = logger("tracebridge")
@@ -103,7 +103,7 @@ def _hook_multiprocessing() -> None:
 
 
 atexit.register(_close_all)
-os.register_at_fork(after_in_child=_after_fork)
+at_fork(after_in_child=_after_fork)
 
 
 class Terminator:
@@ -181,4 +181,4 @@ class Terminator:
                 thread.join(self._timeout_s + 1.0)
         if self._flushing:  # else the exit was quicker, and has handed it on
             self._flushed = True
-            os.kill(os.getpid(), signal.SIGTERM)
+            send_to_ourselves(signal.SIGTERM)

@@ -9,11 +9,12 @@ It would wait here for an import, and then know nothing of what the imported mod
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+
+from tracebridge.process.system import at_fork
 
 LONGEST_S = 10.0  # a fork waits no longer than this for an import; who holds it up may be waiting for it
 
@@ -87,4 +88,4 @@ def _after_in_parent() -> None:
     _changed.release()
 
 
-os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
+at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

@@ -12,10 +12,12 @@ import re
 import stat
 from pathlib import Path
 
+from tracebridge.process.system import NOT_A_LINK, NOT_WAITING, open_file
+
 
 def open_regular(path: Path, flags: int) -> int:
     """Open a file and nothing else; return its descriptor. A new one is of 0600. Raises OSError, for anything but a regular file too."""
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    fd = open_file(path, flags | NOT_A_LINK | NOT_WAITING)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", str(path))

@@ -57,7 +57,7 @@ class FastPath:
         for value in values:
             kind = type(value)
             if kind is str:
-                if len(value) > limit or (value[:1] in "bB" and is_credential(value)):
+                if len(value) > limit or (value and value[0] in "bB" and is_credential(value)):
                     return None
             elif kind is int:
                 if not -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
@@ -119,7 +119,7 @@ class FastPath:
         for at, value in items:
             kind = type(value)
             if kind is str:
-                if value[:1] in "bB" and is_credential(value):
+                if value and value[0] in "bB" and is_credential(value):
                     return _REFUSED
                 room -= len(value)
             elif kind is dict or kind is list:

@@ -6,7 +6,8 @@ integer nanoseconds since the Unix epoch, IDs are raw bytes, attribute values ar
 belongs to formats.
 
 Records are stored in the journal as MessagePack arrays. New fields are therefore only ever added at the end,
-with a default, so that an older journal still reads.
+with a default, so that an older journal still reads. An older version would leave such a field out, so it also takes a new `VERSION` here, and a new version of the
+journal for segments in which it is used (`tracebridge.journal.segment.SINCE`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 import msgspec
+
+VERSION = 2
+"""1 had 34 fields, the cause of the end behind the flags."""
 
 Value = Any
 """str | int (signed 64 bit) | float | bool | bytes | list[Value] | dict[str, Value]; None inside containers."""

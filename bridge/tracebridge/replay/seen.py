@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from tracebridge.errors import InvalidParameterError
+from tracebridge.process.system import open_file
 from tracebridge.records import span_identity
 from tracebridge.records.record import SpanRecord
 from tracebridge.replay.line import Position
@@ -88,7 +89,7 @@ class StateFile:
     def __init__(self, path: str) -> None:
         self._path = path
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            os.close(open_file(path, os.O_RDWR | os.O_CREAT))
             self._db = _opened(path)
         except sqlite3.OperationalError as error:
             raise InvalidParameterError(f"--state {path}: {error}; is another replay using it?") from error
@@ -112,8 +113,7 @@ class StateFile:
         self._db.execute("BEGIN EXCLUSIVE")
 
     def close(self) -> None:
-        """Forget what came after the last checkpoint, and close the file."""
-        self._db.execute("ROLLBACK")
+        """Forget what came after the last checkpoint, and close the file, also where SQLite has ended the transaction itself (a full disk)."""
         self._db.close()
 
 

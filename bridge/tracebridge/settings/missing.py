@@ -1,4 +1,4 @@
-"""What a right configuration needs and this machine lacks: packages that an adapter imports, or new ones, and classes that it is told to import.
+"""What a right configuration needs and this machine lacks: packages that an adapter imports, or new ones, classes that it is told to import, locks on files.
 
 Nothing is imported to find that out, neither clients, which take long, nor what a person names. What is missing here may be there where the program
 runs, so these are warnings.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from tracebridge.plugins.registry import adapter_class, receiver_class
+from tracebridge.process.system import HAS_LOCKS, WITHOUT_LOCKS
 from tracebridge.settings.problems import Problem
 from tracebridge.settings.reader import hints_of, keys_of
 from tracebridge.settings.safe_keys import joined
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
 
 
 def missing(loaded: Loaded) -> list[Problem]:
-    """Return a warning for each destination whose packages cannot be found or are too old, or whose class cannot be found."""
+    """Return a warning for each destination whose packages cannot be found or are too old, or whose class cannot be found, and for a journal without locks."""
     if loaded.tree is None:  # nothing was read
         return []
     nodes: dict[str, Node] = loaded.tree.value["adapters"].value
     problems = [
         problem for chosen in loaded.settings.adapters.values() for problem in _of_adapter(chosen, nodes[chosen.name])
     ]
+    if loaded.settings.journal.directory is not None and not HAS_LOCKS:
+        place = loaded.tree.value["journal"].value["directory"].place
+        problems.append(Problem("not-installed", WITHOUT_LOCKS, "journal.directory", place))
     relay = loaded.settings.relay
     if relay is not None:
         problems += _of_packages(

@@ -148,7 +148,9 @@ class LifecycleSettings:
 class LimitsSettings:
     """How much one span may carry; what is over is cut or left out, and counted."""
 
-    attribute_count_limit: int = option(128, help="Most attributes of a span.", minimum=1)
+    attribute_count_limit: int = option(
+        128, help="Most attributes of a span; further ones are left out and counted.", minimum=1
+    )
     attribute_value_length_limit: int = option(65536, help="Longest text of an attribute, in characters.", minimum=16)
     payload_length_limit: Size = option(2**20, help="Most that inputs or outputs may weigh.", minimum=64)
     event_count_limit: int = option(128, help="Most events of a span.", minimum=0)
@@ -160,8 +162,14 @@ class RedactionSettings:
     """Which values are masked before anything is queued."""
 
     keys: Literal["default", "none"] = option("default", help="Mask values under keys that name secrets.")
-    deny_keys: list[str] = option(factory=list, help="More keys to mask, any case.", examples=[["ssn"]])
-    allow_keys: list[str] = option(factory=list, help="Keys never to mask.", examples=[["session_token_count"]])
+    deny_keys: list[str] = option(
+        factory=list, help="More keys whose values are masked; upper and lower case are the same.", examples=[["ssn"]]
+    )
+    allow_keys: list[str] = option(
+        factory=list,
+        help="Keys whose values are never masked, although their names look like those of secrets.",
+        examples=[["session_token_count"]],
+    )
     deny_values: list[str] = option(
         factory=list,
         help="Mask text that matches: card (payment cards), jwt, or a regular expression (in linear time with tracebridge[re2]).",

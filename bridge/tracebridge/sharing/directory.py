@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from tracebridge.plugins.open_spans import REMEMBERED_S, Change, Entry, SpanKey
+from tracebridge.process.system import NOT_A_LINK, open_file
 
 FILE = "open-spans-1.db"
 """The number is the version of what stands in it: another version has a file of its own."""
@@ -39,6 +40,7 @@ class DirectoryEngine:
         self._timeout_s = timeout_s
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     def start(self, key: SpanKey, part: bytes, *, is_root: bool, max_open_s: float) -> bool:
         """See `Engine.start`."""
@@ -129,11 +131,10 @@ class DirectoryEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        if self._lock.acquire(timeout=self._timeout_s):
+        self._closed = True
+        if self._lock.acquire(timeout=self._timeout_s):  # else whoever has it lets go of the connection
             try:
-                if self._connection is not None:
-                    self._connection.close()
-                    self._connection = None
+                self._forget()
             finally:
                 self._lock.release()
 
@@ -149,6 +150,8 @@ class DirectoryEngine:
         if not self._lock.acquire(timeout=self._timeout_s):
             raise TimeoutError(f"another thread has been at it for {self._timeout_s:g} s")
         try:
+            if self._closed:
+                raise ConnectionError("it has been closed")
             if self._connection is not None and self._is_replaced():
                 self._forget()
             if self._connection is None:
@@ -158,6 +161,8 @@ class DirectoryEngine:
             self._forget()
             raise
         finally:
+            if self._closed:
+                self._forget()
             self._lock.release()
 
     @contextmanager
@@ -187,7 +192,7 @@ class DirectoryEngine:
 
     def _connect(self) -> sqlite3.Connection:
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        file = open_file(self._path, os.O_RDWR | os.O_CREAT | NOT_A_LINK)
         found = os.fstat(file)
         os.close(file)
         self._opened = found.st_dev, found.st_ino

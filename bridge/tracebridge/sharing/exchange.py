@@ -7,8 +7,9 @@ the engine does not answer to waits in order, within a bound; what is over the b
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Event, Lock
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from tracebridge.plugins.open_spans import Change, Engine, Entry, SpanKey
 from tracebridge.process.threads import background
 from tracebridge.records.record import SpanRecord
 from tracebridge.sharing.guard import Guard, Unavailable
-from tracebridge.sharing.parts import Kind, Together, part, together
+from tracebridge.sharing.parts import Kind, Together, is_newer, part, together
 
 LEASE_S = 30.0  # a dead ender's spans are another's after so long
 LOOK_EVERY_S = 5.0
@@ -28,6 +29,8 @@ AT_ONCE = 128  # spans taken in one look
 MOST_WAITING = 10_000  # changes and ends that wait for an engine which does not answer
 MOST_WAITING_BYTES = 64 * 2**20
 CLOSING_S = 5.0  # longest wait for a look that is under way
+LEFT_FOR_S = 3600.0  # how long a span is left to newer processes; then what can be read of it is delivered
+MOST_LEFT = 10_000  # such spans that are known at a time
 MOST_OPEN = 1_000  # spans of other processes that one call shows
 
 _log = logger("tracebridge")
@@ -63,11 +66,23 @@ class Exchange:
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._unsettled: list[SpanKey] = []
+        self._left: dict[SpanKey, float] = {}
+        """Spans with parts of a newer version, and until when they are left alone, in monotonic seconds."""
         self._sending = Lock()
         self._looking = Lock()
         self._counting = Lock()
         self._counts = dict.fromkeys(
-            ("delivered", "taken_over", "unfinished", "orphaned", "kept_local", "lost_changes", "unreadable"), 0
+            (
+                "delivered",
+                "taken_over",
+                "unfinished",
+                "orphaned",
+                "kept_local",
+                "lost_changes",
+                "unreadable",
+                "left_alone",
+            ),
+            0,
         )
         self._wake = Event()
         self._running = self._stopped = False
@@ -129,10 +144,12 @@ class Exchange:
         self._take([Entry(key, parts)], taken=False)
         return True
 
-    def _take(self, entries: Iterable[Entry], *, taken: bool) -> None:
-        """Deliver spans that this client has claimed, then have the engine forget them."""
+    def _take(self, entries: Iterable[Entry], *, taken: bool) -> int:
+        """Deliver spans that this client has claimed, then have the engine forget them; return how many of them this client is done with."""
         settled = []
         for key, parts in entries:
+            if self._is_left_alone(key, parts):
+                continue
             whole = together(parts)
             if whole is None:
                 self._count("unreadable", len(parts))
@@ -147,6 +164,28 @@ class Exchange:
                 self._count("taken_over", taken and whole.has_end)
             settled.append(key)
         self._settle(settled)
+        return len(settled)
+
+    def _is_left_alone(self, key: SpanKey, parts: Sequence[bytes]) -> bool:
+        """Return whether a newer process is to deliver a span: whoever looks first when this claim has run out."""
+        if not any(map(is_newer, parts)):
+            return False
+        now = time.monotonic()
+        with self._counting:
+            is_first, is_known = not self._left, key in self._left
+            if not is_known and len(self._left) < MOST_LEFT:
+                self._left[key] = now + LEFT_FOR_S
+            is_left = now < self._left.get(key, now)
+            if not is_left:
+                self._left.pop(key, None)
+        if is_first:
+            _log.warning(
+                "open_spans: a newer tracebridge has changed span %s; such spans are left to it for an hour, upgrade",
+                key.span_id.hex(),
+            )
+        if is_left and not is_known:
+            self._count("left_alone")
+        return is_left
 
     def _settle(self, keys: list[SpanKey]) -> None:
         if not keys:
@@ -163,13 +202,15 @@ class Exchange:
         """Deliver what is overdue and what dead enders left; return how many spans. Raises Unavailable where the engine does not answer."""
         self._send()
         total = 0
-        while not self._stopped:
+        while True:
             with self._looking:
+                if self._stopped:  # looked at in here: `close` waits for this lock before it lets go of the engine
+                    break
                 entries = self._guard.ask(lambda: self._engine.take(self._claim, self._lease_s, AT_ONCE))
-                self._take(entries, taken=True)
-            if not entries:
+                handled = self._take(entries, taken=True)
+            if not handled:  # or what there is is left to others
                 break
-            total += len(entries)
+            total += handled
         return total
 
     # ------------------------------------------------------------------ what waits

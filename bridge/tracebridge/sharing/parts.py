@@ -1,6 +1,7 @@
 """What an engine keeps of a span: parts, each with an ID of its own and a record in the bytes that a journal keeps, and the one span that they are together.
 
-The first byte is the version of this form; a part of another version is left out, and the span says so.
+The first byte is the version of this form. A span with a part of a newer version is left to who reads it (`Exchange`); where nobody comes, the part is left out, and
+the span says so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tracebridge.journal.base import decode_record
 from tracebridge.records.record import EndCause, SpanRecord, StatusCode
 
 VERSION = b"\x01"
+_LAST_VERSION = b"\x1f"  # whatever is behind it was never a version
 _ID = slice(0, 9)  # with the version
 _KIND = 9
 _RECORD = slice(10, None)
@@ -37,6 +39,11 @@ class Kind(IntEnum):
 def part(kind: Kind, data: bytes) -> bytes:
     """Return a new part of a record's bytes."""
     return b"".join((VERSION, os.urandom(8), bytes((kind,)), data))
+
+
+def is_newer(given: bytes) -> bool:
+    """Return whether a newer tracebridge wrote a part."""
+    return VERSION < bytes(given[:1]) <= _LAST_VERSION
 
 
 class Together(msgspec.Struct, frozen=True):

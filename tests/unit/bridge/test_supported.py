@@ -56,14 +56,6 @@ def test_another_implementation_is_told_why() -> None:
     )
 
 
-def test_another_system_is_told_what_to_use() -> None:
-    """Windows lacks what the journal's locks and forks are made of."""
-    line = last_line("import os; del os.register_at_fork; sys.platform = 'win32'; import tracebridge")
-    assert line == (
-        "ImportError: tracebridge needs Linux or macOS, for its locks on files and around forks; this is win32. There is WSL on Windows"
-    )
-
-
 @pytest.mark.skipif(find_spec("_interpreters") is None, reason="this Python tells nothing of subinterpreters")
 @pytest.mark.parametrize(("kind", "expected"), [("isolated", "threads or processes"), ("legacy", "")])
 def test_a_subinterpreter_with_a_lock_of_its_own_is_refused(kind: str, expected: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import platform
 import sqlite3
 import struct
+import sys
 import zlib
 from collections.abc import Iterable
 from contextlib import closing
@@ -23,7 +25,9 @@ from tracebridge.cli.main import main
 from tracebridge.delivery.deadletters.files import DeadFiles
 from tracebridge.journal.base import decode_record
 from tracebridge.journal.maintenance import Maintainer
-from tracebridge.records.record import Event, Link, SpanRecord
+from tracebridge.records.record import VERSION as VERSION_OF_RECORD
+from tracebridge.records.record import Event, Link, Scope, SpanRecord
+from tracebridge.version import VERSION
 from tracebridge_adapters.formats.files.spanlog_lines import SpanlogLines
 from tracebridge_adapters.sqlite.database import StoreDatabase
 
@@ -268,3 +272,45 @@ def test_span_lines_of_an_unknown_version_are_counted_and_told(tmp_path):
     word = "not a spanlog/1 line: another version of tracebridge wrote it (spanlog/2); upgrade"
     assert (told["spans"], told["damaged_lines"], told["other_lines"]) == (3, 2, 2)
     assert [(one["line"], one["reason"]) for one in told["damage"]] == [(1, word), (5, word)]
+
+
+# ---------------------------------------------------------------------- what is told
+
+
+def test_the_version_tells_what_is_read_and_written():
+    """Library, native module, record, journal, store, open spans, span lines, Python and place: as lines and as JSON, `--json` before or behind."""
+    told = CliRunner().invoke(main, ["--version", "--json"])
+    data = json.loads(told.stdout)
+    assert {name: data[name] for name in ("tracebridge", "record", "journal", "store", "open_spans", "spanlog")} == {
+        "tracebridge": VERSION,
+        "record": {"writes": 2, "reads": [1, 2]},
+        "journal": {"writes": 2, "reads": [1, 2]},
+        "store": {"writes": 3, "reads": [1, 2, 3]},
+        "open_spans": {"writes": 1, "reads": [1]},
+        "spanlog": {"writes": 1, "reads": [1]},
+    }
+    assert data["python"].endswith(platform.python_version())
+    assert (data["executable"], Path(data["installed_in"]).name) == (sys.executable, "tracebridge")
+    assert CliRunner().invoke(main, ["--json", "--version"]).stdout == told.stdout
+    lines = CliRunner().invoke(main, ["--version"]).stdout.splitlines()
+    assert (lines[0], "journal: 2 (reads 1 to 2)" in lines, "spanlog: 1" in lines) == (f"tracebridge, version {VERSION}", True, True)  # fmt: skip
+
+
+def test_json_without_a_command_is_refused_with_what_to_write():
+    """Exit status 2, as for any wrong command."""
+    refused = CliRunner().invoke(main, ["--json", "stats"])
+    assert (refused.exit_code, "--json stands behind the command, or with --version" in refused.stderr) == (2, True)
+
+
+def test_the_fields_of_a_record_are_those_of_its_version():
+    """A change here is a new version: older ones leave out fields that they do not know, so it needs one of the journal, too (`SINCE`)."""
+    assert (
+        VERSION_OF_RECORD,
+        ("schema_url" in Scope.__struct_fields__, len(Event.__struct_fields__), len(Link.__struct_fields__)),
+    ) == (2, (True, 4, 6))
+    assert SpanRecord.__struct_fields__ == (
+        "trace_id", "span_id", "parent_id", "name", "start_time_ns", "end_time_ns", "kind", "status", "attributes", "span_type", "custom_trace_id",
+        "end_cause", "opened_at", "status_message", "inputs", "outputs", "events", "links", "tags", "id_scheme", "trace_state", "flags",
+        "parent_is_remote", "debug", "shared", "dropped_attributes", "dropped_events", "dropped_links", "truncated", "redacted", "repaired",
+        "experiment_id", "scope", "resource", "custom_span_id", "span_id_scheme",
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -64,6 +64,9 @@ class SpanlogLines:
 
     Reads every profile: `otel`, `ecs`, `datadog`, `gcp`, `otlp_json`. Lines of other events (`span.start`, …) hold no span.
     """
+
+    data_versions: ClassVar[range] = range(1, 2)
+    """The versions of a line that are read; the last is written."""
 
     def __init__(self, trace_id_attribute: str = DEFAULT_TRACE_ID_ATTRIBUTE) -> None:
         self._trace_id_attribute = trace_id_attribute

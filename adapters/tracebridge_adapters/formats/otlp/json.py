@@ -7,10 +7,12 @@ bytes: building dictionaries first for an encoder to walk costs three times as m
 from __future__ import annotations
 
 from binascii import hexlify
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import msgspec
 
+from tracebridge.records.encoded import Group
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.otlp.protobuf import (
@@ -19,13 +21,15 @@ from tracebridge_adapters.formats.otlp.protobuf import (
     MAX_TIME_NS,
     AttributesOf,
     BlockOf,
+    Naming,
+    by_resource,
     group_by_source,
     within_64_bits,
 )
 from tracebridge_adapters.formats.shared.block_cache import BlockCache
 from tracebridge_adapters.formats.shared.pair_cache import MAX_TEXT, PairCache, Remembered, Write
 
-_QUOTED = b'{"doubleValue":"'  # a number that JSON lacks
+_AS_TEXT = b'{"doubleValue":"', b'{"stringValue":"'  # a number that JSON lacks
 
 _encode = msgspec.json.Encoder().encode
 
@@ -148,19 +152,51 @@ def _resource(resource: Resource) -> bytes:
     return b"{" + _attributes(attributes) + b"}"
 
 
+def _resource_spans(resource: Resource, scopes: Iterable[tuple[Scope, bytes]]) -> bytes:
+    """Return an element of `resourceSpans`; the spans are encoded, with commas in between."""
+    out = [b'{"resource":', _resource(resource), b',"scopeSpans":[']
+    for number, (scope, spans) in enumerate(scopes):
+        out += (b",{" if number else b"{", b'"scope":', _scope(scope), b',"spans":[', spans)
+        out.append(b'],"schemaUrl":' + _text(scope.schema_url) + b"}" if scope.schema_url else b"]}")
+    out.append(b'],"schemaUrl":' + _text(resource.schema_url) + b"}" if resource.schema_url else b"]}")
+    return b"".join(out)
+
+
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return one TracesData object as JSON, without a newline in it."""
     block_of = _blocks.for_batch()
-    out = [b'{"resourceSpans":[']
-    for resource, scopes in group_by_source(records):
-        out += (b"" if len(out) == 1 else b",", b'{"resource":', _resource(resource), b',"scopeSpans":[')
-        for number, (scope, members) in enumerate(scopes):
-            out += (b",{" if number else b"{", b'"scope":', _scope(scope), b',"spans":[')
-            out.append(b",".join([_span(record, attributes_of(record), block_of) for record in members]))
-            out.append(b'],"schemaUrl":' + _text(scope.schema_url) + b"}" if scope.schema_url else b"]}")
-        out.append(b'],"schemaUrl":' + _text(resource.schema_url) + b"}" if resource.schema_url else b"]}")
-    out.append(b"]}")
-    return b"".join(out)
+    groups = [
+        _resource_spans(
+            resource,
+            [
+                (scope, b",".join([_span(record, attributes_of(record), block_of) for record in members]))
+                for scope, members in scopes
+            ],
+        )
+        for resource, scopes in group_by_source(records)
+    ]
+    return b'{"resourceSpans":[' + b",".join(groups) + b"]}"
+
+
+IS_GROUPED: Final = True
+"""Whether a body has its spans by resource and scope."""
+
+
+def shared_of(resource: Resource, naming: Naming) -> Naming:  # noqa: ARG001 - the same for every format
+    """Return what the twin in C needs to know: nothing of the resource."""
+    return naming
+
+
+def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanRecord], bytes]:  # noqa: ARG001 - the same
+    """Return what encodes one span of a request, for the twin in C."""
+    block_of = _blocks.for_batch()
+    return lambda record: _span(record, attributes_of(record), block_of).replace(*_AS_TEXT)
+
+
+def around(groups: Iterable[tuple[Group, bytes]]) -> bytes:
+    """Return the request of encoded spans; those of one resource stand side by side."""
+    parts = [_resource_spans(resource, scopes) for resource, scopes in by_resource(groups)]
+    return (b'{"resourceSpans":[' + b",".join(parts) + b"]}").replace(*_AS_TEXT)
 
 
 def encode_request(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
@@ -168,4 +204,4 @@ def encode_request(records: Sequence[SpanRecord], attributes_of: AttributesOf) -
 
     Files keep the type. Quotes inside a text are escaped, so that what is looked for can be nothing but such a number.
     """
-    return encode(records, attributes_of).replace(_QUOTED, b'{"stringValue":"')
+    return encode(records, attributes_of).replace(*_AS_TEXT)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from math import isfinite
+from typing import Any, Final
 
 import msgspec
 
+from tracebridge.records.encoded import Group
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.shared.block_cache import BlockCache
@@ -22,6 +25,8 @@ from tracebridge_adapters.formats.shared.protobuf_bytes import TABLE, length, me
 
 AttributesOf = Callable[[SpanRecord], dict[str, Value]]
 BlockOf = Callable[[dict[str, Value]], bytes]
+Naming = tuple[Any, ...]
+"""The dialect and the attribute of the trace ID, as the twin in C takes them."""
 
 MAX_TIME_NS = 2**64 - 1  # fixed64
 FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE = 0x100, 0x200  # opentelemetry-proto SpanFlags
@@ -210,19 +215,59 @@ def group_by_source(records: Sequence[SpanRecord]) -> Iterable[tuple[Resource, l
         yield resource, list(scopes.values())
 
 
+def _resource_spans(resource: Resource, scopes: Iterable[tuple[Scope, list[bytes]]]) -> list[bytes]:
+    """Return what the spans of one resource are in, in parts; the spans are encoded."""
+    parts = [message(b"\x0a", _resource(resource))]
+    for scope, spans in scopes:
+        inner = [message(b"\x0a", _scope(scope)), *spans]
+        if scope.schema_url:
+            inner.append(message(b"\x1a", utf8(scope.schema_url)))
+        parts += message_of(b"\x12", inner)
+    if resource.schema_url:
+        parts.append(message(b"\x1a", utf8(resource.schema_url)))
+    return message_of(b"\x0a", parts)
+
+
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return an ExportTraceServiceRequest. `attributes_of` gives the attributes that each span shows."""
     block_of = _span_blocks.for_batch()
     out: list[bytes] = []
     for resource, scopes in group_by_source(records):
-        parts = [message(b"\x0a", _resource(resource))]
-        for scope, members in scopes:
-            spans = [message(b"\x0a", _scope(scope))]
-            spans += [message(b"\x12", _span(record, attributes_of(record), block_of)) for record in members]
-            if scope.schema_url:
-                spans.append(message(b"\x1a", utf8(scope.schema_url)))
-            parts += message_of(b"\x12", spans)
-        if resource.schema_url:
-            parts.append(message(b"\x1a", utf8(resource.schema_url)))
-        out += message_of(b"\x0a", parts)
+        out += _resource_spans(
+            resource,
+            [
+                (scope, [message(b"\x12", _span(record, attributes_of(record), block_of)) for record in members])
+                for scope, members in scopes
+            ],
+        )
     return b"".join(out)
+
+
+def shared_of(resource: Resource, naming: Naming) -> Naming:  # noqa: ARG001 - the same for every format
+    """Return what the twin in C needs to know: nothing of the resource."""
+    return naming
+
+
+def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanRecord], bytes]:  # noqa: ARG001 - the same
+    """Return what encodes one span, for the twin in C."""
+    block_of = _span_blocks.for_batch()
+    return lambda record: message(b"\x12", _span(record, attributes_of(record), block_of))
+
+
+IS_GROUPED: Final = True
+"""Whether a body has its spans by resource and scope."""
+
+
+def around(groups: Iterable[tuple[Group, bytes]]) -> bytes:
+    """Return the request of encoded spans; those of one resource stand side by side."""
+    out: list[bytes] = []
+    for resource, scopes in by_resource(groups):
+        out += _resource_spans(resource, [(scope, [spans]) for scope, spans in scopes])
+    return b"".join(out)
+
+
+def by_resource(groups: Iterable[tuple[Group, bytes]]) -> Iterable[tuple[Resource, list[tuple[Scope, bytes]]]]:
+    """Yield what the groups of one resource, which stand side by side, have by scope."""
+    for _, some in groupby(groups, lambda each: id(each[0].resource)):
+        members = list(some)
+        yield members[0][0].resource, [(group.scope or OWN_SCOPE, spans) for group, spans in members]

@@ -15,7 +15,7 @@ from tracebridge.plugins.signing import Key
 from tracebridge.records.record import UNKNOWN_SERVICE, EndCause, Kind, Resource, SpanRecord, StatusCode, Value
 from tracebridge_adapters.formats.spanlog.choices import ExtraLine, ResourceChoice
 from tracebridge_adapters.formats.spanlog.cut import EXCEPTION, MAX_NAME, Render, cap_names, cut_to_size, has_long_names
-from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, Level, What, rfc3339
+from tracebridge_adapters.formats.spanlog.line import END, SCHEMA, CommonLine, Level, What, rfc3339
 from tracebridge_adapters.formats.spanlog.profiles import PROFILES
 from tracebridge_adapters.formats.spanlog.rare import is_common, set_rare
 from tracebridge_adapters.formats.spanlog.repair import repair
@@ -80,6 +80,19 @@ class Writer:
                 return line
         line = self._fitting(record, self._render)
         return line if not self._extra else b"".join(self._with_extra(record, line))
+
+    def shared_of(self, resource: Resource) -> tuple[Any, ...] | None:
+        """Return what the twin in C needs to know of a resource; None where lines of this writer are not what it makes."""
+        if not self._short_way or self._common is not CommonLine or self._key is not None or resource.schema_url:
+            return None
+        try:
+            service, attributes = _encode(resource.service_name), _encode(shown(resource.attributes))
+        except _NOT_REDUCED:
+            return None
+        if printable_json(service + attributes) != service + attributes:
+            return None
+        others = attributes if self._always else b""
+        return service, b"" if self._resource == "off" else attributes, others, MAX_NAME, self._max_bytes
 
     def numbering(self, writer: str) -> bytes:
         """Return what ends the lines of one writer in place of their brace: `line[:-2] + numbering % seq`."""

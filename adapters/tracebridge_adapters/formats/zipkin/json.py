@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from binascii import hexlify
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from tracebridge.records.encoded import Group
 from tracebridge.records.record import Event, Resource, SpanRecord, Value
 from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.shared.pair_cache import MAX_TEXT, Remembered, Write
@@ -86,6 +87,10 @@ def _end(record: SpanRecord) -> bytes:
     return out + b',"shared":true}' if record.shared else out + b"}"
 
 
+def _local(resource: Resource | None) -> bytes:
+    return b',"localEndpoint":' + _json(z.local_endpoint(resource))
+
+
 def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     """Return a JSON array of spans. `attributes_of` gives the attributes that each span shows."""
     parts: list[bytes] = []
@@ -96,8 +101,33 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     for record in records:
         if record.resource is not resource or source is None:
             resource = record.resource
-            source, local = _pairs.source(resource), b',"localEndpoint":' + _json(z.local_endpoint(record))
+            source, local = _pairs.source(resource), _local(resource)
         parts += (b",", _span(record, attributes_of(record), source, local, block_of))
     parts[:1] = [b"["]
     parts.append(b"]")
     return z.not_v1(b"".join(parts))
+
+
+def shared_of(resource: Resource, naming: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what the twin in C needs to know: the attributes' naming, and of the resource what is encoded already."""
+    source = _pairs.source(resource)
+    reserved = tuple(key.encode("utf-8", "replace") for key in source.reserved)
+    return naming, (_local(resource), source.rest_if_ok, source.rest, reserved, _PEERS, source.simple)
+
+
+_PEERS = tuple(key.encode() for key, _ in z.PEER_KEYS)
+
+
+def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanRecord], bytes]:
+    """Return what encodes one span, for the twin in C."""
+    block_of, source, local = _pairs.for_batch(), _pairs.source(resource), _local(resource)
+    return lambda record: _span(record, attributes_of(record), source, local, block_of)
+
+
+IS_GROUPED: Final = False
+"""Whether a body has its spans by resource and scope."""
+
+
+def around(groups: list[tuple[Group, bytes]]) -> bytes:
+    """Return the list of encoded spans."""
+    return z.not_v1(b"[" + groups[0][1] + b"]")

@@ -91,6 +91,6 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     for record in records:
         if record.resource is not resource or source is None:
             resource = record.resource
-            source, local = _pairs.source(resource), _endpoint(b"\x42", z.local_endpoint(record))
+            source, local = _pairs.source(resource), _endpoint(b"\x42", z.local_endpoint(resource))
         spans.append(message(b"\x0a", _span(record, attributes_of(record), source, local, block_of)))
     return b"".join(spans)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tracebridge.records.record import UNKNOWN_SERVICE, Event, Kind, Link, SpanRecord, StatusCode, Value
+from tracebridge.records.record import UNKNOWN_SERVICE, Event, Kind, Link, Resource, SpanRecord, StatusCode, Value
 from tracebridge_adapters.dialects import DISPLACED, as_json
 from tracebridge_adapters.formats.shared import non_otlp
 from tracebridge_adapters.formats.shared.non_otlp import (
@@ -161,9 +161,8 @@ def remote_endpoint(record: SpanRecord) -> dict[str, Any]:
     return {}
 
 
-def local_endpoint(record: SpanRecord) -> dict[str, Any]:
-    """Return the span's own side, from its own resource: every span has one."""
-    resource = record.resource
+def local_endpoint(resource: Resource | None) -> dict[str, Any]:
+    """Return a span's own side, from its resource: every span has one."""
     if resource is None:
         return {"serviceName": UNKNOWN_SERVICE}
     attributes = resource.attributes

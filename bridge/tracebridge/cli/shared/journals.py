@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from tracebridge.errors import ConfigError
+from tracebridge.process.system import HAS_LOCKS, WITHOUT_LOCKS
 from tracebridge.settings.load import CONFIG_VARIABLE, load_settings
 from tracebridge.settings.model import Settings
 
@@ -24,7 +25,9 @@ def journal_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def journal_directory(journal: str | None, config: str | None) -> Path:
-    """Return the directory that is meant. Raises ConfigError when none is, ClickException when it is not there."""
+    """Return the directory that is meant. Raises ConfigError when none is, ClickException when it is not there or this system has no journals."""
+    if not HAS_LOCKS:
+        raise click.ClickException(WITHOUT_LOCKS)
     directory = Path(journal).expanduser() if journal is not None else settings_with_journal(config, OR_JOURNAL)[1]
     if not directory.is_dir():
         raise click.ClickException(f"folder {directory} does not exist: nothing has been journalled there yet")

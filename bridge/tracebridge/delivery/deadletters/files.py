@@ -11,7 +11,6 @@ and whatever else is not a regular file are not ours.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import secrets
@@ -24,6 +23,7 @@ import msgspec
 from tracebridge.plugins.adapter import DEFAULT_TRACE_ID_ATTRIBUTE
 from tracebridge.plugins.format import WritableFormat
 from tracebridge.plugins.registry import FORMATS, load
+from tracebridge.process import system
 from tracebridge.process.private_files import (
     is_plain_file,
     make_folder,
@@ -141,7 +141,7 @@ class DeadFiles:
         fd = open_regular(self.folder / (name + _SPANS), os.O_RDWR)
         try:
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                system.lock(fd)
             except BlockingIOError:
                 yield False
                 return

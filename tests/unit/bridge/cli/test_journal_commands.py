@@ -48,6 +48,7 @@ def config(tmp_path: Path, server: IllServer) -> Path:
               otlp_http:
                 endpoint: {server.url}
                 encoding: json
+                timeout: 1m
                 sending_queue: {{flush_interval: 20ms}}
                 retry_on_failure: {{initial_interval: 20ms, max_interval: 50ms}}
               memory: {{}}

@@ -6,6 +6,7 @@ import gzip
 import http.server
 import json
 import logging
+import os
 import ssl
 import threading
 import time
@@ -150,23 +151,44 @@ def test_a_server_that_refuses_the_old_token_gets_the_new_one_at_once(tmp_path, 
 
 
 @pytest.mark.usefixtures("at_once")
-@pytest.mark.parametrize("broken", ["", "two\nlines\n", None], ids=["empty", "two lines", "missing"])
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"two\nlines\n", b"\xff\xfe\x00", b"/", None],
+    ids=["empty", "two lines", "no text", "a folder", "missing"],
+)
 def test_a_file_that_is_replaced_half_way_leaves_the_old_token_in_use(tmp_path, server, caplog, broken):
     """Told once; when it is whole, it is used."""
     with Client(config=config_of(tmp_path, f"http://127.0.0.1:{server.port}")) as client:
-        if broken is None:
-            (tmp_path / "token").unlink()
-        else:
-            (tmp_path / "token").write_text(broken)
+        (tmp_path / "token").unlink()
+        if broken == b"/":  # which is not readable, whoever asks
+            (tmp_path / "token").mkdir()
+        elif broken is not None:
+            (tmp_path / "token").write_bytes(broken)
         traced(client, "still")
         traced(client, "and still")
         server.token = "second"
+        if broken == b"/":
+            (tmp_path / "token").rmdir()
         replace(tmp_path / "token", "second")
         traced(client, "after")
     assert (server.arrived, server.refused) == ({"still": 1, "and still": 1, "after": 1}, 0)
     assert [record.getMessage().split(":")[:2] for record in caplog.records] == [
         ["otlp_http", " the changed credentials cannot be used, and the old ones stay"]
     ]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_token_of_the_same_length_that_is_written_in_place_with_an_older_time_is_seen(tmp_path, server):
+    """As `rsync --inplace --times` leaves it, or a clock that was set back."""
+    with Client(config=config_of(tmp_path, f"http://127.0.0.1:{server.port}")) as client:
+        traced(client, "before")
+        before = (tmp_path / "token").stat()
+        server.token = "other"
+        with (tmp_path / "token").open("r+") as file:
+            file.write("other\n")
+        os.utime(tmp_path / "token", ns=(before.st_atime_ns, before.st_mtime_ns))
+        traced(client, "after")
+    assert (server.arrived, server.refused) == ({"before": 1, "after": 1}, 0)
 
 
 @pytest.mark.usefixtures("at_once")

@@ -13,6 +13,7 @@ from tracebridge.sharing import exchange as module
 from tracebridge.sharing.directory import DirectoryEngine
 from tracebridge.sharing.exchange import Exchange
 from tracebridge.sharing.guard import Unavailable
+from tracebridge.sharing.parts import Kind, part, together
 
 KEY = SpanKey(b"t" * 16, b"s" * 8)
 
@@ -167,6 +168,25 @@ def test_a_close_while_the_engine_is_down_delivers_the_ends_that_wait(make, ill)
     assert [r.end_cause for r in delivered] == ["orphaned"]
 
 
+def test_a_look_that_comes_just_after_the_close_asks_nothing(make, ill, monkeypatch):
+    """The engine has been let go of."""
+    exchange, _ = make()
+    lock, asked = exchange._looking, []
+
+    class Closing:
+        def __enter__(self):
+            exchange._looking = lock
+            exchange.close()
+            asked.append(ill.asked)
+
+        def __exit__(self, *_):
+            asked.append(ill.asked)
+
+    exchange._looking = Closing()
+    assert exchange.look() == 0
+    assert asked[0] == asked[1]
+
+
 def test_an_end_at_an_engine_that_lost_the_span_is_orphaned(make, ill):
     """It was restarted empty; the end is recorded, marked, once."""
     exchange, delivered = make()
@@ -212,3 +232,33 @@ def test_hostile_data_of_an_engine_costs_itself_alone(make, ill):
     assert exchange.look() == 1
     assert ([(r.span_id, r.repaired) for r in delivered], exchange.stats().unreadable) == ([(b"o" * 8, 1)], 2)
     assert exchange.open(None) == []
+
+
+def _newer(made):
+    return b"\x02" + made[1:]
+
+
+def test_a_span_that_a_newer_version_has_changed_is_left_to_it(make, ill, monkeypatch, caplog):
+    """Ended here or overdue: it stays at the engine, counted and said once; a process that reads it delivers the whole."""
+    (old, delivered), (new, whole) = make(lease_s=0), make(lease_s=0)
+    _start(old)
+    made = part(Kind.CHANGE, _data(attributes={"k": "v"}))
+    ill.change(KEY, _newer(made))
+    assert (_end(old), old.look(), old.look(), delivered) == (True, 0, 0, [])
+    assert (old.stats().left_alone, old.stats().delivered, caplog.text.count("left to it for an hour")) == (1, 0, 1)
+    monkeypatch.setattr("tracebridge.sharing.parts.VERSION", b"\x02")  # a newer process, that still reads 1
+    monkeypatch.setattr(module, "together", lambda parts: together([b"\x02" + bytes(each[1:]) for each in parts]))
+    new.look()
+    assert [(r.name, r.attributes, r.end_cause) for r in whole] == [("order", {"k": "v"}, "finished")]
+
+
+def test_where_no_newer_process_comes_what_can_be_read_is_delivered(make, ill, monkeypatch):
+    """After an hour; what is left out is counted."""
+    exchange, delivered = make(lease_s=0)
+    _start(exchange)
+    ill.change(KEY, _newer(part(Kind.CHANGE, _data(attributes={"k": "v"}))))
+    _end(exchange)
+    monkeypatch.setattr(module, "LEFT_FOR_S", 0.0)
+    exchange._left.clear()
+    assert (exchange.look(), [(r.name, r.repaired) for r in delivered]) == (1, [("order", 1)])
+    assert (exchange.stats().unreadable, exchange.look()) == (1, 0)

@@ -1,0 +1,2 @@
+# Completion of tracebridge for fish.
+_TRACEBRIDGE_COMPLETE=fish_source tracebridge | source
