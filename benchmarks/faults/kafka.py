@@ -135,6 +135,8 @@ class Relays:
         }
         self.running: list[subprocess.Popen[bytes]] = []
         self._made = 0
+        self._out: dict[int, Path] = {}
+        """By process: the file that it writes."""
 
     def start(self, place: str = "") -> None:
         """Start one more; one in the `place` of another that died has its partitions at once (static membership)."""
@@ -146,13 +148,21 @@ class Relays:
         config.write_text(json.dumps({"adapters": {"otlp_file": adapter}, "relay": {"kafka": relay}}))
         command = [str(Path(sys.executable).with_name("tracebridge")), "relay", "--config", str(config)]
         log = (self.folder / f"{self._made}.log").open("wb")
-        self.running.append(subprocess.Popen(command, stderr=log, stdout=log))
+        process = subprocess.Popen(command, stderr=log, stdout=log)
+        self.running.append(process)
+        self._out[process.pid] = out
 
     def end(self, which: int, number: int) -> int:
         """End one with a signal; return its exit code."""
         process = self.running.pop(which)
         process.send_signal(number)
         return process.wait(120)
+
+    def wait_for_the_first_of(self, which: int, writer: threading.Thread) -> None:
+        """Wait until spans arrived through this one, as long as any are written: one that ends as it starts shows little."""
+        out = self._out[self.running[which].pid]
+        while writer.is_alive() and not (out.exists() and out.stat().st_size):
+            time.sleep(0.2)
 
     def arrived(self) -> list[tuple[bytes, int]]:
         """Return (trace, number) of every span that arrived, each file in its order."""
@@ -297,12 +307,14 @@ def members_replaced(kafka: Kafka, spans: int) -> Row:
         ends = []
         while writer.is_alive():
             time.sleep(2 * KILL_EVERY_S)
+            group.wait_for_the_first_of(0, writer)
             ends.append(group.end(0, signal.SIGTERM))
             group.start()
         found = group.wait(spans)
     row = judged("member SIGTERM every 4 s", spans, found, f"{len(ends)} restarts, exit codes {sorted(set(ends))}")
     row.disordered = 0
     row.broken += ["doubled"] if row.twice else []
+    row.broken += ["not ended in order"] if set(ends) != {0} else []
     return row
 
 

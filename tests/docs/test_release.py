@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -16,7 +17,7 @@ import pytest
 
 from support.release import __main__ as release
 from support.release import dependencies, files, installing, program, step
-from support.release.sources import changelog_problems
+from support.release.sources import CHANGELOG, changelog_problems
 from tracebridge.version import VERSION
 
 TODAY = datetime.date(2026, 11, 30)
@@ -43,6 +44,12 @@ GOOD = "# Changelog\n\n## 0.2.0 (2026-11-30)\n\n- More.\n\n## 0.1.0 (2026-11-26)
 def test_a_changelog_that_does_not_tell_of_the_version_is_refused(text, problems):
     """The newest heading is the version, with a date that has come and something under it."""
     assert changelog_problems(text, "0.2.0", TODAY) == problems
+
+
+def test_the_newest_heading_is_the_version_of_the_code():
+    """Dated or not: what is written there is what this version brings."""
+    dated = re.sub(r"\(unreleased\)", f"({TODAY})", CHANGELOG.read_text("utf-8"))
+    assert changelog_problems(dated, VERSION, datetime.date.max) == []
 
 
 COMMITTED = {
@@ -107,9 +114,8 @@ def test_an_sdist_holds_committed_files_only_and_all_of_the_packages():
 )  # fmt: skip
 def test_what_no_release_should_hold_is_named_even_when_it_is_committed(path):
     """Caches, logs, databases, keys."""
-    assert files.unwanted({path: b"", "docs/logs.md": b"", "bridge/tracebridge/masking/known.py": b""}) == [
-        f"{path} does not belong into a release"
-    ]
+    meant = {"tests/samples/0.1.0/spans.log": b"", "docs/logs.md": b"", "bridge/tracebridge/masking/known.py": b""}
+    assert files.unwanted({path: b"", **meant}) == [f"{path} does not belong into a release"]
 
 
 def test_a_private_key_is_found_wherever_it_stands():

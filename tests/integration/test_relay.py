@@ -285,3 +285,24 @@ def test_a_topic_made_anew_with_fewer_partitions_is_read_from_its_start(kafka, t
     relay.wait(lambda arrived, _: len(arrived) == 210)
     code, said = relay.end()
     assert (code, relay.numbers()) == (0, list(range(210))), said
+
+
+def test_sigterm_ends_a_relay_in_its_time_when_no_broker_answers(kafka, tmp_path):
+    """Neither the last commit nor leaving the group is waited for beyond `lifecycle.shutdown_timeout` and two seconds."""
+    topic, name = make_topic(kafka), group()
+    produce(kafka, topic, spans(0, 50))
+    config = configuration(kafka, topic, name, {}, commit_interval="60s")
+    relay = Running(tmp_path, {**config, "lifecycle": {"shutdown_timeout": "1s"}})
+    relay.wait(lambda arrived, _: len(arrived) >= 50)
+    for node in kafka.nodes:
+        node.process.signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        code, said = relay.end()
+        took = time.monotonic() - began
+    finally:
+        for node in kafka.nodes:
+            node.process.signal(signal.SIGCONT)
+    assert (code, "not committed: no answer within 1 s" in said) == (0, True), said
+    assert took < 20, said  # the library alone waits for more than sixty
+    assert relay.numbers() == list(range(50))

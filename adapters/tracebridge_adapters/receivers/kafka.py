@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Literal
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, TooLarge
 from tracebridge.plugins.adapter import Needs
 from tracebridge.plugins.options import Duration, Secret, option
-from tracebridge.plugins.receiver import Events, Message, Partition, Progress, ReceiverOptions
-from tracebridge.process.threads import background
+from tracebridge.plugins.receiver import Events, Found, Message, Partition, Progress, ReceiverOptions
+from tracebridge.process.threads import returns_within
 from tracebridge_adapters import kafka_connection as connection
 from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions, revealed
+from tracebridge_adapters.receivers.kafka_examination import examine
 from tracebridge_adapters.receivers.kafka_group import Group
 from tracebridge_adapters.wires.kafka import CAUSES, REQUIREMENT, KafkaMessage, KafkaWire, LibraryLog, quoted
 
@@ -22,7 +23,6 @@ Encoding = Literal["auto", "otlp_proto", "otlp_json", "zipkin_json", "zipkin_pro
 MOST_MESSAGES = 500  # from one look
 FETCHED_KIB = 16_384  # what the library fetches ahead, all partitions together
 COMMITTED_S = 3.0  # at most, to learn where the group stands in partitions that were just assigned
-COMMIT_WAIT_S = 5.0  # for the last answer, before a partition or the group is left
 CUT = 1_000  # bytes of a message that are kept when all of it is too large for the dead-letter topic
 DEAD_LETTER_TIMEOUT_S = 30.0
 
@@ -138,6 +138,10 @@ class KafkaReceiver:
             list(self._options.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
 
+    def examine(self, trouble_with: Callable[[Message], str]) -> Iterator[Found]:
+        """Yield what is the matter with the group, each topic and the dead-letter topic, asking only."""
+        return examine(revealed(settings_of(self._options)), self._options, trouble_with)
+
     def receive(self, timeout_s: float) -> list[Message]:
         """Return messages. Raises Misconfigured for an error after which this member can do nothing more."""
         messages = []
@@ -176,17 +180,15 @@ class KafkaReceiver:
             self._paused = False
             self._consumer.resume(self._consumer.assignment())
 
-    def commit(self, offsets: Mapping[Partition, int], *, wait: bool) -> None:
-        """Commit these offsets, and wait for the answer for at most `COMMIT_WAIT_S`; without `wait` it comes later."""
+    def commit(self, offsets: Mapping[Partition, int], *, wait_s: float) -> None:
+        """Commit these offsets, and wait at most so long for the answer."""
         at = [self._kafka.TopicPartition(*partition, offset) for partition, offset in offsets.items()]
-        if not wait:
+        if not wait_s:
             self._try_to_commit(at, asynchronous=True)
-            return
-        answer = background(partial(self._try_to_commit, at, asynchronous=False), "tracebridge-relay-commit")
-        answer.start()  # the library would wait for ever for a broker that is gone
-        answer.join(COMMIT_WAIT_S)
-        if answer.is_alive():
-            self._events.trouble("commit", f"{self._shown}: not committed: no answer within {COMMIT_WAIT_S:g} s")
+        elif not returns_within(
+            wait_s, partial(self._try_to_commit, at, asynchronous=False), "tracebridge-relay-commit"
+        ):
+            self._events.trouble("commit", f"{self._shown}: not committed: no answer within {wait_s:.0f} s")
 
     def _try_to_commit(self, at: Sequence[Any], *, asynchronous: bool) -> None:
         try:
@@ -231,10 +233,15 @@ class KafkaReceiver:
             if partition in ends and position is not None
         }
 
-    def close(self) -> None:
-        """Leave the group."""
-        if self._consumer is not None:
-            self._consumer.close()
+    def close(self, timeout_s: float) -> None:
+        """Leave the group; without waiting for brokers that do not answer: `session_timeout` tells the others then."""
+        if self._consumer is not None and not returns_within(
+            timeout_s, self._consumer.close, "tracebridge-relay-close"
+        ):
+            self._events.trouble(
+                "leaving",
+                f"{self._shown}: no answer within {timeout_s:.0f} s: the group learns of it after session_timeout",
+            )
         if self._dead_letters is not None:
             self._dead_letters.close()
 

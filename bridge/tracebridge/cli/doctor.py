@@ -25,6 +25,7 @@ DOES = {
     "tls": "TLS",
     "send": "span",
     "read back": "span read back",
+    "look": "",
 }
 
 EPILOG = """Examples:
@@ -43,10 +44,13 @@ EPILOG = """Examples:
 def command(context: click.Context, config: str | None, only: Sequence[str], as_json: bool) -> None:
     """Connect to every destination, send one marked span (named "tracebridge doctor") and read it back where that is possible.
 
-    Exits with 0 when every destination is well, with 1 when one is not, with 78 when the configuration is wrong.
+    Where the configuration has a `relay`, what it reads is looked at too: topics, rights, the newest messages. Nothing is committed.
+
+    Exits with 0 when all of it is well, with 1 when something is not, with 78 when the configuration is wrong.
     """
 
     from tracebridge.doctor.examine import examine
+    from tracebridge.doctor.reading import examine_relay
     from tracebridge.errors import ConfigError
 
     loaded = configured(config, if_unwritable="refuse", tells_all=True)
@@ -69,6 +73,14 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
         outcomes.append(outcome)
         if not as_json:
             _print(outcome, console)
+    reads = settings.relay is not None and not only
+    if reads:
+        with _spinner("what the relay reads", enabled=not as_json):
+            found = examine_relay(settings)
+        outcomes += found
+        if not as_json:
+            for outcome in found:
+                _print(outcome, console)
     healthy = all(outcome.problem is None for outcome in outcomes)
     if as_json:
         echo_json({"healthy": healthy, "destinations": [outcome.as_json() for outcome in outcomes]})
@@ -96,7 +108,8 @@ def _print(outcome: Outcome, console: Console) -> None:
     console.print(f"{mark} [bold]{escape(outcome.name)}[/]  {escape(outcome.target)}", soft_wrap=True)
     for step in outcome.steps:
         console.print(
-            f"    [green]✓[/] {DOES[step.name]} {escape(step.detail)}  [dim]{step.elapsed_ms:.0f} ms[/]", soft_wrap=True
+            f"    [green]✓[/] {escape(f'{DOES[step.name]} {step.detail}'.strip())}  [dim]{step.elapsed_ms:.0f} ms[/]",
+            soft_wrap=True,
         )
     if outcome.problem is not None:
         _print_trouble(outcome.problem, "[red]✗[/]", console)

@@ -42,7 +42,7 @@ CLOCK_LOOKS: Final = 3  # a busy server may tell the date of its last quiet mome
 def examine(chosen: AdapterSettings, settings: Settings, *, read_back_s: float = READ_BACK_S) -> Outcome:
     """Send one marked span to a destination and read it back where that is possible. Never raises for a failing destination."""
     options: Any = chosen.options
-    outcome = Outcome(chosen.name, chosen.type, _target(options))
+    outcome = Outcome(chosen.name, chosen.type, target_of(options))
     resource = Resource(dict(settings.resource.attributes))
     context = Context(chosen.name, resource, settings.trace_ids.attribute)
     try:
@@ -82,7 +82,7 @@ def _examine(
     adapter: Adapter, chosen: AdapterSettings, record: SpanRecord, outcome: Outcome, read_back_s: float
 ) -> None:
     tls: TlsOptions | None = getattr(chosen.options, "tls", None)
-    addresses = _addresses(chosen.options, over_grpc="grpc" in chosen.type)
+    addresses = addresses_of(chosen.options, over_grpc="grpc" in chosen.type)
     troubles = [reach(address, tls, STEP_TIMEOUT_S, outcome.steps) for address in addresses]
     if addresses and all(troubles):  # one broker of several may be down
         outcome.problem = troubles[0]
@@ -179,7 +179,7 @@ def _read_back(
     outcome.steps.append(Step("read back", f"by {chosen.type}", (time.perf_counter() - started) * 1000))
 
 
-def _addresses(options: Any, *, over_grpc: bool) -> list[Address]:
+def addresses_of(options: Any, *, over_grpc: bool) -> list[Address]:
     """Return the servers of a destination, its endpoint or its brokers, and how to get there."""
     given = [getattr(options, "endpoint", None), *(getattr(options, "brokers", None) or ())]
     found = [(text, address_of(text)) for text in given if isinstance(text, str)]
@@ -195,7 +195,7 @@ def _on_its_way(address: Address, url: str, proxy: str | None, over_grpc: bool) 
     return address if leads is None else dataclasses.replace(address, proxy=leads, forwarded=forwarded)
 
 
-def _target(options: Any) -> str:
+def target_of(options: Any) -> str:
     """Return where a destination is, for people, without user info and query."""
     names = {field.name for field in dataclasses.fields(options)}
     endpoint = getattr(options, "endpoint", None) if "endpoint" in names else None

@@ -60,7 +60,7 @@ class Trouble:
 class Step:
     """One thing that worked."""
 
-    name: Literal["resolve", "connect", "tunnel", "tls", "send", "read back"]
+    name: Literal["resolve", "connect", "tunnel", "tls", "send", "read back", "look"]
     detail: str
     elapsed_ms: float
 

@@ -13,11 +13,14 @@ static PyMethodDef functions[] = {
     {"otlp_json_spans", otlp_json_spans, METH_VARARGS, SPANS(NAMING)},
     {"zipkin_json_spans", zipkin_json_spans, METH_VARARGS, SPANS("(" NAMING ", what `source_of` gives)")},
     {"span_lines", span_lines, METH_VARARGS, SPANS("(service, resource of roots, resource of others, max_name, max_line)")},
+    {"span_ids", span_ids, METH_O, "(block: bytes) -> list of (8 bytes, 16 hex digits), none of them zero"},
+    {"prepare_calls", (PyCFunction)(void (*)(void))prepare_calls, METH_VARARGS | METH_KEYWORDS, "takes the classes and constants that the calls need"},
+    {"prepare_disk", (PyCFunction)(void (*)(void))prepare_disk, METH_VARARGS | METH_KEYWORDS, "takes the classes of the journal on disk"},
     {NULL, NULL, 0, NULL},
 };
 
 static int add_constants(PyObject *module) {
-    return PyModule_AddStringConstant(module, "VERSION", TRACEBRIDGE_VERSION);
+    return PyModule_AddStringConstant(module, "VERSION", TRACEBRIDGE_VERSION) < 0 ? -1 : add_calls(module);
 }
 
 /* No Py_mod_gil: the module does not say that it runs without the interpreter's lock, because it does not. */

@@ -19,9 +19,9 @@ up to where everything is settled. A receiver never commits by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from tracebridge.plugins.options import Duration, FilePath, option
 
@@ -97,6 +97,31 @@ class Events(Protocol):
         ...
 
 
+class Found(NamedTuple):
+    """One thing that an examination looked at."""
+
+    what: str
+    """Which: `topic otlp_spans`, `group tracebridge`."""
+    detail: str
+    """What is well about it, for people."""
+    problem: str = ""
+    """What keeps it from being read; empty when it is well."""
+    advice: str = ""
+    cause: Literal["credentials", "no-answer", "target", "wrong-encoding"] = "target"
+
+
+@runtime_checkable
+class ExaminableReceiver(Protocol):
+    """A receiver that `tracebridge doctor` can ask whether all is there that the relay needs."""
+
+    def examine(self, trouble_with: Callable[[Message], str]) -> Iterator[Found]:
+        """Yield what there is to see, without joining a group, committing or writing. `open` was not called, and will not be.
+
+        `trouble_with` says why the relay could not read a message; empty when it can.
+        """
+        ...
+
+
 class Receiver(Protocol):
     """Reads messages from one system. One that needs packages of an extra says so in `needs`, as adapters do."""
 
@@ -123,8 +148,8 @@ class Receiver(Protocol):
         """Go on after `pause`. May be called twice."""
         ...
 
-    def commit(self, offsets: Mapping[Partition, int], *, wait: bool) -> None:
-        """Commit that everything below these offsets is settled; `wait` for the answer, or let a failure be told by `Events.trouble`."""
+    def commit(self, offsets: Mapping[Partition, int], *, wait_s: float) -> None:
+        """Commit that everything below these offsets is settled; wait at most so long for the answer. A failure is told by `Events.trouble`."""
         ...
 
     def set_aside(self, message: Message, reason: str) -> bool:
@@ -138,6 +163,6 @@ class Receiver(Protocol):
         """Return how far each partition is, as known just now; cheap, and no waiting for a network."""
         ...
 
-    def close(self) -> None:
-        """Leave the group. `Events.revoked` may be called once more."""
+    def close(self, timeout_s: float) -> None:
+        """Leave the group, within at most so long, whether or not it can be reached. `Events.revoked` may be called once more."""
         ...

@@ -27,6 +27,8 @@ from tracebridge.relay.setaside import DeadLetterFile
 POLL_S = 0.2  # longest wait for messages: how soon a signal or an answer of a destination is noticed
 ROOM = 2  # the part of the journal that may wait: a half
 AT_ONCE = 256  # spans between two looks at the room, at most
+COMMIT_S = 5.0  # longest wait for the answer to the last commit, before a partition or the group is left
+LEAVE_S = 1.0  # for that answer, and then for leaving the group, where `lifecycle.shutdown_timeout` is over
 RETRY_S = 1.0  # between two tries to keep a dead letter
 MAX_REASON = 500  # characters of why a message holds no span
 DAMAGED = "damaged"
@@ -112,7 +114,7 @@ class Relay:
             return self.stats()
         finally:
             self._closing = True
-            self._receiver.close()
+            self._receiver.close(LEAVE_S)
 
     def _receive(self, timeout_s: float) -> None:
         """Put what comes in the inbox, and whatever else the receiver has to tell."""
@@ -133,8 +135,13 @@ class Relay:
         """Wait, for a bounded time, until what was read is settled, and commit that."""
         self._receiver.pause()
         if self._client is not None:
+            deadline = time.monotonic() + self._shutdown_s
             self._client.flush(self._shutdown_s)
-            self._commit(wait=True)
+            self._commit(wait_s=min(COMMIT_S, max(LEAVE_S, deadline - time.monotonic())))
+            if left := self._unsettled():
+                _log.warning(
+                    "%d spans that not every destination has stay in the topics: whoever reads next delivers them", left
+                )
 
     # ------------------------------------------------------------------ messages
 
@@ -255,9 +262,9 @@ class Relay:
 
     def _commit_if_due(self) -> None:
         if time.monotonic() - self._committed_at >= self._options.commit_interval:
-            self._commit(wait=False)
+            self._commit(wait_s=0.0)
 
-    def _commit(self, *, wait: bool, only: Sequence[Partition] | None = None) -> None:
+    def _commit(self, *, wait_s: float, only: Sequence[Partition] | None = None) -> None:
         """Commit what is settled."""
         if self._client is None:
             return
@@ -269,7 +276,7 @@ class Relay:
             held = self._ledger.partitions
             offsets |= {each: held[each].committed or 0 for each in only if each in held and held[each].committed}
         if offsets:
-            self._receiver.commit(offsets, wait=wait)
+            self._receiver.commit(offsets, wait_s=wait_s)
 
     def _is_at_end(self) -> bool:
         """Return whether all that was there at first was read and is settled; not before the partitions are known."""
@@ -294,7 +301,7 @@ class Relay:
         """Settle what can be settled in time, commit it, and let go. At the end that has been done."""
         if self._client is not None and not self._closing:
             self._client.flush(self._shutdown_s)
-            self._commit(wait=True, only=partitions)
+            self._commit(wait_s=COMMIT_S, only=partitions)
         self._let_go(partitions)
 
     def lost(self, partitions: Sequence[Partition]) -> None:

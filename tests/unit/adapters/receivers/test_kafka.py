@@ -114,7 +114,7 @@ def test_no_broker_is_told_and_waited_for():
         assert receiver.receive(0.1) == []
     receiver.pause()
     assert receiver.progress() == {}
-    receiver.close()
+    receiver.close(5.0)
     kind, message = told.troubles[0]
     assert kind == "connection"
     assert f"127.0.0.1:{port} group tracebridge: _TRANSPORT" in message
@@ -126,7 +126,7 @@ def test_a_property_that_the_library_does_not_know_is_told():
     receiver = KafkaReceiver(options(properties={"client.rak": "x"}))
     with pytest.raises(Misconfigured, match=r"client\.rak.*check properties"):
         receiver.open(Told(), "f")
-    receiver.close()
+    receiver.close(5.0)
 
 
 CONFIGURED: dict[str, Any] = {

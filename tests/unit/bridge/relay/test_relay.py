@@ -77,7 +77,7 @@ class ListReceiver:
     def resume(self) -> None:
         self.paused = False
 
-    def commit(self, offsets: Mapping[Partition, int], *, wait: bool) -> None:
+    def commit(self, offsets: Mapping[Partition, int], *, wait_s: float) -> None:
         self.commits.append(dict(offsets))
 
     def set_aside(self, message: Message, reason: str) -> bool:
@@ -90,7 +90,7 @@ class ListReceiver:
     def progress(self) -> dict[Partition, Progress]:
         return {each: Progress(at, len(self.values[each])) for each, at in self.positions.items()}
 
-    def close(self) -> None:
+    def close(self, timeout_s: float) -> None:
         self.closed = True
         self.events.revoked(list(self.positions))
 
