@@ -8,7 +8,7 @@
 #define NAMING "(dialect, the trace ID's attribute, the same with .scheme)"
 
 static PyMethodDef functions[] = {
-    {"are_plain", are_plain, METH_O, "(records) -> whether each can be read, and names neither a scope nor a resource"},
+    {"sources", sources, METH_O, "(records) -> for each the bytes of its scope and resource, or () when none has any, or None when one cannot be read"},
     {"otlp_protobuf_spans", otlp_protobuf_spans, METH_VARARGS, SPANS(NAMING)},
     {"otlp_json_spans", otlp_json_spans, METH_VARARGS, SPANS(NAMING)},
     {"zipkin_json_spans", zipkin_json_spans, METH_VARARGS, SPANS("(" NAMING ", what `source_of` gives)")},

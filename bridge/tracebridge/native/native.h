@@ -11,7 +11,7 @@
 #endif
 
 /* batch.c */
-PyObject *are_plain(PyObject *self, PyObject *given);
+PyObject *sources(PyObject *self, PyObject *given);
 PyObject *otlp_protobuf_spans(PyObject *self, PyObject *given);
 PyObject *otlp_json_spans(PyObject *self, PyObject *given);
 PyObject *zipkin_json_spans(PyObject *self, PyObject *given);
