@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+MARKS = ("```", "\\|", "](")
 ADDRESSES = {"href", "src", "srcset", "data", "poster", "action"}
 _OF_CSS = re.compile(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)")
 
@@ -19,15 +20,28 @@ class Page(HTMLParser):
         super().__init__()
         self.anchors = {""}
         self.refers: set[tuple[str, str]] = set()
+        self.unread: list[str] = []
+        """Text that looks like Markdown which was not understood."""
+        self._blocks = 0
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element."""
+        self._blocks += tag in {"pre", "script", "style"}
         for name, value in attrs:
             if name in {"id", "name"} and value:
                 self.anchors.add(value)
             elif name in ADDRESSES and value:
                 self.refers.add((tag, value))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave an element."""
+        self._blocks -= tag in {"pre", "script", "style"}
+
+    def handle_data(self, data: str) -> None:
+        """Look at text, but for that of blocks of code and scripts."""
+        if not self._blocks and any(mark in data for mark in MARKS):
+            self.unread.append(" ".join(data.split())[:60])
 
 
 def problems(site: Path) -> Iterator[str]:
@@ -35,6 +49,7 @@ def problems(site: Path) -> Iterator[str]:
     pages = {path.resolve(): Page(path) for path in sorted(site.rglob("*.html"))}
     for path, page in pages.items():
         name = path.relative_to(site.resolve())
+        yield from (f"{name}: this Markdown was not understood: {text}" for text in page.unread)
         for tag, address in sorted(page.refers):
             parts = urlsplit(address)
             if parts.scheme or parts.netloc:

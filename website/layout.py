@@ -25,7 +25,9 @@ HOMES = {"index.md": "README.md", "pages.md": "docs/README.md"}
 """Pages of the site that stand elsewhere than their files: the project's README is the first one."""
 LANGUAGES = {".py": "python", ".sh": "bash", ".mjs": "javascript", ".yaml": "yaml", ".yml": "yaml"}
 _FENCE_OR_LINK = re.compile(r"^(```+)\w.*?^\1$|(?<=\]\()([\w./-]+)(?=(?:#[\w-]+)?\))", re.DOTALL | re.MULTILINE)
-_SHOWN = re.compile(r"^(```\w+.*?) shown$", re.MULTILINE)
+_SHOWN = re.compile(r"^(```\w+[^\n]*?) shown\b", re.MULTILINE)
+_ROW = re.compile(r"^\|.*$", re.MULTILINE)
+_CODE = re.compile(r"`[^`\n]+`")
 
 
 def lay_out(work: Path, docs: Path = ROOT / "docs") -> None:
@@ -39,7 +41,7 @@ def lay_out(work: Path, docs: Path = ROOT / "docs") -> None:
     shutil.copytree(HERE / "assets", pages / "assets" / "own")
     waiting = [path.name for path in pages.glob("*.md")]
     for source in waiting:  # grows
-        text = _SHOWN.sub(r"\1", (pages / source).read_text("utf-8")).replace(live.COMMENT, live.FRAME)
+        text = plain((pages / source).read_text("utf-8"))
         for target in filter(None, (resolved(source, link[2]) for link in _FENCE_OR_LINK.finditer(text) if link[2])):
             place = pages / place_of(target)
             if not target.startswith("docs") and not place.exists():
@@ -47,6 +49,12 @@ def lay_out(work: Path, docs: Path = ROOT / "docs") -> None:
                 place.write_text(as_page(ROOT / target), "utf-8")
                 waiting += [place_of(target)] * target.endswith(".md")
         (pages / source).write_text(_FENCE_OR_LINK.sub(partial(moved, source), text), "utf-8")
+
+
+def plain(markdown: str) -> str:
+    """Return a page without what only its tests and GitHub read: the word `shown`, and backslashes before a `|` in the code of a table."""
+    text = _SHOWN.sub(r"\1", markdown).replace(live.COMMENT, live.FRAME)
+    return _ROW.sub(lambda row: _CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), text)
 
 
 def moved(source: str, link: re.Match[str]) -> str:

@@ -55,13 +55,13 @@ def test_a_link_out_of_the_pages_leads_to_a_page_that_shows_the_file(tmp_path: P
     docs.mkdir()
     (docs / "a.md").write_text(
         "[s](../examples/saga) [w](../examples/saga/step.py) [r](../RATIONALE.md#the-pages) [d](../config/tracebridge_config/id_vectors.json)\n"
-        "[b](b.md#c) [gone](../gone.py)\n```text shown\n[s](../examples/saga)\n```\n"
+        '[b](b.md#c) [gone](../gone.py)\n| `a \\| b` | c \\| d |\n```text shown title="t"\n[s](../examples/saga)\n```\n'
     )
     lay_out(tmp_path / "work", docs)
     laid_out = tmp_path / "work" / "pages"
     assert (laid_out / "a.md").read_text() == (
         "[s](project/examples/saga.md) [w](project/examples/saga/step.py.md) [r](project/RATIONALE.md#the-pages) "
-        "[d](project/config/tracebridge_config/id_vectors.json)\n[b](b.md#c) [gone](../gone.py)\n```text\n[s](../examples/saga)\n```\n"
+        '[d](project/config/tracebridge_config/id_vectors.json)\n[b](b.md#c) [gone](../gone.py)\n| `a | b` | c \\| d |\n```text title="t"\n[s](../examples/saga)\n```\n'
     )
     step = (ROOT / "examples" / "saga" / "step.py").read_text().rstrip()
     assert (
@@ -76,7 +76,9 @@ def test_what_is_wrong_with_a_site_is_found(tmp_path: Path) -> None:
         '<h1 id="a">A</h1><a href="https://example.com">e</a><a href="b.html#b">b</a><a href="#a">a</a><img src="data:,">'
         '<a href="b.html#c">c</a><a href="gone.html">g</a><img src="p.svg"><script src="//cdn.example/x.js"></script><link href="https://f.example/f.css">'
     )
-    (tmp_path / "b.html").write_text('<h1 id="b">B</h1>')
+    (tmp_path / "b.html").write_text(
+        '<h1 id="b">B</h1><p>```python x</p><pre>```a \\|</pre><td><code>str \\| None</code></td><p>[a](b)</p>'
+    )
     (tmp_path / "c.css").write_text("a { background: url('https://c.example/c.png') } b { background: url(own.png) }")
     assert list(problems(tmp_path)) == [
         "a.html: b.html#c has no such anchor",
@@ -84,6 +86,9 @@ def test_what_is_wrong_with_a_site_is_found(tmp_path: Path) -> None:
         "a.html: <img> leads to p.svg, which is not there",
         "a.html: <link> makes the browser fetch https://f.example/f.css",
         "a.html: <script> makes the browser fetch //cdn.example/x.js",
+        "b.html: this Markdown was not understood: ```python x",
+        "b.html: this Markdown was not understood: str \\| None",
+        "b.html: this Markdown was not understood: [a](b)",
         "c.css makes the browser fetch https://c.example/c.png",
     ]
 

@@ -130,6 +130,21 @@ class EngineContract:
             thread.join()
         assert sorted(won) == keys
 
+    def test_what_was_closed_connects_no_more(self, make):
+        """A thread that was about to ask it as its client closed is told so: nobody would close what it opens."""
+        engine = make()
+        engine.start(KEY, b"start", is_root=True, max_open_s=60)
+        engine.close()
+        for ask in (
+            lambda: engine.change(KEY, b"x"),
+            lambda: engine.take(b"c" * 16, 60, 1),
+            lambda: engine.open(None, 1),
+        ):
+            with pytest.raises(ConnectionError, match="closed"):
+                ask()
+        engine.close()
+        assert make().change(KEY, b"x") == "open"
+
 
 @pytest.fixture
 def closing():

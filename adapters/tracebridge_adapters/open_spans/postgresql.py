@@ -48,6 +48,7 @@ class PostgresqlEngine:
         self._timeout_s = timeout_s
         self._lock = Lock()
         self._connection: Any = None
+        self._closed = False
 
     def start(self, key: SpanKey, part: bytes, *, is_root: bool, max_open_s: float) -> bool:
         """See `Engine.start`."""
@@ -138,7 +139,8 @@ class PostgresqlEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        if self._lock.acquire(timeout=self._timeout_s):
+        self._closed = True
+        if self._lock.acquire(timeout=self._timeout_s):  # else whoever has it lets go of the connection
             try:
                 self._forget()
             finally:
@@ -160,6 +162,8 @@ class PostgresqlEngine:
         if not self._lock.acquire(timeout=self._timeout_s):
             raise TimeoutError(f"another thread has been at it for {self._timeout_s:g} s")
         try:
+            if self._closed:
+                raise ConnectionError("it has been closed")
             if self._connection is None or self._connection.closed:
                 self._connection = self._connect()
             with self._connection.transaction():
@@ -168,6 +172,8 @@ class PostgresqlEngine:
             self._forget()
             raise
         finally:
+            if self._closed:
+                self._forget()
             self._lock.release()
 
     def _forget(self) -> None:

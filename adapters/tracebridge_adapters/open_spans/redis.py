@@ -137,6 +137,7 @@ class RedisEngine:
             )
         except ValueError as error:
             raise ConfigError(f"open_spans.url: the engine redis cannot use this address: {error}") from None
+        self._closed = False
         self._scripts = {
             name: self._client.register_script(text)
             for name, text in (
@@ -175,9 +176,12 @@ class RedisEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
+        self._closed = True
         self._client.close()
 
     def _run(self, script: str, key: SpanKey | None, *arguments: Any) -> Any:
+        if self._closed:
+            raise ConnectionError("it has been closed")
         trace_id, span_id = key or (b"", b"")
         return self._scripts[script](keys=(PREFIX,), args=(PREFIX, trace_id + span_id, trace_id, *arguments))
 

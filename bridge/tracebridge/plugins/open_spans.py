@@ -77,5 +77,8 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections. Never called in a forked child for what its parent opened."""
+        """Let go of connections. Never called in a forked child for what its parent opened.
+
+        A call that comes later, of a thread that was about to make it, raises ConnectionError: nobody would close what it opens.
+        """
         ...

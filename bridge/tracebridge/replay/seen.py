@@ -113,8 +113,7 @@ class StateFile:
         self._db.execute("BEGIN EXCLUSIVE")
 
     def close(self) -> None:
-        """Forget what came after the last checkpoint, and close the file."""
-        self._db.execute("ROLLBACK")
+        """Forget what came after the last checkpoint, and close the file, also where SQLite has ended the transaction itself (a full disk)."""
         self._db.close()
 
 

@@ -40,6 +40,7 @@ class DirectoryEngine:
         self._timeout_s = timeout_s
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     def start(self, key: SpanKey, part: bytes, *, is_root: bool, max_open_s: float) -> bool:
         """See `Engine.start`."""
@@ -130,11 +131,10 @@ class DirectoryEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        if self._lock.acquire(timeout=self._timeout_s):
+        self._closed = True
+        if self._lock.acquire(timeout=self._timeout_s):  # else whoever has it lets go of the connection
             try:
-                if self._connection is not None:
-                    self._connection.close()
-                    self._connection = None
+                self._forget()
             finally:
                 self._lock.release()
 
@@ -150,6 +150,8 @@ class DirectoryEngine:
         if not self._lock.acquire(timeout=self._timeout_s):
             raise TimeoutError(f"another thread has been at it for {self._timeout_s:g} s")
         try:
+            if self._closed:
+                raise ConnectionError("it has been closed")
             if self._connection is not None and self._is_replaced():
                 self._forget()
             if self._connection is None:
@@ -159,6 +161,8 @@ class DirectoryEngine:
             self._forget()
             raise
         finally:
+            if self._closed:
+                self._forget()
             self._lock.release()
 
     @contextmanager

@@ -202,8 +202,10 @@ class Exchange:
         """Deliver what is overdue and what dead enders left; return how many spans. Raises Unavailable where the engine does not answer."""
         self._send()
         total = 0
-        while not self._stopped:
+        while True:
             with self._looking:
+                if self._stopped:  # looked at in here: `close` waits for this lock before it lets go of the engine
+                    break
                 entries = self._guard.ask(lambda: self._engine.take(self._claim, self._lease_s, AT_ONCE))
                 handled = self._take(entries, taken=True)
             if not handled:  # or what there is is left to others

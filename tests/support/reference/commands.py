@@ -32,6 +32,8 @@ def _command(command: click.Command, above: click.Context, path: str) -> Iterato
     yield f"```text\n{context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
     yield from (f"{paragraph}\n" for paragraph in paragraphs(command.callback)[0 if " " in path else 1 :])
     rows = [_flag(each, context, path) for each in command.params]
+    if " " not in path and not command.epilog:
+        raise ValueError(f"{path} needs an epilog with examples: the reference and --help show them")
     if rows:
         yield Table(("argument or flag", "what it says"), rows)
     if command.epilog:

@@ -168,6 +168,25 @@ def test_a_close_while_the_engine_is_down_delivers_the_ends_that_wait(make, ill)
     assert [r.end_cause for r in delivered] == ["orphaned"]
 
 
+def test_a_look_that_comes_just_after_the_close_asks_nothing(make, ill, monkeypatch):
+    """The engine has been let go of."""
+    exchange, _ = make()
+    lock, asked = exchange._looking, []
+
+    class Closing:
+        def __enter__(self):
+            exchange._looking = lock
+            exchange.close()
+            asked.append(ill.asked)
+
+        def __exit__(self, *_):
+            asked.append(ill.asked)
+
+    exchange._looking = Closing()
+    assert exchange.look() == 0
+    assert asked[0] == asked[1]
+
+
 def test_an_end_at_an_engine_that_lost_the_span_is_orphaned(make, ill):
     """It was restarted empty; the end is recorded, marked, once."""
     exchange, delivered = make()
