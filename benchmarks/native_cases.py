@@ -11,7 +11,7 @@ import msgspec
 from tracebridge.journal.base import decode_record, encode_record
 from tracebridge.native import functions
 from tracebridge.records.encoded import EncodedRecords
-from tracebridge.records.record import Event, Link, Resource, SpanRecord
+from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord
 from tracebridge_adapters import encoders
 from tracebridge_adapters.formats.spanlog.writer import Writer
 
@@ -90,7 +90,7 @@ def record(chance: random.Random) -> bytes:
             *fields, "finished", "", seldom(word, ""), seldom(lambda: value(chance), None), seldom(lambda: value(chance), None), seldom(lambda: events, ()),
             seldom(lambda: links, ()), seldom(lambda: {word(): word()}, {}), seldom(word, None), seldom(word, ""), chance.randrange(512),
             chance.random() < 0.1, chance.random() < 0.1, chance.random() < 0.1, count(), count(), count(), count(), count(), count(), seldom(word, ""),
-            None, None, seldom(word, None), seldom(word, None),
+            seldom(lambda: Scope(word(), word(), mapping(chance)), None), seldom(lambda: chance.choice(RESOURCES), None), seldom(word, None), seldom(word, None),
         )
     )  # fmt: skip
 
@@ -118,14 +118,14 @@ def damaged(chance: random.Random, data: bytes) -> bytes:
 def whole_batches(chance: random.Random) -> None:
     """Both sides make the same of a batch."""
     data = tuple(record(chance) for _ in range(chance.randrange(1, 4)))
-    if functions.are_plain(data):
+    if functions.sources(data) is not None:
         _same(chance, data)
 
 
 def damaged_batches(chance: random.Random) -> None:
     """What the native module would encode can be decoded, and both sides make the same of it."""
     data = damaged(chance, record(chance))
-    if functions.are_plain((data,)):
+    if functions.sources((data,)) is not None:
         decode_record(data)
         if (
             encode_record(msgspec.msgpack.decode(data)) == data
@@ -134,7 +134,7 @@ def damaged_batches(chance: random.Random) -> None:
 
 
 def bytes_that_were_never_checked(chance: random.Random) -> None:
-    """Encoding what `are_plain` has not seen makes wrong bytes at worst."""
+    """Encoding what `sources` has not seen makes wrong bytes at worst."""
     data = chance.randbytes(chance.randrange(100)) if chance.random() < 0.1 else damaged(chance, record(chance))
     naming = (chance.randrange(3), b"id", b"id.scheme")
     source = (b"", b"}", b"", (b"error",), (b"a",), True)
@@ -152,7 +152,7 @@ WRONG = (None, 1, "text", b"bytes", (), (1,), [b""], (b"a", None), (0, b"a", b"b
 
 def wrong_arguments(chance: random.Random) -> None:
     """Arguments of the wrong kind raise."""
-    for name in ("are_plain", "otlp_protobuf_spans", "otlp_json_spans", "zipkin_json_spans", "span_lines"):
+    for name in ("sources", "otlp_protobuf_spans", "otlp_json_spans", "zipkin_json_spans", "span_lines"):
         try:
             getattr(functions, name)(*(chance.choice(WRONG) for _ in range(chance.randrange(6))))
         except (TypeError, ValueError, OverflowError):
@@ -161,7 +161,7 @@ def wrong_arguments(chance: random.Random) -> None:
 
 def _same(chance: random.Random, data: tuple[bytes, ...]) -> None:
     encode, resource = chance.choice(ENCODERS), chance.choice(RESOURCES)
-    records = EncodedRecords(data, resource)
+    records = EncodedRecords(data, resource, functions.sources(data))
     answers = []
     for given in (records, list(records)):
         try:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tracebridge.native import functions
-from tracebridge.records.encoded import EncodedRecords
+from tracebridge.records.encoded import EncodedRecords, Group, decode_record
 from tracebridge.records.record import Resource, SpanRecord
 from tracebridge_adapters.dialects import SCHEME_SUFFIX, attributes_for
 from tracebridge_adapters.options import Dialect
@@ -60,7 +62,7 @@ def span_lines(writer: Writer) -> Encode:
         "span_lines",
         writer.shared_of,
         lambda _: encode,
-        lambda _, lines: lines,
+        lambda encoded: encoded[0][1],
     )
 
 
@@ -74,6 +76,7 @@ def _of_format(form: Any, encode: Any, twin: str, dialect: Dialect, trace_id_att
         lambda resource: form.shared_of(resource, naming),
         lambda resource: form.one_span(resource, shown),
         form.around,
+        is_grouped=form.IS_GROUPED,
     )
 
 
@@ -82,27 +85,41 @@ def _either(
     twin: str,
     shared_of: Callable[[Resource], tuple[Any, ...] | None],
     one_of: Callable[[Resource], EncodeOne],
-    around: Callable[[Resource, bytes], bytes],
+    around: Callable[[list[tuple[Group, bytes]]], bytes],
+    *,
+    is_grouped: bool = False,
 ) -> Encode:
     """Return `encode`, or what uses its twin where it can.
 
     `shared_of` gives what the twin needs to know of a resource, None where it cannot be used; `one_of` what encodes a single record, `around` what
-    puts encoded records into a body.
+    puts encoded records into a body. `is_grouped`: the body has records by resource and scope; otherwise they stand in their order, and have to be of one source.
     """
     if functions is None:
         return encode
     spans_of = getattr(functions, twin)
 
-    def encode_either(records: Sequence[SpanRecord]) -> bytes:
-        shared = shared_of(records.resource) if isinstance(records, EncodedRecords) else None
-        if shared is None or not isinstance(records, EncodedRecords):
-            return encode(records)
-        data, encoded = records.data, (None,) * len(records)
-        spans = spans_of(data, encoded, shared)
+    def encode_group(group: Group, shared: tuple[Any, ...]) -> bytes:
+        data, none = group.data, (None,) * len(group.data)
+        spans = spans_of(data, none, shared)
         if type(spans) is list:
-            one, unusual = one_of(records.resource), set(spans)
-            own = tuple([one(records[at]) if at in unusual else None for at in range(len(data))])
+            one, unusual = one_of(group.resource), set(spans)
+            own = tuple([one(_decoded(data[at], group)) if at in unusual else None for at in range(len(data))])
             spans = spans_of(data, own, shared)
-        return around(records.resource, spans)
+        return spans  # type: ignore[no-any-return]
+
+    def encode_either(records: Sequence[SpanRecord]) -> bytes:
+        if not isinstance(records, EncodedRecords):
+            return encode(records)
+        groups = records.groups()
+        shared = [shared_of(group.resource) for group in groups] if is_grouped or len(groups) == 1 else [None]
+        if None in shared:
+            return encode(list(records))
+        return around([(group, encode_group(group, known)) for group, known in zip(groups, shared, strict=True)])  # type: ignore[arg-type]
 
     return encode_either
+
+
+def _decoded(data: bytes, group: Group) -> SpanRecord:
+    record = decode_record(data)
+    msgspec.structs.force_setattr(record, "resource", group.resource)
+    return record

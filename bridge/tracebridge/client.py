@@ -15,6 +15,7 @@ from tracebridge.calls.ending import Ending
 from tracebridge.calls.ingesting import Ingesting
 from tracebridge.calls.propagating import Propagating
 from tracebridge.calls.reading import Reading
+from tracebridge.calls.shortcuts import parts_of
 from tracebridge.calls.traced import Traced
 from tracebridge.delivery.deadletters.letters import DeadLetter
 from tracebridge.ids.custom import TraceId
@@ -126,6 +127,7 @@ class Client(Traced, Propagating, Ending, Ingesting, Reading):
         self._shares_all = self._exchange is not None and self._settings.open_spans.share == "all"
         self._running = False
         self._closed = False
+        self._native = parts_of(self)
 
     # ------------------------------------------------------------------ what is open
 

@@ -43,6 +43,8 @@ INTERNAL, LAST_KIND = int(Kind.INTERNAL), int(max(Kind))
 class Core(Misuse):
     """The state behind the calls; `Client` fills it in."""
 
+    __slots__ = ("_native",)  # C finds it at the same place in every client
+
     _parts: Parts
     """What is needed now and then, behind one attribute: of an instance with thirty or more, CPython 3.11 looks each up in a dictionary."""
     _ids: Identity
@@ -52,6 +54,8 @@ class Core(Misuse):
     _wall: Callable[[], int]
     _ticks: Callable[[], int]
     _table: LiveTable
+    _native: object | None
+    """What the calls' short way in C needs to know (`tracebridge.calls.shortcuts`); None where all goes the Python way."""
     _off: bool
     """Whether starts make no-op spans: the client is closed, or tracing is disabled."""
     _closed: bool
@@ -63,6 +67,8 @@ class Core(Misuse):
     """Open spans share them (`Span._lock`). They are held for a few instructions of ours, never while code of the application runs."""
     _shares_current: bool
     """Whether what is current here is OpenTelemetry's current span too."""
+    _shares_all: bool
+    """Whether every span is given to the engine of shared spans."""
     _keeps_open: bool
     """Whether the journal wants to know of open spans and what is set on them."""
 

@@ -33,6 +33,8 @@ class Identity:
         self._span_scheme = settings.span_scheme
         self.joins = settings.on_duplicate == "join"
         self._short = settings.max_bits == 64
+        self.hashes = self._scheme == AUTO and not self._short
+        """Whether a text of no known form is hashed, whatever is in it."""
         self._cut_told = False
         if self._scheme != AUTO:
             find_scheme(self._scheme)

@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tracebridge.native import functions
 from tracebridge.process.system import at_fork
 
 _SEED_BITS = 256
 BLOCK = 256  # span IDs made at a time: half the cost of making each when it is wanted
 _ZERO = bytes(8)
 _cut = struct.Struct("8s" * BLOCK).unpack
+
+
+def _pairs_of(block: bytes) -> list[tuple[bytes, str]]:
+    """Return a block of bytes as span IDs, none of them zero.
+
+    Cut by `struct`: half the cost of slicing each ID out of the bytes and out of their digits.
+    """
+    fresh = list(zip(_cut(block), block.hex(" ", 8).split(), strict=True))
+    return [pair for pair in fresh if pair[0] != _ZERO] if _ZERO in block else fresh
+
+
+pairs_of: Callable[[bytes], list[tuple[bytes, str]]] = _pairs_of if functions is None else functions.span_ids
 
 
 class RandomIds:
@@ -31,11 +44,7 @@ class RandomIds:
 
     def more_span_ids(self) -> tuple[bytes, str]:
         """Prepare a block of span IDs and return one of them."""
-        block = self._random.getrandbits(64 * BLOCK).to_bytes(8 * BLOCK, "big")
-        # cut by C: half the cost of slicing each ID out of the bytes and out of their digits
-        fresh = list(zip(_cut(block), block.hex(" ", 8).split(), strict=True))
-        if _ZERO in block:
-            fresh = [pair for pair in fresh if pair[0] != _ZERO]
+        fresh = pairs_of(self._random.getrandbits(64 * BLOCK).to_bytes(8 * BLOCK, "big"))
         first = fresh.pop()
         self._span_ids.extend(fresh)
         return first

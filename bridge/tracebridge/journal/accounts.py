@@ -70,6 +70,11 @@ class _Condition(threading.Condition):
 class Accounts:
     """The counters of one client, and the lock under which spans change columns."""
 
+    __slots__ = (
+        "acquire", "adapters", "closed", "held", "ingested", "is_inside", "kept", "late_ends", "left_out", "lock", "misuse", "mutex", "open",
+        "rejected", "release", "sampled", "shared", "stages", "started", "undecided",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self.mutex = threading.RLock()
         """Guards every counter and the journal; taken directly on the hot path."""

@@ -70,8 +70,11 @@ def readable(claim: Claim, own: Resource, *, encoded: bool = False) -> Sequence[
 
     `encoded`: as bytes that are decoded when they are looked at, if all of them are what the native module knows.
     """
-    if encoded and functions is not None and len(claim.runs) == 1 and functions.are_plain(claim.runs[0].records):
-        return as_bytes.EncodedRecords(tuple(claim.runs[0].records), claim.runs[0].resource or own)
+    if encoded and functions is not None and len(claim.runs) == 1:
+        run = claim.runs[0]
+        sources = functions.sources(run.records)
+        if sources is not None:
+            return as_bytes.EncodedRecords(tuple(run.records), run.resource or own, sources)
     records = []
     for run in claim.runs:
         for data in run.records:

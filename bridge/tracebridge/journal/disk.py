@@ -55,6 +55,8 @@ class Found:
 class DiskJournal(StoredLog):
     """An append-only log in a directory. `max_bytes` bounds what this process keeps there, in whole segments."""
 
+    __slots__ = ("_current", "_free")
+
     keeps_open = True
 
     def __init__(
@@ -92,6 +94,11 @@ class DiskJournal(StoredLog):
         self._cursors.append(cursor)
         self._disk_cursors.append(cursor)
         return cursor
+
+    @property
+    def open_spans(self) -> OpenSpans:
+        """Where the records of open spans stand."""
+        return self._open
 
     @property
     def folder(self) -> Folder | None:

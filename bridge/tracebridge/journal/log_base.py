@@ -159,6 +159,8 @@ class SegmentedCursor(Generic[S]):
 class SegmentedJournal(ABC, Generic[S]):
     """An append-only log that is bounded by `max_bytes`."""
 
+    __slots__ = ("__dict__", "__weakref__", "_wake_at", "end")  # what every append looks at has a place of its own
+
     def __init__(
         self,
         accounts: Accounts,

@@ -35,6 +35,8 @@ class _Segment:
 class MemoryJournal(SegmentedJournal[_Segment]):
     """An append-only log in memory; `max_bytes` bounds what it holds, claims in flight not included."""
 
+    __slots__ = ("_free", "_records")
+
     def __init__(
         self,
         accounts: Accounts,

@@ -30,7 +30,7 @@ class OpenSpans:
     def __init__(self, put: Put) -> None:
         self.places: dict[Hashable, list[Place]] = {}
         """By the key under which the span is known, the record of its start first."""
-        self._held: set[Hashable] = set()
+        self.held: set[Hashable] = set()
         """The keys of those that are held."""
         self.lost = 0
         """How many open spans would not be known after a crash, because there was no room for them."""
@@ -60,20 +60,20 @@ class OpenSpans:
         before = self.places.get(key, ())
         self.begin(key, data, HELD)
         if key in self.places:
-            self._held.add(key)
+            self.held.add(key)
             for segment, at in before:  # else it came back as unfinished after it was dropped
                 segment.invalidate(at)
 
     def done(self, key: Hashable) -> None:
         """Forget where a span's records stand: its finished record says all."""
         self.places.pop(key, None)
-        self._held.discard(key)
+        self.held.discard(key)
 
     def invalidate(self, key: Hashable) -> None:
         """Take back what was written of a span: it is not to come back."""
         for segment, at in self.places.pop(key, ()):
             segment.invalidate(at)
-        self._held.discard(key)
+        self.held.discard(key)
 
     def begins_in(self, segment: Segment) -> bool:
         """Return whether the oldest of the records stands there."""
@@ -90,7 +90,7 @@ class OpenSpans:
                 break
             moved.append(key)
         for key in moved:
-            held = key in self._held
+            held = key in self.held
             bodies = _bodies(self.places[key])[-1:] if held else _bodies(self.places[key])
             size = sum(map(len, bodies)) + HEAD_BYTES
             if size > room and most is not None:

@@ -27,22 +27,40 @@ static Text *texts_of(PyObject *tuple) {
     return texts;
 }
 
-PyObject *are_plain(PyObject *self, PyObject *given) {
-    PyObject *keeps = PySequence_Tuple(given);
+/* A source for each, empty where a record has none; no items where none has one, and None where a record cannot be read. */
+static PyObject *sources_as_tuple(const Text *sources, size_t count, bool is_readable, bool any) {
+    if (!is_readable)
+        Py_RETURN_NONE;
+    PyObject *tuple = PyTuple_New(any ? (Py_ssize_t)count : 0);
+    for (size_t i = 0; tuple != NULL && any && i < count; i++) {
+        PyObject *bytes = PyBytes_FromStringAndSize((const char *)sources[i].data, (Py_ssize_t)sources[i].size);
+        if (bytes == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, bytes);
+    }
+    return tuple;
+}
+
+PyObject *sources(PyObject *self, PyObject *given) {
+    PyObject *keeps = PySequence_Tuple(given), *result = NULL;
     Text *texts = keeps == NULL ? NULL : texts_of(keeps);
-    bool plain = texts != NULL;
     if (texts != NULL) {
         size_t count = (size_t)PyTuple_GET_SIZE(keeps);
+        bool is_readable = true, any = false;
         Py_BEGIN_ALLOW_THREADS
-        for (size_t i = 0; plain && i < count; i++) {
+        for (size_t i = 0; is_readable && i < count; i++) {
             Record record;
-            plain = read_record(texts[i].data, texts[i].size, &record) && !record.has_source;
+            is_readable = read_record(texts[i].data, texts[i].size, &record);
+            texts[i] = (Text){record.source.at, (size_t)(record.source.end - record.source.at)};
+            any |= texts[i].size != 0;
         }
         Py_END_ALLOW_THREADS
+        result = sources_as_tuple(texts, count, is_readable, any); /* they stand in what `keeps` holds */
         PyMem_RawFree(texts);
     }
     Py_XDECREF(keeps);
-    return texts == NULL ? NULL : PyBool_FromLong(plain);
+    return result;
 }
 
 typedef struct {
@@ -52,7 +70,7 @@ typedef struct {
     Source source;
     Lines lines;
     Format format;
-    bool commas;
+    bool commas, takes_scopes; /* what is around the spans says the scope */
     Buffer out, scratch;
     Pairs pairs;
     bool *unusual;
@@ -72,8 +90,8 @@ static void encode_batch(Batch *batch) {
         Record record;
         size_t before = batch->out.size;
         Outcome outcome = UNUSUAL;
-        if (read_checked_record(batch->records[i].data, batch->records[i].size, &record) && !record.has_source)
-            outcome = record.unusual ? UNUSUAL : DONE;
+        if (read_checked_record(batch->records[i].data, batch->records[i].size, &record))
+            outcome = record.unusual || (record.has_scope && !batch->takes_scopes) ? UNUSUAL : DONE;
         if (outcome == DONE && batch->format != span_line)
             outcome = show_attributes(&record, &batch->naming, &batch->pairs);
         if (outcome == DONE)
@@ -189,6 +207,7 @@ static PyObject *encode_spans(PyObject *given, Format format, bool commas) {
         return NULL;
     size_t count = (size_t)PyTuple_GET_SIZE(records);
     Batch batch = {.count = count, .format = format, .commas = commas};
+    batch.takes_scopes = format == otlp_protobuf_span || format == otlp_json_span;
     Text *record_texts = texts_of(records);
     Text *encoded_texts = record_texts == NULL ? NULL : encoded_of(encoded, count);
     batch.records = record_texts;

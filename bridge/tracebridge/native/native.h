@@ -11,10 +11,19 @@
 #endif
 
 /* batch.c */
-PyObject *are_plain(PyObject *self, PyObject *given);
+PyObject *sources(PyObject *self, PyObject *given);
 PyObject *otlp_protobuf_spans(PyObject *self, PyObject *given);
 PyObject *otlp_json_spans(PyObject *self, PyObject *given);
 PyObject *zipkin_json_spans(PyObject *self, PyObject *given);
 PyObject *span_lines(PyObject *self, PyObject *given);
+
+/* ids.c */
+PyObject *hex_digits(PyObject *bytes); /* of exact bytes */
+PyObject *span_ids(PyObject *module, PyObject *block);
+
+/* live.c, disk.c */
+int add_calls(PyObject *module); /* its classes */
+PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *prepare_disk(PyObject *module, PyObject *args, PyObject *kwargs);
 
 #endif

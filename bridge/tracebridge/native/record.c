@@ -106,16 +106,42 @@ static bool list_field(Reader *from, Record *record, bool (*check)(Reader *, Rec
     return true;
 }
 
-static bool source_field(Reader *from, Record *record) {
-    Reader source;
-    if (!value_field(from, &source))
+static bool is_nil(const Reader *from) {
+    return from->at < from->end && *from->at == 0xc0;
+}
+
+/* [name, version, attributes, schema_url], or nil */
+static bool scope_field(Reader *from, Record *record) {
+    Value list;
+    Text text;
+    Reader attributes;
+    record->source = *from;
+    record->source.end = from->at;
+    record->has_scope = !is_nil(from);
+    if (!read_value(from, &list))
         return false;
-    record->has_source |= source.at != source.end;
+    return list.kind == NIL || (list.kind == LIST && list.count == 4 && text_field(from, false, &text) && text_field(from, false, &text) &&
+                                map_field(from, &attributes) && text_field(from, false, &text));
+}
+
+/* [attributes, schema_url], or nil */
+static bool resource_field(Reader *from, Record *record) {
+    Value list;
+    Text text;
+    Reader attributes;
+    bool has_source = record->has_scope || !is_nil(from);
+    if (!read_value(from, &list))
+        return false;
+    if (list.kind != NIL &&
+        (list.kind != LIST || list.count != 2 || !map_field(from, &attributes) || !text_field(from, false, &text)))
+        return false;
+    if (has_source)
+        record->source.end = from->at;
     return true;
 }
 
 static bool parent_field(Reader *from, const uint8_t **parent) {
-    if (from->at < from->end && *from->at == 0xc0) {
+    if (is_nil(from)) {
         from->at++;
         return true;
     }
@@ -156,8 +182,8 @@ static bool read_field(Reader *from, size_t number, Record *r) {
     case 29: return integer_field(from, r, &r->redacted);
     case 30: return integer_field(from, r, &r->repaired);
     case 31: return text_field(from, false, &r->experiment_id);
-    case 32:
-    case 33: return source_field(from, r);
+    case 32: return scope_field(from, r);
+    case 33: return resource_field(from, r);
     case 34: return text_field(from, true, &r->custom_span_id);
     case 35: return text_field(from, true, &r->span_id_scheme);
     default: return false;
@@ -177,6 +203,8 @@ static bool read_all(Reader from, Record *record) {
     for (size_t number = 0; number < list.count; number++)
         if (!read_field(&from, number, record))
             return false;
+    if (list.count == 33 && record->has_scope) /* a scope, and no resource behind it: none of ours writes that */
+        return false;
     record->unusual |= record->end_ns < record->start_ns || record->kind > 5 || record->status > 2;
     return from.at == from.end;
 }

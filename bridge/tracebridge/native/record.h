@@ -19,7 +19,8 @@ typedef struct {
     bool parent_is_remote, debug, shared;
     int64_t dropped_attributes, dropped_events, dropped_links, truncated, redacted, repaired;
     Text experiment_id, custom_span_id, span_id_scheme;
-    bool has_source; /* a scope or a resource of its own */
+    bool has_scope;
+    Reader source; /* a scope and a resource, one behind the other; empty where both are nil */
     bool unusual;    /* it can be read, and only the Python code knows what to make of it */
 } Record;
 

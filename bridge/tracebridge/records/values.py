@@ -68,6 +68,7 @@ class Reducer:
         self._text_limit = text_limit
         self._payload_limit = payload_limit
         short = FastPath(text_limit=text_limit, payload_limit=payload_limit, most_attributes=most_attributes, keys=keys)
+        self.known_keys = keys.known
         self.fast_attributes, self.fast_payload = short.attributes, short.payload
         """The short look, which nearly every value passes; None from it means that this class decides (`attributes`, `payload`)."""
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from binascii import hexlify
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import msgspec
 
+from tracebridge.records.encoded import Group
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.otlp.protobuf import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
     MAX_TIME_NS,
-    OWN_SCOPE,
     AttributesOf,
     BlockOf,
     Naming,
+    by_resource,
     group_by_source,
     within_64_bits,
 )
@@ -176,6 +178,10 @@ def encode(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:
     return b'{"resourceSpans":[' + b",".join(groups) + b"]}"
 
 
+IS_GROUPED: Final = True
+"""Whether a body has its spans by resource and scope."""
+
+
 def shared_of(resource: Resource, naming: Naming) -> Naming:  # noqa: ARG001 - the same for every format
     """Return what the twin in C needs to know: nothing of the resource."""
     return naming
@@ -187,9 +193,10 @@ def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanR
     return lambda record: _span(record, attributes_of(record), block_of).replace(*_AS_TEXT)
 
 
-def around(resource: Resource, spans: bytes) -> bytes:
-    """Return the request of encoded spans that are tracebridge's own."""
-    return b'{"resourceSpans":[' + _resource_spans(resource, [(OWN_SCOPE, spans)]).replace(*_AS_TEXT) + b"]}"
+def around(groups: Iterable[tuple[Group, bytes]]) -> bytes:
+    """Return the request of encoded spans; those of one resource stand side by side."""
+    parts = [_resource_spans(resource, scopes) for resource, scopes in by_resource(groups)]
+    return (b'{"resourceSpans":[' + b",".join(parts) + b"]}").replace(*_AS_TEXT)
 
 
 def encode_request(records: Sequence[SpanRecord], attributes_of: AttributesOf) -> bytes:

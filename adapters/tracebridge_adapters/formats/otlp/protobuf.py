@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from math import isfinite
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from tracebridge.records.encoded import Group
 from tracebridge.records.record import Event, Link, Resource, Scope, SpanRecord, Value
 from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.shared.block_cache import BlockCache
@@ -252,6 +254,20 @@ def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanR
     return lambda record: message(b"\x12", _span(record, attributes_of(record), block_of))
 
 
-def around(resource: Resource, spans: bytes) -> bytes:
-    """Return the request of encoded spans that are tracebridge's own."""
-    return b"".join(_resource_spans(resource, [(OWN_SCOPE, [spans])]))
+IS_GROUPED: Final = True
+"""Whether a body has its spans by resource and scope."""
+
+
+def around(groups: Iterable[tuple[Group, bytes]]) -> bytes:
+    """Return the request of encoded spans; those of one resource stand side by side."""
+    out: list[bytes] = []
+    for resource, scopes in by_resource(groups):
+        out += _resource_spans(resource, [(scope, [spans]) for scope, spans in scopes])
+    return b"".join(out)
+
+
+def by_resource(groups: Iterable[tuple[Group, bytes]]) -> Iterable[tuple[Resource, list[tuple[Scope, bytes]]]]:
+    """Yield what the groups of one resource, which stand side by side, have by scope."""
+    for _, some in groupby(groups, lambda each: id(each[0].resource)):
+        members = list(some)
+        yield members[0][0].resource, [(group.scope or OWN_SCOPE, spans) for group, spans in members]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from binascii import hexlify
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from tracebridge.records.encoded import Group
 from tracebridge.records.record import Event, Resource, SpanRecord, Value
 from tracebridge_adapters.dialects import json_safe
 from tracebridge_adapters.formats.shared.pair_cache import MAX_TEXT, Remembered, Write
@@ -123,6 +124,10 @@ def one_span(resource: Resource, attributes_of: AttributesOf) -> Callable[[SpanR
     return lambda record: _span(record, attributes_of(record), source, local, block_of)
 
 
-def around(resource: Resource, spans: bytes) -> bytes:  # noqa: ARG001 - the same for every format
+IS_GROUPED: Final = False
+"""Whether a body has its spans by resource and scope."""
+
+
+def around(groups: list[tuple[Group, bytes]]) -> bytes:
     """Return the list of encoded spans."""
-    return z.not_v1(b"[" + spans + b"]")
+    return z.not_v1(b"[" + groups[0][1] + b"]")

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import pytest
+
 from tracebridge import Client
+from tracebridge.native import functions
 
 ATTRIBUTES = {"http.method": "GET", "http.status_code": 200}
 
@@ -35,6 +38,7 @@ def called(work: Callable[[], Any]) -> tuple[list[str], list[str]]:
 
 def test_a_plain_span_takes_few_calls(client: Client) -> None:
     """Whoever adds one here adds it to every span of every program: `python -m benchmarks.instructions` tells what it costs."""
+    client._native = None
     root = client.start_trace("root")
     trace_id, root_id = root.trace_id, root.span_id
 
@@ -64,3 +68,18 @@ def test_a_plain_span_takes_few_calls(client: Client) -> None:
 def test_a_client_has_less_than_thirty_attributes(client: Client) -> None:
     """Of an instance with thirty or more, CPython 3.11 looks each attribute up in a dictionary; what is needed now and then stands behind `_parts`."""
     assert len(vars(client)) < 30
+
+
+@pytest.mark.skipif(functions is None, reason="the native module is not in use")
+def test_a_plain_trace_calls_no_python_code_with_the_native_module(client: Client) -> None:
+    """A root under the caller's own ID, a child with attributes, inputs and outputs, and the ends of both."""
+
+    def trace() -> None:
+        root = client.start_trace("request", trace_id="order-1", attributes=ATTRIBUTES)
+        one = client.start_span("operation", "order-1", root.span_id, attributes=ATTRIBUTES)
+        client.end_span("order-1", one.span_id)
+        client.end_trace("order-1")
+
+    trace()
+    ours, _ = called(trace)
+    assert ours == []

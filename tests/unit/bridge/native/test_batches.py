@@ -44,7 +44,7 @@ def test_other_threads_run_meanwhile() -> None:
     thread.start()
     many = DATA * 10_000
     begun = time.monotonic()
-    assert functions.are_plain(many)
+    assert functions.sources(many) == ()
     ended = time.monotonic()
     stop.set()
     thread.join()
@@ -92,7 +92,7 @@ def test_a_fork_in_the_middle_of_it_leaves_a_child_that_can_encode() -> None:
 
     def encode() -> None:
         while not stop.is_set():
-            functions.are_plain(DATA * 100)
+            functions.sources(DATA * 100)
 
     thread = threading.Thread(target=encode)
     thread.start()
@@ -112,7 +112,7 @@ def test_what_was_given_is_let_go() -> None:
     data = tuple(bytes(bytearray(each)) for each in DATA)
     counts = [sys.getrefcount(data[0])]
     for _ in range(100):
-        functions.are_plain(list(data))
+        functions.sources(list(data))
         ENCODE(EncodedRecords(data, RECORDS.resource))
     counts.append(sys.getrefcount(data[0]))
     assert counts[0] == counts[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracebridge.journal.base import Claim, Run, encode_record, readable
+from tracebridge.journal.base import Claim, Run, decode_record, encode_record, readable
 from tracebridge.native import functions
 from tracebridge.records.encoded import EncodedRecords
 from tracebridge.records.record import Resource, Scope, SpanRecord
@@ -37,7 +37,30 @@ def test_damage_is_left_out_of_both() -> None:
     assert readable(claim, RESOURCE, encoded=True) == SHOWN[:2]
 
 
-def test_records_of_other_sources_are_decoded() -> None:
-    """A scope or a resource of its own is what batches are grouped by."""
-    other = SpanRecord(b"t" * 16, b"s" * 8, None, "foreign", 1, 2, scope=Scope("library"), resource=RESOURCE)
-    assert readable(_claim(encode_record(other)), RESOURCE, encoded=True) == [other]
+def test_records_of_other_sources_are_grouped() -> None:
+    """By resource and scope, in the order in which the first of each came; a source that is named is the same as one that is not."""
+    library, other = Scope("library"), Resource({"service.name": "other"})
+    given = [
+        SpanRecord(b"t" * 16, bytes([n] * 8), None, f"span {n}", 1, 2, scope=scope, resource=resource)
+        for n, scope, resource in (
+            (1, None, None),
+            (2, library, other),
+            (3, library, None),
+            (4, Scope(), RESOURCE),
+            (5, None, other),
+        )
+    ]
+    records = readable(_claim(*map(encode_record, given)), RESOURCE, encoded=True)
+    assert [record.name for record in records] == [f"span {n}" for n in range(1, 6)]
+    assert [record.resource for record in records] == [RESOURCE, other, RESOURCE, RESOURCE, other]
+    if isinstance(records, EncodedRecords):
+        found = [
+            (group.resource, group.scope, [decode_record(data).name for data in group.data])
+            for group in records.groups()
+        ]
+        assert found == [
+            (RESOURCE, None, ["span 1", "span 4"]),
+            (RESOURCE, library, ["span 3"]),
+            (other, library, ["span 2"]),
+            (other, None, ["span 5"]),
+        ]
