@@ -17,6 +17,8 @@ from tracebridge.settings.load import load_settings
 from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions
 from tracebridge_adapters.receivers.kafka import KafkaReceiver, KafkaReceiverOptions, settings_of
 
+pytest.importorskip("confluent_kafka", reason="confluent-kafka has wheels for this Python")
+
 
 def options(**given: Any) -> KafkaReceiverOptions:
     """Return options with one broker, and those given."""
