@@ -2,9 +2,8 @@
 
     python -m benchmarks.versions samples               make tests/samples anew, with every version
     python -m benchmarks.versions python NAME           print the Python that has a version installed
-    python -m benchmarks.versions both-ways             give today's data to every version, and read theirs: what docs/upgrades.md shows
 
-A version is installed with the first use, which takes half a minute, in a folder of the user's cache.
+`python -m benchmarks.faults.rolling` runs them beside today's. A version is installed with the first use, which takes half a minute, in a folder of the user's cache.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from benchmarks.faults import rolling
 from benchmarks.faults.count import Row
 from benchmarks.faults.disks import NotHere
 from benchmarks.faults.fault import Scale
@@ -162,6 +163,16 @@ def test_the_page_shows_what_the_collector_lost():
     entries = json.loads((ROOT / "benchmarks" / "results" / "faults-collector.json").read_text())
     assert markdown(entries) in (ROOT / "docs" / "reliability.md").read_text()
     assert {row["subject"] for found in entries for row in found["rows"]} == {"collector", "collector-batch"}
+
+
+def test_the_page_shows_two_versions_side_by_side():
+    """The table on the page of upgrades is the one that its own result makes: nothing lost, each earlier version in each case."""
+    entries = json.loads((ROOT / "benchmarks" / "results" / "rolling.json").read_text())
+    assert rolling.markdown(entries) in (ROOT / "docs" / "upgrades.md").read_text()
+    assert [(one["version"], one["case"]) for one in entries] == [
+        (version, case) for version in rolling.WITH_A_JOURNAL for case in rolling.CASES
+    ]
+    assert [(one["lost"], one["lost_in_store"] or 0, one["broken"]) for one in entries] == [(0, 0, [])] * len(entries)
 
 
 def test_a_wrong_name_is_refused_with_the_right_ones():

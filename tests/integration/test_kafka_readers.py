@@ -6,13 +6,17 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from support import kept
 from support.backends.collector import Collector, start_collector
 from support.backends.jaeger import Jaeger, start_jaeger_2
 from support.backends.kafka import Kafka
+from support.backends.mlflow import MLflow
 from support.backends.process import http
 from support.backends.zipkin import Zipkin, start_zipkin
 from support.cases import CASES
@@ -31,9 +35,12 @@ from tracebridge.plugins.adapter import Context, Sent
 from tracebridge.records.record import SpanRecord
 from tracebridge.relay.build import client_settings, relay_of
 from tracebridge.settings.load import load_settings
+from tracebridge_adapters.formats.files.otlp_proto import OtlpProto
+from tracebridge_adapters.formats.otlp import protobuf as otlp_protobuf
 from tracebridge_adapters.formats.zipkin import json as zipkin_json
 from tracebridge_adapters.formats.zipkin import protobuf as zipkin_protobuf
 from tracebridge_adapters.kafka import KafkaAdapter, KafkaOptions
+from tracebridge_adapters.mlflow import MlflowAdapter, MlflowOptions
 
 pytestmark = pytest.mark.server
 ENCODINGS = ("otlp_proto", "otlp_json", "zipkin_json", "zipkin_proto")
@@ -197,9 +204,9 @@ def test_what_a_collector_exports_to_kafka_a_relay_reads_field_by_field(readers,
 
 
 def test_one_program_through_kafka_and_two_relays_is_the_same_trace_everywhere(
-    readers, salt, zipkin, jaeger, collector
+    readers, salt, zipkin, jaeger, collector, mlflow
 ):
-    """Zipkin, Jaeger and a Collector tell every field of every case, whichever relay delivered it."""
+    """Zipkin, Jaeger, a Collector and MLflow tell every field of every case, whichever relay delivered it."""
     kafka, topic = readers.kafka, make_topic(readers.kafka)
     traces = [case.records(f"{salt}-everywhere") for case in CASES]
     records = [record for trace in traces for record in trace]
@@ -211,6 +218,7 @@ def test_one_program_through_kafka_and_two_relays_is_the_same_trace_everywhere(
         "zipkin": {"endpoint": zipkin.spans_url},
         "otlp_http/jaeger": {"endpoint": jaeger.otlp_http},
         "otlp_http/collector": {"endpoint": collector.otlp_http},
+        "mlflow": {"endpoint": mlflow.url, "experiment_id": mlflow.experiment_id},
     }
 
     def arrived(clients: Sequence[Client]) -> bool:
@@ -223,6 +231,26 @@ def test_one_program_through_kafka_and_two_relays_is_the_same_trace_everywhere(
         assert zipkin_says(zipkin, trace) == by_id(trace, expected_of_zipkin), case
         assert jaeger_says(jaeger, trace) == by_id(trace, expected_of_jaeger), case
         assert collector_says(collector, trace) == by_id(trace, expected_of_otlp), case
+        if case.name != "thousand":  # which MLflow has, and takes minutes to tell
+            assert mlflow_says(mlflow, trace) == by_id(trace, partial(expected_of_mlflow, mlflow)), case
+
+
+def mlflow_says(mlflow: MLflow, records: Sequence[SpanRecord]) -> dict[str, Any]:
+    """The trace as MLflow's own API tells it."""
+    adapter = MlflowAdapter(MlflowOptions(endpoint=mlflow.url, experiment_id=mlflow.experiment_id), Context("reader"))
+    try:
+        deadline = time.monotonic() + WAIT_S
+        while len(got := adapter.reader.get(records[0].trace_id)) < len(records) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return {record.span_id.hex(): record for record in got}
+    finally:
+        adapter.close()
+
+
+def expected_of_mlflow(mlflow: MLflow, record: SpanRecord) -> SpanRecord:
+    """What MLflow keeps of a record as OTLP carries it: a trace's tags are attributes there."""
+    (carried,) = OtlpProto().decode(otlp_protobuf.encode([record], ATTRIBUTES)).records
+    return replace(kept.by_mlflow(carried), experiment_id=mlflow.experiment_id)
 
 
 def test_messages_of_both_systems_on_one_topic_are_told_apart(readers, salt):

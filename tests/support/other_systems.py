@@ -49,9 +49,10 @@ ELSEWHERE = {
     "windows": (
         (select, "epoll poll"),
         (socket, "AF_UNIX AF_NETLINK AF_PACKET MSG_DONTWAIT MSG_NOSIGNAL SOCK_CLOEXEC SOCK_NONBLOCK SO_REUSEPORT send_fds recv_fds"),
-        (time, "clock_getres clock_gettime clock_gettime_ns clock_settime pthread_getcpuclockid tzset"),
+        (time, "CLOCK_BOOTTIME CLOCK_MONOTONIC CLOCK_MONOTONIC_RAW CLOCK_PROCESS_CPUTIME_ID CLOCK_REALTIME CLOCK_TAI CLOCK_THREAD_CPUTIME_ID clock_getres clock_gettime "
+            "clock_gettime_ns clock_settime clock_settime_ns pthread_getcpuclockid tzset"),
     ),
-    "macos": ((select, "epoll"), (socket, "AF_NETLINK AF_PACKET MSG_NOSIGNAL SOCK_CLOEXEC SOCK_NONBLOCK")),
+    "macos": ((select, "epoll"), (time, "CLOCK_BOOTTIME CLOCK_TAI"), (socket, "AF_NETLINK AF_PACKET MSG_NOSIGNAL SOCK_CLOEXEC SOCK_NONBLOCK")),
 }  # fmt: skip
 BINARY = 0o100000
 """What O_BINARY is here: O_LARGEFILE, which changes nothing."""

@@ -111,7 +111,7 @@ PyObject *prepare_calls(PyObject *module, PyObject *args, PyObject *kwargs) {
                                      &PyLong_Type, &own, &PyLong_Type, &any, &PyLong_Type, &remembered, &max_name, &overhead))
         return NULL;
     if (core_type != NULL)
-        return PyErr_Format(PyExc_RuntimeError, "the calls are prepared already");
+        return PyErr_Format(PyExc_TypeError, "another interpreter of this process has them");
     if (max_name != MAX_NAME || overhead != RECORD_OVERHEAD)
         return PyErr_Format(PyExc_TypeError, "limits are not those that the native module was built for");
 #define CORE(name) find_slot((PyTypeObject *)core, #name, &in_core.name) < 0 ||
@@ -155,6 +155,8 @@ int add_calls(PyObject *module) {
         {&str_wake, "_wake"}, {&str_retire, "_retire"}, {&str_after_end, "_after_end"}, {&unknown, "UNKNOWN"},
         {&str_running, "_running"}, {&str_on_first_trace, "_on_first_trace"}, {&hash_scheme, "hash"}, {&random_scheme, "random"},
     };
+    if (no_roots != NULL) /* of another interpreter of this process, which keeps them */
+        return PyModule_AddType(module, &calls_type) < 0 || PyModule_AddType(module, &method_type) < 0 ? -1 : 0;
     for (size_t at = 0; at < sizeof texts / sizeof texts[0]; at++)
         if ((*texts[at].place = PyUnicode_InternFromString(texts[at].text)) == NULL)
             return -1;

@@ -26,6 +26,9 @@ static int add_constants(PyObject *module) {
 /* No Py_mod_gil: the module does not say that it runs without the interpreter's lock, because it does not. */
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, add_constants},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED}, /* live.c keeps what it was told once for the process */
+#endif
     {0, NULL},
 };
 

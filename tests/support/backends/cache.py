@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -11,6 +10,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from tracebridge.process.system import HAS_LOCKS, lock
 
 REQUIRE = "TRACEBRIDGE_REQUIRE_SERVERS"
 
@@ -33,11 +34,16 @@ def cache_dir() -> Path:
 
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[Path]:
-    """Hold the cache's lock for one server and give its folder, so that two runs never build into each other."""
+    """Hold the cache's lock for one server and give its folder, so that two runs never build into each other.
+
+    Raises MissingServerError where a system has no such locks.
+    """
+    if not HAS_LOCKS:
+        raise MissingServerError("servers are had on Linux and macOS alone")
     folder = cache_dir() / name
     folder.mkdir(parents=True, exist_ok=True)
     with (cache_dir() / f"{name}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle.fileno(), wait=True)
         yield folder
 
 

@@ -21,6 +21,8 @@ from tracebridge_adapters.wires.kafka import KafkaMessage, KafkaWire
 
 CONTEXT = Context("kafka")
 
+pytest.importorskip("confluent_kafka", reason="confluent-kafka has wheels for this Python")
+
 
 def options(**given: Any) -> KafkaOptions:
     """Return options with one broker, and those given."""

@@ -6,14 +6,15 @@ Needs `pip install 'tracebridge[jaeger]'`.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from tracebridge.errors import ConfigError
 
 try:
     from thrift.protocol.TBase import TBase
-    from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
-    from thrift.protocol.TCompactProtocol import TCompactProtocolAccelerated
+    from thrift.protocol.TBinaryProtocol import TBinaryProtocol, TBinaryProtocolAccelerated
+    from thrift.protocol.TCompactProtocol import TCompactProtocol, TCompactProtocolAccelerated
     from thrift.Thrift import TMessageType, TType
     from thrift.transport.TTransport import TMemoryBuffer
 except ImportError as error:
@@ -25,7 +26,9 @@ STRING, DOUBLE, BOOL, LONG, BINARY = range(5)  # TagType
 CHILD_OF, FOLLOWS_FROM = range(2)  # SpanRefType
 EMIT_BATCH = "emitBatch"  # the agent's one-way call
 
-_PROTOCOLS = {"compact": TCompactProtocolAccelerated, "binary": TBinaryProtocolAccelerated}
+_PROTOCOLS: dict[Protocol, Any] = {"compact": TCompactProtocolAccelerated, "binary": TBinaryProtocolAccelerated}
+if find_spec("thrift.protocol.fastbinary") is None:  # the accelerated ones look for it anew with every message
+    _PROTOCOLS = {"compact": TCompactProtocol, "binary": TBinaryProtocol}
 
 
 def _text(number: int, name: str) -> tuple[Any, ...]:

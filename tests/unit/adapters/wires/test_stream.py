@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -201,6 +202,11 @@ def test_a_reader_that_has_gone_is_a_mistake_of_the_setup():
     assert said.decode().strip() == "stdout: [Errno 32] Broken pipe"
 
 
+def _drain(read: int) -> None:
+    while os.read(read, 65_536):
+        pass
+
+
 def test_a_pipe_that_was_made_non_blocking_and_is_full_is_waited_for(monkeypatch):
     """Somebody shares the pipe and set O_NONBLOCK on it."""
     read, write = os.pipe()
@@ -211,11 +217,7 @@ def test_a_pipe_that_was_made_non_blocking_and_is_full_is_waited_for(monkeypatch
             StandardStream("stdout").write(b"x" * 1_000_000)
         monkeypatch.undo()
         os.set_blocking(write, True)
-        drained = os.fork()
-        if drained == 0:
-            os.close(write)
-            while os.read(read, 65_536):
-                pass
-            os._exit(0)
+        drain = threading.Thread(target=_drain, args=(read,))
+        drain.start()
+    drain.join()
     os.close(read)
-    os.waitpid(drained, 0)
