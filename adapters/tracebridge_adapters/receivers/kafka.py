@@ -21,7 +21,11 @@ from tracebridge_adapters.wires.kafka import CAUSES, REQUIREMENT, KafkaMessage, 
 Encoding = Literal["auto", "otlp_proto", "otlp_json", "zipkin_json", "zipkin_proto", "zipkin_thrift"]
 
 MOST_MESSAGES = 500  # from one look
-FETCHED_KIB = 16_384  # what the library fetches ahead, all partitions together
+FETCHED_KIB = (
+    4_096  # what the library fetches ahead, all partitions together; compressed, and five times as much in memory
+)
+PARTITION_KIB = 512  # of that, from one partition at a time
+FETCHED_MESSAGES = 10_000  # it keeps some hundred bytes for each, besides
 COMMITTED_S = 3.0  # at most, to learn where the group stands in partitions that were just assigned
 CUT = 1_000  # bytes of a message that are kept when all of it is too large for the dead-letter topic
 DEAD_LETTER_TIMEOUT_S = 30.0
@@ -301,6 +305,8 @@ def settings_of(options: KafkaReceiverOptions) -> dict[str, str | int | bool | S
         "session.timeout.ms": round(options.session_timeout * 1000),
         "queued.max.messages.kbytes": FETCHED_KIB,
         "fetch.max.bytes": FETCHED_KIB * 1024,
+        "max.partition.fetch.bytes": PARTITION_KIB * 1024,
+        "queued.min.messages": FETCHED_MESSAGES,
         "topic.metadata.refresh.interval.ms": 10_000,
     }
     if options.properties.get("group.protocol") == "consumer":  # the broker assigns, and sets the session's length

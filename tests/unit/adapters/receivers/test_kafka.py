@@ -78,8 +78,10 @@ def test_the_options_are_librdkafkas_properties():
         "enable.partition.eof": True,
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": 20_000,
-        "queued.max.messages.kbytes": 16_384,
-        "fetch.max.bytes": 16_384 * 1024,
+        "queued.max.messages.kbytes": 4_096,
+        "fetch.max.bytes": 4_096 * 1024,
+        "max.partition.fetch.bytes": 512 * 1024,
+        "queued.min.messages": 10_000,
         "topic.metadata.refresh.interval.ms": 10_000,
         "client.rack": "eu-1a",
     }
