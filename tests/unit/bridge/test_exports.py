@@ -106,25 +106,26 @@ def test_an_old_path_names_the_new_one(old, new):
 
 
 def test_the_installed_distribution_has_nothing_at_top_level_but_the_three_packages(tmp_path):
-    """The wheel holds exactly tracebridge, tracebridge_adapters and tracebridge_config."""
+    """The wheel holds exactly tracebridge, tracebridge_adapters and tracebridge_config; beside them go the manual page and completions, below share/."""
     root = Path(tracebridge.__file__).parents[2]
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=root, check=True, capture_output=True)
     import zipfile
 
     (wheel,) = tmp_path.glob("*.whl")
-    top = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {name for name in top if not name.endswith(".dist-info")} == {
+    names = [name.split("/") for name in zipfile.ZipFile(wheel).namelist()]
+    assert {top for top, *_ in names if not top.endswith((".dist-info", ".data"))} == {
         "tracebridge",
         "tracebridge_adapters",
         "tracebridge_config",
     }
+    assert {tuple(below[:2]) for top, *below in names if top.endswith(".data")} == {("data", "share")}
     assert files("tracebridge") is not None
 
 
 CALLS = {
     "active_traces", "adapter", "close", "dead_letters", "decide_held", "delete_trace_tag", "delete_traces", "end_span", "end_trace", "extract", "flush",
-    "get_active_trace", "get_trace", "ingest", "inject", "progress", "search_traces", "set_trace_tag", "shared_span", "source", "span", "start_span", "start_trace",
+    "get_active_trace", "get_trace", "ingest", "ingest_all", "inject", "progress", "search_traces", "set_trace_tag", "shared_span", "source", "span", "start_span", "start_trace",
     "stats", "trace", "traced",
 }  # fmt: skip
 MEMBERS = {
