@@ -15,10 +15,10 @@ from tracebridge.cli import main
 pytestmark = pytest.mark.server
 
 
-def doctor(tmp_path: Path, engine: str, url: str) -> tuple[int, list[dict[str, Any]]]:
+def doctor(tmp_path: Path, engine: str, url: str, timeout: str = "30s") -> tuple[int, list[dict[str, Any]]]:
     """Run the command; its exit code, and what it found of the engine."""
     path = tmp_path / "shared.yaml"
-    config = {"adapters": {"memory": {}}, "open_spans": {"engine": engine, "url": url, "timeout": "30s"}}
+    config = {"adapters": {"memory": {}}, "open_spans": {"engine": engine, "url": url, "timeout": timeout}}
     path.write_text(json.dumps(config))
     result = CliRunner().invoke(main, ["doctor", "--config", str(path), "--json"])
     assert "secret" not in result.stdout
@@ -56,7 +56,8 @@ def test_what_is_wrong_with_a_redis_is_told_apart(redis, tmp_path):
         assert (found[1]["problem"]["cause"], "HSET: " in found[1]["problem"]["message"]) == ("credentials", True)
         assert asked.keys("*doctor*") == []
     assert causes(tmp_path, "redis", f"redis://:wrong-secret@{place}") == ["credentials"]
-    assert causes(tmp_path, "redis", f"rediss://:redis-secret@{place}") == ["tls-not-spoken"]
+    _, found = doctor(tmp_path, "redis", f"rediss://:redis-secret@{place}", timeout="500ms")
+    assert found[1]["problem"]["advice"] == "is this its TLS port? redis:// is for one without"
     assert causes(tmp_path, "redis", f"redis://:redis-secret@127.0.0.1:{port}/0") == ["refused"]
 
 

@@ -167,6 +167,7 @@ class RedisEngine:
             )
         except ValueError as error:
             raise ConfigError(f"open_spans.url: the engine redis cannot use this address: {error}") from None
+        self._is_secured = url.startswith("rediss://")
         self._closed = False
         self._scripts = {
             name: self._client.register_script(text)
@@ -209,7 +210,7 @@ class RedisEngine:
         try:
             refused = self._scripts["examine"](keys=(PREFIX,), args=(f"{PREFIX}doctor:{os.urandom(8).hex()}:",))
         except Exception as error:
-            yield _trouble(error)
+            yield _trouble(error, self._is_secured)
             return
         if refused:
             said = [each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in refused]
@@ -242,7 +243,7 @@ def _refusal(said: str) -> Found:
     return Found("server", "", f"it refuses: {said}", "its own log can tell more", "foreign-answer")
 
 
-def _trouble(error: Exception) -> Found:
+def _trouble(error: Exception, is_secured: bool) -> Found:
     """Return what an error of the client means."""
     import ssl
 
@@ -259,7 +260,11 @@ def _trouble(error: Exception) -> Found:
     if isinstance(cause, ssl.SSLError) or "SSL" in said:
         return Found("server", "", said, "write redis:// for a port without TLS", "tls-not-spoken")
     if isinstance(error, redis.exceptions.TimeoutError):
-        return Found("server", "", said, "is this a Redis, and is it busy?", "no-answer")
+        # a Redis without TLS waits for the rest of what it takes for a line
+        advice = (
+            "is this its TLS port? redis:// is for one without" if is_secured else "is this a Redis, and is it busy?"
+        )
+        return Found("server", "", said, advice, "no-answer")
     if isinstance(error, redis.exceptions.ResponseError):
         return _refusal(said)
     advice = "is this the port of a Redis? write rediss:// for a port with TLS"
