@@ -104,7 +104,7 @@ def reach(address: Address, tls: TlsOptions | None, timeout_s: float, steps: lis
     try:
         connection = socket.create_connection((first.host, first.port), timeout_s)
     except ConnectionRefusedError:
-        advice = "is the server started, and is this its port? (OTLP: 4318 HTTP, 4317 gRPC; Zipkin: 9411); in a container localhost is the container itself"
+        advice = "is the server started, and is this its port? (OTLP: 4318 HTTP, 4317 gRPC; Zipkin: 9411; MLflow: 5000); in a container localhost is the container itself"
         return _on_the_way(address, Trouble("refused", f"nothing listens at {first}", advice))
     except OSError as error:
         message = (
