@@ -24,7 +24,7 @@ from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.proxies import HttpProxy
 
 ALERT_WAIT_S = 0.25
-DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379, "postgresql": 5432, "postgres": 5432}
 _DATE = re.compile(rb"^date:\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _SELF_SIGNED, _OUT_OF_DATE, _WRONG_NAME = {18, 19, 20, 21, 2, 27}, {9, 10}, {62, 63, 64}  # X509_V_ERR_* of OpenSSL
 _CLIENT_CERTIFICATE = (
