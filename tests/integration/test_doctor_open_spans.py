@@ -11,6 +11,7 @@ import pytest
 from support.backends.process import free_ports
 from support.commands import CliRunner
 from tracebridge.cli import main
+from tracebridge_adapters.open_spans.postgresql import PostgresqlEngine
 
 pytestmark = pytest.mark.server
 
@@ -96,6 +97,14 @@ def test_what_is_wrong_with_a_postgresql_is_told_apart(postgresql, tmp_path):
         asked.execute("CREATE TABLE tracebridge_open_spans_2 ()")
         _, found = doctor(tmp_path, "postgresql", own)
         assert found[1]["problem"]["message"] == "a newer layout is in use: tracebridge_open_spans_2"
+        asked.execute("DROP TABLE tracebridge_open_spans_2")
+        engine = PostgresqlEngine(own, 60.0)
+        assert engine.open(None, 1) == []
+        engine.close()
+        _, found = doctor(tmp_path, "postgresql", own)
+        assert [each["problem"] for each in found] == [None, None]
+        _, found = doctor(tmp_path, "postgresql", f"postgresql://stranger:stranger-secret@{place}/doctored")
+        assert found[1]["problem"]["message"].startswith("this user lacks rights on tracebridge_open_span")
     assert causes(tmp_path, "postgresql", f"postgresql://tracer:wrong-secret@{place}/doctored") == ["credentials"]
     assert causes(tmp_path, "postgresql", f"postgresql://tracer:postgres-secret@{place}/missing") == ["target"]
     assert causes(tmp_path, "postgresql", f"{own}?sslmode=require") == ["tls-not-spoken"]
