@@ -43,6 +43,7 @@ def serve() -> Iterator[Callable[[Talk], str]]:
 
     yield start
     for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         listener.close()
 
 
@@ -86,13 +87,20 @@ def test_a_slow_answer_is_left_at_the_timeout(serve, first, drip):
 
 def read_request(connection: socket.socket) -> None:
     """Read one whole request; its body may come in a packet of its own."""
+
+    def more() -> bytes:
+        data = connection.recv(65_536)
+        if not data:
+            raise ConnectionResetError("the client has closed it")
+        return data
+
     head = b""
     while b"\r\n\r\n" not in head:
-        head += connection.recv(65_536)
+        head += more()
     head, _, body = head.partition(b"\r\n\r\n")
     (length,) = re.findall(rb"(?im)^content-length: *(\d+)", head)
     while len(body) < int(length):
-        body += connection.recv(65_536)
+        body += more()
 
 
 @pytest.mark.parametrize(
