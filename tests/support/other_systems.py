@@ -88,6 +88,7 @@ def become(system: str) -> None:
         for name in names.split():
             _take(module, name)
     if system == "windows":
+        importlib.import_module("subprocess")._USE_POSIX_SPAWN = False  # type: ignore[attr-defined]  # it has looked before: children start without it from here
         _files_as_on_windows()
 
 

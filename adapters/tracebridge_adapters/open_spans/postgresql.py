@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 from tracebridge.errors import ConfigError
+from tracebridge.plugins.adapter import Needs
+from tracebridge.plugins.examination import Found
 from tracebridge.plugins.open_spans import REMEMBERED_S, Change, Entry, SpanKey
 
 SCHEMES = ("postgresql://", "postgres://")
@@ -29,10 +31,19 @@ _SETUP_LOCK = 0x7472_6163_6501  # of this layout: `IF NOT EXISTS` alone fails wh
 _ADD = "INSERT INTO tracebridge_open_span_parts_1 (trace_id, span_id, part) VALUES (%s, %s, %s)"
 _PARTS = "SELECT part FROM tracebridge_open_span_parts_1 WHERE trace_id=%s AND span_id=%s ORDER BY number"
 _STATE = "SELECT state, claim FROM tracebridge_open_spans_1 WHERE trace_id=%s AND span_id=%s FOR UPDATE"
+_NEWER = "SELECT relname FROM pg_class WHERE relname ~ '^tracebridge_open_spans_([2-9]|[1-9][0-9]+)$' AND pg_table_is_visible(oid) LIMIT 1"
+_LACKING = """
+SELECT name FROM unnest(ARRAY['tracebridge_open_spans_1', 'tracebridge_open_span_parts_1']) AS name,
+  unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS a_right
+WHERE NOT has_table_privilege(name, a_right) GROUP BY name
+UNION SELECT 'tracebridge_open_span_parts_1_number_seq' WHERE NOT has_sequence_privilege('tracebridge_open_span_parts_1_number_seq', 'USAGE')
+"""
 
 
 class PostgresqlEngine:
     """Open spans in one database; one connection a process, used by one thread at a time."""
+
+    needs: ClassVar[Needs] = Needs(("psycopg",), "tracebridge[postgresql]")
 
     def __init__(self, url: str | None, timeout_s: float) -> None:
         if url is None or not url.startswith(SCHEMES):
@@ -137,6 +148,21 @@ class PostgresqlEngine:
             ).fetchall()
             return self._entries(run, found)
 
+    def examine(self) -> Iterator[Found]:
+        """See `ExaminableEngine.examine`. Tables that are missing are made in a transaction that is rolled back."""
+        try:
+            connection = self._dial()
+        except Exception as error:
+            yield _trouble("server", error)
+            return
+        try:
+            with connection.transaction(force_rollback=True):
+                yield _looked_at(connection)
+        except Exception as error:
+            yield _trouble("tables", error)
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """See `Engine.close`."""
         self._closed = True
@@ -182,9 +208,9 @@ class PostgresqlEngine:
         if connection is not None:
             connection.close()
 
-    def _connect(self) -> Any:
+    def _dial(self) -> Any:
         milliseconds = int(self._timeout_s * 1000)
-        connection: Any = _bounded(self._psycopg, self._timeout_s).connect(
+        return _bounded(self._psycopg, self._timeout_s).connect(
             self._url,
             autocommit=True,
             connect_timeout=max(2, round(self._timeout_s)),  # seconds; libpq takes no less
@@ -192,15 +218,62 @@ class PostgresqlEngine:
             tcp_user_timeout=milliseconds,
             application_name="tracebridge",
         )
+
+    def _connect(self) -> Any:
+        connection = self._dial()
         try:
             with connection.transaction():
-                if connection.execute("SELECT to_regclass('tracebridge_open_span_parts_1_of')").fetchone()[0] is None:
-                    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SETUP_LOCK,))
-                    connection.execute(_SETUP)
+                _set_up(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _set_up(connection: Any) -> bool:
+    """Make the tables, and return True, where they are missing."""
+    if connection.execute("SELECT to_regclass('tracebridge_open_span_parts_1_of')").fetchone()[0] is not None:
+        return False
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SETUP_LOCK,))
+    connection.execute(_SETUP)
+    return True
+
+
+def _looked_at(connection: Any) -> Found:
+    if connection.execute("SHOW transaction_read_only").fetchone()[0] == "on":
+        return Found(
+            "server", "", "it takes no writes: a standby, or set to read only", "name the primary in open_spans.url"
+        )
+    newer = connection.execute(_NEWER).fetchone()
+    if newer is not None:
+        advice = "update tracebridge here; processes of two layouts do not share spans"
+        return Found("tables", "", f"a newer layout is in use: {newer[0]}", advice)
+    if _set_up(connection):
+        return Found("tables", "are made on first use")
+    lacking = [row[0] for row in connection.execute(_LACKING)]
+    if lacking:
+        advice = "grant SELECT, INSERT, UPDATE, DELETE on the tables, USAGE on the sequence"
+        return Found("tables", "", f"this user lacks rights on {', '.join(lacking)}", advice, "credentials")
+    return Found("tables", "may be read and written")
+
+
+def _trouble(what: str, error: Exception) -> Found:
+    """Return what an error means: by its SQLSTATE, or by its words, since one at connecting has no code."""
+    said = f"{type(error).__name__}: {error}"
+    if getattr(error, "sqlstate", None) in {"42501", "3F000"}:
+        advice = "grant CREATE and USAGE on the schema, or have its owner make the tables"
+        return Found(what, "", f"this user may not make the tables: {said}", advice, "credentials")
+    if isinstance(error, TimeoutError) or "timeout" in said:
+        return Found(what, "", said, "is this a PostgreSQL, and is it busy?", "no-answer")
+    if "does not support SSL" in said:
+        return Found(what, "", said, "leave sslmode out, or switch TLS on in the server", "tls-not-spoken")
+    if "certificate" in said:
+        return Found(what, "", said, "check sslrootcert in open_spans.url", "tls-failed")
+    if "database" in said and "does not exist" in said:
+        return Found(what, "", said, "create the database, or check its name in open_spans.url")
+    if any(word in said for word in ("authentication failed", "no password", "pg_hba.conf", "role")):
+        return Found(what, "", said, "check the user and password in open_spans.url", "credentials")
+    return Found(what, "", said, "is this the port of a PostgreSQL?", "foreign-answer")
 
 
 def _bounded(psycopg: Any, timeout_s: float) -> Any:

@@ -9,10 +9,13 @@ Scripts: https://redis.io/docs/latest/develop/programmability/eval-intro/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, cast
 
 from tracebridge.errors import ConfigError
+from tracebridge.plugins.adapter import Needs
+from tracebridge.plugins.examination import Found
 from tracebridge.plugins.open_spans import REMEMBERED_S, Change, Entry, SpanKey
 
 PREFIX = "{tracebridge:1}:"
@@ -117,10 +120,37 @@ end
 return out
 """
 )
+_EXAMINE = """
+local key, kinds, refused = ARGV[1], {'h', 'l', 'z'}, {}
+local function try(name, ...)
+  local answer = redis.pcall(name, ...)
+  if type(answer) == 'table' and answer.err then refused[#refused + 1] = name..': '..answer.err end
+end
+local function delete() try('DEL', key..'h', key..'l', key..'z') end
+try('TIME')
+delete()
+if #refused > 0 then return refused end
+for _, kind in ipairs(kinds) do try('EXPIRE', key..kind, 60) end
+try('EXISTS', key..'h')
+try('HSET', key..'h', 'state', 'open')
+try('HGET', key..'h', 'state')
+try('HMGET', key..'h', 'state', 'claim')
+try('RPUSH', key..'l', 'part')
+try('LINDEX', key..'l', 0)
+try('LRANGE', key..'l', 0, -1)
+try('ZADD', key..'z', 1, 'id')
+try('ZRANGE', key..'z', 0, 0)
+try('ZRANGEBYSCORE', key..'z', '-inf', 0)
+try('ZREM', key..'z', 'id')
+delete()
+return refused
+"""  # every command of the others, on keys of its own, which are gone when it ends; nothing is written where DEL is refused
 
 
 class RedisEngine:
     """Open spans in one Redis; connections are pooled by its client."""
+
+    needs: ClassVar[Needs] = Needs(("redis",), "tracebridge[redis]")
 
     def __init__(self, url: str | None, timeout_s: float) -> None:
         if url is None or not url.startswith(SCHEMES):
@@ -137,11 +167,12 @@ class RedisEngine:
             )
         except ValueError as error:
             raise ConfigError(f"open_spans.url: the engine redis cannot use this address: {error}") from None
+        self._is_secured = url.startswith("rediss://")
         self._closed = False
         self._scripts = {
             name: self._client.register_script(text)
             for name, text in (
-                ("start", _START), ("change", _CHANGE), ("end", _END), ("take", _TAKE), ("settle", _SETTLE), ("open", _OPEN),
+                ("start", _START), ("change", _CHANGE), ("end", _END), ("take", _TAKE), ("settle", _SETTLE), ("open", _OPEN), ("examine", _EXAMINE),
             )
         }  # fmt: skip
 
@@ -174,6 +205,19 @@ class RedisEngine:
         key = None if trace_id is None else SpanKey(trace_id, b"")
         return _entries(self._run("open", key, int(trace_id is None), most))
 
+    def examine(self) -> Iterator[Found]:
+        """See `ExaminableEngine.examine`. Each command that the engine uses is tried in one script, on keys that it deletes."""
+        try:
+            refused = self._scripts["examine"](keys=(PREFIX,), args=(f"{PREFIX}doctor:{os.urandom(8).hex()}:",))
+        except Exception as error:
+            yield _trouble(error, self._is_secured)
+            return
+        if refused:
+            said = [each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in refused]
+            yield _refusal("; ".join(dict.fromkeys(said)))
+        else:
+            yield Found("server", "takes every command that the engine uses")
+
     def close(self) -> None:
         """See `Engine.close`."""
         self._closed = True
@@ -188,3 +232,40 @@ class RedisEngine:
 
 def _entries(found: Sequence[Any]) -> list[Entry]:
     return [Entry(SpanKey(each[0][:16], each[0][16:]), each[1]) for each in found]
+
+
+def _refusal(said: str) -> Found:
+    if "READONLY" in said or "read only replica" in said:
+        return Found("server", "", f"a read-only replica: {said}", "name the primary in open_spans.url")
+    if any(word in said for word in ("NOPERM", "ACL failure", "user executing the script", "permission")):
+        advice = "give its user these commands, EVALSHA, SCRIPT LOAD, and the keys ~{tracebridge:1}:*"
+        return Found("server", "", f"this user lacks rights: {said}", advice, "credentials")
+    return Found("server", "", f"it refuses: {said}", "its own log can tell more", "foreign-answer")
+
+
+def _trouble(error: Exception, is_secured: bool) -> Found:
+    """Return what an error of the client means."""
+    import ssl
+
+    import redis
+
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, redis.exceptions.NoPermissionError | redis.exceptions.ReadOnlyError):
+        return _refusal(f"{'READONLY' if isinstance(error, redis.exceptions.ReadOnlyError) else 'NOPERM'} {error}")
+    if isinstance(error, redis.exceptions.AuthenticationError) or "NOAUTH" in said or "WRONGPASS" in said:
+        return Found("server", "", said, "check the user and password in open_spans.url", "credentials")
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Found("server", "", said, "name its authority: rediss://…?ssl_ca_certs=./ca.pem", "tls-failed")
+    if isinstance(cause, ssl.SSLError) or "SSL" in said:
+        return Found("server", "", said, "write redis:// for a port without TLS", "tls-not-spoken")
+    if isinstance(error, redis.exceptions.TimeoutError):
+        # a Redis without TLS waits for the rest of what it takes for a line
+        advice = (
+            "is this its TLS port? redis:// is for one without" if is_secured else "is this a Redis, and is it busy?"
+        )
+        return Found("server", "", said, advice, "no-answer")
+    if isinstance(error, redis.exceptions.ResponseError):
+        return _refusal(said)
+    advice = "is this the port of a Redis? write rediss:// for a port with TLS"
+    return Found("server", "", said, advice, "foreign-answer")

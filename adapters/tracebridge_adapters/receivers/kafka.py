@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from tracebridge.errors import ConfigError, DeliveryError, Misconfigured, Rejected, TooLarge
 from tracebridge.plugins.adapter import Needs
+from tracebridge.plugins.examination import Found
 from tracebridge.plugins.options import Duration, Secret, option
-from tracebridge.plugins.receiver import Events, Found, Message, Partition, Progress, ReceiverOptions
+from tracebridge.plugins.receiver import Events, Message, Partition, Progress, ReceiverOptions
 from tracebridge.process.threads import returns_within
 from tracebridge_adapters import kafka_connection as connection
 from tracebridge_adapters.kafka_connection import KafkaTls, SaslOptions, revealed

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tracebridge.plugins.receiver import Found, Message, Partition
+from tracebridge.plugins.examination import Found
+from tracebridge.plugins.receiver import Message, Partition
 from tracebridge_adapters.wires.kafka import CAUSES, LibraryLog, quoted
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ _S = 1_000_000_000  # nanoseconds
 
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
-_OLDER_THAN = """SELECT id FROM traces t WHERE start_ns < ?1 AND NOT EXISTS
-    (SELECT 1 FROM spans s WHERE s.trace = t.id AND s.start_ns + s.duration_ns >= ?1) ORDER BY start_ns LIMIT ?2"""
+_OLDER_THAN = """SELECT id FROM traces t WHERE start_ns < :oldest AND NOT EXISTS
+    (SELECT 1 FROM spans s WHERE s.trace = t.id AND s.start_ns + s.duration_ns >= :oldest) ORDER BY start_ns LIMIT :most"""
 _OLDEST = "SELECT id FROM traces ORDER BY start_ns, id LIMIT ?"
-_COUNT = "INSERT INTO store VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = value + ?2"
+_COUNT = "INSERT INTO store VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = value + excluded.value"
 
 
 def bounds_of(connection: sqlite3.Connection, asked: Bounds) -> Bounds:
@@ -91,7 +91,7 @@ def _next(connection: sqlite3.Connection, bounds: Bounds, pruned: Pruned) -> lis
     """Return the numbers of some traces that are to go."""
     if bounds.max_age_s:
         oldest = age.now_ns() - int(bounds.max_age_s * _S)
-        if found := connection.execute(_OLDER_THAN, (oldest, AT_ONCE)).fetchall():
+        if found := connection.execute(_OLDER_THAN, {"oldest": oldest, "most": AT_ONCE}).fetchall():
             return [row[0] for row in found]
     if bounds.max_traces:
         beyond = number(connection, "SELECT count(*) FROM traces") - bounds.max_traces

@@ -31,7 +31,9 @@ _GET_SPAN = (
 )
 _FIRST = f"""SELECT {SPAN_COLUMNS}, o.exact FROM spans s JOIN origins o ON o.id = s.origin
     WHERE s.trace = ? ORDER BY s.is_root DESC, s.start_ns, s.id LIMIT 1"""
-_COUNT_ROOTS = "UPDATE traces SET roots = (SELECT count(*) FROM spans WHERE trace = ?1 AND is_root = 1) WHERE id = ?1"
+_COUNT_ROOTS = (
+    "UPDATE traces SET roots = (SELECT count(*) FROM spans WHERE trace = traces.id AND is_root = 1) WHERE id = ?"
+)
 _TAG = "INSERT OR IGNORE INTO tags VALUES (?, ?, ?)"
 
 

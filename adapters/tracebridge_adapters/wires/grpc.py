@@ -110,6 +110,10 @@ class GrpcWire:
                 options = [
                     ("grpc.primary_user_agent", self._user_agent),
                     ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_MS),
+                    (
+                        "grpc.use_local_subchannel_pool",
+                        1,
+                    ),  # else a connection outlives its adapter, and may go through another one's proxy
                     ("grpc.enable_http_proxy", 0),  # as over HTTP: spans go where the configuration says
                     *self._tunnel(),
                 ]

@@ -45,11 +45,13 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
     """Connect to every destination, send one marked span (named "tracebridge doctor") and read it back where that is possible.
 
     Where the configuration has a `relay`, what it reads is looked at too: topics, rights, the newest messages. Nothing is committed.
+    So is the engine of `open_spans`, in which nothing is left.
 
     Exits with 0 when all of it is well, with 1 when something is not, with 78 when the configuration is wrong.
     """
 
     from tracebridge.doctor.examine import examine
+    from tracebridge.doctor.keeping import examine_engine
     from tracebridge.doctor.reading import examine_relay
     from tracebridge.errors import ConfigError
 
@@ -73,10 +75,15 @@ def command(context: click.Context, config: str | None, only: Sequence[str], as_
         outcomes.append(outcome)
         if not as_json:
             _print(outcome, console)
-    reads = settings.relay is not None and not only
-    if reads:
-        with _spinner("what the relay reads", enabled=not as_json):
-            found = examine_relay(settings)
+    more = [
+        ("what the relay reads", examine_relay, settings.relay is not None),
+        ("where open spans are kept", examine_engine, settings.open_spans.engine is not None),
+    ]
+    for what, look_at, is_there in more:
+        if only or not is_there:
+            continue
+        with _spinner(what, enabled=not as_json):
+            found = look_at(settings)
         outcomes += found
         if not as_json:
             for outcome in found:

@@ -38,7 +38,8 @@ def command(
 ) -> None:
     """List the traces that TEXT means: your own ID, a wire ID in any form of any scheme, the last 64 bits of one in decimal or hex, a span's ID, or part of an ID.
 
-    Asks every destination that can be read, and says what it was not asked. Exits with 1 when nothing is found.
+    Asks every destination that can be read, and says what it was not asked. Exits with 1 when nothing is found, with 78 when the
+    configuration is wrong.
     """
     destinations, settings = open_destinations(config, sources)
     finder = Finder(destinations, Identity(settings.trace_ids))

@@ -32,7 +32,7 @@ EPILOG = """Examples:
 def command(context: click.Context, trace: str | None, config: str | None, is_open: bool, as_json: bool) -> None:  # noqa: ARG001 - says what is listed
     """List what is open at the engine of open spans, oldest first: the roots of all traces, or every span of one (at most 1,000).
 
-    Exits with 1 when nothing is.
+    Exits with 1 when nothing is open.
     """
     shell = Shell(config)
     records = shell.open(shell.target(trace).trace_id if trace else None)

@@ -16,8 +16,10 @@ from tracebridge.cli.shared.exits import EXIT_INCOMPLETE
 from tracebridge.cli.shared.output import echo, echo_json, terminal
 from tracebridge.cli.shared.relays import in_words
 from tracebridge.cli.shared.spanfiles import stopped_by_signals
+from tracebridge.errors import ConfigError
 from tracebridge.journal.accounts import SAMPLED_OUT
 from tracebridge.process.private_files import write_private
+from tracebridge.settings.load import CONFIG_VARIABLE
 
 if TYPE_CHECKING:
     from tracebridge.relay.counts import RelayStats
@@ -76,7 +78,12 @@ def command(
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("tracebridge.relay").setLevel(logging.INFO)
-    settings = configured(config, if_unwritable="refuse").settings
+    loaded = configured(config, if_unwritable="refuse")
+    if loaded.by not in {"config", CONFIG_VARIABLE}:
+        raise ConfigError(
+            f"which topics? Name a YAML file with `relay` and `adapters` by --config, or by {CONFIG_VARIABLE}"
+        )
+    settings = loaded.settings
     if not dry_run:
         settings = client_settings(switched_on(settings))
     client = None if dry_run else Client(config=settings)

@@ -12,7 +12,7 @@ from tracebridge.cli.shared.moments import moment
 from tracebridge.cli.shared.names import WILDCARD, pattern_of
 from tracebridge.cli.shared.output import echo, echo_json
 from tracebridge.cli.shared.searching import answer_of
-from tracebridge.cli.shared.stores import config_option, from_option, join_option, open_destinations
+from tracebridge.cli.shared.stores import config_option, from_one_option, join_option, open_destinations
 from tracebridge.cli.shared.tracelist import print_traces, trace_row
 from tracebridge.errors import TracebridgeError
 from tracebridge.reading.filters import parse_filter
@@ -21,7 +21,7 @@ from tracebridge.reading.search import Condition, Query
 MOST = 100_000  # traces that are listed at once
 EPILOG = """Examples:
 
-    tracebridge search --status ERROR --since 2026-01-01
+    tracebridge search --status error --since 2026-01-01
 
     tracebridge search --id user123 --attribute environment=production
 
@@ -31,7 +31,7 @@ EPILOG = """Examples:
 
 @click.command(epilog=EPILOG)
 @config_option
-@from_option
+@from_one_option
 @join_option
 @click.option("--service", help="Service name, exactly.")
 @click.option("--name", help="Name of the root, exactly; with % as a wildcard.")
@@ -55,7 +55,7 @@ EPILOG = """Examples:
 def command(
     context: click.Context,
     config: str | None,
-    sources: tuple[str, ...],
+    source: str | None,
     join: bool,
     service: str | None,
     name: str | None,
@@ -93,7 +93,7 @@ def command(
     conditions += [_pair("attribute", text) for text in attributes]
     conditions += [_pair("tag", text) for text in tags]
 
-    destination = open_destinations(config, sources, join=join)[0][0]
+    destination = open_destinations(config, [source] if source else [], join=join)[0][0]
     answer = answer_of(destination, Query(conditions, max_results=limit))
     if not answer.traces:
         echo(f"no trace matches in {destination.shown}", err=True)

@@ -10,7 +10,7 @@ import click
 from tracebridge.cli.shared.groups import Group
 from tracebridge.cli.shared.moments import length
 from tracebridge.cli.shared.output import echo, echo_json
-from tracebridge.cli.shared.stores import config_option, from_option, open_destinations
+from tracebridge.cli.shared.stores import config_option, from_one_option, open_destinations
 from tracebridge.cli.shared.words import count
 from tracebridge.plugins.adapter import Bounds, StoreKeeper
 
@@ -47,11 +47,11 @@ def command() -> None:
 
 @command.command("info", short_help="Show what is in the file.", epilog="Example:\n\n    tracebridge store info --json")
 @config_option
-@from_option
+@from_one_option
 @json_option
-def info_command(config: str | None, sources: tuple[str, ...], as_json: bool) -> None:
+def info_command(config: str | None, source: str | None, as_json: bool) -> None:
     """Show traces, spans, times, bytes, what bounds the file, and what was deleted to keep within its bounds."""
-    told = _keeper(config, sources).info()
+    told = _keeper(config, source).info()
     if as_json:
         echo_json(told)
         return
@@ -82,18 +82,18 @@ def info_command(config: str | None, sources: tuple[str, ...], as_json: bool) ->
 @click.option("--max-traces", metavar="N", type=click.IntRange(min=1), help="Keep the newest so many.")
 @click.option("--max-bytes", metavar="SIZE", callback=_size, help="Keep the file within this size, such as 500MiB.")
 @config_option
-@from_option
+@from_one_option
 @json_option
 def prune_command(
     max_age: int | None,
     max_traces: int | None,
     max_bytes: int | None,
     config: str | None,
-    sources: tuple[str, ...],
+    source: str | None,
     as_json: bool,
 ) -> None:
     """Delete the oldest traces until the file is within bounds, and give the space back. Without bounds here those of the configuration count."""
-    keeper = _keeper(config, sources)
+    keeper = _keeper(config, source)
     asked = None
     if max_age is not None or max_traces is not None or max_bytes is not None:
         asked = Bounds((max_age or 0) / _NS, max_traces or 0, max_bytes or 0)
@@ -111,23 +111,23 @@ def prune_command(
     "vacuum", short_help="Write the file anew, without holes.", epilog="Example:\n\n    tracebridge store vacuum"
 )
 @config_option
-@from_option
+@from_one_option
 @json_option
-def vacuum_command(config: str | None, sources: tuple[str, ...], as_json: bool) -> None:
+def vacuum_command(config: str | None, source: str | None, as_json: bool) -> None:
     """Write the file anew, without holes. It needs as much free space again, and writers wait meanwhile.
 
     Only for files of earlier versions: others give space back by themselves.
     """
-    before, after = _keeper(config, sources).vacuum()
+    before, after = _keeper(config, source).vacuum()
     if as_json:
         echo_json({"bytes_before": before, "bytes": after})
     else:
         echo(f"{_mib(before)} before, {_mib(after)} now")
 
 
-def _keeper(config: str | None, sources: tuple[str, ...]) -> StoreKeeper:
+def _keeper(config: str | None, source: str | None) -> StoreKeeper:
     """Return the first store of the configuration. Raises ClickException when there is none."""
-    destinations, _ = open_destinations(config, sources)
+    destinations, _ = open_destinations(config, [source] if source else [])
     for destination in destinations:
         if isinstance(destination.adapter, StoreKeeper):
             return destination.adapter

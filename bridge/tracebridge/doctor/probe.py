@@ -24,7 +24,7 @@ from tracebridge.plugins.options import TlsOptions
 from tracebridge.plugins.proxies import HttpProxy
 
 ALERT_WAIT_S = 0.25
-DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379, "postgresql": 5432, "postgres": 5432}
 _DATE = re.compile(rb"^date:\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _SELF_SIGNED, _OUT_OF_DATE, _WRONG_NAME = {18, 19, 20, 21, 2, 27}, {9, 10}, {62, 63, 64}  # X509_V_ERR_* of OpenSSL
 _CLIENT_CERTIFICATE = (
@@ -104,7 +104,7 @@ def reach(address: Address, tls: TlsOptions | None, timeout_s: float, steps: lis
     try:
         connection = socket.create_connection((first.host, first.port), timeout_s)
     except ConnectionRefusedError:
-        advice = "is the server started, and is this its port? (OTLP: 4318 HTTP, 4317 gRPC; Zipkin: 9411); in a container localhost is the container itself"
+        advice = "is the server started, and is this its port? (OTLP: 4318 HTTP, 4317 gRPC; Zipkin: 9411; MLflow: 5000); in a container localhost is the container itself"
         return _on_the_way(address, Trouble("refused", f"nothing listens at {first}", advice))
     except OSError as error:
         message = (

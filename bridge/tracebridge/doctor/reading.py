@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tracebridge.doctor.examine import STEP_TIMEOUT_S, addresses_of, target_of
-from tracebridge.doctor.findings import Outcome, Step, Trouble
+from tracebridge.doctor.findings import Outcome, Trouble
+from tracebridge.doctor.looking import look
 from tracebridge.doctor.probe import reach
 from tracebridge.errors import TracebridgeError
 from tracebridge.masking.foreign import clean
@@ -42,18 +42,5 @@ def examine_relay(settings: Settings) -> list[Outcome]:
         return ""
 
     if isinstance(receiver, ExaminableReceiver):
-        started = time.perf_counter()
-        try:
-            for found in receiver.examine(trouble_with):
-                outcome = Outcome(f"relay {found.what}", kind)
-                if found.problem:
-                    outcome.problem = Trouble(found.cause, found.problem, found.advice)
-                else:
-                    outcome.steps.append(Step("look", found.detail, (time.perf_counter() - started) * 1000))
-                outcomes.append(outcome)
-                started = time.perf_counter()
-        except Exception as error:
-            first.problem = Trouble(
-                "not-usable", f"{type(error).__name__}: {clean(error)}", "check relay and its properties"
-            )
+        outcomes += look(receiver.examine(trouble_with), "relay", first, "check relay and its properties")
     return outcomes

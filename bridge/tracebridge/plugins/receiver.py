@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from tracebridge.plugins.examination import Found
 from tracebridge.plugins.options import Duration, FilePath, option
 
 AUTO = "auto"
@@ -95,19 +96,6 @@ class Events(Protocol):
     def trouble(self, kind: str, message: str) -> None:
         """Something is the matter. `kind` is one of few words; the first of each is logged. An empty message says that it is over."""
         ...
-
-
-class Found(NamedTuple):
-    """One thing that an examination looked at."""
-
-    what: str
-    """Which: `topic otlp_spans`, `group tracebridge`."""
-    detail: str
-    """What is well about it, for people."""
-    problem: str = ""
-    """What keeps it from being read; empty when it is well."""
-    advice: str = ""
-    cause: Literal["credentials", "no-answer", "target", "wrong-encoding"] = "target"
 
 
 @runtime_checkable

@@ -36,8 +36,9 @@ class AgeClock:
 
 def _steady_ns() -> int:
     """Return nanoseconds since some instant, of a clock that goes on while the machine sleeps where there is such a one."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic_ns() if boot is None else time.clock_gettime_ns(boot)
+    boot = getattr(time, "CLOCK_BOOTTIME", None)  # Linux has it
+    read = getattr(time, "clock_gettime_ns", None)  # Windows has none
+    return time.monotonic_ns() if boot is None or read is None else int(read(boot))
 
 
 _clock = AgeClock()

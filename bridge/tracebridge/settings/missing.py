@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
-from tracebridge.plugins.registry import adapter_class, receiver_class
+from tracebridge.plugins.registry import OPEN_SPANS, adapter_class, load, receiver_class
 from tracebridge.process.system import HAS_LOCKS, WITHOUT_LOCKS
 from tracebridge.settings.problems import Problem
 from tracebridge.settings.reader import hints_of, keys_of
@@ -46,6 +46,10 @@ def missing(loaded: Loaded) -> list[Problem]:
             joined("relay", relay.type),
             loaded.tree.value["relay"],
         )
+    engine = loaded.settings.open_spans.engine
+    if engine is not None:
+        node = loaded.tree.value["open_spans"]
+        problems += _of_packages(load(OPEN_SPANS, engine), f"the engine {engine}", "open_spans.engine", node)
     return problems
 
 

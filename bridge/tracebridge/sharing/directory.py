@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
+from tracebridge.plugins.examination import Found
 from tracebridge.plugins.open_spans import REMEMBERED_S, Change, Entry, SpanKey
 from tracebridge.process.system import NOT_A_LINK, open_file
 
@@ -138,6 +141,33 @@ class DirectoryEngine:
             finally:
                 self._lock.release()
 
+    def examine(self) -> Iterator[Found]:
+        """See `ExaminableEngine.examine`. The file is locked for a moment where there is one; else one is made beside its place, and deleted."""
+        what = f"folder {self._folder}"
+        first = self._folder
+        while not os.path.lexists(first) and os.path.dirname(first) != first:
+            first = os.path.dirname(first)
+        trouble = _trouble_with(first, self._path)
+        if trouble is not None:
+            yield Found(what, "", *trouble)
+            return
+        try:
+            if os.path.exists(self._path):
+                with self._reading() as run:
+                    run.execute("BEGIN IMMEDIATE")
+                    run.execute("ROLLBACK")
+            else:
+                with tempfile.TemporaryDirectory(prefix=".tracebridge-doctor-", dir=first) as beside:
+                    tried = DirectoryEngine(beside, self._timeout_s)
+                    try:
+                        tried.take(b"", 0.0, 1)
+                    finally:
+                        tried.close()
+        except (OSError, sqlite3.Error) as error:
+            yield Found(what, "", *_meaning(error, self._timeout_s))
+            return
+        yield Found(what, "can be written" if first == self._folder else "is made on first use")
+
     # ------------------------------------------------------------------ inside
 
     @staticmethod
@@ -223,3 +253,39 @@ def default_folder() -> str:
     return os.environ.get("TRACEBRIDGE_OPEN_SPANS") or os.path.join(
         os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "tracebridge", "open-spans"
     )
+
+
+def _trouble_with(first: str, path: str) -> tuple[str, str] | None:
+    """Return what is wrong with the folder, or the nearest one above it that is there, and with the file; and what to do."""
+    if not os.path.isdir(first):
+        return f"{first} is not a folder", "name a folder in open_spans.url"
+    if not os.access(first, os.W_OK | os.X_OK):
+        return f"{first} may not be written by this user", "let this user write there, or name another folder"
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return f"{path} is not a regular file", "move it away, or name another folder"
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+        message = f"{path} belongs to the user {found.st_uid}; this process is the user {os.geteuid()}"
+        return message, "run all processes that share spans as one user, or name another folder"
+    if os.name == "posix" and found.st_mode & 0o077:
+        return f"{path} may be used by other users (mode {found.st_mode & 0o777:04o})", f"chmod 600 {path}"
+    if not os.access(path, os.R_OK | os.W_OK):
+        return f"{path} may not be read and written", f"chmod 600 {path}"
+    return None
+
+
+def _meaning(error: Exception, timeout_s: float) -> tuple[str, str]:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_BUSY"):
+        return f"the file was locked for {timeout_s:g} s", "another process holds it, or the file system has no locks"
+    if name.startswith(("SQLITE_IOERR", "SQLITE_PROTOCOL")):
+        return (
+            f"{name}: {error}",
+            "use a local file system: this one lacks the locks or shared memory that SQLite needs",
+        )
+    if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+        return f"{name}: {error}", "move the file away; spans that were open in it are lost"
+    return f"{type(error).__name__}: {error}", "let this user write there, or name another folder"

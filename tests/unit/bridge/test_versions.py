@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from click.testing import CliRunner
 
 from support import samples
+from support.commands import CliRunner
 from support.journals import Life
 from tracebridge import Client
 from tracebridge.cli.main import main

@@ -25,6 +25,13 @@ from_option = click.option(
     help="Ask this destination, by its key in the configuration; may be repeated. Default: every one that can be read.",
 )
 
+from_one_option = click.option(
+    "--from",
+    "source",
+    metavar="NAME",
+    help="Ask this destination, by its key in the configuration. Default: the first that can be read, a store before servers.",
+)
+
 join_option = click.option(
     "--join-short-ids",
     "join",

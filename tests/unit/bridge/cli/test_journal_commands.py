@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -24,6 +24,7 @@ from tracebridge import Client
 from tracebridge.cli import main
 from tracebridge.delivery.deadletters.files import DeadFiles
 from tracebridge.delivery.resending import Resender
+from tracebridge.journal.accounts import Accounts
 from tracebridge.settings.load import load_settings
 
 
@@ -410,19 +411,19 @@ def retry_apart(config: Path, *ids: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_wait_for_a_destination_is_one_for_all_of_its_refusals(refused, config):
+def test_the_wait_for_a_destination_is_one_for_all_of_its_refusals(refused, config, monkeypatch):
     """As the help says."""
     settings = load_settings(str(config))
     waits = []
     resender = Resender(refused, settings, "otlp_http", 1000.0)
-    really = resender._accounts.wait_for
+    really = Accounts.wait_for
 
-    def wait_for(true: Any, timeout_s: float | None = None) -> bool:
+    def wait_for(self: Accounts, true: Any, timeout_s: float | None = None) -> bool:
         waits.append(timeout_s)
         time.sleep(0.01)
-        return really(true, 60)
+        return really(self, true, 60)
 
-    cast(Any, resender._accounts).wait_for = wait_for
+    monkeypatch.setattr(Accounts, "wait_for", wait_for)
     resender.resend(refused.all())
     resender.close()
     assert len(waits) == 2

@@ -25,6 +25,14 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
+def test_without_a_configuration_it_asks_for_one(monkeypatch):
+    """The embedded store, which other commands then take, has no topics."""
+    monkeypatch.delenv("TRACEBRIDGE_CONFIG", raising=False)
+    result = run("relay")
+    said = "which topics? Name a YAML file with `relay` and `adapters` by --config, or by TRACEBRIDGE_CONFIG\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (78, "", said)
+
+
 def test_a_configuration_without_a_receiver_is_told_what_to_add(tmp_path):
     """The exit code is that of a wrong configuration."""
     path = tmp_path / "bridge.yaml"

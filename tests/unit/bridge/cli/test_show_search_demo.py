@@ -220,3 +220,18 @@ def test_every_command_has_help_with_an_example():
         shown = run(*command.split(), "--help").stdout
         assert "Example" in shown
         assert f"tracebridge {command}".strip() in shown
+
+
+def test_search_asks_the_first_destination_and_says_so(tmp_path, monkeypatch):
+    """`--from` asks another; help and answer name the same one."""
+    monkeypatch.chdir(tmp_path)
+    config = {"adapters": {"store/first": {"path": "first.db"}, "store/second": {"path": "second.db"}}}
+    with Client(config=config) as client:
+        client.start_trace("order", trace_id="order-1").end()
+    (tmp_path / "bridge.yaml").write_text(json.dumps(config))
+    wanted = {(): "from store/first (first.db)\n", ("--from", "store/second"): "from store/second (second.db)\n"}
+    said = {given: CliRunner().invoke(main, ["search", "--config", "bridge.yaml", *given]).stderr for given in wanted}
+    assert wanted == said
+    assert "Default: the first that can be read" in " ".join(
+        CliRunner().invoke(main, ["search", "--help"]).stdout.split()
+    )

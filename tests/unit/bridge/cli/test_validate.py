@@ -229,3 +229,15 @@ def test_every_help_has_an_example(name: str) -> None:
 def test_an_unknown_command_is_a_usage_error() -> None:
     """click's own exit code for a wrong command line."""
     assert CliRunner().invoke(main, ["validat"]).exit_code == 2
+
+
+def test_a_missing_package_of_an_engine_is_a_warning(tmp_path, monkeypatch):
+    """As of an adapter: no network, and no error."""
+    monkeypatch.setattr("tracebridge.settings.missing.is_there", lambda module: module != "redis")
+    path = tmp_path / "shared.yaml"
+    path.write_text("adapters: {memory: {}}\nopen_spans: {engine: redis, url: 'redis://localhost:1'}\n")
+    result = CliRunner().invoke(main, ["validate", str(path), "--json"])
+    warnings = json.loads(result.stdout)["warnings"]
+    assert [each["message"] for each in warnings] == [
+        "the engine redis needs what is not installed here: pip install 'tracebridge[redis]'"
+    ]

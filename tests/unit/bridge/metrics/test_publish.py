@@ -106,6 +106,9 @@ def test_a_port_that_is_taken_costs_nothing_but_the_page(caplog):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)  # forking beside threads is what it is about
 def test_a_forked_child_leaves_the_page_to_its_parent(caplog):
     """The parent answers while the child lives, and after the child has closed its client."""
     with caplog.at_level(logging.INFO, "tracebridge"):

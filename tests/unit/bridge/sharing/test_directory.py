@@ -83,3 +83,29 @@ def test_the_default_folder_is_the_users(monkeypatch):
     assert default_folder() == "/state/tracebridge/open-spans"
     monkeypatch.setenv("TRACEBRIDGE_OPEN_SPANS", "/ci")
     assert default_folder() == "/ci"
+
+
+def _examined(folder):
+    return [(each.detail, each.problem, each.advice) for each in DirectoryEngine(str(folder), 30.0).examine()]
+
+
+def test_an_examination_leaves_nothing(tmp_path):
+    """Neither a folder that was missing, nor a file in one that was there."""
+    assert _examined(tmp_path / "new" / "folder") == [("is made on first use", "", "")]
+    assert _examined(tmp_path) == [("can be written", "", "")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_examination_tells_what_is_wrong_with_a_folder(tmp_path):
+    """A file in its place, and a file in it that others may use or that is damaged."""
+    (tmp_path / "file").write_text("")
+    message = f"{tmp_path / 'file'} is not a folder"
+    assert _examined(tmp_path / "file") == [("", message, "name a folder in open_spans.url")]
+    kept = tmp_path / "open-spans-1.db"
+    kept.write_bytes(b"no database at all" * 100)
+    kept.chmod(0o644)
+    message = f"{kept} may be used by other users (mode 0644)"
+    assert _examined(tmp_path) == [("", message, f"chmod 600 {kept}")]
+    kept.chmod(0o600)
+    message = "SQLITE_NOTADB: file is not a database"
+    assert _examined(tmp_path) == [("", message, "move the file away; spans that were open in it are lost")]
