@@ -122,6 +122,8 @@ static PyObject *begin_plainly(PyObject *client, PyObject *custom_id, PyObject *
         PyObject *begun = PyObject_CallMethodNoArgs(client, str_on_first_trace);
         if (begun == NULL && !PyErr_ExceptionMatches(PyExc_Exception))
             Py_CLEAR(span);
+        else if (begun == NULL)
+            PyErr_WriteUnraisable(client); /* the trace has begun: a result with an error set would be a SystemError for the caller */
         Py_XDECREF(begun);
     }
     Py_XDECREF(running);

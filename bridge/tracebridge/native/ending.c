@@ -79,7 +79,7 @@ static int retire(Calls *calls, PyObject *trace, PyObject *root, PyObject *last_
 /* Ends a span with nothing but outputs. Returns None; NULL without an error, and without a change, for one that Python has to end. */
 static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyObject *given_outputs) {
     PyObject *outputs = Py_NewRef(Py_None), *result = NULL, *record = NULL, *trace = Py_XNewRef(SLOT(span, in_span._trace));
-    PyObject *is_inside = PyObject_CallNoArgs(calls->is_inside), *end_time = NULL, *last_root = NULL;
+    PyObject *is_inside = PyObject_CallNoArgs(calls->is_inside), *end_time = NULL, *last_root = NULL, *spans = NULL, *young = NULL;
     if (is_inside != Py_False || trace == NULL || Py_TYPE(trace) != trace_type)
         goto done;
     if (!ABSENT(given_outputs)) {
@@ -96,7 +96,9 @@ static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyO
     if (outputs == NULL || code < 0 || !ends_plainly(calls, span, trace) ||
         (record = finished_record(calls, span, trace, outputs, code, &end_ns)) == NULL || (end_time = PyLong_FromLongLong(end_ns)) == NULL)
         goto done;
-    PyObject *spans = SLOT(trace, in_trace.spans), *young = SLOT(SLOT(trace, in_trace.ended), in_recent.young), *span_id = SLOT(span, in_span._span_id);
+    PyObject *span_id = SLOT(span, in_span._span_id);
+    spans = Py_NewRef(SLOT(trace, in_trace.spans)); /* kept: while this waits for the lock, another thread may put others in their places */
+    young = Py_NewRef(SLOT(SLOT(trace, in_trace.ended), in_recent.young));
     if (PySet_Add(young, span_id) < 0 || PyDict_DelItem(spans, span_id) < 0) { /* in this order: it is a possible parent at any moment */
         PyErr_Clear();
         goto done;
@@ -130,6 +132,8 @@ done:
     Py_XDECREF(record);
     Py_XDECREF(end_time);
     Py_XDECREF(last_root);
+    Py_XDECREF(spans);
+    Py_XDECREF(young);
     Py_XDECREF(trace);
     return result;
 }

@@ -181,3 +181,36 @@ def test_a_collection_at_any_allocation_of_a_call_loses_nothing(journal: str, tm
     assert (stats.open, stats.balance("memory")) == (0, 0)
     assert stats.adapters["memory"].queued == stats.started
     client.close(timeout_s=0)
+
+
+def test_an_end_that_waits_keeps_what_it_looks_at_afterwards(client: Client) -> None:
+    """Another thread may put other tables in their places meanwhile, and the old ones must outlive the wait."""
+    root = client.start_trace("root")
+    child = client.start_span("child", root.trace_id, root.span_id)
+    trace = child._trace
+    spans, young = trace.spans, trace.ended.young
+    before = [sys.getrefcount(spans), sys.getrefcount(young)]
+    ends = threading.Thread(target=child.end)
+    with client._accounts.lock:
+        ends.start()
+        while child.span_id in spans or child._end_time_ns is None:
+            time.sleep(0.001)
+        during = [sys.getrefcount(spans), sys.getrefcount(young)]
+    ends.join()
+    assert [count + 1 for count in before] == during
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_workers_that_cannot_start_do_not_raise_into_the_caller(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may be out of threads: the trace begins all the same."""
+
+    def fails(self: Client) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Client, "_on_first_trace", fails)
+        client.start_trace("begun without them").end()
+    client.start_trace("begun with them").end()
+    assert [record.name for record in records(client)] == ["begun without them", "begun with them"]
