@@ -76,6 +76,17 @@ static int retire(Calls *calls, PyObject *trace, PyObject *root, PyObject *last_
     return 1;
 }
 
+/* Makes a span open again whose end could not take the lock. */
+static void reopen(PyObject *spans, PyObject *span_id, PyObject *span) {
+    PyObject *kind, *error, *trace;
+    PyErr_Fetch(&kind, &error, &trace);
+    if (PyDict_SetItem(spans, span_id, span) < 0)
+        PyErr_Clear();
+    set_slot(span, in_span._cause, Py_None);
+    set_slot(span, in_span._end_time_ns, Py_None);
+    PyErr_Restore(kind, error, trace);
+}
+
 /* Ends a span with nothing but outputs. Returns None; NULL without an error, and without a change, for one that Python has to end. */
 static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyObject *given_outputs) {
     PyObject *outputs = Py_NewRef(Py_None), *result = NULL, *record = NULL, *trace = Py_XNewRef(SLOT(span, in_span._trace));
@@ -107,8 +118,10 @@ static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyO
     set_slot(span, in_span._code, code == 1 ? one : SLOT(span, in_span._code));
     set_slot(span, in_span._end_time_ns, end_time);
     set_slot(span, in_span._outputs, outputs);
-    if (lock(calls) < 0)
+    if (lock(calls) < 0) {
+        reopen(spans, span_id, span);
         goto done;
+    }
     int is_root = SLOT(span, in_span._is_root) == Py_True, failed = append(calls, record, span) < 0;
     PyObject *open = failed ? NULL : sum_of(calls->accounts, in_accounts.open, -1);
     if (open != NULL) {
@@ -121,8 +134,10 @@ static PyObject *end_plainly(Calls *calls, PyObject *client, PyObject *span, PyO
         Py_XDECREF(retired);
     }
     unlock(calls);
+    if (failed && !PyErr_ExceptionMatches(PyExc_Exception))
+        goto done; /* Ctrl-C */
     if (failed)
-        goto done;
+        PyErr_WriteUnraisable(client); /* it has ended, so that Python must not end it again */
     result = Py_NewRef(Py_None);
     if ((is_root && SLOT(trace, in_trace.late_since) != Py_None) || calls->commits || PySet_GET_SIZE(young) > 65536)
         Py_SETREF(result, after_end(client, trace, is_root));

@@ -69,8 +69,8 @@ void discard_span(PyObject *span) {
 /* Returns a new span that is in no table yet; `parent` is NULL for a root. */
 PyObject *new_span(Calls *calls, PyObject *client, PyObject *trace, PyObject *parent, PyObject *parent_id, PyObject *name, PyObject *type,
                           PyObject *kind, PyObject *place, PyObject *inputs, PyObject *attributes) {
-    PyObject *span = NULL, *pair = NULL, *start_time = NULL, *parent_raw = parent == NULL ? Py_None : SLOT(parent, in_span._raw_id);
-    PyObject *origin = parent == NULL ? Py_None : SLOT(parent, in_span._origin);
+    PyObject *span = NULL, *pair = NULL, *start_time = NULL, *parent_raw = Py_XNewRef(parent == NULL ? Py_None : SLOT(parent, in_span._raw_id));
+    PyObject *origin = Py_XNewRef(parent == NULL ? Py_None : SLOT(parent, in_span._origin));
     place = ABSENT(place) ? place_of_caller() : Py_NewRef(place);
     if (place == NULL || parent_raw == NULL || origin == NULL || (pair = new_span_id()) == NULL)
         goto done;
@@ -85,6 +85,8 @@ PyObject *new_span(Calls *calls, PyObject *client, PyObject *trace, PyObject *pa
     if (span != NULL)
         set_slot(span, in_span._inputs, inputs);
 done:
+    Py_XDECREF(parent_raw);
+    Py_XDECREF(origin);
     Py_XDECREF(place);
     Py_XDECREF(pair);
     Py_XDECREF(start_time);
