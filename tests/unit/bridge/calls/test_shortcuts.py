@@ -17,6 +17,7 @@ import pytest
 from tracebridge import Client, TracebridgeError
 from tracebridge.calls.shortcuts import SHORT
 from tracebridge.native import functions
+from tracebridge.spans.span import Span
 from tracebridge.testing import records
 
 pytestmark = pytest.mark.skipif(functions is None, reason="the native module is not in use")
@@ -187,6 +188,7 @@ def test_an_end_that_waits_keeps_what_it_looks_at_afterwards(client: Client) -> 
     """Another thread may put other tables in their places meanwhile, and the old ones must outlive the wait."""
     root = client.start_trace("root")
     child = client.start_span("child", root.trace_id, root.span_id)
+    assert isinstance(child, Span)
     trace = child._trace
     spans, young = trace.spans, trace.ended.young
     before = [sys.getrefcount(spans), sys.getrefcount(young)]
