@@ -242,7 +242,7 @@ def _set_up(connection: Any) -> bool:
 def _looked_at(connection: Any) -> Found:
     if connection.execute("SHOW transaction_read_only").fetchone()[0] == "on":
         return Found(
-            "server", "", "it takes no writes: a standby, or set to read only", "name the primary in open_spans.url"
+            "server", "", "it refuses writes: a standby, or set to read only", "name the primary in open_spans.url"
         )
     newer = connection.execute(_NEWER).fetchone()
     if newer is not None:
