@@ -11,6 +11,8 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
+from support.http_server import LocalServer
+
 GONE_TO_THE_CLIENT = {"connection", "transfer-encoding", "content-length"}
 
 
@@ -104,7 +106,7 @@ class HttpProxy:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        class Server(http.server.ThreadingHTTPServer):
+        class Server(LocalServer):
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:

@@ -7,6 +7,14 @@ import threading
 from typing import Any
 
 
+class LocalServer(http.server.ThreadingHTTPServer):
+    """Waits a second at most for a connection that is gone between select and accept: `shutdown` would wait for ever with it."""
+
+    def server_activate(self) -> None:
+        super().server_activate()
+        self.socket.settimeout(1)
+
+
 class RecordingServer:
     """Keeps requests as (path, headers, body) and answers as a test says: (status, content type, content)."""
 
@@ -31,7 +39,7 @@ class RecordingServer:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LocalServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

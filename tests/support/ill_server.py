@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from support.http_server import LocalServer
+
 Answer = tuple[int, dict[str, str], bytes]
 Script = Callable[[int, list[str]], "Answer | str"]
 """(request number, span names) -> the answer, or a way to be ill: `hang`, `half`, `garbage`, `cut`, `drip`."""
@@ -38,7 +40,7 @@ class IllServer:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        class Server(http.server.ThreadingHTTPServer):
+        class Server(LocalServer):
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from support.http_server import LocalServer
+
 FROZEN_S = 0.02
 DEADLINE_S = 30
 FUNCTION = {
@@ -58,7 +60,7 @@ class LambdaApi:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LocalServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self._process = subprocess.Popen(

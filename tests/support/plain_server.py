@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from support.http_server import LocalServer
+
 
 @dataclass
 class Answer:
@@ -57,7 +59,7 @@ class PlainServer:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        class Server(http.server.ThreadingHTTPServer):
+        class Server(LocalServer):
             daemon_threads = True
 
             def finish_request(self, request: Any, client_address: Any) -> None:

@@ -20,6 +20,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from support.http_server import LocalServer
+
 ROW = 32  # bytes on a line of a binary file
 WAIT_S = 60.0
 
@@ -233,7 +235,7 @@ def _run(child: str, folder: Path, port: int) -> bool:
 
 def make(target: Path) -> None:
     """Make all samples of the version that is installed here."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refuses)
+    server = LocalServer(("127.0.0.1", 0), _Refuses)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary)

@@ -14,6 +14,7 @@ from tracebridge.metrics.prometheus import CONTENT_TYPE
 from tracebridge.settings.model import LOOPBACK
 
 TIMEOUT_S = 10.0  # for a client that says nothing
+ACCEPT_S = 1.0
 
 
 class Endpoint:
@@ -59,6 +60,11 @@ def _host_in(header: str) -> str | None:
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+
+    def server_activate(self) -> None:
+        """Listen. A connection that is gone before it is accepted must not hold up `close`: accepting waits a second at most."""
+        super().server_activate()
+        self.socket.settimeout(ACCEPT_S)
 
 
 class _Server6(_Server):

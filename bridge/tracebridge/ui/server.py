@@ -47,6 +47,7 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+ACCEPT_S = 1.0
 _log = logger("tracebridge.ui")
 
 
@@ -65,6 +66,11 @@ class UiServer(http.server.ThreadingHTTPServer):
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((HOST, port), _Handler)
         self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+
+    def server_activate(self) -> None:
+        """Listen. A connection that is gone before it is accepted must not hold up `shutdown`: accepting waits a second at most."""
+        super().server_activate()
+        self.socket.settimeout(ACCEPT_S)
 
     @property
     def url(self) -> str:

@@ -15,6 +15,7 @@ import yaml
 
 from support.backends.fetching import collector_binary
 from support.backends.process import ServerProcess, answers, free_ports
+from support.http_server import LocalServer
 
 LOCAL = "127.0.0.1"
 
@@ -92,7 +93,7 @@ class OtlpJsonSink:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        self._server = http.server.ThreadingHTTPServer((LOCAL, 0), Handler)
+        self._server = LocalServer((LOCAL, 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://{LOCAL}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -14,6 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from support.cases import Build
+from support.http_server import LocalServer
 from tracebridge.errors import Misconfigured, Retryable
 from tracebridge.plugins.adapter import Context
 from tracebridge.plugins.options import Secret
@@ -46,7 +47,7 @@ class Server:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LocalServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.http_server import LocalServer
 from tracebridge.errors import DeliveryError, Misconfigured, Retryable
 from tracebridge.plugins.adapter import Context, TraceReader, may_be_read, reader_of
 from tracebridge.plugins.options import Secret
@@ -55,7 +56,7 @@ class Server:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LocalServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

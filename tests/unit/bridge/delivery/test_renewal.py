@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from support.http_server import LocalServer
 from tracebridge import Client
 from tracebridge.delivery.renewal import Renewal
 from tracebridge.plugins.adapter import Sent
@@ -43,7 +44,7 @@ class Guarded:
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
 
-        class Server(http.server.ThreadingHTTPServer):
+        class Server(LocalServer):
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:

@@ -65,3 +65,9 @@ def test_a_closed_one_gives_its_port_back():
     made = Endpoint("127.0.0.1", 0, str)
     made.close()
     Endpoint("127.0.0.1", made.port, str).close()
+
+
+def test_a_connection_that_is_gone_before_it_is_accepted_holds_nothing_up(endpoint):
+    """The server asks for one that is not there, as after such a loss, and gets its answer; with a socket that waits it would hang, and `close` with it."""
+    with pytest.raises(TimeoutError):
+        endpoint._server.get_request()
