@@ -303,6 +303,8 @@ def test_sigterm_ends_a_relay_in_its_time_when_no_broker_answers(kafka, tmp_path
     finally:
         for node in kafka.nodes:
             node.process.signal(signal.SIGCONT)
-    assert (code, "not committed: no answer within 1 s" in said) == (0, True), said
+    assert (code, "no answer within 1 s" in said) == (0, True), (
+        said
+    )  # to the last commit, or to leaving the group where there was nothing to commit
     assert took < 20, said  # the library alone waits for more than sixty
     assert relay.numbers() == list(range(50))
